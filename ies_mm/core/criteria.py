@@ -1,0 +1,162 @@
+"""When is an instance mastered?"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ies_mm.core.history import LossHistory
+
+CHUNK = 1 << 17
+"""Instances judged at once: bounds the float64 scratch memory."""
+
+
+def difference(values: Tensor, order: int) -> Tensor:
+    r"""Differences :math:`\Delta^n L` of consecutive rows (paper, eq. 1, 2).
+
+    Args:
+        values (Tensor): (K, ...) with the newest row last.
+        order (int): n, 0 gives ``values`` itself.
+
+    Returns:
+        Tensor: (K - order, ...).
+    """
+    return torch.diff(values, n=order, dim=0)
+
+
+def flatness(values: Tensor, order: int, window: int) -> Tensor:
+    r"""Mean magnitude of the last differences, :math:`m_i`.
+
+    Args:
+        values (Tensor): (K, ...) with K >= order + window, newest row last.
+        order (int): Order of the difference.
+        window (int): Differences averaged.
+
+    Returns:
+        Tensor: float64 (...), the mean of ``window`` absolute differences;
+        NaN where one of the observations is NaN.
+    """
+    recent = values[-(order + window) :].double()
+    magnitudes = difference(recent, order).abs()
+    total = magnitudes[0]
+    for magnitude in magnitudes[1:]:
+        total = total + magnitude
+    return total / window
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """The mastered criterion of the paper (section 3.1, eq. 3).
+
+    An instance is mastered when the mean of its last ``window`` absolute
+    differences of order ``order`` is below ``delta``. As in the authors'
+    program it needs ``window + 1`` differences first, so ``order + window +
+    1`` observations: six with the defaults.
+
+    Args:
+        delta (float): Threshold, in units of the loss. 0 masters nothing.
+        order (int): 0 (the loss itself) to 3. Defaults to 2, the paper's.
+        window (int): Differences averaged, at least 1. Defaults to 3.
+        terms (str or sequence of str): What is judged. ``'sum'``, the summed
+            loss; ``'all'``, every term must be mastered; ``'any'``, one must
+            be; names, the sum of these terms. Defaults to ``'sum'``.
+
+    Raises:
+        TypeError: An argument is of the wrong type.
+        ValueError: An argument is out of range.
+    """
+
+    delta: float
+    order: int = 2
+    window: int = 3
+    terms: str | Sequence[str] = 'sum'
+
+    def __post_init__(self) -> None:
+        _check_number('delta', self.delta)
+        if not (math.isfinite(self.delta) and self.delta >= 0):
+            raise ValueError(
+                f'delta={self.delta}: give a finite number >= 0 '
+                '(0 excludes nothing)'
+            )
+        _check_integer('order', self.order, 0, 3)
+        _check_integer('window', self.window, 1, None)
+        _check_terms(self.terms)
+
+    @property
+    def depth(self) -> int:
+        """Observations that a decision reads."""
+        return self.order + self.window
+
+    @property
+    def needed(self) -> int:
+        """Observations that an instance needs before it can be mastered."""
+        return self.depth + 1
+
+    def mastered(self, history: LossHistory, names: Sequence[str]) -> Tensor:
+        """Judge every instance.
+
+        Args:
+            history (LossHistory): At least ``depth`` observations deep.
+            names (sequence of str): Names of its T terms.
+
+        Returns:
+            Tensor: bool (N,).
+
+        Raises:
+            ValueError: ``terms`` names a term that the model does not have.
+        """
+        columns = self.columns(names)
+        parts = [
+            self._judge(values, columns)
+            for values in history.values.split(CHUNK, dim=1)
+        ]
+        return torch.cat(parts) & (history.count >= self.needed)
+
+    def columns(self, names: Sequence[str]) -> list[int]:
+        """Indices of the judged terms among ``names``."""
+        if isinstance(self.terms, str):
+            return list(range(len(names)))
+        missing = [term for term in self.terms if term not in names]
+        if missing:
+            raise ValueError(
+                f'terms={list(self.terms)}: the model has no term '
+                f'{missing[0]!r}; it has {", ".join(names)}'
+            )
+        return [list(names).index(term) for term in self.terms]
+
+    def _judge(self, values: Tensor, columns: list[int]) -> Tensor:
+        judged = values[-self.depth :, :, columns].double()
+        if self.terms not in ('all', 'any'):
+            judged = judged.sum(dim=2, keepdim=True)
+        flat = flatness(judged, self.order, self.window)
+        below = flat < self.delta
+        return below.any(dim=1) if self.terms == 'any' else below.all(dim=1)
+
+
+def _check_number(name: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f'{name}={value!r}: give a number')
+
+
+def _check_integer(name: str, value: object, low: int, high: int | None) -> None:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f'{name}={value!r}: give an integer')
+    if value < low or (high is not None and value > high):
+        span = f'{low} or more' if high is None else f'{low} to {high}'
+        raise ValueError(f'{name}={value}: give {span}')
+
+
+def _check_terms(terms: object) -> None:
+    if isinstance(terms, str):
+        if terms not in ('sum', 'all', 'any'):
+            raise ValueError(
+                f"terms={terms!r}: give 'sum', 'all', 'any' or a list of "
+                'term names'
+            )
+        return
+    if not isinstance(terms, Sequence):
+        raise TypeError(f'terms={terms!r}: give a string or a list of names')
+    if not terms or not all(isinstance(term, str) for term in terms):
+        raise ValueError(f'terms={terms!r}: give at least one term name')

@@ -1,0 +1,50 @@
+"""Which instances the next epoch trains."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The instances of one epoch.
+
+    Args:
+        active (Tensor): bool (N,), True where the instance is trained.
+    """
+
+    active: Tensor
+
+    @classmethod
+    def everything(cls, instances: int) -> 'Selection':
+        """All instances."""
+        return cls(torch.ones(instances, dtype=torch.bool))
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is left out."""
+        return bool(self.active.all())
+
+    @property
+    def excluded(self) -> Tensor:
+        """int64 (E,), the instances left out."""
+        return torch.nonzero(~self.active).flatten()
+
+
+def may_exclude(
+    epoch: int, max_epochs: int, begin: int = 1, anneal: float = 0.0
+) -> bool:
+    """Whether the epoch after ``epoch`` may leave anything out.
+
+    Args:
+        epoch (int): The epoch just trained, from 1.
+        max_epochs (int): Epochs of the whole training.
+        begin (int): First epoch after which anything may be excluded.
+        anneal (float): Last part of the epochs that trains on everything
+            (paper, appendix B: 0.1 for ImageNet).
+    """
+    # The nudge keeps 30 * (1 - 0.1) at 27 whatever its last bit is.
+    last_selected = math.floor(max_epochs * (1 - anneal) + 1e-9)
+    return epoch >= begin and epoch + 1 <= last_selected

@@ -1,0 +1,122 @@
+"""What a config must say, checked before anything is built or written."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.registry import DATA_SAMPLERS, HOOKS
+
+from ies_mm.engine.sampler import IESSampler
+from ies_mm.engine.selection_hook import SelectionHook
+from ies_mm.errors import ConfigError
+
+
+def check_config(cfg: Config) -> None:
+    """Refuse a config that cannot train.
+
+    Raises:
+        ConfigError: Names the key, what was found and what to do.
+    """
+    hooks = dict(_selection_hooks(cfg))
+    for key, hook in hooks.items():
+        _check_hook(key, hook)
+    _check_pair(cfg, list(hooks))
+    check_files(cfg, 'train_dataloader', 'val_dataloader')
+
+
+def check_files(cfg: Config, *loaders: str) -> None:
+    """Refuse data sets whose annotation file is not there.
+
+    Raises:
+        ConfigError: Names the file and how the data is obtained.
+    """
+    for loader in loaders:
+        dataset = (cfg.get(loader) or {}).get('dataset')
+        for key, leaf in _leaves(dataset, f'{loader}.dataset'):
+            path = _annotation_file(leaf)
+            if path is not None and not path.exists():
+                raise ConfigError(
+                    f'{key}: looked for {path}, which is not there; '
+                    f'{_how_to_get(path)}'
+                )
+
+
+def _selection_hooks(cfg: Config) -> Iterator[tuple[str, dict]]:
+    for name, hook in (cfg.get('default_hooks') or {}).items():
+        if _is(HOOKS, hook, SelectionHook):
+            yield f'default_hooks.{name}', hook
+    for i, hook in enumerate(cfg.get('custom_hooks') or []):
+        if _is(HOOKS, hook, SelectionHook):
+            yield f'custom_hooks[{i}]', hook
+
+
+def _check_hook(key: str, hook: dict) -> None:
+    arguments = {k: v for k, v in hook.items() if k not in ('type', 'priority')}
+    cls = _class(HOOKS, hook)
+    try:
+        cls(**arguments)
+    except (TypeError, ValueError) as error:
+        reason = str(error).replace(f'{cls.__name__}.__init__()', cls.__name__)
+        raise ConfigError(f'{key}: {reason}') from error
+
+
+def _check_pair(cfg: Config, hooks: list[str]) -> None:
+    sampler = (cfg.get('train_dataloader') or {}).get('sampler')
+    ours = _is(DATA_SAMPLERS, sampler, IESSampler)
+    if ours and not hooks:
+        raise ConfigError(
+            "train_dataloader.sampler.type='IESSampler' needs a selection "
+            'hook, found none; add default_hooks=dict(ies=dict('
+            "type='IESHook', delta=...))"
+        )
+    if hooks and not ours:
+        found = (sampler or {}).get('type')
+        raise ConfigError(
+            f'{hooks[0]} needs the IESSampler, found '
+            f'train_dataloader.sampler.type={found!r}; add '
+            "train_dataloader=dict(sampler=dict(type='IESSampler'))"
+        )
+    if len(hooks) > 1:
+        raise ConfigError(
+            f'{" and ".join(hooks)} would both select the images; keep one'
+        )
+
+
+def _leaves(dataset: Any, key: str) -> Iterator[tuple[str, dict]]:
+    if not isinstance(dataset, dict):
+        return
+    yield key, dataset
+    yield from _leaves(dataset.get('dataset'), f'{key}.dataset')
+    for i, part in enumerate(dataset.get('datasets') or []):
+        yield from _leaves(part, f'{key}.datasets[{i}]')
+
+
+def _annotation_file(leaf: dict) -> Path | None:
+    name = leaf.get('ann_file')
+    remote = leaf.get('backend_args') is not None
+    if not isinstance(name, str) or not name or remote or '://' in name:
+        return None
+    return Path(leaf.get('data_root') or '', name)
+
+
+def _how_to_get(path: Path) -> str:
+    for year in ('2007', '2012'):
+        if f'VOC{year}' in path.parts and 'VOCdevkit' in path.parts:
+            return (
+                f'tools/get_voc.py {year} fetches it into data/VOCdevkit '
+                '(make demo needs no download: it makes its own images)'
+            )
+    return 'set data_root and ann_file to where the data set lies'
+
+
+def _is(registry: Any, config: Any, base: type) -> bool:
+    cls = _class(registry, config)
+    return isinstance(cls, type) and issubclass(cls, base)
+
+
+def _class(registry: Any, config: Any) -> Any:
+    if not isinstance(config, dict):
+        return None
+    kind = config.get('type')
+    return registry.get(kind) if isinstance(kind, str) else kind

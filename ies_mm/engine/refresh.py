@@ -1,0 +1,130 @@
+"""Forward-only passes over instances that are not trained."""
+
+import copy
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.dist import get_rank, get_world_size
+from mmengine.runner import Runner
+from torch import Tensor
+from torch.utils.data import DataLoader, Sampler
+
+from ies_mm.engine.identity import InstanceMap, batch_instances
+from ies_mm.engine.observations import Observations
+from ies_mm.losses import capture_per_image_losses
+from ies_mm.losses.base import unwrap
+
+
+class Refresher:
+    """Scores instances as the paper's program does (Algorithm 1, line 3).
+
+    Evaluation mode, no gradient, the training pipeline. The training's random
+    numbers are left as they were. Each rank scores its part.
+
+    Args:
+        train_loader (DataLoader): Whose data set, batches and workers to use.
+        instances (InstanceMap): Numbering of the data set.
+    """
+
+    def __init__(
+        self, train_loader: DataLoader, instances: InstanceMap
+    ) -> None:
+        self._sampler = _Positions(train_loader.dataset)
+        self._first_position = _first_positions(instances)
+        self._loader = _loader_like(train_loader, self._sampler)
+
+    def score(
+        self, runner: Runner, ids: Tensor, names: list[str]
+    ) -> Observations:
+        """Per-image losses of some instances under the present weights.
+
+        Args:
+            runner (Runner): Whose model to use.
+            ids (Tensor): int64 (M,), instances.
+            names (list of str): The run's terms.
+        """
+        observed = Observations(names)
+        mine = ids[get_rank() :: get_world_size()]
+        self._sampler.positions = self._first_position[mine].tolist()
+        if self._sampler.positions:
+            with _evaluation(runner), preserved_random_state():
+                self._forward(runner, observed)
+        return observed
+
+    def _forward(self, runner: Runner, observed: Observations) -> None:
+        model = unwrap(runner.model)
+        for batch in self._loader:
+            data = model.data_preprocessor(batch, training=True)
+            with capture_per_image_losses(model) as captured:
+                model(**data, mode='loss')
+            observed.add(batch_instances(batch), captured.losses)
+
+
+@contextmanager
+def preserved_random_state() -> Iterator[None]:
+    """Give Python's, NumPy's and torch's generators their state back."""
+    python, numpy = random.getstate(), np.random.get_state()
+    devices = range(torch.cuda.device_count())
+    with torch.random.fork_rng(devices=devices):
+        try:
+            yield
+        finally:
+            random.setstate(python)
+            np.random.set_state(numpy)
+
+
+@contextmanager
+def _evaluation(runner: Runner) -> Iterator[None]:
+    model = runner.model
+    training = model.training
+    model.eval()
+    try:
+        # The wrapper's own context: autocast where the training has it.
+        with torch.no_grad(), runner.optim_wrapper.optim_context(model):
+            yield
+    finally:
+        model.train(training)
+
+
+class _Positions(Sampler[int]):
+    """Yields the positions it was last given."""
+
+    def __init__(self, dataset: Any) -> None:
+        self.dataset = dataset
+        self.positions: list[int] = []
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.positions)
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+
+def _first_positions(instances: InstanceMap) -> Tensor:
+    shown = instances.of_position
+    first = torch.full((len(instances),), len(shown))
+    return first.scatter_reduce_(
+        0, shown, torch.arange(len(shown)), reduce='amin'
+    )
+
+
+def _loader_like(train_loader: DataLoader, sampler: _Positions) -> DataLoader:
+    """The training's loader over other positions, batched the same way."""
+    original = train_loader.batch_sampler
+    # Copies all but the sampler and the data set that it holds.
+    batch_sampler = copy.deepcopy(original, {id(original.sampler): sampler})
+    batch_sampler.drop_last = False
+    return DataLoader(
+        train_loader.dataset,
+        batch_sampler=batch_sampler,
+        num_workers=train_loader.num_workers,
+        collate_fn=train_loader.collate_fn,
+        pin_memory=train_loader.pin_memory,
+        worker_init_fn=train_loader.worker_init_fn,
+        multiprocessing_context=train_loader.multiprocessing_context,
+        persistent_workers=train_loader.persistent_workers,
+    )

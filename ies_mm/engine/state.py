@@ -1,0 +1,98 @@
+"""What a selection method knows after an epoch, and its checkpoint form."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ies_mm.core import LossHistory, Selection
+from ies_mm.errors import ConfigError
+
+
+class SelectionState:
+    """History, selection and counts of a run.
+
+    Args:
+        instances (int): Number of instances N.
+        depth (int): Observations that the method reads.
+
+    Attributes:
+        names (list of str): Names of the terms, known from the first batch.
+        history (LossHistory): Filled from the first epoch on.
+        selection (Selection): Of the epoch that is trained now, or next.
+        before (Selection): Of the epoch before that.
+        epochs (int): Epochs trained.
+        excluded (int): Excluded instance-epochs so far.
+    """
+
+    def __init__(self, instances: int, depth: int) -> None:
+        self.instances = instances
+        self.names: list[str] = []
+        self._depth = depth
+        self._history: LossHistory | None = None
+        self.selection = Selection.everything(instances)
+        self.before = self.selection
+        self.epochs = 0
+        self.excluded = 0
+
+    @property
+    def history(self) -> LossHistory:
+        """Made when the number of terms is known."""
+        if self._history is None:
+            self._history = LossHistory(
+                self.instances, len(self.names), self._depth
+            )
+        return self._history
+
+    def count_epoch(self) -> dict[str, Any]:
+        """Count the epoch just trained; its part of the record."""
+        left_out, left_out_before = ~self.selection.active, ~self.before.active
+        excluded = int(left_out.sum())
+        self.epochs += 1
+        self.excluded += excluded
+        return {
+            'instances': self.instances,
+            'excluded': excluded,
+            'newly_excluded': int((left_out & ~left_out_before).sum()),
+            'reincluded': int((left_out_before & ~left_out).sum()),
+            'saved': self.excluded / (self.instances * self.epochs),
+        }
+
+    def advance(self, selection: Selection) -> None:
+        """Take the selection of the next epoch."""
+        self.before, self.selection = self.selection, selection
+
+    def state_dict(self) -> dict[str, Any]:
+        """Tensors, numbers and strings alone, for ``weights_only`` loading."""
+        return {
+            'names': list(self.names),
+            'history': self.history.state_dict(),
+            'selection': self.selection.active,
+            'before': self.before.active,
+            'epochs': self.epochs,
+            'excluded': self.excluded,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over the state of a checkpoint.
+
+        Raises:
+            ConfigError: The state is of another number of instances or of
+                another depth.
+        """
+        self.names.extend(state['names'])
+        try:
+            self.history.load_state_dict(state['history'])
+        except ValueError as error:
+            raise ConfigError(
+                f'cannot resume: {error}; resume with the data set, order '
+                'and window of the checkpoint, or start anew with load_from'
+            ) from error
+        self.selection = Selection(_mask(state['selection']))
+        self.before = Selection(_mask(state['before']))
+        self.epochs = state['epochs']
+        self.excluded = state['excluded']
+
+
+def _mask(tensor: Tensor) -> Tensor:
+    return tensor.to('cpu', torch.bool)

@@ -1,0 +1,15 @@
+"""Per-image losses of unmodified OpenMMLab models."""
+
+from ies_mm.losses.base import (
+    CapturedLosses,
+    capture_per_image_losses,
+    check_supported,
+    register_adapter,
+)
+
+__all__ = [
+    'CapturedLosses',
+    'capture_per_image_losses',
+    'check_supported',
+    'register_adapter',
+]

@@ -1,0 +1,130 @@
+"""The files of a run: ``ies/epochs.jsonl`` and ``ies/instances.npz``."""
+
+import json
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+EPOCHS = 'epochs.jsonl'
+INSTANCES = 'instances.npz'
+
+
+class RunRecords:
+    """Writes what happened, epoch by epoch; nothing is ever half-written.
+
+    Args:
+        folder (Path): ``<work_dir>/ies``; made with the first epoch.
+        identity (sequence of str): Image path of every instance, N.
+        keep (int, optional): Epochs of per-instance values kept, the newest
+            ones. Defaults to None, all.
+    """
+
+    def __init__(
+        self, folder: Path, identity: Sequence[str], keep: int | None = None
+    ) -> None:
+        self.folder = folder
+        self._identity = np.asarray(identity)
+        self._keep = keep
+        self._epochs: list[int] = []
+        self._losses: list[Tensor] = []
+        self._trained: list[Tensor] = []
+
+    def open(self, after: int = 0) -> None:
+        """Start a run, or go on with it after some epoch.
+
+        Args:
+            after (int): The last epoch that the run has behind it. Records of
+                later ones are forgotten. With 0 the files of an earlier run
+                in the same folder are put aside. Defaults to 0.
+        """
+        path = self.folder / EPOCHS
+        if not path.exists():
+            return
+        if after == 0:
+            made = time.localtime(path.stat().st_mtime)
+            stamp = time.strftime('%Y%m%d_%H%M%S', made)
+            self.folder.rename(self.folder.with_name(f'ies_{stamp}'))
+            return
+        lines = path.read_text().splitlines(keepends=True)
+        kept = [line for line in lines if _epoch_of(line) <= after]
+        _replace(path, ''.join(kept).encode())
+        self._load_instances(after)
+
+    def add(
+        self,
+        record: dict[str, Any],
+        names: list[str],
+        ids: Tensor,
+        losses: Tensor,
+        trained: Tensor,
+    ) -> None:
+        """Append an epoch.
+
+        Args:
+            record (dict): The line of ``epochs.jsonl``.
+            names (list of str): Names of the T terms.
+            ids (Tensor): int64 (M,), instances observed.
+            losses (Tensor): float32 (M, T).
+            trained (Tensor): bool (N,).
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        table = torch.full((len(self._identity), len(names)), torch.nan)
+        table[ids] = losses
+        self._epochs.append(record['epoch'])
+        self._losses.append(table)
+        self._trained.append(trained.clone())
+        if self._keep is not None:
+            for rows in (self._epochs, self._losses, self._trained):
+                del rows[: -self._keep]
+        self._save_instances(names)
+        with open(self.folder / EPOCHS, 'a') as lines:
+            lines.write(json.dumps(record) + '\n')
+
+    def _save_instances(self, names: list[str]) -> None:
+        path = self.folder / INSTANCES
+        scratch = path.with_suffix('.tmp')
+        with open(scratch, 'wb') as file:
+            np.savez(
+                file,
+                identity=self._identity,
+                terms=np.asarray(names),
+                epochs=np.asarray(self._epochs),
+                losses=torch.stack(self._losses).numpy(),
+                trained=torch.stack(self._trained).numpy(),
+            )
+        os.replace(scratch, path)
+
+    def _load_instances(self, epoch: int) -> None:
+        with np.load(self.folder / INSTANCES) as kept:
+            rows = kept['epochs'] <= epoch
+            self._epochs = kept['epochs'][rows].tolist()
+            self._losses = list(torch.from_numpy(kept['losses'][rows]))
+            self._trained = list(torch.from_numpy(kept['trained'][rows]))
+
+
+def read_epochs(work_dir: Path) -> list[dict[str, Any]]:
+    """The records of a run, oldest first; empty for a plain run."""
+    path = Path(work_dir) / 'ies' / EPOCHS
+    if not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def _epoch_of(line: str) -> float:
+    try:
+        return json.loads(line)['epoch']
+    except ValueError:
+        # A line cut off by a kill: its epoch has no checkpoint either.
+        return float('inf')
+
+
+def _replace(path: Path, content: bytes) -> None:
+    scratch = path.with_suffix('.tmp')
+    scratch.write_bytes(content)
+    os.replace(scratch, path)

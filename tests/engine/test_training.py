@@ -1,0 +1,281 @@
+"""Whole small trainings with IESHook and IESSampler."""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+from runs import epochs_of, ies_config, instances_of, plain_config, train
+
+from ies_mm.core import Selection
+from ies_mm.engine import IESHook
+
+ALWAYS = dict(delta=1e9)
+"""Masters every image as soon as it has enough observations."""
+
+
+class FixedSelection(IESHook):
+    """IES of which a test says after which epoch which images are out."""
+
+    def __init__(self, plan: dict[int, list[int]], **arguments: Any) -> None:
+        super().__init__(delta=0, **arguments)
+        self.plan = plan
+
+    def decide(self, history: Any, names: Any, runner: Any) -> Any:
+        active = torch.ones(history.instances, dtype=torch.bool)
+        active[self.plan.get(runner.epoch + 1, [])] = False
+        return ~active, Selection(active)
+
+
+def parameters(runner: Runner) -> dict[str, torch.Tensor]:
+    return {k: v.clone() for k, v in runner.model.state_dict().items()}
+
+
+def with_hook(hook: Hook) -> Any:
+    return lambda runner: runner.register_hook(hook)
+
+
+@pytest.mark.parametrize('workers', [0, 2])
+def test_off_is_bit_identical_to_the_plain_run(
+    voc: Path, tmp_path: Path, workers: int
+) -> None:
+    plain = plain_config(voc, tmp_path / 'plain')
+    ies = ies_config(voc, tmp_path / 'ies', delta=0)
+    for config in (plain, ies):
+        config.train_dataloader.num_workers = workers
+        config.train_dataloader.persistent_workers = workers > 0
+    expected, found = parameters(train(plain)), parameters(train(ies))
+    start = parameters(Runner.from_cfg(plain_config(voc, tmp_path / 'x')))
+    assert found.keys() == expected.keys()
+    assert all(torch.equal(found[k], expected[k]) for k in expected)
+    assert any(not torch.equal(found[k], start[k]) for k in expected)
+
+
+def test_records_of_a_run_that_excludes_and_takes_back(
+    voc: Path, tmp_path: Path
+) -> None:
+    config = ies_config(voc, tmp_path, epochs=5, delta=0)
+    config.default_hooks.pop('ies')
+    plan = {1: [0, 3, 5], 2: [0, 5, 7, 8], 3: [0], 4: []}
+    hook = FixedSelection(plan, keep_history=True)
+    train(config, with_hook(hook))
+
+    records, arrays = epochs_of(tmp_path), instances_of(tmp_path)
+    assert [r['epoch'] for r in records] == [1, 2, 3, 4, 5]
+    assert [r['excluded'] for r in records] == [0, 3, 4, 1, 0]
+    assert [r['trained'] for r in records] == [12, 9, 8, 11, 12]
+    assert [r['newly_excluded'] for r in records] == [0, 3, 2, 0, 0]
+    assert [r['reincluded'] for r in records] == [0, 0, 1, 3, 1]
+    assert [r['forward_only'] for r in records] == [0, 3, 4, 1, 0]
+    assert [r['mastered'] for r in records] == [3, 4, 1, 0, 0]
+    assert records[-1]['saved'] == pytest.approx(8 / 60)
+
+    left_out = np.zeros((5, 12), dtype=bool)
+    for epoch, ids in plan.items():
+        left_out[epoch, ids] = True
+    assert np.array_equal(arrays['trained'], ~left_out)
+    assert arrays['losses'].shape == (5, 12, 4)
+    assert arrays['losses'].dtype == np.float32
+    assert np.isfinite(arrays['losses']).all()
+    assert list(arrays['terms']) == list(records[0]['loss'])
+    for epoch, record in enumerate(records):
+        means = arrays['losses'][epoch].mean(axis=0)
+        assert list(record['loss'].values()) == pytest.approx(means)
+    images = {Path(path).stem for path in arrays['identity']}
+    listed = (voc / 'VOC2007/ImageSets/Main/trainval.txt').read_text()
+    assert images == set(listed.split())
+
+
+def test_without_keep_history_the_last_epochs_are_kept(
+    voc: Path, tmp_path: Path
+) -> None:
+    config = ies_config(
+        voc, tmp_path, epochs=4, delta=0, order=1, window=2
+    )  # fmt: skip
+    train(config)
+    arrays = instances_of(tmp_path)
+    assert list(arrays['epochs']) == [2, 3, 4]
+    assert arrays['losses'].shape == (3, 12, 4)
+
+
+def test_refresh_leaves_random_numbers_and_weights_alone(
+    voc: Path, tmp_path: Path
+) -> None:
+    """Two runs that differ in scoring the excluded images, and only in it."""
+    results = []
+    for name, interval in (('every', 1), ('never', 100)):
+        config = ies_config(voc, tmp_path / name, epochs=4, delta=0)
+        config.default_hooks.pop('ies')
+        plan = {1: [0, 3], 2: [0, 5, 7], 3: [4, 2]}
+        hook = FixedSelection(plan, refresh_interval=interval)
+        results.append(parameters(train(config, with_hook(hook))))
+        scored = [r['forward_only'] for r in epochs_of(tmp_path / name)]
+        assert scored == ([0, 2, 3, 2] if interval == 1 else [0] * 4)
+    assert all(
+        torch.equal(results[0][k], results[1][k]) for k in results[0]
+    )
+
+
+def test_refresh_scores_the_present_weights_alone(
+    voc: Path, tmp_path: Path
+) -> None:
+    """A refreshed loss is what a plain evaluation-mode forward gives."""
+    config = ies_config(voc, tmp_path, epochs=2, delta=0)
+    config.default_hooks.pop('ies')
+    config.train_dataloader.dataset.pipeline[3].prob = 0.0
+    # Few anchors and RoIs: all of them are taken, nothing is drawn.
+    for part in (config.model.train_cfg.rpn, config.model.train_cfg.rcnn):
+        part.sampler.num = 10**6
+        part.sampler.pos_fraction = 1.0
+    hook = FixedSelection({1: [2, 9]}, keep_history=True)
+    runner = train(config, with_hook(hook))
+    arrays = instances_of(tmp_path)
+
+    dataset = runner.train_dataloader.dataset
+    model = runner.model.eval()
+    for instance in (2, 9):
+        item = dataset[instance]
+        batch = dict(
+            inputs=[item['inputs']], data_samples=[item['data_samples']]
+        )
+        data = model.data_preprocessor(copy.deepcopy(batch), True)
+        with torch.no_grad():
+            losses = model(**data, mode='loss')
+        expected = [
+            float(torch.stack(list(losses[term])).sum())
+            if isinstance(losses[term], list)
+            else float(losses[term])
+            for term in arrays['terms']
+        ]
+        # The two images share a padded batch in the refresh.
+        assert arrays['losses'][1, instance] == pytest.approx(
+            expected, rel=0.05
+        )
+
+
+def test_dry_run_decides_but_trains_on_everything(
+    voc: Path, tmp_path: Path
+) -> None:
+    arguments = dict(order=1, window=1, dry_run=True, **ALWAYS)
+    train(ies_config(voc, tmp_path, epochs=5, **arguments))
+    records = epochs_of(tmp_path)
+    assert [r['mastered'] for r in records] == [0, 0, 12, 12, 12]
+    assert [r['trained'] for r in records] == [12] * 5
+    assert records[-1]['saved'] == 0
+
+
+def test_begin_and_anneal_bound_the_exclusion(
+    voc: Path, tmp_path: Path
+) -> None:
+    """Half of the terms' sum keeps some images in: a delta in between."""
+    first = train(
+        ies_config(
+            voc, tmp_path / 'dry', epochs=6, delta=1e9, order=0, window=1,
+            dry_run=True, keep_history=True,
+        )
+    )  # fmt: skip
+    del first
+    losses = instances_of(tmp_path / 'dry')['losses'].sum(axis=2)
+    arguments = dict(delta=float(np.median(losses)), order=0, window=1)
+    train(
+        ies_config(
+            voc, tmp_path / 'ies', epochs=6, begin=3, anneal=0.34, **arguments
+        )
+    )  # fmt: skip
+    records = epochs_of(tmp_path / 'ies')
+    excluded = [r['excluded'] for r in records]
+    assert excluded[:3] == [0, 0, 0]
+    assert excluded[4:] == [0, 0]
+
+
+def test_training_stops_when_everything_is_mastered(
+    voc: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = ies_config(voc, tmp_path, epochs=9, order=1, window=1, **ALWAYS)
+    runner = train(config)
+    assert [r['epoch'] for r in epochs_of(tmp_path)] == [1, 2, 3]
+    assert runner.epoch == 3
+    assert (tmp_path / 'epoch_3.pth').exists()
+    log = next(tmp_path.glob('*/*.log')).read_text()
+    del log
+
+
+def test_an_excluded_image_whose_loss_moves_is_trained_again(
+    voc: Path, tmp_path: Path
+) -> None:
+    """Frozen weights make all curves flat; then one image's label changes."""
+
+    class ChangeLabel(Hook):
+        def before_train_epoch(self, runner: Runner) -> None:
+            if runner.epoch == 7:
+                leaf = runner.train_dataloader.dataset
+                info = leaf.get_data_info(4)
+                for instance in info['instances']:
+                    instance['bbox'] = [1.0, 1.0, 30.0, 30.0]
+                leaf.data_list[4] = info
+
+    config = ies_config(
+        voc, tmp_path, epochs=9, delta=1e-6, keep_history=True,
+    )  # fmt: skip
+    config.optim_wrapper.optimizer.lr = 0.0
+    config.model.backbone.norm_eval = True
+    config.train_dataloader.dataset.serialize_data = False
+    config.train_dataloader.dataset.pipeline[3].prob = 0.0
+    for part in (config.model.train_cfg.rpn, config.model.train_cfg.rcnn):
+        part.sampler.num = 10**6
+        part.sampler.pos_fraction = 1.0
+    # One image to a batch, or padding would differ between epochs.
+    config.train_dataloader.batch_size = 1
+    config.train_dataloader.batch_sampler = None
+    # One image never becomes flat and keeps the training alive.
+    config.train_dataloader.dataset.pipeline.insert(
+        4, dict(type='Jitter', image=11)
+    )
+
+    train(config, with_hook(ChangeLabel()))
+    trained = instances_of(tmp_path)['trained']
+    assert trained[:6].all()
+    assert list(np.flatnonzero(trained[6])) == [11]
+    assert list(np.flatnonzero(trained[7])) == [11]
+    assert list(np.flatnonzero(trained[8])) == [4, 11]
+    assert epochs_of(tmp_path)[8]['reincluded'] == 1
+
+
+def test_scalars_reach_the_message_hub(voc: Path, tmp_path: Path) -> None:
+    config = ies_config(voc, tmp_path, epochs=3, delta=0)
+    config.default_hooks.pop('ies')
+    runner = train(config, with_hook(FixedSelection({1: [1], 2: [2, 3]})))
+    values = runner.message_hub.get_scalar('train/ies/excluded').data[0]
+    assert values.tolist() == [0, 1, 2]
+    saved = runner.message_hub.get_scalar('train/ies/saved').data[0]
+    assert saved.tolist() == pytest.approx([0, 1 / 24, 3 / 36])
+    written = next(tmp_path.glob('*/vis_data/scalars.json')).read_text()
+    assert '"ies/excluded": 2' in written
+
+
+def test_a_nan_loss_keeps_its_image_in_training_and_is_named_once(
+    voc: Path, tmp_path: Path
+) -> None:
+    config = ies_config(
+        voc, tmp_path, epochs=5, order=1, window=1, delta=1e9,
+        keep_history=True,
+    )  # fmt: skip
+    config.optim_wrapper.optimizer.lr = 0.0
+    config.train_dataloader.batch_size = 1
+    config.train_dataloader.batch_sampler = None
+    config.train_dataloader.dataset.pipeline.insert(
+        4, dict(type='BrokenBox', image=6)
+    )
+    train(config)
+    records, trained = epochs_of(tmp_path), instances_of(tmp_path)['trained']
+    assert [r['non_finite'] for r in records] == [1] * 5
+    assert trained[:, 6].all()
+    assert [r['trained'] for r in records] == [12, 12, 12, 1, 1]
+    log = ''.join(p.read_text() for p in tmp_path.glob('*/*.log'))
+    assert log.count('a loss that is NaN') == 1
+    path = instances_of(tmp_path)['identity'][6]
+    assert path in log

@@ -1,0 +1,232 @@
+"""Per-image losses of Faster R-CNN against each image run alone."""
+
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+from mmdet.models.task_modules.samplers import RandomSampler
+from small import batch, build, faster_rcnn_config
+from torch import Tensor, nn
+
+from ies_mm.errors import UnsupportedModelError
+from ies_mm.losses import capture_per_image_losses, check_supported
+
+SIZES = [(96, 128), (128, 96), (64, 80), (100, 101)]
+BOXES = [1, 3, 2, 6]
+TERMS = ['loss_rpn_cls', 'loss_rpn_bbox', 'loss_cls', 'loss_bbox']
+
+
+def total(loss: Any) -> Tensor:
+    """A loss value as the model returns it: a tensor or one per level."""
+    return sum(loss) if isinstance(loss, list) else loss
+
+
+def data_of(model: nn.Module, sizes: list, boxes: list) -> dict:
+    return model.data_preprocessor(batch(sizes, boxes), True)
+
+
+def alone(data: dict, image: int) -> dict:
+    """One image of the padded batch."""
+    return {
+        'inputs': data['inputs'][image : image + 1],
+        'data_samples': copy.deepcopy(data['data_samples'][image : image + 1]),
+    }
+
+
+def run(model: nn.Module, data: dict, seed: int | None = 0) -> dict:
+    if seed is not None:
+        torch.manual_seed(seed)
+    return model(**copy.deepcopy(data), mode='loss')
+
+
+@pytest.fixture
+def model() -> nn.Module:
+    """Evaluation mode: BatchNorm frozen, so that images do not mix."""
+    return build(faster_rcnn_config()).eval()
+
+
+@pytest.fixture
+def seeded_draws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Random samples that depend on the image's boxes alone."""
+    original = RandomSampler.sample
+
+    def sample(self: Any, result: Any, pred: Any, gt: Any, **kwargs: Any) -> Any:
+        torch.manual_seed(int(gt.bboxes.sum() * 100))
+        return original(self, result, pred, gt, **kwargs)
+
+    monkeypatch.setattr(RandomSampler, 'sample', sample)
+    yield
+
+
+@pytest.mark.usefixtures('seeded_draws')
+def test_losses_are_those_of_each_image_alone(model: nn.Module) -> None:
+    data = data_of(model, SIZES, BOXES)
+    with capture_per_image_losses(model) as captured:
+        run(model, data)
+    assert list(captured.losses) == TERMS
+    for image in range(len(SIZES)):
+        expected = run(model, alone(data, image))
+        for term, values in captured.losses.items():
+            assert values.dtype == torch.float32
+            torch.testing.assert_close(
+                values[image], total(expected[term]).detach(),
+                rtol=1e-5, atol=1e-7,
+            )  # fmt: skip
+
+
+def test_an_image_without_boxes(model: nn.Module) -> None:
+    data = data_of(model, SIZES[:2], [0, 3])
+    with capture_per_image_losses(model, shares=True) as captured:
+        run(model, data)
+    assert captured.losses['loss_bbox'][0] == 0
+    assert captured.losses['loss_rpn_bbox'][0] == 0
+    assert captured.losses['loss_cls'].isfinite().all()
+
+
+@pytest.mark.parametrize('boxes', [BOXES, [0, 0, 5, 1]])
+def test_shares_add_up(model: nn.Module, boxes: list[int]) -> None:
+    model.train()
+    data = data_of(model, SIZES, boxes)
+    with capture_per_image_losses(model, shares=True) as captured:
+        losses = run(model, data)
+    for term, share in captured.shares.items():
+        torch.testing.assert_close(
+            share.sum(), total(losses[term]), rtol=1e-5, atol=1e-8
+        )
+
+
+def test_gradient_of_the_summed_shares_is_the_plain_one(
+    model: nn.Module,
+) -> None:
+    model.train()
+    data = data_of(model, SIZES, BOXES)
+    twin = copy.deepcopy(model)
+    plain = run(twin, data)
+    sum(total(plain[term]) for term in TERMS).backward()
+    with capture_per_image_losses(model, shares=True) as captured:
+        run(model, data)
+    sum(share.sum() for share in captured.shares.values()).backward()
+    for ours, theirs in zip(
+        model.parameters(), twin.parameters(), strict=True
+    ):
+        torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize('shares', [False, True])
+def test_forward_loss_and_random_state_are_untouched(
+    model: nn.Module, shares: bool
+) -> None:
+    model.train()
+    data = data_of(model, SIZES, BOXES)
+    twin = copy.deepcopy(model)
+    plain = run(twin, data)
+    state = torch.get_rng_state()
+    with capture_per_image_losses(model, shares=shares):
+        captured = run(model, data)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert list(captured) == list(plain)
+    for term in plain:
+        assert torch.equal(total(captured[term]), total(plain[term]))
+    for ours, theirs in zip(model.buffers(), twin.buffers(), strict=True):
+        assert torch.equal(ours, theirs)
+
+
+def patched(model: nn.Module) -> list[str]:
+    """Instance attributes that hide a method of the class."""
+    parts = [*model.modules()]
+    for module in model.modules():
+        parts += [
+            getattr(module, name)
+            for name in ('assigner', 'sampler')
+            if hasattr(module, name)
+        ]
+    return [
+        name
+        for part in parts
+        for name in vars(part)
+        if callable(getattr(type(part), name, None))
+    ]
+
+
+def test_everything_is_restored_also_after_an_exception(
+    model: nn.Module,
+) -> None:
+    data = data_of(model, SIZES, BOXES)
+    with capture_per_image_losses(model):
+        assert 'loss_by_feat' in patched(model)
+        run(model, data)
+    assert patched(model) == []
+
+    def fail(*args: Any, **kwargs: Any) -> None:
+        raise RuntimeError('inside a loss')
+
+    model.roi_head.bbox_head.loss_cls.register_forward_hook(fail)
+    with (
+        pytest.raises(RuntimeError, match='inside a loss'),
+        capture_per_image_losses(model, shares=True),
+    ):
+        run(model, data)
+    assert patched(model) == []
+    assert not any(m._forward_pre_hooks for m in model.modules())
+
+
+def test_unsupported_heads_are_named_with_what_is_supported() -> None:
+    config = faster_rcnn_config()
+    config.roi_head.type = 'DynamicRoIHead'
+    config.roi_head.bbox_head.loss_bbox.type = 'SmoothL1Loss'
+    config.train_cfg.rcnn.dynamic_rcnn = dict(
+        iou_topk=75, beta_topk=10, update_iter_interval=100,
+        initial_iou=0.4, initial_beta=1.0,
+    )  # fmt: skip
+    message = (
+        'no per-image losses for roi_head=DynamicRoIHead; '
+        'supported heads: RPNHead, StandardRoIHead'
+    )
+    with pytest.raises(UnsupportedModelError, match=message):
+        check_supported(build(config))
+
+
+def test_a_mask_head_is_refused() -> None:
+    config = faster_rcnn_config()
+    config.roi_head.mask_roi_extractor = config.roi_head.bbox_roi_extractor
+    config.roi_head.mask_head = dict(
+        type='FCNMaskHead', num_convs=1, in_channels=16, num_classes=4
+    )
+    config.train_cfg.rcnn.mask_size = 28
+    with pytest.raises(UnsupportedModelError, match='mask_head=FCNMaskHead'):
+        check_supported(build(config))
+
+
+def test_a_loss_outside_the_heads_is_refused(model: nn.Module) -> None:
+    original = model.loss
+
+    def loss(*args: Any) -> dict:
+        return original(*args) | {'loss_extra': torch.zeros(())}
+
+    model.loss = loss
+    data = data_of(model, SIZES, BOXES)
+    with (
+        pytest.raises(UnsupportedModelError, match='computes loss_extra'),
+        capture_per_image_losses(model),
+    ):
+        run(model, data)
+
+
+def test_a_counting_loss_counts_the_batch_once() -> None:
+    """Seesaw keeps class counts: scoring images must not add to them."""
+    config = faster_rcnn_config()
+    config.roi_head.bbox_head.loss_cls = dict(
+        type='SeesawLoss', num_classes=4
+    )
+    config.roi_head.bbox_head.cls_predictor_cfg = dict(type='NormedLinear')
+    model = build(config)
+    data = data_of(model, SIZES, BOXES)
+    twin = copy.deepcopy(model)
+    run(twin, data)
+    with capture_per_image_losses(model):
+        run(model, data)
+    counts = model.roi_head.bbox_head.loss_cls.cum_samples
+    assert counts.sum() > 0
+    assert torch.equal(counts, twin.roi_head.bbox_head.loss_cls.cum_samples)

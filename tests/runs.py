@@ -1,0 +1,121 @@
+"""Small real trainings that the tests start and look into."""
+
+import copy
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmengine.runner import Runner
+from small import faster_rcnn_config
+
+import transforms  # noqa: F401
+from mmdet.registry import DATASETS
+
+import ies_mm.engine  # noqa: F401
+
+CLASSES = ('bicycle', 'bird', 'boat', 'bottle')
+TRAIN_PIPELINE = [
+    dict(type='LoadImageFromFile'),
+    dict(type='LoadAnnotations', with_bbox=True),
+    dict(type='Resize', scale=(96, 72), keep_ratio=True),
+    dict(type='RandomFlip', prob=0.5),
+    dict(type='PackDetInputs'),
+]
+TEST_PIPELINE = [
+    dict(type='LoadImageFromFile'),
+    dict(type='Resize', scale=(96, 72), keep_ratio=True),
+    dict(type='LoadAnnotations', with_bbox=True),
+    dict(
+        type='PackDetInputs',
+        meta_keys=(
+            'img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor',
+        ),
+    ),
+]  # fmt: skip
+
+
+def dataset_config(voc: Path, part: str = 'trainval', **changes: Any) -> dict:
+    """A VOCDataset over the small images."""
+    return dict(
+        type='VOCDataset',
+        data_root=str(voc) + '/',
+        ann_file=f'VOC2007/ImageSets/Main/{part}.txt',
+        data_prefix=dict(sub_data_root='VOC2007/'),
+        metainfo=dict(classes=CLASSES),
+        filter_cfg=dict(filter_empty_gt=False, min_size=8),
+        pipeline=copy.deepcopy(TRAIN_PIPELINE),
+    ) | changes
+
+
+def build_dataset(config: dict) -> Any:
+    """Build an mmdet data set."""
+    init_default_scope('mmdet')
+    return DATASETS.build(config)
+
+
+def plain_config(voc: Path, work_dir: Path, epochs: int = 2) -> Config:
+    """A training without hook and sampler of ours."""
+    return Config(
+        dict(
+            default_scope='mmdet',
+            work_dir=str(work_dir),
+            model=faster_rcnn_config(),
+            train_dataloader=dict(
+                batch_size=4,
+                num_workers=0,
+                sampler=dict(type='DefaultSampler', shuffle=True),
+                batch_sampler=dict(type='AspectRatioBatchSampler'),
+                dataset=dataset_config(voc),
+            ),
+            train_cfg=dict(type='EpochBasedTrainLoop', max_epochs=epochs),
+            optim_wrapper=dict(
+                type='OptimWrapper',
+                optimizer=dict(type='SGD', lr=0.01, momentum=0.9),
+            ),
+            default_hooks=dict(
+                logger=dict(type='LoggerHook', interval=1),
+                checkpoint=dict(type='CheckpointHook', interval=1),
+            ),
+            randomness=dict(seed=7, deterministic=True),
+            log_level='WARNING',
+        )
+    )
+
+
+def ies_config(
+    voc: Path, work_dir: Path, epochs: int = 2, **hook: Any
+) -> Config:
+    """The same training with our hook and sampler."""
+    config = plain_config(voc, work_dir, epochs)
+    config.default_hooks.ies = dict(type='IESHook', **hook)
+    config.train_dataloader.sampler = dict(type='IESSampler', shuffle=True)
+    return config
+
+
+def train(
+    config: Config, prepare: Callable[[Runner], None] | None = None
+) -> Runner:
+    """Run a training to its end; ``prepare`` sees the runner before."""
+    config = copy.deepcopy(config)
+    config.experiment_name = str(abs(hash(config.work_dir)))
+    runner = Runner.from_cfg(config)
+    if prepare is not None:
+        prepare(runner)
+    runner.train()
+    return runner
+
+
+def epochs_of(work_dir: Path) -> list[dict[str, Any]]:
+    """The lines of epochs.jsonl."""
+    lines = (work_dir / 'ies' / 'epochs.jsonl').read_text().splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def instances_of(work_dir: Path) -> dict[str, np.ndarray]:
+    """The arrays of instances.npz."""
+    with np.load(work_dir / 'ies' / 'instances.npz') as arrays:
+        return dict(arrays)

@@ -1,0 +1,46 @@
+"""Transforms that make single images behave in a planned way."""
+
+from typing import Any
+
+import numpy as np
+from mmcv.transforms import BaseTransform
+from mmengine.registry import TRANSFORMS
+
+
+@TRANSFORMS.register_module()
+class Jitter(BaseTransform):
+    """Fills one image with new noise each time."""
+
+    def __init__(self, image: int) -> None:
+        self.image = image
+
+    def transform(self, results: dict) -> dict:
+        if results['sample_idx'] == self.image:
+            results['img'] = np.random.randint(
+                0, 256, results['img'].shape, dtype=np.uint8
+            )
+        return results
+
+
+@TRANSFORMS.register_module()
+class BrokenBox(BaseTransform):
+    """Gives one image boxes that are not numbers."""
+
+    def __init__(self, image: int) -> None:
+        self.image = image
+
+    def transform(self, results: dict) -> dict:
+        if results['sample_idx'] == self.image:
+            results['gt_bboxes'].tensor[:] = float('nan')
+        return results
+
+
+@TRANSFORMS.register_module()
+class Refuse(BaseTransform):
+    """Returns None for some images: the data set then fetches another."""
+
+    def __init__(self, images: list[int]) -> None:
+        self.images = images
+
+    def transform(self, results: dict) -> Any:
+        return None if results['sample_idx'] in self.images else results

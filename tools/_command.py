@@ -1,0 +1,63 @@
+"""What the commands share: reading a config, one line per error."""
+
+import argparse
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from mmengine.config import Config, DictAction
+
+from ies_mm.errors import ConfigError
+
+
+def parser(description: str | None) -> argparse.ArgumentParser:
+    """The arguments of every command that reads a config."""
+    result = argparse.ArgumentParser(description=description)
+    result.add_argument('config', help='path of the config file')
+    result.add_argument('--work-dir', help='folder of logs and checkpoints')
+    result.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        default={},
+        metavar='KEY=VALUE',
+        help='override settings of the config',
+    )
+    result.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help='how the processes of a distributed run were started',
+    )
+    # torchrun of old PyTorch versions passes it.
+    result.add_argument('--local_rank', '--local-rank', type=int, default=0)
+    return result
+
+
+def read_config(args: argparse.Namespace) -> Config:
+    """The config with the command line's changes.
+
+    Raises:
+        ConfigError: There is no such file.
+    """
+    if not Path(args.config).is_file():
+        raise ConfigError(f'there is no config file {args.config}')
+    cfg = Config.fromfile(args.config)
+    cfg.merge_from_dict(args.cfg_options)
+    cfg.launcher = args.launcher
+    if args.work_dir is not None:
+        cfg.work_dir = args.work_dir
+    elif cfg.get('work_dir') is None:
+        cfg.work_dir = str(Path('work_dirs', Path(args.config).stem))
+    return cfg
+
+
+@contextmanager
+def one_line_errors(name: str) -> Iterator[None]:
+    """Turn a :class:`ConfigError` into one line and exit status 2."""
+    try:
+        yield
+    except ConfigError as error:
+        print(f'{name}: error: {error}', file=sys.stderr)
+        sys.exit(2)

@@ -1,0 +1,30 @@
+#!/usr/bin/env python
+"""Test a checkpoint with the config it was trained with."""
+
+import os
+from pathlib import Path
+
+from _command import one_line_errors, parser, read_config
+from mmengine.runner import Runner
+
+from ies_mm.engine.preflight import check_files
+from ies_mm.errors import ConfigError
+
+
+def main() -> None:
+    """Read the arguments, check the files, test."""
+    arguments = parser(__doc__)
+    arguments.add_argument('checkpoint', help='path of the checkpoint')
+    args = arguments.parse_args()
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    with one_line_errors('tools/test.py'):
+        cfg = read_config(args)
+        if not Path(args.checkpoint).is_file():
+            raise ConfigError(f'there is no checkpoint {args.checkpoint}')
+        check_files(cfg, 'test_dataloader')
+        cfg.load_from = args.checkpoint
+        Runner.from_cfg(cfg).test()
+
+
+if __name__ == '__main__':
+    main()
