@@ -8,9 +8,7 @@ _base_ = [
 
 demo = dict(
     data_root='data/demo/VOCdevkit/',
-    metainfo=dict(
-        classes=('bicycle', 'bird', 'boat', 'bottle', 'car', 'cat')
-    ),
+    metainfo=dict(classes=('bicycle', 'bird', 'boat', 'bottle', 'car', 'cat')),
 )
 model = dict(roi_head=dict(bbox_head=dict(num_classes=6)))
 train_dataloader = dict(dataset=dict(**demo))

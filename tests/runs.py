@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import transforms  # noqa: F401
+from mmdet.registry import DATASETS
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from small import faster_rcnn_config
-
-import transforms  # noqa: F401
-from mmdet.registry import DATASETS
 
 import ies_mm.engine  # noqa: F401
 
@@ -40,15 +39,18 @@ TEST_PIPELINE = [
 
 def dataset_config(voc: Path, part: str = 'trainval', **changes: Any) -> dict:
     """A VOCDataset over the small images."""
-    return dict(
-        type='VOCDataset',
-        data_root=str(voc) + '/',
-        ann_file=f'VOC2007/ImageSets/Main/{part}.txt',
-        data_prefix=dict(sub_data_root='VOC2007/'),
-        metainfo=dict(classes=CLASSES),
-        filter_cfg=dict(filter_empty_gt=False, min_size=8),
-        pipeline=copy.deepcopy(TRAIN_PIPELINE),
-    ) | changes
+    return (
+        dict(
+            type='VOCDataset',
+            data_root=str(voc) + '/',
+            ann_file=f'VOC2007/ImageSets/Main/{part}.txt',
+            data_prefix=dict(sub_data_root='VOC2007/'),
+            metainfo=dict(classes=CLASSES),
+            filter_cfg=dict(filter_empty_gt=False, min_size=8),
+            pipeline=copy.deepcopy(TRAIN_PIPELINE),
+        )
+        | changes
+    )
 
 
 def build_dataset(config: dict) -> Any:

@@ -140,7 +140,9 @@ def _check_number(name: str, value: object) -> None:
         raise TypeError(f'{name}={value!r}: give a number')
 
 
-def _check_integer(name: str, value: object, low: int, high: int | None) -> None:
+def _check_integer(
+    name: str, value: object, low: int, high: int | None
+) -> None:
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f'{name}={value!r}: give an integer')
     if value < low or (high is not None and value > high):

@@ -52,7 +52,9 @@ def _selection_hooks(cfg: Config) -> Iterator[tuple[str, dict]]:
 
 
 def _check_hook(key: str, hook: dict) -> None:
-    arguments = {k: v for k, v in hook.items() if k not in ('type', 'priority')}
+    arguments = {
+        k: v for k, v in hook.items() if k not in ('type', 'priority')
+    }
     cls = _class(HOOKS, hook)
     try:
         cls(**arguments)

@@ -13,9 +13,7 @@ from ies_mm.losses.patching import override
 
 Losses = dict[str, Tensor]
 Note = Callable[[str, Losses, Losses], None]
-Adapter = Callable[
-    [str, nn.Module, bool, Note], AbstractContextManager[None]
-]
+Adapter = Callable[[str, nn.Module, bool, Note], AbstractContextManager[None]]
 
 _ADAPTERS: dict[type, tuple[Adapter, tuple[str, ...]]] = {}
 _FAMILIES = {'mmdet': 'ies_mm.losses.detection'}

@@ -25,7 +25,7 @@ def runs(draw: st.DrawFn) -> tuple[int, int, float, list[dict]]:
     terms = draw(st.integers(1, 3))
     row = st.lists(LOSS, min_size=terms, max_size=terms)
     epoch = st.dictionaries(st.integers(0, instances - 1), row)
-    full = st.fixed_dictionaries({i: row for i in range(instances)})
+    full = st.fixed_dictionaries(dict.fromkeys(range(instances), row))
     epochs = draw(st.lists(st.one_of(full, epoch), max_size=12))
     delta = draw(st.sampled_from([0.0, 0.25, 0.5, 1.0, 7.3]))
     return (
@@ -39,9 +39,9 @@ def runs(draw: st.DrawFn) -> tuple[int, int, float, list[dict]]:
 def step(history: LossHistory, observed: dict) -> None:
     """Hand an epoch of the reference's form to the history."""
     ids = torch.tensor(list(observed), dtype=torch.long)
-    rows = torch.tensor(
-        list(observed.values()), dtype=torch.float32
-    ).reshape(len(observed), history.terms)
+    rows = torch.tensor(list(observed.values()), dtype=torch.float32).reshape(
+        len(observed), history.terms
+    )
     history.observe(ids, rows)
 
 

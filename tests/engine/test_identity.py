@@ -7,6 +7,8 @@ import pytest
 import torch
 from runs import (
     build_dataset as build,
+)
+from runs import (
     dataset_config,
     epochs_of,
     ies_config,

@@ -115,9 +115,7 @@ def test_refresh_leaves_random_numbers_and_weights_alone(
         results.append(parameters(train(config, with_hook(hook))))
         scored = [r['forward_only'] for r in epochs_of(tmp_path / name)]
         assert scored == ([0, 2, 3, 2] if interval == 1 else [0] * 4)
-    assert all(
-        torch.equal(results[0][k], results[1][k]) for k in results[0]
-    )
+    assert all(torch.equal(results[0][k], results[1][k]) for k in results[0])
 
 
 def test_refresh_scores_the_present_weights_alone(

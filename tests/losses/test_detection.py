@@ -52,7 +52,9 @@ def seeded_draws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Random samples that depend on the image's boxes alone."""
     original = RandomSampler.sample
 
-    def sample(self: Any, result: Any, pred: Any, gt: Any, **kwargs: Any) -> Any:
+    def sample(
+        self: Any, result: Any, pred: Any, gt: Any, **kwargs: Any
+    ) -> Any:
         torch.manual_seed(int(gt.bboxes.sum() * 100))
         return original(self, result, pred, gt, **kwargs)
 
@@ -111,7 +113,9 @@ def test_gradient_of_the_summed_shares_is_the_plain_one(
     for ours, theirs in zip(
         model.parameters(), twin.parameters(), strict=True
     ):
-        torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-4, atol=1e-6)
+        torch.testing.assert_close(
+            ours.grad, theirs.grad, rtol=1e-4, atol=1e-6
+        )
 
 
 @pytest.mark.parametrize('shares', [False, True])
@@ -217,9 +221,7 @@ def test_a_loss_outside_the_heads_is_refused(model: nn.Module) -> None:
 def test_a_counting_loss_counts_the_batch_once() -> None:
     """Seesaw keeps class counts: scoring images must not add to them."""
     config = faster_rcnn_config()
-    config.roi_head.bbox_head.loss_cls = dict(
-        type='SeesawLoss', num_classes=4
-    )
+    config.roi_head.bbox_head.loss_cls = dict(type='SeesawLoss', num_classes=4)
     config.roi_head.bbox_head.cls_predictor_cfg = dict(type='NormedLinear')
     model = build(config)
     data = data_of(model, SIZES, BOXES)

@@ -1,0 +1,39 @@
+# `make` lists the targets. An environment of your own is used with
+# `make TARGET PYTHON=/path/to/python`; it is then checked, not changed.
+
+PYTHON3 ?= $(shell command -v python3.11 || command -v python3)
+PYTHON ?= .venv/bin/python
+
+.PHONY: help setup demo test bench lint clean
+
+help:
+	@echo 'make setup   the reference environment in .venv (slow once)'
+	@echo 'make demo    small data, plain against IES, one table (6 minutes)'
+	@echo 'make test    lint, types and the whole test suite'
+	@echo 'make bench   the benchmarks'
+	@echo 'make lint    ruff and mypy alone'
+	@echo 'make clean   remove the environment and what demo made'
+
+setup:
+ifeq ($(PYTHON),.venv/bin/python)
+	@$(PYTHON3) tools/setup_env.py
+else
+	@$(PYTHON) tools/setup_env.py --check
+endif
+
+demo: setup
+	$(PYTHON) tools/demo.py
+
+test: lint
+	$(PYTHON) -m pytest -q -n 2
+
+bench: setup
+	$(PYTHON) tools/bench.py
+
+lint: setup
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy
+
+clean:
+	rm -rf .venv work_dirs/demo data/demo

@@ -1,0 +1,159 @@
+"""What cannot work is refused in one line that says what to change."""
+
+import copy
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from runs import ies_config, plain_config, train
+
+from ies_mm.engine import IESHook
+from ies_mm.engine.preflight import check_config
+from ies_mm.errors import ConfigError
+
+TRAIN = Path(__file__).parents[2] / 'tools' / 'train.py'
+
+
+@pytest.mark.parametrize(
+    ('changes', 'message'),
+    [
+        ({'delta': -0.1}, 'delta=-0.1: give a finite number >= 0'),
+        ({'delta': 'small'}, "delta='small': give a number"),
+        ({'window': 0}, 'window=0: give 1 or more'),
+        ({'order': 4}, 'order=4: give 0 to 3'),
+        ({'begin': 0}, 'begin=0: give 1 or more'),
+        ({'anneal': 1.5}, 'anneal=1.5: give 0 to 1'),
+        ({'refresh_interval': 0.5}, 'refresh_interval=0.5: give an integer'),
+        ({'terms': 'most'}, "terms='most': give 'sum', 'all', 'any'"),
+        ({'detla': 1}, "unexpected keyword argument 'detla'"),
+    ],
+)
+def test_arguments_of_the_hook(
+    voc: Path, tmp_path: Path, changes: dict, message: str
+) -> None:
+    config = ies_config(voc, tmp_path, **({'delta': 0.1} | changes))
+    with pytest.raises(ConfigError) as error:
+        check_config(config)
+    assert str(error.value).startswith('default_hooks.ies: ')
+    assert message in str(error.value)
+    assert '\n' not in str(error.value)
+
+
+def test_a_missing_delta(voc: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="required .* argument: 'delta'"):
+        check_config(ies_config(voc, tmp_path))
+
+
+def test_a_good_config_passes(voc: Path, tmp_path: Path) -> None:
+    check_config(plain_config(voc, tmp_path))
+    check_config(ies_config(voc, tmp_path, delta=0.1))
+    config = ies_config(voc, tmp_path, delta=0.1)
+    config.custom_hooks = [config.default_hooks.pop('ies')]
+    check_config(config)
+
+
+def test_hook_without_sampler(voc: Path, tmp_path: Path) -> None:
+    config = ies_config(voc, tmp_path, delta=0.1)
+    config.train_dataloader.sampler.type = 'DefaultSampler'
+    message = "found train_dataloader.sampler.type='DefaultSampler'"
+    with pytest.raises(ConfigError, match=message):
+        check_config(config)
+    with pytest.raises(ConfigError, match="found 'DefaultSampler'"):
+        train(config)
+
+
+def test_sampler_without_hook(voc: Path, tmp_path: Path) -> None:
+    config = ies_config(voc, tmp_path, delta=0.1)
+    del config.default_hooks['ies']
+    with pytest.raises(ConfigError, match='needs a selection hook'):
+        check_config(config)
+
+
+def test_two_hooks(voc: Path, tmp_path: Path) -> None:
+    config = ies_config(voc, tmp_path, delta=0.1)
+    config.custom_hooks = [copy.deepcopy(config.default_hooks.ies)]
+    message = r'default_hooks.ies and custom_hooks\[0\] would both'
+    with pytest.raises(ConfigError, match=message):
+        check_config(config)
+    with pytest.raises(ConfigError, match='share one sampler'):
+        train(config)
+
+
+def test_a_loop_without_epochs(voc: Path, tmp_path: Path) -> None:
+    config = ies_config(voc, tmp_path, delta=0.1)
+    config.train_cfg = dict(type='IterBasedTrainLoop', max_iters=4)
+    with pytest.raises(ConfigError, match='IterBasedTrainLoop'):
+        train(config)
+
+
+def test_an_image_mixing_transform(voc: Path, tmp_path: Path) -> None:
+    config = ies_config(voc, tmp_path, delta=0.1)
+    config.train_dataloader.dataset.pipeline.insert(
+        2, dict(type='CachedMosaic', img_scale=(96, 72))
+    )
+    message = r'train_dataloader.dataset.pipeline\[2\] \(CachedMosaic\)'
+    with pytest.raises(ConfigError, match=message):
+        train(config)
+
+
+def test_an_unknown_term(voc: Path, tmp_path: Path) -> None:
+    config = ies_config(voc, tmp_path, delta=0.1, terms=['loss_mask'])
+    message = "no term 'loss_mask'; it has loss_rpn_cls, loss_rpn_bbox"
+    with pytest.raises(ConfigError, match=message):
+        train(config)
+
+
+def test_too_few_epochs_are_warned_of(voc: Path, tmp_path: Path) -> None:
+    train(ies_config(voc, tmp_path, epochs=1, delta=0.1, begin=9))
+    log = ''.join(path.read_text() for path in tmp_path.glob('*/*.log'))
+    assert 'cannot exclude anything in 1 epochs' in log
+    assert 'it needs 10 or more' in log
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'needed'),
+    [
+        ({}, 7),
+        ({'order': 1, 'window': 1}, 4),
+        ({'begin': 20}, 21),
+        ({'anneal': 0.5}, 14),
+        ({'anneal': 1}, float('inf')),
+    ],
+)
+def test_epochs_needed(arguments: dict, needed: float) -> None:
+    assert IESHook(0.1, **arguments).epochs_needed() == needed
+
+
+def command(*arguments: object) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, TRAIN, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_command_gives_one_line_and_writes_nothing(
+    voc: Path, tmp_path: Path
+) -> None:
+    config = ies_config(voc, tmp_path / 'run', delta=0.1)
+    config.custom_imports = dict(imports=['ies_mm.engine'])
+    root = tmp_path / 'VOCdevkit'
+    config.train_dataloader.dataset.data_root = str(root)
+    path = tmp_path / 'config.py'
+    path.write_text(config.pretty_text)
+    result = command(path)
+    assert result.returncode == 2
+    [line] = result.stderr.splitlines()
+    assert f'{root}/VOC2007/ImageSets/Main/trainval.txt' in line
+    assert 'tools/get_voc.py 2007' in line
+    assert 'make demo' in line
+    assert not (tmp_path / 'run').exists()
+
+
+def test_the_command_without_a_config(tmp_path: Path) -> None:
+    result = command(tmp_path / 'none.py')
+    assert result.returncode == 2
+    assert result.stderr.count('\n') == 1
+    assert 'there is no config file' in result.stderr
