@@ -20,9 +20,9 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
 
 import numpy as np
+from _parser import Parser
 from _voc_scenes import Instances, Scene, Seen, make_scene
 from PIL import Image
 
@@ -173,16 +173,36 @@ def write_devkit(devkit: Path, images: int, seed: int) -> None:
             write_scene(scene, devkit / folder, name)
         lines.append(f'{name},{"hard" if scene.hard else "easy"}\n')
     (devkit / 'difficulty.txt').write_text(''.join(lines))
-    (devkit / MARK).write_text(f'images={images} seed={seed}\n')
+    files = ''.join(f'{name}\n' for name in files_below(devkit))
+    (devkit / MARK).write_text(files)
+
+
+def files_below(folder: Path) -> list[str]:
+    """The files of a folder, as sorted paths inside it."""
+    files = (path for path in folder.rglob('*') if not path.is_dir())
+    return sorted(path.relative_to(folder).as_posix() for path in files)
+
+
+def check_replaceable(devkit: Path) -> None:
+    """Refuses to replace anything that make_voc has not written."""
+    if not devkit.exists():
+        return
+    if not devkit.is_dir():
+        raise UsageError(f'{devkit} is no folder: not touched')
+    mark = devkit / MARK
+    mine = [MARK, *mark.read_text().splitlines()] if mark.exists() else []
+    others = sorted(set(files_below(devkit)) - set(mine))
+    if others:
+        raise UsageError(
+            f'{devkit} holds {others[0]}, which make_voc did not write:'
+            ' not touched'
+        )
 
 
 def make_voc(out: Path, images: int, seed: int) -> Path:
     """Makes or makes anew OUT/VOCdevkit, in one step at the end."""
     devkit = out / 'VOCdevkit'
-    mine = (devkit / MARK).exists()
-    empty = devkit.is_dir() and not any(devkit.iterdir())
-    if devkit.exists() and not mine and not empty:
-        raise UsageError(f'{devkit} was not made by make_voc: not touched')
+    check_replaceable(devkit)
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out, prefix='.make_voc-') as folder:
         fresh = Path(folder) / 'VOCdevkit'
@@ -191,14 +211,6 @@ def make_voc(out: Path, images: int, seed: int) -> Path:
             devkit.rename(Path(folder) / 'old')
         fresh.rename(devkit)
     return devkit
-
-
-class Parser(argparse.ArgumentParser):
-    """Reports a bad call in one line."""
-
-    def error(self, message: str) -> NoReturn:
-        """Ends the program."""
-        self.exit(2, f'{self.prog}: error: {message}\n')
 
 
 def at_least(lowest: int) -> Callable[[str], int]:

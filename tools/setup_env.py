@@ -6,27 +6,40 @@ before it counts as done, so an interrupted set-up goes on where it was.
 """
 
 import argparse
+import contextlib
 import fcntl
 import hashlib
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
-import sysconfig
 import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import NoReturn
+
+from _setup_checks import first_problem
 
 ROOT = Path(__file__).resolve().parents[1]
 VENV = ROOT / '.venv'
 CONSTRAINTS = ROOT / 'requirements' / 'constraints.txt'
-REFERENCE = (3, 11)
-GIGABYTES = 12
-"""Space asked for: 6 for .venv, the rest while downloading and compiling."""
+PAUSE = 15
+"""Seconds between two lines about a slow step."""
+MEMORY_OF_A_JOB = 2 * 2**30
+"""Bytes that one compilation of mmcv needs, rounded up."""
+BUILT_FOR = """
+import os, sys, torch
+gpu = 'cpu'
+if torch.cuda.is_available():
+    gpu = 'sm%d%d' % torch.cuda.get_device_capability()
+python = sys.implementation.cache_tag
+print('torch' + torch.__version__, python, os.uname().machine, gpu, sep='-')
+"""
 
 
 @dataclass(frozen=True)
@@ -95,13 +108,27 @@ def main() -> None:
     )
     if arguments.parse_args().check:
         check_own_environment()
-        return
-    todo = [step for step in STEPS if not done(step)]
-    if todo:
-        with open(ROOT / '.setup.lock', 'w') as lock:
+    elif not all(map(done, STEPS)):
+        # Before the lock, which is the first file that is written.
+        if problem := first_problem(VENV, CONSTRAINTS):
+            fail(problem)
+        with (ROOT / '.setup.lock').open('a') as lock:
             take(lock.fileno())
-            preflight()
-            set_up(todo)
+            interruptible(set_up)
+
+
+def interruptible(work: Callable[[], None]) -> None:
+    """Let a kill or a closed terminal end the work as Ctrl-C does."""
+
+    def interrupt(number: int, frame: FrameType | None) -> NoReturn:
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, interrupt)
+    try:
+        work()
+    except KeyboardInterrupt:
+        fail('interrupted; the next call goes on with this step', 130)
 
 
 def check_own_environment() -> None:
@@ -114,57 +141,46 @@ def check_own_environment() -> None:
             )
 
 
-def preflight() -> None:
-    """Refuse what cannot work, before anything is downloaded."""
-    if sys.version_info[:2] != REFERENCE:
-        found = '.'.join(map(str, sys.version_info[:2]))
-        fail(
-            f'the reference environment is pinned for Python 3.11, found '
-            f'{found}; call `make setup PYTHON3=/path/to/python3.11`, or use '
-            'an environment of your own: `make test PYTHON=/path/to/python`'
-        )
-    free = shutil.disk_usage(ROOT).free / 2**30
-    if free < GIGABYTES:
-        fail(
-            f'{free:.1f} GiB are free at {ROOT}, {GIGABYTES} are needed; '
-            'make room or clone the project to another disk'
-        )
-    if not compiles():
-        fail(
-            'mmcv is compiled here, which needs a C++ compiler and the '
-            "headers of Python, and a test program with '#include "
-            "<Python.h>' did not compile; install g++ and python3-dev"
-        )
-
-
-def compiles() -> bool:
-    """Whether a C++ program that includes Python.h compiles."""
-    compiler = os.environ.get('CXX') or shutil.which('g++') or 'c++'
-    include = sysconfig.get_path('include')
-    with tempfile.TemporaryDirectory() as folder:
-        source = Path(folder, 'probe.cpp')
-        source.write_text('#include <vector>\n#include <Python.h>\n')
-        command = [*compiler.split(), '-c', str(source), f'-I{include}']
-        try:
-            result = subprocess.run(
-                command, cwd=folder, capture_output=True, check=False
-            )
-        except OSError:
-            return False
-    return result.returncode == 0
-
-
-def set_up(todo: list[Step]) -> None:
+def set_up() -> None:
     """Run the missing steps in order."""
-    logs().mkdir(parents=True, exist_ok=True)
-    if not works(Step('venv', '', (), 'import pip'), python()):
-        print(f'[1/{len(STEPS) + 1}] virtual environment in .venv', flush=True)
+    total = len(STEPS) + 1
+    if not has_venv():
+        print(f'[1/{total}] virtual environment in .venv', flush=True)
+        remove_venv()
+        logs().mkdir(parents=True)
         run('venv', [sys.executable, '-m', 'venv', str(VENV)])
+    use_scratch(logs() / 'tmp')
     for number, step in enumerate(STEPS, start=2):
-        if step in todo:
-            print(f'[{number}/{len(STEPS) + 1}] {step.what}', flush=True)
+        if not done(step):
+            print(f'[{number}/{total}] {step.what}', flush=True)
             install(step)
+    shutil.rmtree(logs() / 'tmp')
     print('the environment is ready: .venv', flush=True)
+
+
+def remove_venv() -> None:
+    """Make room for a new .venv, if the old one was made here."""
+    if VENV.exists() and not logs().exists():
+        fail(
+            f'{VENV} does not work with Python '
+            f'{".".join(map(str, sys.version_info[:2]))} and was not made '
+            'by `make setup`; move it away'
+        )
+    shutil.rmtree(VENV, ignore_errors=True)
+
+
+def has_venv() -> bool:
+    """Whether .venv is whole and of the Python that runs this."""
+    version = tuple(sys.version_info[:2])
+    verify = f'import pip, sys; assert sys.version_info[:2] == {version}'
+    return works(Step('venv', '', (), verify), python())
+
+
+def use_scratch(folder: Path) -> None:
+    """Unpack and build beside .venv: /tmp may be small, or in memory."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    os.environ['TMPDIR'] = str(folder)
 
 
 def install(step: Step) -> None:
@@ -172,11 +188,10 @@ def install(step: Step) -> None:
     # A step after this one may have been built against another version.
     for later in STEPS[STEPS.index(step) :]:
         stamp(later).unlink(missing_ok=True)
+    remove_halves()
     for again in ((), ('--force-reinstall', '--no-cache-dir')):
         if step.name == 'mmcv':
-            packages = ('--no-deps', str(mmcv_wheel(rebuild=bool(again))))
-            pip(step.name, 'install', *again, *packages)
-            pip(step.name, 'install', 'onedl-mmcv')
+            install_mmcv(rebuild=bool(again))
         else:
             pip(step.name, 'install', *again, *step.install)
         if works(step, python()):
@@ -187,22 +202,43 @@ def install(step: Step) -> None:
     )
 
 
+def remove_halves() -> None:
+    """Forget distributions whose installation was interrupted.
+
+    pip writes INSTALLER last. Without it, it would take the rest for an
+    installed distribution, or refuse to replace it.
+    """
+    for info in VENV.glob('lib/python*/site-packages/*.dist-info'):
+        if not (info / 'INSTALLER').exists():
+            shutil.rmtree(info)
+    for left in VENV.glob('lib/python*/site-packages/~*'):
+        shutil.rmtree(left, ignore_errors=True)
+
+
+def install_mmcv(rebuild: bool) -> None:
+    """Install the compiled mmcv, and what it needs."""
+    wheel = str(mmcv_wheel(rebuild))
+    # The one that is there may have the same version, and another torch.
+    pip('mmcv', 'install', '--force-reinstall', '--no-deps', wheel)
+    pip('mmcv', 'install', 'onedl-mmcv')
+
+
 def mmcv_wheel(rebuild: bool) -> Path:
     """The compiled mmcv, from the cache or built now.
 
     pip's own cache does not ask which torch a wheel was built for; this one
     does, and is shared by all clones.
     """
-    cache = Path(os.environ.get('IES_MM_CACHE', '~/.cache/ies_mm'))
-    tag = f'torch{pinned("torch")}-{sys.implementation.cache_tag}'
-    folder = cache.expanduser() / 'wheels' / f'{tag}-{os.uname().machine}'
+    cache = Path(os.environ.get('IES_MM_CACHE') or '~/.cache/ies_mm')
+    folder = cache.expanduser().absolute() / 'wheels' / built_for()
     version = pinned('onedl-mmcv')
     kept = sorted(folder.glob(f'onedl_mmcv-{version}-*.whl'))
     if kept and not rebuild:
         return kept[0]
     folder.mkdir(parents=True, exist_ok=True)
+    os.environ.setdefault('MAX_JOBS', str(jobs()))
+    # Inside the cache: renaming is atomic there.
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        os.environ.setdefault('MAX_JOBS', str(os.cpu_count() or 1))
         pip(
             *('mmcv', 'wheel', '-v', '--no-deps', '--no-build-isolation'),
             *('--no-cache-dir', '--no-binary', 'onedl-mmcv'),
@@ -213,14 +249,33 @@ def mmcv_wheel(rebuild: bool) -> Path:
         return wheel.rename(folder / wheel.name)
 
 
+def built_for() -> str:
+    """Torch, Python, machine and GPU, on which a compiled mmcv depends."""
+    command = [python(), '-c', BUILT_FOR]
+    return subprocess.check_output(command, text=True).strip()
+
+
+def jobs() -> int:
+    """How many files to compile at once without running out of memory."""
+    memory = os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE')
+    return max(1, min(os.cpu_count() or 1, memory // MEMORY_OF_A_JOB))
+
+
 def compiled(text: str) -> str:
     """Ninja's count of compiled files, read off the log."""
-    counts = re.findall(r'\[(\d+/\d+)\]', text)
-    return f'file {counts[-1]}' if counts else 'preparing'
+    counts = re.findall(r'^\s*\[(\d+)/(\d+)\]', text, re.MULTILINE)
+    return 'file {} of {}'.format(*counts[-1]) if counts else 'preparing'
+
+
+def last_line(text: str) -> str:
+    """What pip said last, without folders and addresses."""
+    lines = text.split('\n')
+    said = next((line for line in reversed(lines) if line.strip()), 'going on')
+    return re.sub(r'\S*/', '', said).strip()[:60]
 
 
 def pip(
-    name: str, *arguments: str, progress: Callable[[str], str] | None = None
+    name: str, *arguments: str, progress: Callable[[str], str] = last_line
 ) -> None:
     """Call the environment's pip under the constraints."""
     command, *rest = arguments
@@ -234,37 +289,51 @@ def pip(
 def run(
     name: str,
     command: list[str],
-    progress: Callable[[str], str] | None = None,
+    progress: Callable[[str], str] = last_line,
 ) -> None:
     """Run a command into the step's log, saying how far it is."""
     started = time.monotonic()
-    with open(log(name), 'a') as output:
+    with log(name).open('a') as output:
+        begin = output.tell()
         process = subprocess.Popen(
-            command, stdout=output, stderr=subprocess.STDOUT, cwd=ROOT
+            command,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            cwd=ROOT,
+            # It keeps the lock, should this process be killed alone.
+            close_fds=False,
+            start_new_session=True,
         )
         try:
-            while process.poll() is None:
-                show(started, progress, name)
+            wait(process, started, lambda: progress(written(name, begin)))
         except BaseException:
-            process.terminate()
-            process.wait()
+            end(process)
             raise
     if process.returncode:
-        tail = log(name).read_text().splitlines()[-12:]
+        tail = written(name, begin).splitlines()[-12:]
         print('\n'.join(tail), file=sys.stderr)
         fail(f'step {name} failed (above: the end of {log(name)})')
 
 
-def show(
-    started: float, progress: Callable[[str], str] | None, name: str
+def wait(
+    process: subprocess.Popen[bytes], started: float, say: Callable[[], str]
 ) -> None:
-    """Wait, and say every half minute that the step goes on."""
-    before = time.monotonic() - started
-    time.sleep(0.5)
-    seconds = time.monotonic() - started
-    if int(seconds / 30) > int(before / 30):
-        how_far = progress(log(name).read_text()) if progress else 'going on'
-        print(f'      {how_far}, {int(seconds)} s', flush=True)
+    """Wait for the end, and say every so often that the step goes on."""
+    while process.poll() is None:
+        try:
+            process.wait(timeout=PAUSE)
+        except subprocess.TimeoutExpired:
+            minutes, seconds = divmod(int(time.monotonic() - started), 60)
+            print(f'      {minutes}:{seconds:02} {say()}', flush=True)
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """End a command with all that it started, compilers included."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=5)
 
 
 def works(step: Step, interpreter: str) -> bool:
@@ -280,12 +349,14 @@ def works(step: Step, interpreter: str) -> bool:
 
 def done(step: Step) -> bool:
     """Whether the step was finished under these constraints."""
-    return stamp(step).exists() and stamp(step).read_text() == key()
+    if not Path(python()).exists() or not stamp(step).exists():
+        return False
+    return stamp(step).read_text() == key()
 
 
 def key() -> str:
-    """What a finished step depends on."""
-    content = CONSTRAINTS.read_bytes() + sys.version.encode()
+    """What a finished step depends on; an environment cannot be moved."""
+    content = CONSTRAINTS.read_bytes() + str(VENV).encode()
     return hashlib.sha256(content).hexdigest()
 
 
@@ -314,6 +385,13 @@ def log(name: str) -> Path:
     return logs() / f'{name}.log'
 
 
+def written(name: str, begin: int) -> str:
+    """What a step's log says from a position on."""
+    with log(name).open('rb') as file:
+        file.seek(begin)
+        return file.read().decode(errors='replace')
+
+
 def stamp(step: Step) -> Path:
     """File that says that a step is done."""
     return logs() / f'{step.name}.done'
@@ -325,12 +403,13 @@ def take(lock: int) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         fail('another set-up is running in this folder; wait for it')
+    os.set_inheritable(lock, True)
 
 
-def fail(message: str) -> NoReturn:
-    """One line, exit status 1."""
+def fail(message: str, status: int = 1) -> NoReturn:
+    """One line, and the exit status."""
     print(f'setup: {message}', file=sys.stderr)
-    sys.exit(1)
+    sys.exit(status)
 
 
 if __name__ == '__main__':

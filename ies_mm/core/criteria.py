@@ -1,12 +1,12 @@
 """When is an instance mastered?"""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from ies_mm.core.arguments import check_integer, check_number
 from ies_mm.core.history import LossHistory
 
 CHUNK = 1 << 17
@@ -74,14 +74,9 @@ class Criterion:
     terms: str | Sequence[str] = 'sum'
 
     def __post_init__(self) -> None:
-        _check_number('delta', self.delta)
-        if not (math.isfinite(self.delta) and self.delta >= 0):
-            raise ValueError(
-                f'delta={self.delta}: give a finite number >= 0 '
-                '(0 excludes nothing)'
-            )
-        _check_integer('order', self.order, 0, 3)
-        _check_integer('window', self.window, 1, None)
+        check_number('delta', self.delta, 0)
+        check_integer('order', self.order, 0, 3)
+        check_integer('window', self.window, 1)
         _check_terms(self.terms)
 
     @property
@@ -133,21 +128,6 @@ class Criterion:
         flat = flatness(judged, self.order, self.window)
         below = flat < self.delta
         return below.any(dim=1) if self.terms == 'any' else below.all(dim=1)
-
-
-def _check_number(name: str, value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f'{name}={value!r}: give a number')
-
-
-def _check_integer(
-    name: str, value: object, low: int, high: int | None
-) -> None:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f'{name}={value!r}: give an integer')
-    if value < low or (high is not None and value > high):
-        span = f'{low} or more' if high is None else f'{low} to {high}'
-        raise ValueError(f'{name}={value}: give {span}')
 
 
 def _check_terms(terms: object) -> None:

@@ -6,6 +6,7 @@ a time, so that a reader can hold it against Algorithm 1 and section 3.1.
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 
 class ReferenceIES:
@@ -44,10 +45,7 @@ class ReferenceIES:
         differences = curve
         for _ in range(self.order):
             differences = [
-                later - earlier
-                for earlier, later in zip(
-                    differences, differences[1:], strict=False
-                )
+                later - earlier for earlier, later in pairwise(differences)
             ]
         if len(differences) < self.window + 1:
             return False

@@ -2,12 +2,14 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 from torch import Tensor
 
 from ies_mm.core import Criterion, LossHistory, Selection, may_exclude
+from ies_mm.core.arguments import check_integer, check_number
 from ies_mm.engine.selection_hook import SelectionHook
 from ies_mm.errors import ConfigError
 
@@ -64,9 +66,9 @@ class IESHook(SelectionHook):
     ) -> None:
         self.criterion = Criterion(delta, order, window, terms)
         super().__init__(depth=self.criterion.depth, keep_history=keep_history)
-        _check_range('refresh_interval', refresh_interval, 1, math.inf, int)
-        _check_range('begin', begin, 1, math.inf, int)
-        _check_range('anneal', anneal, 0, 1, (int, float))
+        check_integer('refresh_interval', refresh_interval, 1)
+        check_integer('begin', begin, 1)
+        check_number('anneal', anneal, 0, 1)
         self.delta = delta
         self.refresh_interval = refresh_interval
         self.begin = begin
@@ -88,6 +90,20 @@ class IESHook(SelectionHook):
                 'max_epochs multiplied).'
             )
 
+    def after_train_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: Any = None,
+        outputs: Any = None,
+    ) -> None:
+        """Refuse unknown terms with the first batch, not after an epoch."""
+        if batch_idx == 0:
+            try:
+                self.criterion.columns(self.state.names)
+            except ValueError as error:
+                raise ConfigError(str(error)) from error
+
     def epochs_needed(self) -> float:
         """The shortest training, in epochs, in which IES can fire."""
         first = max(self.criterion.needed, self.begin)
@@ -102,7 +118,7 @@ class IESHook(SelectionHook):
         self, history: LossHistory, names: Sequence[str], runner: Runner
     ) -> tuple[Tensor, Selection]:
         """The mastered instances, and what the next epoch trains."""
-        mastered = self._mastered(history, names)
+        mastered = self.criterion.mastered(history, names)
         may = may_exclude(
             runner.epoch + 1, runner.max_epochs, self.begin, self.anneal
         )
@@ -113,20 +129,3 @@ class IESHook(SelectionHook):
     def refresh_due(self, epoch: int) -> bool:
         """Whether excluded instances are scored after ``epoch`` (from 1)."""
         return epoch % self.refresh_interval == 0
-
-    def _mastered(self, history: LossHistory, names: Sequence[str]) -> Tensor:
-        try:
-            return self.criterion.mastered(history, names)
-        except ValueError as error:
-            raise ConfigError(str(error)) from error
-
-
-def _check_range(
-    name: str, value: object, low: float, high: float, kind: type | tuple
-) -> None:
-    if isinstance(value, bool) or not isinstance(value, kind):
-        wanted = 'an integer' if kind is int else 'a number'
-        raise TypeError(f'{name}={value!r}: give {wanted}')
-    if not low <= value <= high:
-        span = f'{low} or more' if high == math.inf else f'{low} to {high}'
-        raise ValueError(f'{name}={value}: give {span}')

@@ -56,7 +56,7 @@ class Refresher:
         return observed
 
     def _forward(self, runner: Runner, observed: Observations) -> None:
-        model = unwrap(runner.model)
+        model: Any = unwrap(runner.model)
         for batch in self._loader:
             data = model.data_preprocessor(batch, training=True)
             with capture_per_image_losses(model) as captured:
@@ -114,7 +114,7 @@ def _first_positions(instances: InstanceMap) -> Tensor:
 
 def _loader_like(train_loader: DataLoader, sampler: _Positions) -> DataLoader:
     """The training's loader over other positions, batched the same way."""
-    original = train_loader.batch_sampler
+    original: Any = train_loader.batch_sampler
     # Copies all but the sampler and the data set that it holds.
     batch_sampler = copy.deepcopy(original, {id(original.sampler): sampler})
     batch_sampler.drop_last = False

@@ -12,7 +12,7 @@ from ies_mm.errors import UnsupportedModelError
 from ies_mm.losses.patching import override
 
 Losses = dict[str, Tensor]
-Note = Callable[[str, Losses, Losses], None]
+Note = Callable[[str, Tensor, Tensor | None], None]
 Adapter = Callable[[str, nn.Module, bool, Note], AbstractContextManager[None]]
 
 _ADAPTERS: dict[type, tuple[Adapter, tuple[str, ...]]] = {}
@@ -26,8 +26,10 @@ def register_adapter(
 
     An adapter is a context manager ``adapter(name, head, shares, note)``:
     while it is open, every loss computation of ``head`` calls
-    ``note(name, losses, shares)`` once with (N,) tensors by the head's own
-    term names. It restores the head on leaving, also after an exception.
+    ``note(term, losses, shares)`` for each of its terms, with (N,) tensors
+    under the names that the model returns them by. ``shares`` says whether
+    shares are wanted; None is noted where they are not. The adapter restores
+    the head on leaving, also after an exception.
 
     Args:
         *heads (type): Classes of the model's direct children.
@@ -58,11 +60,11 @@ class CapturedLosses:
         self.losses: Losses = {}
         self.shares: Losses = {}
 
-    def note(self, name: str, losses: Losses, shares: Losses) -> None:
-        """Take one head's values; ``rpn_head``'s keep the model's prefix."""
-        for kept, new in ((self.losses, losses), (self.shares, shares)):
-            for term, value in new.items():
-                kept[_model_term(name, term)] = value
+    def note(self, term: str, losses: Tensor, shares: Tensor | None) -> None:
+        """Take one term's (N,) values, by the model's name of the term."""
+        self.losses[term] = losses
+        if shares is not None:
+            self.shares[term] = shares
 
     def check_complete(self, batch: dict[str, Any]) -> None:
         """Compare with the model's own loss dict.
@@ -121,6 +123,13 @@ def check_supported(model: nn.Module) -> None:
         pass
 
 
+def inherits(cls: type, base: type, methods: tuple[str, ...]) -> bool:
+    """Whether ``cls`` is a ``base`` that keeps these methods of it."""
+    return issubclass(cls, base) and all(
+        getattr(cls, method) is getattr(base, method) for method in methods
+    )
+
+
 def unwrap(model: nn.Module) -> nn.Module:
     """The model inside a (distributed) wrapper."""
     module = getattr(model, 'module', None)
@@ -164,12 +173,7 @@ def _find(name: str, head: nn.Module) -> Adapter:
     for base in type(head).__mro__:
         if base in _ADAPTERS:
             adapter, relies_on = _ADAPTERS[base]
-            changed = [
-                method
-                for method in relies_on
-                if getattr(type(head), method) is not getattr(base, method)
-            ]
-            if not changed:
+            if inherits(type(head), base, relies_on):
                 return adapter
             break
     raise UnsupportedModelError(
@@ -181,10 +185,3 @@ def _find(name: str, head: nn.Module) -> Adapter:
 
 def _supported() -> str:
     return ', '.join(sorted(head.__name__ for head in _ADAPTERS))
-
-
-def _model_term(name: str, term: str) -> str:
-    # TwoStageDetector.loss renames what its RPN returns in the same way.
-    if name == 'rpn_head' and 'rpn' not in term:
-        return f'rpn_{term}'
-    return term

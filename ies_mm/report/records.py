@@ -1,7 +1,6 @@
 """The files of a run: ``ies/epochs.jsonl`` and ``ies/instances.npz``."""
 
 import json
-import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -83,13 +82,13 @@ class RunRecords:
             for rows in (self._epochs, self._losses, self._trained):
                 del rows[: -self._keep]
         self._save_instances(names)
-        with open(self.folder / EPOCHS, 'a') as lines:
+        with (self.folder / EPOCHS).open('a') as lines:
             lines.write(json.dumps(record) + '\n')
 
     def _save_instances(self, names: list[str]) -> None:
         path = self.folder / INSTANCES
         scratch = path.with_suffix('.tmp')
-        with open(scratch, 'wb') as file:
+        with scratch.open('wb') as file:
             np.savez(
                 file,
                 identity=self._identity,
@@ -98,7 +97,7 @@ class RunRecords:
                 losses=torch.stack(self._losses).numpy(),
                 trained=torch.stack(self._trained).numpy(),
             )
-        os.replace(scratch, path)
+        scratch.replace(path)
 
     def _load_instances(self, epoch: int) -> None:
         with np.load(self.folder / INSTANCES) as kept:
@@ -127,4 +126,4 @@ def _epoch_of(line: str) -> float:
 def _replace(path: Path, content: bytes) -> None:
     scratch = path.with_suffix('.tmp')
     scratch.write_bytes(content)
-    os.replace(scratch, path)
+    scratch.replace(path)

@@ -18,12 +18,12 @@ TRAIN = Path(__file__).parents[2] / 'tools' / 'train.py'
 @pytest.mark.parametrize(
     ('changes', 'message'),
     [
-        ({'delta': -0.1}, 'delta=-0.1: give a finite number >= 0'),
+        ({'delta': -0.1}, 'delta=-0.1: give a number >= 0'),
         ({'delta': 'small'}, "delta='small': give a number"),
-        ({'window': 0}, 'window=0: give 1 or more'),
-        ({'order': 4}, 'order=4: give 0 to 3'),
-        ({'begin': 0}, 'begin=0: give 1 or more'),
-        ({'anneal': 1.5}, 'anneal=1.5: give 0 to 1'),
+        ({'window': 0}, 'window=0: give an integer >= 1'),
+        ({'order': 4}, 'order=4: give an integer from 0 to 3'),
+        ({'begin': 0}, 'begin=0: give an integer >= 1'),
+        ({'anneal': 1.5}, 'anneal=1.5: give a number from 0 to 1'),
         ({'refresh_interval': 0.5}, 'refresh_interval=0.5: give an integer'),
         ({'terms': 'most'}, "terms='most': give 'sum', 'all', 'any'"),
         ({'detla': 1}, "unexpected keyword argument 'detla'"),
@@ -41,7 +41,7 @@ def test_arguments_of_the_hook(
 
 
 def test_a_missing_delta(voc: Path, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="required .* argument: 'delta'"):
+    with pytest.raises(ConfigError, match=r"required .* argument: 'delta'"):
         check_config(ies_config(voc, tmp_path))
 
 

@@ -1,7 +1,6 @@
 """Per-image losses of Faster R-CNN against each image run alone."""
 
 import copy
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -48,7 +47,7 @@ def model() -> nn.Module:
 
 
 @pytest.fixture
-def seeded_draws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def seeded_draws(monkeypatch: pytest.MonkeyPatch) -> None:
     """Random samples that depend on the image's boxes alone."""
     original = RandomSampler.sample
 
@@ -59,23 +58,31 @@ def seeded_draws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         return original(self, result, pred, gt, **kwargs)
 
     monkeypatch.setattr(RandomSampler, 'sample', sample)
-    yield
 
 
-@pytest.mark.usefixtures('seeded_draws')
-def test_losses_are_those_of_each_image_alone(model: nn.Module) -> None:
-    data = data_of(model, SIZES, BOXES)
-    with capture_per_image_losses(model) as captured:
-        run(model, data)
+def check_against_each_image_alone(model: nn.Module, data: dict) -> None:
+    with capture_per_image_losses(model, shares=True) as captured:
+        batch_losses = run(model, data)
     assert list(captured.losses) == TERMS
+    for term, share in captured.shares.items():
+        torch.testing.assert_close(
+            share.sum(), total(batch_losses[term]), rtol=1e-5, atol=1e-8
+        )
     for image in range(len(SIZES)):
         expected = run(model, alone(data, image))
         for term, values in captured.losses.items():
             assert values.dtype == torch.float32
             torch.testing.assert_close(
-                values[image], total(expected[term]).detach(),
-                rtol=1e-5, atol=1e-7,
-            )  # fmt: skip
+                values[image],
+                total(expected[term]).detach(),
+                rtol=1e-5,
+                atol=1e-7,
+            )
+
+
+@pytest.mark.usefixtures('seeded_draws')
+def test_losses_are_those_of_each_image_alone(model: nn.Module) -> None:
+    check_against_each_image_alone(model, data_of(model, SIZES, BOXES))
 
 
 def test_an_image_without_boxes(model: nn.Module) -> None:
@@ -218,17 +225,66 @@ def test_a_loss_outside_the_heads_is_refused(model: nn.Module) -> None:
         run(model, data)
 
 
-def test_a_counting_loss_counts_the_batch_once() -> None:
-    """Seesaw keeps class counts: scoring images must not add to them."""
+def test_a_loss_of_several_terms_is_refused() -> None:
     config = faster_rcnn_config()
     config.roi_head.bbox_head.loss_cls = dict(type='SeesawLoss', num_classes=4)
     config.roi_head.bbox_head.cls_predictor_cfg = dict(type='NormedLinear')
     model = build(config)
     data = data_of(model, SIZES, BOXES)
-    twin = copy.deepcopy(model)
-    run(twin, data)
-    with capture_per_image_losses(model):
+    with (
+        pytest.raises(UnsupportedModelError, match='computes loss_cls_objectness'),
+        capture_per_image_losses(model),
+    ):
         run(model, data)
-    counts = model.roi_head.bbox_head.loss_cls.cum_samples
-    assert counts.sum() > 0
-    assert torch.equal(counts, twin.roi_head.bbox_head.loss_cls.cum_samples)
+
+
+@pytest.mark.parametrize(
+    ('part', 'term', 'loss'),
+    [
+        ('rpn_head', 'loss_bbox', dict(type='SmoothL1Loss', loss_weight=2.0)),
+        ('roi_head', 'loss_bbox', dict(type='GIoULoss', loss_weight=3.0)),
+        ('rpn_head', 'loss_cls', dict(type='FocalLoss', use_sigmoid=True)),
+        (
+            'roi_head',
+            'loss_cls',
+            dict(type='CrossEntropyLoss', class_weight=[1.0, 2, 0, 1, 0.5]),
+        ),
+    ],
+)
+@pytest.mark.usefixtures('seeded_draws')
+def test_other_losses(part: str, term: str, loss: dict) -> None:
+    config = faster_rcnn_config()
+    head = config[part] if part == 'rpn_head' else config[part].bbox_head
+    head[term] = loss
+    if loss['type'] == 'GIoULoss':
+        head.reg_decoded_bbox = True
+    model = build(config).eval()
+    data = data_of(model, SIZES, BOXES)
+    check_against_each_image_alone(model, data)
+
+
+def test_a_subclass_that_changes_the_loss_is_refused(model: nn.Module) -> None:
+    class OtherLoss(type(model.rpn_head)):
+        def loss_by_feat(self, *args: Any, **kwargs: Any) -> dict:
+            return super().loss_by_feat(*args, **kwargs)
+
+    class SameLoss(type(model.rpn_head)):
+        pass
+
+    model.rpn_head.__class__ = SameLoss
+    check_supported(model)
+    model.rpn_head.__class__ = OtherLoss
+    with pytest.raises(UnsupportedModelError, match='rpn_head=OtherLoss'):
+        check_supported(model)
+
+
+def test_nested_captures_see_the_same(model: nn.Module) -> None:
+    data = data_of(model, SIZES, BOXES)
+    with (
+        capture_per_image_losses(model) as outer,
+        capture_per_image_losses(model) as inner,
+    ):
+        run(model, data)
+    assert list(outer.losses) == list(inner.losses) == TERMS
+    for term in TERMS:
+        assert torch.equal(outer.losses[term], inner.losses[term])
