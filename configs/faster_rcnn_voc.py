@@ -25,7 +25,7 @@ model = dict(
         frozen_stages=2,
         init_cfg=dict(
             type='Pretrained',
-            checkpoint='https://download.openmmlab.com/mmclassification/v0/'
+            checkpoint='https://mmassets.onedl.ai/mmclassification/v0/'
             'vgg/vgg16_batch256_imagenet_20210208-db26f1a5.pth',
             prefix='backbone',
         ),

@@ -232,7 +232,9 @@ def test_a_loss_of_several_terms_is_refused() -> None:
     model = build(config)
     data = data_of(model, SIZES, BOXES)
     with (
-        pytest.raises(UnsupportedModelError, match='computes loss_cls_objectness'),
+        pytest.raises(
+            UnsupportedModelError, match='computes loss_cls_objectness'
+        ),
         capture_per_image_losses(model),
     ):
         run(model, data)

@@ -1,0 +1,95 @@
+"""The state travels in the checkpoint and is taken on resume alone."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+from runs import epochs_of, ies_config, instances_of, plain_config, train
+
+from ies_mm.errors import ConfigError
+
+
+def deterministic(voc: Path, work_dir: Path) -> Config:
+    """Nothing is drawn at random but the order of the images.
+
+    MMEngine does not restore the random state of the augmentation.
+    """
+    config = ies_config(
+        voc, work_dir, epochs=7, delta=0.2, order=1, window=2,
+        keep_history=True,
+    )  # fmt: skip
+    config.train_dataloader.dataset.pipeline[3].prob = 0.0
+    for part in (config.model.train_cfg.rpn, config.model.train_cfg.rcnn):
+        part.sampler.num = 10**6
+        part.sampler.pos_fraction = 1.0
+    return config
+
+
+def without_times(records: list[dict]) -> list[dict]:
+    return [
+        {k: v for k, v in record.items() if not k.endswith('_seconds')}
+        for record in records
+    ]
+
+
+def test_a_resumed_run_ends_as_the_uninterrupted_one(
+    voc: Path, tmp_path: Path
+) -> None:
+    whole, again = tmp_path / 'whole', tmp_path / 'again'
+    expected = train(deterministic(voc, whole)).model.state_dict()
+    excluded = [record['excluded'] for record in epochs_of(whole)]
+    assert any(0 < count < 12 for count in excluded[:5])
+
+    # The records already speak of epochs after the checkpoint, as they do
+    # after a kill in the middle of an epoch.
+    shutil.copytree(whole, again)
+    config = deterministic(voc, again)
+    config.resume = True
+    config.load_from = str(whole / 'epoch_5.pth')
+    found = train(config).model.state_dict()
+    assert all(torch.equal(found[k], expected[k]) for k in expected)
+    assert without_times(epochs_of(again)) == without_times(epochs_of(whole))
+    arrays, others = instances_of(again), instances_of(whole)
+    for name in arrays:
+        assert arrays[name].tobytes() == others[name].tobytes(), name
+
+
+def test_load_from_does_not_take_the_state(voc: Path, tmp_path: Path) -> None:
+    train(ies_config(voc, tmp_path / 'first', epochs=2, delta=0.1))
+    config = ies_config(voc, tmp_path / 'second', epochs=1, delta=0.1)
+    config.load_from = str(tmp_path / 'first' / 'epoch_2.pth')
+    runner = train(config)
+    hook = next(h for h in runner.hooks if hasattr(h, 'criterion'))
+    assert hook.state.history.count.tolist() == [1] * 12
+
+
+def test_foreign_checkpoints(voc: Path, tmp_path: Path) -> None:
+    """Of another data set: refused. Of a plain run: said, starts empty."""
+    train(ies_config(voc, tmp_path / 'a', epochs=1, delta=0.1))
+    config = ies_config(voc, tmp_path / 'b', epochs=2, delta=0.1)
+    config.train_dataloader.dataset.indices = 8
+    config.resume = True
+    config.load_from = str(tmp_path / 'a' / 'epoch_1.pth')
+    with pytest.raises(ConfigError, match='of another dataset'):
+        train(config)
+
+    train(plain_config(voc, tmp_path / 'plain', epochs=1))
+    config = ies_config(voc, tmp_path / 'c', epochs=2, delta=0.1)
+    config.resume = True
+    config.load_from = str(tmp_path / 'plain' / 'epoch_1.pth')
+    train(config)
+    assert [record['epoch'] for record in epochs_of(tmp_path / 'c')] == [2]
+    log = ''.join(path.read_text() for path in tmp_path.glob('c/*/*.log'))
+    assert 'holds no state of IES' in log
+
+
+def test_another_run_s_records_are_put_aside(
+    voc: Path, tmp_path: Path
+) -> None:
+    for _ in range(2):
+        train(ies_config(voc, tmp_path, epochs=1, delta=0.1))
+    assert [record['epoch'] for record in epochs_of(tmp_path)] == [1]
+    [before] = tmp_path.glob('ies_2*')
+    assert (before / 'epochs.jsonl').exists()
