@@ -1,5 +1,7 @@
 _base_ = './faster_rcnn_r18_demo.py'
 
 custom_imports = dict(imports=['ies_mm.engine'], allow_failed_imports=False)
-default_hooks = dict(ies=dict(type='IESHook', delta=0.15, keep_history=True))
+default_hooks = dict(
+    ies=dict(type='IESHook', delta=0.12, anneal=0.1, keep_history=True)
+)
 train_dataloader = dict(sampler=dict(type='IESSampler'))

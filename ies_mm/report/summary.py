@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ies_mm.report.records import read_epochs
 
@@ -55,12 +56,17 @@ def summarize(
 
 
 def metric_values(work_dir: Path, metric: str) -> list[float]:
-    """The values of a validation metric in MMEngine's newest scalars.json."""
+    """The values of a validation metric, in order."""
+    lines = newest_scalars(work_dir)
+    return [line[metric] for line in lines if metric in line]
+
+
+def newest_scalars(work_dir: Path) -> list[dict[str, Any]]:
+    """The lines of MMEngine's newest scalars.json; none if there is none."""
     files = sorted(Path(work_dir).glob('*/vis_data/scalars.json'))
     if not files:
         return []
-    lines = [json.loads(line) for line in files[-1].read_text().splitlines()]
-    return [line[metric] for line in lines if metric in line]
+    return [json.loads(line) for line in files[-1].read_text().splitlines()]
 
 
 def table(runs: Sequence[RunSummary]) -> str:

@@ -10,6 +10,9 @@ import torch
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from runs import epochs_of, ies_config, instances_of, plain_config, train
+from tensorboard.backend.event_processing.event_accumulator import (
+    EventAccumulator,
+)
 
 from ies_mm.core import Selection
 from ies_mm.engine import IESHook
@@ -169,37 +172,45 @@ def test_dry_run_decides_but_trains_on_everything(
 def test_begin_and_anneal_bound_the_exclusion(
     voc: Path, tmp_path: Path
 ) -> None:
-    """Half of the terms' sum keeps some images in: a delta in between."""
-    first = train(
-        ies_config(
-            voc, tmp_path / 'dry', epochs=6, delta=1e9, order=0, window=1,
-            dry_run=True, keep_history=True,
-        )
+    """Half of the losses of epoch 3 lie below delta: half may go in 4."""
+    arguments = dict(epochs=7, order=0, window=1)
+    dry = ies_config(
+        voc, tmp_path / 'dry', delta=1, dry_run=True, keep_history=True,
+        **arguments,
     )  # fmt: skip
-    del first
+    dry.train_cfg.max_epochs = 3
+    train(dry)
     losses = instances_of(tmp_path / 'dry')['losses'].sum(axis=2)
-    arguments = dict(delta=float(np.median(losses)), order=0, window=1)
-    train(
-        ies_config(
-            voc, tmp_path / 'ies', epochs=6, begin=3, anneal=0.34, **arguments
-        )
-    )  # fmt: skip
-    records = epochs_of(tmp_path / 'ies')
-    excluded = [r['excluded'] for r in records]
-    assert excluded[:3] == [0, 0, 0]
-    assert excluded[4:] == [0, 0]
+    delta = float(np.median(losses[2]))
+    excluded = {}
+    for name, bounds in (
+        ('free', dict()),
+        ('bound', dict(begin=3, anneal=0.3)),
+    ):
+        work_dir = tmp_path / name
+        train(ies_config(voc, work_dir, delta=delta, **arguments, **bounds))
+        excluded[name] = [r['excluded'] for r in epochs_of(work_dir)]
+    assert excluded['bound'] == [0, 0, 0, 6, 0, 0, 0]
+    assert min(excluded['free'][4:]) > 0
 
 
 def test_training_stops_when_everything_is_mastered(
-    voc: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    voc: Path, tmp_path: Path
 ) -> None:
     config = ies_config(voc, tmp_path, epochs=9, order=1, window=1, **ALWAYS)
+    config.log_level = 'INFO'
     runner = train(config)
     assert [r['epoch'] for r in epochs_of(tmp_path)] == [1, 2, 3]
     assert runner.epoch == 3
     assert (tmp_path / 'epoch_3.pth').exists()
+    assert (tmp_path / 'last_checkpoint').read_text().endswith('epoch_3.pth')
     log = next(tmp_path.glob('*/*.log')).read_text()
-    del log
+    assert 'after 3 epochs: all 12 images are mastered' in log
+
+    config.resume = True
+    runner = train(config)
+    assert runner.epoch == 3
+    assert [r['epoch'] for r in epochs_of(tmp_path)] == [1, 2, 3]
 
 
 def test_an_excluded_image_whose_loss_moves_is_trained_again(
@@ -243,16 +254,24 @@ def test_an_excluded_image_whose_loss_moves_is_trained_again(
     assert epochs_of(tmp_path)[8]['reincluded'] == 1
 
 
-def test_scalars_reach_the_message_hub(voc: Path, tmp_path: Path) -> None:
+def test_scalars_reach_hub_and_tensorboard(voc: Path, tmp_path: Path) -> None:
     config = ies_config(voc, tmp_path, epochs=3, delta=0)
     config.default_hooks.pop('ies')
+    config.visualizer = dict(
+        type='Visualizer',
+        vis_backends=[dict(type='TensorboardVisBackend')],
+    )
     runner = train(config, with_hook(FixedSelection({1: [1], 2: [2, 3]})))
     values = runner.message_hub.get_scalar('train/ies/excluded').data[0]
     assert values.tolist() == [0, 1, 2]
     saved = runner.message_hub.get_scalar('train/ies/saved').data[0]
     assert saved.tolist() == pytest.approx([0, 1 / 24, 3 / 36])
-    written = next(tmp_path.glob('*/vis_data/scalars.json')).read_text()
-    assert '"ies/excluded": 2' in written
+
+    runner.visualizer.close()
+    events = EventAccumulator(str(next(tmp_path.glob('*/vis_data'))))
+    events.Reload()
+    shown = [event.value for event in events.Scalars('ies/excluded')]
+    assert sorted(set(shown)) == [0, 1, 2]
 
 
 def test_a_nan_loss_keeps_its_image_in_training_and_is_named_once(

@@ -245,6 +245,10 @@ def test_without_compiler_nothing_is_made(
     project: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv('PATH', str(tmp_path))
+    # Should it not be refused, it must not go and download.
+    monkeypatch.setenv('PIP_NO_INDEX', '1')
+    monkeypatch.setenv('PIP_CONFIG_FILE', os.devnull)
+    monkeypatch.setenv('PIP_FIND_LINKS', '')
     before = sorted(project.rglob('*'))
     result = set_up(project)
     assert result.returncode == 1
