@@ -1,7 +1,7 @@
 # `make` lists the targets. An environment of your own is used with
 # `make TARGET PYTHON=/path/to/python`; it is then checked, not changed.
 
-PYTHON3 ?= $(shell command -v python3.11 || command -v python3)
+PYTHON3 ?= $(shell command -v python3.11 || echo python3)
 PYTHON ?= .venv/bin/python
 
 .PHONY: help setup demo test bench lint clean
@@ -16,6 +16,10 @@ help:
 
 setup:
 ifeq ($(PYTHON),.venv/bin/python)
+	@$(PYTHON3) -c 'import sys; assert sys.version_info >= (3, 10)' \
+	    2> /dev/null || { echo 'setup: Python 3.11 is needed, and' \
+	    '$(PYTHON3) is missing or too old; name another:' \
+	    'make setup PYTHON3=/path/to/python3.11' >&2; exit 1; }
 	@$(PYTHON3) tools/setup_env.py
 else
 	@$(PYTHON) tools/setup_env.py --check

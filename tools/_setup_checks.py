@@ -13,8 +13,8 @@ import sysconfig
 import tempfile
 from pathlib import Path
 
-PYTHONS = ((3, 11), (3, 12))
-"""The versions that the set was installed and run on, the reference first."""
+REFERENCE = (3, 11)
+"""The Python that the set was installed and run on."""
 GIGABYTES = 9
 """GiB that .venv takes while it is made: 6 in the end, 8 at its largest."""
 
@@ -32,10 +32,9 @@ def first_problem(venv: Path, constraints: Path) -> str | None:
 def python_problem() -> str | None:
     """A Python that the pins are not for, or one without venv."""
     version = sys.version_info[:2]
-    if version not in PYTHONS:
-        known = ' and '.join('.'.join(map(str, each)) for each in PYTHONS)
+    if version != REFERENCE:
         return (
-            f'the reference environment is for Python {known}, this is '
+            'the reference environment is for Python 3.11, this is '
             f'{version[0]}.{version[1]}; call `make setup '
             'PYTHON3=/path/to/python3.11`, or use an environment of your '
             'own: `make test PYTHON=/path/to/python`'

@@ -133,12 +133,20 @@ def interruptible(work: Callable[[], None]) -> None:
 
 def check_own_environment() -> None:
     """Verify an environment that the user brought."""
-    for step in STEPS[1:]:
-        if not works(step, sys.executable):
-            fail(
-                f'{sys.executable} cannot do `{step.verify}`; install that '
-                'there (docs/install.md), or call make without PYTHON='
-            )
+    verify = '\n'.join(step.verify for step in STEPS[1:])
+    result = subprocess.run(
+        [sys.executable, '-c', verify],
+        capture_output=True,
+        check=False,
+        text=True,
+        cwd=ROOT,
+    )
+    if result.returncode:
+        reason = (result.stderr.strip() or 'it crashed').splitlines()[-1]
+        fail(
+            f'{sys.executable} does not have all that is needed ({reason}); '
+            'install it there (docs/install.md), or call make without PYTHON='
+        )
 
 
 def set_up() -> None:

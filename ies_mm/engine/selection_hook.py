@@ -208,7 +208,9 @@ class SelectionHook(Hook):
     ) -> dict[str, Any]:
         finite = torch.isfinite(losses).all(dim=1)
         self._name_non_finite(runner, ids[~finite])
-        means = losses[finite].double().mean(dim=0).tolist()
+        means: list[float | None] = [None] * len(self.state.names)
+        if finite.any():  # JSON has no NaN, the mean of nothing.
+            means = losses[finite].double().mean(dim=0).tolist()
         return {
             'epoch': runner.epoch + 1,
             'trained': len(trained),

@@ -37,12 +37,13 @@ class SelectionState:
 
     @property
     def history(self) -> LossHistory:
-        """Made when the number of terms is known."""
-        if self._history is None:
-            self._history = LossHistory(
-                self.instances, len(self.names), self._depth
-            )
-        return self._history
+        """Kept from when the number of terms is known; empty before."""
+        if self._history is not None:
+            return self._history
+        history = LossHistory(self.instances, len(self.names), self._depth)
+        if self.names:
+            self._history = history
+        return history
 
     def count_epoch(self) -> dict[str, Any]:
         """Count the epoch just trained; its part of the record."""

@@ -1,0 +1,44 @@
+"""One observation per instance and epoch."""
+
+import pytest
+import torch
+
+from ies_mm.engine.observations import Observations
+from ies_mm.errors import ConfigError
+
+
+def test_an_instance_seen_twice_has_the_mean() -> None:
+    observed = Observations([])
+    observed.add(torch.tensor([4, 1]), {'a': torch.tensor([1.0, 2.0])})
+    observed.add(torch.tensor([1, 0]), {'a': torch.tensor([4.0, 8.0])})
+    ids, losses = observed.merge()
+    assert ids.tolist() == [0, 1, 4]
+    assert losses[:, 0].tolist() == [8.0, 3.0, 1.0]
+
+
+def test_a_nan_among_several_views_is_not_averaged_away() -> None:
+    observed = Observations([])
+    observed.add(torch.tensor([1]), {'a': torch.tensor([float('nan')])})
+    observed.add(torch.tensor([1]), {'a': torch.tensor([4.0])})
+    assert observed.merge()[1].isnan().all()
+
+
+def test_merging_starts_over() -> None:
+    observed = Observations([])
+    observed.add(torch.tensor([3]), {'a': torch.tensor([1.0])})
+    observed.merge()
+    ids, losses = observed.merge()
+    assert len(ids) == 0
+    assert losses.shape == (0, 1)
+
+
+def test_a_term_that_a_batch_lacks_is_zero_and_a_new_one_refused() -> None:
+    names: list[str] = []
+    observed = Observations(names)
+    first = {'a': torch.tensor([1.0]), 'b': torch.tensor([2.0])}
+    observed.add(torch.tensor([0]), first)
+    observed.add(torch.tensor([1]), {'b': torch.tensor([5.0])})
+    assert names == ['a', 'b']
+    assert observed.merge()[1].tolist() == [[1, 2], [0, 5]]
+    with pytest.raises(ConfigError, match="loss term 'c' appeared"):
+        observed.add(torch.tensor([1]), {'c': torch.tensor([5.0])})
