@@ -1,7 +1,5 @@
 """Small models and batches that the tests share."""
 
-from typing import Any
-
 import torch
 from mmdet.registry import MODELS
 from mmdet.structures import DetDataSample
@@ -13,7 +11,7 @@ from mmengine.structures import InstanceData
 SIZE = (96, 128)
 
 
-def faster_rcnn_config(**changes: Any) -> ConfigDict:
+def faster_rcnn_config() -> ConfigDict:
     """A Faster R-CNN R-18-FPN with few channels, BatchNorm trainable."""
     coder = dict(type='DeltaXYWHBBoxCoder')
     assigner = dict(
@@ -36,7 +34,7 @@ def faster_rcnn_config(**changes: Any) -> ConfigDict:
         nms=dict(type='nms', iou_threshold=0.7),
         min_bbox_size=0,
     )
-    config = ConfigDict(
+    return ConfigDict(
         type='FasterRCNN',
         data_preprocessor=dict(
             type='DetDataPreprocessor',
@@ -118,8 +116,6 @@ def faster_rcnn_config(**changes: Any) -> ConfigDict:
             ),
         ),
     )
-    config.merge_from_dict(changes) if changes else None
-    return config
 
 
 def build(config: dict, seed: int = 0) -> torch.nn.Module:

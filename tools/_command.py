@@ -39,12 +39,18 @@ def read_config(args: argparse.Namespace) -> Config:
     """The config with the command line's changes.
 
     Raises:
-        ConfigError: There is no such file.
+        ConfigError: There is no such file, or it cannot be read.
     """
     if not Path(args.config).is_file():
         raise ConfigError(f'there is no config file {args.config}')
-    cfg = Config.fromfile(args.config)
-    cfg.merge_from_dict(args.cfg_options)
+    try:
+        cfg = Config.fromfile(args.config)
+        cfg.merge_from_dict(args.cfg_options)
+    except Exception as error:  # whatever a config file may raise
+        reason = ' '.join(str(error).split())
+        raise ConfigError(
+            f'{args.config} cannot be read: {type(error).__name__}: {reason}'
+        ) from error
     cfg.launcher = args.launcher
     if args.work_dir is not None:
         cfg.work_dir = args.work_dir

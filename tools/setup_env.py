@@ -74,7 +74,7 @@ STEPS = (
     ),
     Step(
         'mmcv',
-        'mmcv, compiled once (usually 8 minutes on 2 cores)',
+        'mmcv, compiled once (usually 10 minutes on 2 cores)',
         (),
         'from mmcv.ops import nms',
     ),

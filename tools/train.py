@@ -3,12 +3,15 @@
 
 import argparse
 import os
+from pathlib import Path
 
 from _command import one_line_errors, parser, read_config
 from mmengine.config import Config
+from mmengine.device import get_device
 from mmengine.runner import Runner
 
 from ies_mm.engine.preflight import check_config
+from ies_mm.errors import ConfigError
 
 
 def main() -> None:
@@ -35,9 +38,13 @@ def main() -> None:
 
 def _apply(cfg: Config, args: argparse.Namespace) -> None:
     if args.amp:
+        if get_device() == 'cpu':
+            raise ConfigError('--amp needs an accelerator, found the CPU only')
         cfg.optim_wrapper.type = 'AmpOptimWrapper'
         cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
     if args.resume is not None:
+        if args.resume != 'auto' and not Path(args.resume).is_file():
+            raise ConfigError(f'--resume: there is no file {args.resume}')
         cfg.resume = True
         cfg.load_from = None if args.resume == 'auto' else args.resume
 

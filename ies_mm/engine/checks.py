@@ -11,7 +11,7 @@ from ies_mm.errors import ConfigError
 from ies_mm.losses import check_supported
 
 
-def check_training(runner: Runner) -> IESSampler:
+def check_training(runner: Runner, hook: object) -> IESSampler:
     """Refuse what cannot work, before the first batch.
 
     Returns:
@@ -27,7 +27,7 @@ def check_training(runner: Runner) -> IESSampler:
             f"'IESSampler', found {type(sampler).__name__!r}; add "
             "train_dataloader=dict(sampler=dict(type='IESSampler'))"
         )
-    if sampler.attached:
+    if sampler.user not in (None, hook):
         raise ConfigError(
             'two selection hooks share one sampler; keep one of them in '
             'default_hooks or custom_hooks'

@@ -138,15 +138,27 @@ def mixing_transforms(
     further indices through ``get_indexes`` or ``get_indices``.
     """
     pipeline = getattr(dataset, 'pipeline', ())
-    for i, transform in enumerate(getattr(pipeline, 'transforms', pipeline)):
-        if hasattr(transform, 'get_indexes') or hasattr(
-            transform, 'get_indices'
-        ):
-            yield f'{key}.pipeline[{i}] ({type(transform).__name__})'
+    yield from _mixing(pipeline, f'{key}.pipeline')
     if hasattr(dataset, 'dataset'):
         yield from mixing_transforms(dataset.dataset, f'{key}.dataset')
     for i, part in enumerate(getattr(dataset, 'datasets', ())):
         yield from mixing_transforms(part, f'{key}.datasets[{i}]')
+
+
+def _mixing(transforms: Any, key: str) -> Iterator[str]:
+    for i, transform in enumerate(
+        getattr(transforms, 'transforms', transforms)
+    ):
+        place = f'{key}[{i}]'
+        if any(
+            hasattr(transform, method)
+            for method in ('get_indexes', 'get_indices')
+        ):
+            yield f'{place} ({type(transform).__name__})'
+        else:
+            # RandomApply, RandomChoice and their like hold further ones.
+            inner = getattr(transform, 'transforms', ())
+            yield from _mixing(inner, f'{place}.transforms')
 
 
 class _TaggedPreparation:

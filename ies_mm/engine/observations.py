@@ -4,7 +4,7 @@ import torch
 from mmengine.dist import all_gather_object
 from torch import Tensor
 
-from ies_mm.errors import ConfigError
+from ies_mm.errors import ConfigError, UnsupportedModelError
 
 
 class Observations:
@@ -29,7 +29,15 @@ class Observations:
 
         Raises:
             ConfigError: A term that the first batch did not have.
+            UnsupportedModelError: Not one loss an image.
         """
+        lengths = {len(values) for values in losses.values()}
+        if lengths != {len(ids)}:
+            raise UnsupportedModelError(
+                f'the model made losses of {sorted(lengths)} images from a '
+                f'batch of {len(ids)}; models that multiply their batch '
+                '(TridentNet) are not supported'
+            )
         if not self.names:
             self.names.extend(losses)
         new = [term for term in losses if term not in self.names]

@@ -103,11 +103,14 @@ def _annotation_file(leaf: dict) -> Path | None:
 
 
 def _how_to_get(path: Path) -> str:
+    root, devkit, _ = str(path).partition('/VOCdevkit/')
+    if Path(root) == Path('data', 'demo'):
+        return '`make demo` makes these images'
     for year in ('2007', '2012'):
-        if f'VOC{year}' in path.parts and 'VOCdevkit' in path.parts:
+        if devkit and f'VOC{year}' in path.parts:
             return (
-                f'tools/get_voc.py {year} fetches it into data/VOCdevkit '
-                '(make demo needs no download: it makes its own images)'
+                f'`tools/get_voc.py {year} --root {root}` fetches it there '
+                '(`make demo` needs no download: it makes its own images)'
             )
     return 'set data_root and ann_file to where the data set lies'
 

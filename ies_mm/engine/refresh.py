@@ -126,5 +126,7 @@ def _loader_like(train_loader: DataLoader, sampler: _Positions) -> DataLoader:
         pin_memory=train_loader.pin_memory,
         worker_init_fn=train_loader.worker_init_fn,
         multiprocessing_context=train_loader.multiprocessing_context,
-        persistent_workers=train_loader.persistent_workers,
+        # Fresh workers see the data set as it is now, should a hook have
+        # switched its pipeline, and take no memory while training goes on.
+        persistent_workers=False,
     )

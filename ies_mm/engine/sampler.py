@@ -38,7 +38,7 @@ class IESSampler(Sampler[int]):
         round_up: bool = True,
     ) -> None:
         self.dataset = dataset
-        self.attached = False
+        self.user: object | None = None
         self._stream = DefaultSampler(dataset, shuffle, seed, round_up)
         self._positions = torch.arange(len(dataset))
         self._instances: InstanceMap | None = None

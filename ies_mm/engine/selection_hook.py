@@ -46,7 +46,9 @@ class SelectionHook(Hook):
         self._depth = depth
         self._keep_history = keep_history
         self._loaded: dict[str, Any] | None = None
-        self._named_non_finite = False
+        self._named_non_finite: set[int] = set()
+        self._mastered = 0
+        self._scope = ExitStack()
         self._lap_started = 0.0
 
     @abstractmethod
@@ -77,7 +79,9 @@ class SelectionHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Check the config, number the instances, take over a state."""
-        self.sampler = check_training(runner)
+        # Also after a training that was broken off by an exception.
+        self._scope.close()
+        self.sampler = check_training(runner, self)
         self.instances = self.sampler.instances
         self.state = SelectionState(len(self.instances), self._depth)
         self._refresher = Refresher(runner.train_dataloader, self.instances)
@@ -90,9 +94,8 @@ class SelectionHook(Hook):
             self._resume(self._loaded)
         if is_main_process():
             self._records.open(after=runner.epoch if runner._resume else 0)
-        self._scope = ExitStack()
         self._scope.enter_context(self.instances.tagging())
-        self.sampler.attached = True
+        self.sampler.user = self
         self._stop_if_nothing_is_left(runner, runner.epoch)
 
     def before_train_epoch(self, runner: Runner) -> None:
@@ -103,6 +106,7 @@ class SelectionHook(Hook):
         for name, value in (
             ('excluded', excluded),
             ('saved', (self.state.excluded + excluded) / total),
+            ('mastered', self._mastered),
         ):
             runner.message_hub.update_scalar(f'train/ies/{name}', value)
         self._lap()
@@ -144,7 +148,7 @@ class SelectionHook(Hook):
     def after_train(self, runner: Runner) -> None:
         """Leave data set and sampler as they were found."""
         self._scope.close()
-        self.sampler.attached = False
+        self.sampler.user = None
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Put the state into the checkpoint."""
@@ -201,7 +205,8 @@ class SelectionHook(Hook):
         counts = self.state.count_epoch()
         self.state.advance(selection)
         self.sampler.set_selection(selection)
-        return counts | {'mastered': int(mastered.sum())}
+        self._mastered = int(mastered.sum())
+        return counts | {'mastered': self._mastered}
 
     def _observed_counts(
         self, runner: Runner, ids: Tensor, losses: Tensor, trained: Tensor
@@ -222,14 +227,15 @@ class SelectionHook(Hook):
         }
 
     def _name_non_finite(self, runner: Runner, ids: Tensor) -> None:
-        if not len(ids) or self._named_non_finite:
+        new = [i for i in ids.tolist() if i not in self._named_non_finite]
+        if not new:
             return
-        self._named_non_finite = True
-        paths = [self.instances.paths()[i] for i in ids[:5].tolist()]
+        self._named_non_finite.update(new)
+        paths = [self.instances.paths()[i] for i in new[:5]]
         runner.logger.warning(
-            f'{len(ids)} images have a loss that is NaN or infinite in epoch '
+            f'{len(new)} images have a loss that is NaN or infinite in epoch '
             f'{runner.epoch + 1} and stay in training: {", ".join(paths)}'
-            f'{" ..." if len(ids) > 5 else ""} (said once; '
+            f'{" ..." if len(new) > 5 else ""} (each is named once; '
             'ies/epochs.jsonl counts them as non_finite)'
         )
 

@@ -50,8 +50,7 @@ def rpn_head(
         with _noted_samples(head) as samples, noted_calls(head) as calls:
             batch = original(*args, **kwargs)
         images = len(samples)
-        first = calls['loss_cls'][0].args[0]
-        sampled = first.new_tensor([s.avg_factor for s in samples])
+        sampled = _counts([s.avg_factor for s in samples], calls)
 
         def to_images(rows: Tensor) -> Tensor:
             # Rows of a level stand image after image, equally many.
@@ -100,20 +99,25 @@ def _roi_term(
     all_rows = [len(sample.priors) for sample in samples]
     positives = [len(sample.pos_priors) for sample in samples]
     lengths = all_rows if term == 'loss_cls' else positives
-    scores = calls['loss_cls'][0]
 
     def to_images(rows: Tensor) -> Tensor:
         return torch.stack([part.sum() for part in rows.split(lengths)])
 
     if not calls[term]:
         # No positive RoI in the whole batch: mmdet makes no call at all.
-        zeros = scores.args[0].new_zeros(len(samples))
-        return zeros.float(), zeros if shares else None
-    own = scores.args[0].new_tensor(all_rows)
+        zeros = torch.zeros(len(samples), device=samples[0].priors.device)
+        return zeros, zeros if shares else None
+    own = _counts(all_rows, calls)
     if term == 'loss_cls':
-        counted = (scores.weight > 0).float().split(lengths)
+        counted = (calls[term][0].weight > 0).float().split(lengths)
         own = torch.stack([part.sum() for part in counted])
     return per_image(calls[term], to_images, own.clamp(min=1), shares)
+
+
+def _counts(counts: list, calls: LossCalls) -> Tensor:
+    """Float32 (N,) on the device of the outputs."""
+    device = next(c[0].args[0].device for c in calls.values() if c)
+    return torch.tensor(counts, dtype=torch.float32, device=device)
 
 
 def _box_head_alone(name: str, head: nn.Module) -> nn.Module:

@@ -91,7 +91,7 @@ def per_image(
     Args:
         calls (list of LossCall): The term's calls in a batch, one per level.
         to_images (callable): Adds rows up, (R,) -> (N,).
-        own (Tensor): (N,), what each image alone would be divided by.
+        own (Tensor): float32 (N,), what each image alone would be divided by.
         shares (bool): Whether the shares are wanted.
 
     Returns:
@@ -99,14 +99,15 @@ def per_image(
         gradient, or None.
     """
     with torch.set_grad_enabled(shares and torch.is_grad_enabled()):
-        sums = [to_images(call.rows()) for call in calls]
+        # Counts and sums of rows need more digits than half precision has.
+        sums = [to_images(call.rows().float()) for call in calls]
     losses = torch.stack([part.detach() for part in sums]).sum(0) / own
     if not shares:
-        return losses.float(), None
+        return losses, None
     parts = [
         part / call.normaliser for part, call in zip(sums, calls, strict=True)
     ]
-    return losses.float(), torch.stack(parts).sum(0)
+    return losses, torch.stack(parts).sum(0)
 
 
 def _noting(kept: list[LossCall]) -> Callable:

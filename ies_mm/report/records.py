@@ -53,7 +53,8 @@ class RunRecords:
         lines = path.read_text().splitlines(keepends=True)
         kept = [line for line in lines if _epoch_of(line) <= after]
         _replace(path, ''.join(kept).encode())
-        self._load_instances(after)
+        if (self.folder / INSTANCES).exists():
+            self._load_instances(after)
 
     def add(
         self,

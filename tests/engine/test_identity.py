@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from mmengine.dataset import pseudo_collate
 from runs import (
     build_dataset as build,
 )
@@ -81,7 +82,7 @@ def test_tags_come_back_from_workers(voc: Path, context: str) -> None:
     instances = InstanceMap(dataset)
     with instances.tagging():
         loader = DataLoader(
-            dataset, batch_size=4, num_workers=2, collate_fn=_as_lists,
+            dataset, batch_size=4, num_workers=2, collate_fn=pseudo_collate,
             multiprocessing_context=context,
         )  # fmt: skip
         for batch in loader:
@@ -90,10 +91,6 @@ def test_tags_come_back_from_workers(voc: Path, context: str) -> None:
                 batch['data_samples'], numbers, strict=True
             ):
                 assert sample.img_path == instances.paths()[number]
-
-
-def _as_lists(items: list) -> dict:
-    return {key: [item[key] for item in items] for key in items[0]}
 
 
 def test_a_refetched_image_is_observed_as_itself(
@@ -174,5 +171,11 @@ def test_mixing_transforms_are_found_by_key(voc: Path) -> None:
     cached['pipeline'].insert(2, dict(type='CachedMixUp', img_scale=(96, 72)))
     assert list(mixing_transforms(build(cached))) == [
         'train_dataloader.dataset.pipeline[2] (CachedMixUp)'
+    ]
+    hidden = dataset_config(voc)
+    inside = [dict(type='CachedMixUp', img_scale=(96, 72))]
+    hidden['pipeline'].insert(2, dict(type='RandomApply', transforms=inside))
+    assert list(mixing_transforms(build(hidden))) == [
+        'train_dataloader.dataset.pipeline[2].transforms[0] (CachedMixUp)'
     ]
     assert not list(mixing_transforms(build(inner)))

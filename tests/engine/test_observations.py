@@ -42,3 +42,8 @@ def test_a_term_that_a_batch_lacks_is_zero_and_a_new_one_refused() -> None:
     assert observed.merge()[1].tolist() == [[1, 2], [0, 5]]
     with pytest.raises(ConfigError, match="loss term 'c' appeared"):
         observed.add(torch.tensor([1]), {'c': torch.tensor([5.0])})
+
+
+def test_one_loss_an_image() -> None:
+    with pytest.raises(ConfigError, match=r'\[6\] images from a batch of 2'):
+        Observations([]).add(torch.tensor([0, 1]), {'a': torch.zeros(6)})

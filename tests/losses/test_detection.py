@@ -225,6 +225,51 @@ def test_a_loss_outside_the_heads_is_refused(model: nn.Module) -> None:
         run(model, data)
 
 
+def test_a_batch_without_any_roi(model: nn.Module) -> None:
+    """No boxes and no proposals: mmdet leaves loss_cls out."""
+    data = data_of(model, SIZES[:2], [0, 0])
+    model.train_cfg.rpn_proposal.min_bbox_size = 10**6
+    with capture_per_image_losses(model, shares=True) as captured:
+        losses = run(model, data)
+    assert 'loss_cls' not in losses
+    assert list(captured.losses) == [
+        'loss_rpn_cls',
+        'loss_rpn_bbox',
+        'loss_bbox',
+    ]
+    assert captured.losses['loss_bbox'].tolist() == [0, 0]
+
+
+def test_half_precision_outputs_are_scored_in_float32(
+    model: nn.Module,
+) -> None:
+    """500 RoIs cannot be counted in bfloat16."""
+    config = faster_rcnn_config()
+    config.train_cfg.rcnn.sampler.num = 301
+    model = build(config).eval()
+    head = model.roi_head.bbox_head
+    forward = head.forward
+    data = data_of(model, SIZES, BOXES)
+
+    def half(x: Tensor) -> tuple[Tensor, ...]:
+        return tuple(out.bfloat16() for out in forward(x))
+
+    def rounded(x: Tensor) -> tuple[Tensor, ...]:
+        return tuple(out.bfloat16().float() for out in forward(x))
+
+    head.forward = half
+    with capture_per_image_losses(model) as captured:
+        run(model, data)
+    head.forward = rounded
+    with capture_per_image_losses(model) as expected:
+        run(model, data)
+    for term in TERMS:
+        assert captured.losses[term].dtype == torch.float32
+        torch.testing.assert_close(
+            captured.losses[term], expected.losses[term], rtol=5e-3, atol=1e-5
+        )
+
+
 def test_a_loss_of_several_terms_is_refused() -> None:
     config = faster_rcnn_config()
     config.roi_head.bbox_head.loss_cls = dict(type='SeesawLoss', num_classes=4)
