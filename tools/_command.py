@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config, DictAction
 
@@ -19,7 +20,7 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     result.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=_Settings,
         default={},
         metavar='KEY=VALUE',
         help='override settings of the config',
@@ -33,6 +34,22 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     # torchrun of old PyTorch versions passes it.
     result.add_argument('--local_rank', '--local-rank', type=int, default=0)
     return result
+
+
+class _Settings(DictAction):
+    """MMEngine's action, with one line instead of a traceback."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        try:
+            super().__call__(parser, namespace, values, option_string)
+        except ValueError:
+            parser.error(f'{option_string} {" ".join(values)}: give KEY=VALUE')
 
 
 def read_config(args: argparse.Namespace) -> Config:

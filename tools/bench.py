@@ -28,7 +28,7 @@ LOOP_INSTANCES = 20_000
 def main() -> None:
     """Run all benchmarks."""
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument('--pairs', type=int, default=40)
+    arguments.add_argument('--pairs', type=int, default=100)
     pairs = arguments.parse_args().pairs
     torch.manual_seed(0)
     print(f'torch {torch.__version__}, {torch.get_num_threads()} threads\n')

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from mmengine.device import get_device
 from runs import ies_config, plain_config, train
 
 from ies_mm.engine import IESHook
@@ -157,3 +158,35 @@ def test_the_command_without_a_config(tmp_path: Path) -> None:
     assert result.returncode == 2
     assert result.stderr.count('\n') == 1
     assert 'there is no config file' in result.stderr
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (['--amp'], '--amp needs an accelerator'),
+        (['--resume', 'gone.pth'], 'there is no file gone.pth'),
+        (['--cfg-options', 'log_level'], 'log_level: give KEY=VALUE'),
+        (['--cfg-options', 'default_hooks.ies.delta=-1'], 'delta=-1'),
+    ],
+)
+def test_arguments_of_the_command(
+    voc: Path, tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    if '--amp' in arguments and get_device() != 'cpu':
+        pytest.skip('there is an accelerator')
+    path = tmp_path / 'config.py'
+    path.write_text(ies_config(voc, tmp_path / 'run', delta=0).pretty_text)
+    result = command(path, *arguments)
+    assert result.returncode == 2
+    assert message in result.stderr.splitlines()[-1]
+    assert 'Traceback' not in result.stderr
+    assert not (tmp_path / 'run').exists()
+
+
+def test_a_broken_config_file(tmp_path: Path) -> None:
+    path = tmp_path / 'config.py'
+    path.write_text("_base_ = './gone.py'")
+    result = command(path)
+    assert result.returncode == 2
+    [line] = result.stderr.splitlines()
+    assert f'{path} cannot be read: FileNotFoundError' in line
