@@ -49,10 +49,15 @@ def check_one_image_each(dataset: Any) -> None:
         ConfigError: Names the config key of the first one.
     """
     for key in mixing_transforms(dataset):
-        raise ConfigError(
-            f'{key} mixes several images into one sample, whose loss then '
-            'belongs to none of them; remove it or train without IES'
-        )
+        raise mixing_error(key)
+
+
+def mixing_error(key: str) -> ConfigError:
+    """The error for a transform that mixes images."""
+    return ConfigError(
+        f'{key} mixes several images into one sample, whose loss then '
+        'belongs to none of them; remove it or train without IES'
+    )
 
 
 def find_sampler(loader: DataLoader) -> Any:

@@ -8,6 +8,7 @@ them at *positions*, the indices that a sampler yields.
 import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from inspect import getattr_static
 from typing import Any
 
 import torch
@@ -150,15 +151,21 @@ def _mixing(transforms: Any, key: str) -> Iterator[str]:
         getattr(transforms, 'transforms', transforms)
     ):
         place = f'{key}[{i}]'
-        if any(
-            hasattr(transform, method)
-            for method in ('get_indexes', 'get_indices')
-        ):
+        if mixes(transform):
             yield f'{place} ({type(transform).__name__})'
         else:
             # RandomApply, RandomChoice and their like hold further ones.
             inner = getattr(transform, 'transforms', ())
             yield from _mixing(inner, f'{place}.transforms')
+
+
+def mixes(transform: Any) -> bool:
+    """Whether a transform, or its class, asks for further images."""
+    # Static, because mmcv's cached methods cannot be read off a class.
+    return any(
+        getattr_static(transform, method, None) is not None
+        for method in ('get_indexes', 'get_indices')
+    )
 
 
 class _TaggedPreparation:

@@ -1,15 +1,25 @@
 """What a config must say, checked before anything is built or written."""
 
+import copy
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
-from mmengine.registry import DATA_SAMPLERS, HOOKS
+from mmengine.registry import (
+    DATA_SAMPLERS,
+    HOOKS,
+    MODELS,
+    TRANSFORMS,
+    DefaultScope,
+)
 
+from ies_mm.engine.checks import mixing_error
+from ies_mm.engine.identity import mixes
 from ies_mm.engine.sampler import IESSampler
 from ies_mm.engine.selection_hook import SelectionHook
 from ies_mm.errors import ConfigError
+from ies_mm.losses import check_supported
 
 
 def check_config(cfg: Config) -> None:
@@ -23,6 +33,11 @@ def check_config(cfg: Config) -> None:
         _check_hook(key, hook)
     _check_pair(cfg, list(hooks))
     check_files(cfg, 'train_dataloader', 'val_dataloader')
+    if hooks:
+        scope = cfg.get('default_scope') or 'mmengine'
+        with DefaultScope.overwrite_default_scope(scope):
+            _check_transforms(cfg)
+            check_supported(MODELS.build(copy.deepcopy(cfg.model)))
 
 
 def check_files(cfg: Config, *loaders: str) -> None:
@@ -83,6 +98,17 @@ def _check_pair(cfg: Config, hooks: list[str]) -> None:
         raise ConfigError(
             f'{" and ".join(hooks)} would both select the images; keep one'
         )
+
+
+def _check_transforms(cfg: Config) -> None:
+    dataset = cfg.train_dataloader.dataset
+    # The root registry finds a library's transforms through its scope alone.
+    with TRANSFORMS.switch_scope_and_registry(None) as transforms:
+        for key, part in _leaves(dataset, 'train_dataloader.dataset'):
+            for i, transform in enumerate(part.get('pipeline') or []):
+                if mixes(_class(transforms, transform)):
+                    name = transform['type']
+                    raise mixing_error(f'{key}.pipeline[{i}] ({name})')
 
 
 def _leaves(dataset: Any, key: str) -> Iterator[tuple[str, dict]]:

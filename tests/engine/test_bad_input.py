@@ -190,3 +190,29 @@ def test_a_broken_config_file(tmp_path: Path) -> None:
     assert result.returncode == 2
     [line] = result.stderr.splitlines()
     assert f'{path} cannot be read: FileNotFoundError' in line
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        (
+            'train_dataloader.dataset.pipeline.2.type=CachedMosaic',
+            'train_dataloader.dataset.pipeline[2] (CachedMosaic) mixes',
+        ),
+        (
+            'model.roi_head.type=PISARoIHead',
+            'no per-image losses for roi_head=PISARoIHead',
+        ),
+    ],
+)
+def test_what_cannot_be_scored_is_refused_before_anything_is_written(
+    voc: Path, tmp_path: Path, change: str, message: str
+) -> None:
+    config = ies_config(voc, tmp_path / 'run', delta=0.1)
+    path = tmp_path / 'config.py'
+    path.write_text(config.pretty_text)
+    result = command(path, '--cfg-options', change)
+    assert result.returncode == 2
+    assert message in result.stderr.splitlines()[-1]
+    assert 'Traceback' not in result.stderr
+    assert not (tmp_path / 'run').exists()
