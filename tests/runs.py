@@ -7,14 +7,31 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 import transforms  # noqa: F401
 from mmdet.registry import DATASETS
 from mmengine.config import Config
+from mmengine.hooks import Hook
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from small import faster_rcnn_config
 
-import ies_mm.engine  # noqa: F401
+from ies_mm.core import Selection
+from ies_mm.engine import IESHook
+
+
+class FixedSelection(IESHook):
+    """IES of which a test says after which epoch which images are out."""
+
+    def __init__(self, plan: dict[int, list[int]], **arguments: Any) -> None:
+        super().__init__(delta=0, **arguments)
+        self.plan = plan
+
+    def decide(self, history: Any, names: Any, epoch: int) -> Any:
+        active = torch.ones(history.instances, dtype=torch.bool)
+        active[self.plan.get(epoch, [])] = False
+        return ~active, Selection(active)
+
 
 CLASSES = ('bicycle', 'bird', 'boat', 'bottle')
 TRAIN_PIPELINE = [
@@ -121,3 +138,13 @@ def instances_of(work_dir: Path) -> dict[str, np.ndarray]:
     """The arrays of instances.npz."""
     with np.load(work_dir / 'ies' / 'instances.npz') as arrays:
         return dict(arrays)
+
+
+def parameters(runner: Runner) -> dict[str, torch.Tensor]:
+    """A copy of the model's weights and buffers."""
+    return {k: v.clone() for k, v in runner.model.state_dict().items()}
+
+
+def with_hook(hook: Hook) -> Callable[[Runner], None]:
+    """For ``train``: a hook more."""
+    return lambda runner: runner.register_hook(hook)

@@ -1,17 +1,20 @@
 """What must hold before a training with a selection hook may start."""
 
+from collections.abc import Iterable
 from typing import Any
 
-from mmengine.runner import EpochBasedTrainLoop, Runner
-from torch.utils.data import DataLoader
+from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
+from torch import nn
+from torch.utils.data import BatchSampler, DataLoader
 
 from ies_mm.engine.identity import mixing_transforms
 from ies_mm.engine.sampler import IESSampler
 from ies_mm.errors import ConfigError
 from ies_mm.losses import check_supported
+from ies_mm.losses.base import unwrap
 
 
-def check_training(runner: Runner, hook: object) -> IESSampler:
+def check_training(runner: Runner, hook: Any) -> IESSampler:
     """Refuse what cannot work, before the first batch.
 
     Returns:
@@ -32,12 +35,10 @@ def check_training(runner: Runner, hook: object) -> IESSampler:
             'two selection hooks share one sampler; keep one of them in '
             'default_hooks or custom_hooks'
         )
-    if not isinstance(runner.train_loop, EpochBasedTrainLoop):
-        raise ConfigError(
-            f'train_cfg.type={type(runner.train_loop).__name__!r}: selection '
-            "hooks work in epochs; use 'EpochBasedTrainLoop'"
-        )
+    _check_loop(runner)
     check_one_image_each(runner.train_dataloader.dataset)
+    if not hook.allow_batch_augments:
+        check_batch_augments(unwrap(runner.model))
     check_supported(runner.model)
     return sampler
 
@@ -58,6 +59,44 @@ def mixing_error(key: str) -> ConfigError:
         f'{key} mixes several images into one sample, whose loss then '
         'belongs to none of them; remove it or train without IES'
     )
+
+
+def check_batch_augments(model: nn.Module) -> None:
+    """Refuse Mixup, CutMix and their like, which mix the images of a batch.
+
+    Raises:
+        ConfigError: Names them, their config key and the option.
+    """
+    preprocessor = getattr(model, 'data_preprocessor', None)
+    augments: Iterable[Any] = getattr(
+        getattr(preprocessor, 'batch_augments', None), 'augments', ()
+    )
+    names = [type(a).__name__ for a in augments if a is not None]
+    if names:
+        raise ConfigError(
+            f'model.train_cfg.augments (or data_preprocessor.batch_augments): '
+            f'{", ".join(names)} mixes the images of a batch, so a loss '
+            'belongs to two of them; remove it, or set allow_batch_augments='
+            'True in the hook: what is recorded for an image is then the '
+            'loss of the mixture in its place of the batch'
+        )
+
+
+def _check_loop(runner: Runner) -> None:
+    if isinstance(runner.train_loop, EpochBasedTrainLoop):
+        return
+    if not isinstance(runner.train_loop, IterBasedTrainLoop):
+        raise ConfigError(
+            f'train_cfg.type={type(runner.train_loop).__name__!r}: selection '
+            "hooks know 'EpochBasedTrainLoop' and 'IterBasedTrainLoop'"
+        )
+    batch_sampler = runner.train_dataloader.batch_sampler
+    if type(batch_sampler) is not BatchSampler:
+        raise ConfigError(
+            f'train_dataloader.batch_sampler={type(batch_sampler).__name__} '
+            'changes the order of an endless stream; in an iteration-based '
+            'training leave it out, or train with EpochBasedTrainLoop'
+        )
 
 
 def find_sampler(loader: DataLoader) -> Any:

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
@@ -44,6 +43,10 @@ class IESHook(SelectionHook):
             just the last ones. Defaults to False.
         dry_run (bool): Record and decide, but exclude nothing. Defaults to
             False.
+        allow_batch_augments (bool): Train with Mixup, CutMix and their like.
+            What is recorded for an image is then the loss of the mixture in
+            its place of the batch, against the mixed label, also when it is
+            scored by a forward pass. Defaults to False, which refuses them.
 
     Raises:
         TypeError: An argument is of the wrong type.
@@ -63,9 +66,14 @@ class IESHook(SelectionHook):
         anneal: float = 0.0,
         keep_history: bool = False,
         dry_run: bool = False,
+        allow_batch_augments: bool = False,
     ) -> None:
         self.criterion = Criterion(delta, order, window, terms)
-        super().__init__(depth=self.criterion.depth, keep_history=keep_history)
+        super().__init__(
+            depth=self.criterion.depth,
+            keep_history=keep_history,
+            allow_batch_augments=allow_batch_augments,
+        )
         check_integer('refresh_interval', refresh_interval, 1)
         check_integer('begin', begin, 1)
         check_number('anneal', anneal, 0, 1)
@@ -79,10 +87,10 @@ class IESHook(SelectionHook):
         """Warn where the training ends before anything can be excluded."""
         super().before_train(runner)
         needed = self.epochs_needed()
-        if runner.max_epochs < needed:
+        if self.pace.max_epochs < needed:
             runner.logger.warning(
                 f'{self.method} cannot exclude anything in '
-                f'{runner.max_epochs} epochs: with order='
+                f'{self.pace.max_epochs} epochs: with order='
                 f'{self.criterion.order}, window={self.criterion.window}, '
                 f'begin={self.begin} and anneal={self.anneal} it needs '
                 f'{needed} or more. If the data set is repeated, count the '
@@ -90,19 +98,12 @@ class IESHook(SelectionHook):
                 'max_epochs multiplied).'
             )
 
-    def after_train_iter(
-        self,
-        runner: Runner,
-        batch_idx: int,
-        data_batch: Any = None,
-        outputs: Any = None,
-    ) -> None:
+    def check_terms(self, names: Sequence[str]) -> None:
         """Refuse unknown terms with the first batch, not after an epoch."""
-        if batch_idx == 0:
-            try:
-                self.criterion.columns(self.state.names)
-            except ValueError as error:
-                raise ConfigError(str(error)) from error
+        try:
+            self.criterion.columns(names)
+        except ValueError as error:
+            raise ConfigError(str(error)) from error
 
     def epochs_needed(self) -> float:
         """The shortest training, in epochs, in which IES can fire."""
@@ -115,13 +116,11 @@ class IESHook(SelectionHook):
         return epochs
 
     def decide(
-        self, history: LossHistory, names: Sequence[str], runner: Runner
+        self, history: LossHistory, names: Sequence[str], epoch: int
     ) -> tuple[Tensor, Selection]:
         """The mastered instances, and what the next epoch trains."""
         mastered = self.criterion.mastered(history, names)
-        may = may_exclude(
-            runner.epoch + 1, runner.max_epochs, self.begin, self.anneal
-        )
+        may = may_exclude(epoch, self.pace.max_epochs, self.begin, self.anneal)
         if self.dry_run or not may:
             return mastered, Selection.everything(history.instances)
         return mastered, Selection(~mastered)

@@ -19,13 +19,21 @@ class Observations:
         self.names = names
         self._ids: list[Tensor] = []
         self._losses: list[Tensor] = []
+        self._missing: list[Tensor] = []
 
-    def add(self, ids: Tensor, losses: dict[str, Tensor]) -> None:
+    def add(
+        self,
+        ids: Tensor,
+        losses: dict[str, Tensor],
+        missing: dict[str, Tensor] | None = None,
+    ) -> None:
         """Note a batch.
 
         Args:
             ids (Tensor): int64 (B,), instances.
             losses (dict): Term -> float32 (B,), on any device.
+            missing (dict, optional): Term -> bool (B,), where an image has no
+                such loss by its nature. Defaults to None, all have all.
 
         Raises:
             ConfigError: A term that the first batch did not have.
@@ -48,35 +56,47 @@ class Observations:
             )
         # A head leaves a term out where the whole batch has nothing for it.
         absent = torch.zeros_like(next(iter(losses.values())))
-        rows = [losses.get(term, absent) for term in self.names]
+        everywhere = torch.zeros_like(absent, dtype=torch.bool)
+        missing = missing or {}
         self._ids.append(ids)
-        self._losses.append(torch.stack(rows, dim=1))
+        self._losses.append(
+            torch.stack([losses.get(t, absent) for t in self.names], dim=1)
+        )
+        self._missing.append(
+            torch.stack([missing.get(t, everywhere) for t in self.names], 1)
+        )
 
-    def merge(self) -> tuple[Tensor, Tensor]:
+    def merge(self) -> tuple[Tensor, Tensor, Tensor]:
         """One observation per instance, over all ranks; empties this.
 
         An instance seen several times in the epoch (a repeated data set, a
-        rank filled up) has the mean of its losses.
+        rank filled up) has the mean of its losses. A term that it does not
+        have counts zero; where it has none at all it is seen, not observed.
 
         Returns:
-            tuple: ids int64 (M,), each once and ascending, and losses
-            float32 (M, T), both on the CPU.
+            tuple: ids int64 (M,), each once and ascending, losses float32
+            (M, T), and the instances seen, int64, all on the CPU.
         """
-        mine = self._concatenated()
-        parts = all_gather_object(mine)
-        ids = torch.cat([part[0] for part in parts])
+        parts = all_gather_object(self._concatenated())
+        seen = torch.cat([part[0] for part in parts])
         losses = torch.cat([part[1] for part in parts]).double()
+        missing = torch.cat([part[2] for part in parts])
+        kept = ~missing.all(dim=1) if self.names else missing.new_zeros(0)
+        losses = losses.masked_fill(missing, 0)[kept]
         unique, row, times = torch.unique(
-            ids, return_inverse=True, return_counts=True
+            seen[kept], return_inverse=True, return_counts=True
         )
         total = torch.zeros(len(unique), len(self.names), dtype=torch.double)
         total.index_add_(0, row, losses)
-        return unique, (total / times[:, None]).float()
+        return unique, (total / times[:, None]).float(), torch.unique(seen)
 
-    def _concatenated(self) -> tuple[Tensor, Tensor]:
+    def _concatenated(self) -> tuple[Tensor, Tensor, Tensor]:
         if not self._ids:
             empty = torch.zeros(0, dtype=torch.long)
-            return empty, torch.zeros(0, len(self.names))
-        ids, losses = torch.cat(self._ids), torch.cat(self._losses).cpu()
-        self._ids, self._losses = [], []
-        return ids, losses
+            none = torch.zeros(0, len(self.names))
+            return empty, none, none.bool()
+        ids = torch.cat(self._ids)
+        losses = torch.cat(self._losses).cpu()
+        missing = torch.cat(self._missing).cpu()
+        self._ids, self._losses, self._missing = [], [], []
+        return ids, losses, missing

@@ -14,7 +14,7 @@ from mmengine.registry import (
     DefaultScope,
 )
 
-from ies_mm.engine.checks import mixing_error
+from ies_mm.engine.checks import check_batch_augments, mixing_error
 from ies_mm.engine.identity import mixes
 from ies_mm.engine.sampler import IESSampler
 from ies_mm.engine.selection_hook import SelectionHook
@@ -37,7 +37,7 @@ def check_config(cfg: Config) -> None:
         scope = cfg.get('default_scope') or 'mmengine'
         with DefaultScope.overwrite_default_scope(scope):
             _check_transforms(cfg)
-            check_supported(MODELS.build(copy.deepcopy(cfg.model)))
+            _check_model(cfg, list(hooks.values()))
 
 
 def check_files(cfg: Config, *loaders: str) -> None:
@@ -109,6 +109,17 @@ def _check_transforms(cfg: Config) -> None:
                 if mixes(_class(transforms, transform)):
                     name = transform['type']
                     raise mixing_error(f'{key}.pipeline[{i}] ({name})')
+
+
+def _check_model(cfg: Config, hooks: list[dict]) -> None:
+    config = copy.deepcopy(cfg.model)
+    if cfg.get('data_preprocessor') is not None:
+        # As the runner does.
+        config.setdefault('data_preprocessor', cfg.data_preprocessor)
+    model = MODELS.build(config)
+    check_supported(model)
+    if not any(hook.get('allow_batch_augments') for hook in hooks):
+        check_batch_augments(model)
 
 
 def _leaves(dataset: Any, key: str) -> Iterator[tuple[str, dict]]:

@@ -61,7 +61,9 @@ class Refresher:
             data = model.data_preprocessor(batch, training=True)
             with capture_per_image_losses(model) as captured:
                 model(**data, mode='loss')
-            observed.add(batch_instances(batch), captured.losses)
+            observed.add(
+                batch_instances(batch), captured.losses, captured.missing
+            )
 
 
 @contextmanager
@@ -81,6 +83,8 @@ def preserved_random_state() -> Iterator[None]:
 def _evaluation(runner: Runner) -> Iterator[None]:
     model = runner.model
     training = model.training
+    # Some losses count what they see (SeesawLoss), also without a gradient.
+    buffers = {name: b.clone() for name, b in model.named_buffers()}
     model.eval()
     try:
         # The wrapper's own context: autocast where the training has it.
@@ -88,6 +92,8 @@ def _evaluation(runner: Runner) -> Iterator[None]:
             yield
     finally:
         model.train(training)
+        for name, buffer in model.named_buffers():
+            buffer.copy_(buffers[name])
 
 
 class _Positions(Sampler[int]):

@@ -1,6 +1,7 @@
 """The sampler that leaves excluded instances out."""
 
 from collections.abc import Iterator, Sized
+from typing import cast
 
 import torch
 from mmengine.dataset import DefaultSampler
@@ -9,17 +10,21 @@ from torch.utils.data import Sampler
 
 from ies_mm.core import Selection
 from ies_mm.engine.identity import InstanceMap
+from ies_mm.engine.stream import EndlessStream
+from ies_mm.errors import ConfigError
 
 
 @DATA_SAMPLERS.register_module()
 class IESSampler(Sampler[int]):
-    """``DefaultSampler`` over the positions of the selected instances.
+    """MMEngine's samplers over the positions of the selected instances.
 
-    With everything selected its stream is that of
-    :class:`mmengine.dataset.DefaultSampler`, to the bit. It takes the same
-    arguments, so ``sampler=dict(type='IESSampler')`` in a child config keeps
-    what the base says. The hook calls :meth:`set_selection` between epochs;
-    the sampler lives in the main process, so persistent workers follow.
+    With everything selected its stream is, to the bit, that of
+    :class:`mmengine.dataset.DefaultSampler`, or in an iteration-based
+    training that of :class:`mmengine.dataset.InfiniteSampler`. It takes the
+    arguments of both, so ``sampler=dict(type='IESSampler')`` in a child
+    config keeps what the base says. The hook calls :meth:`set_selection`
+    between epochs; the sampler lives in the main process, so persistent
+    workers follow.
 
     Args:
         dataset (Sized): The (wrapped) data set.
@@ -27,7 +32,7 @@ class IESSampler(Sampler[int]):
         seed (int, optional): Seed of the shuffling, the same on all ranks.
             Defaults to None, a random one that the ranks agree on.
         round_up (bool): Whether to repeat samples so that all ranks have
-            equally many. Defaults to True.
+            equally many. Defaults to True. An endless stream needs none.
     """
 
     def __init__(
@@ -39,7 +44,8 @@ class IESSampler(Sampler[int]):
     ) -> None:
         self.dataset = dataset
         self.user: object | None = None
-        self._stream = DefaultSampler(dataset, shuffle, seed, round_up)
+        self._epochs = DefaultSampler(dataset, shuffle, seed, round_up)
+        self._endless: EndlessStream | None = None
         self._positions = torch.arange(len(dataset))
         self._instances: InstanceMap | None = None
 
@@ -50,33 +56,79 @@ class IESSampler(Sampler[int]):
             self._instances = InstanceMap(self.dataset)
         return self._instances
 
+    @property
+    def selected(self) -> int:
+        """Number of positions selected, over all ranks."""
+        return len(self._positions)
+
+    @property
+    def stream(self) -> EndlessStream:
+        """The endless stream; see :meth:`endless`."""
+        return cast(EndlessStream, self._endless)
+
+    def endless(self, consumed: int) -> None:
+        """Yield pass after pass without an end, for an iteration-based loop.
+
+        Args:
+            consumed (int): Positions shown or skipped before.
+        """
+        before = self._epochs
+        self._endless = EndlessStream(
+            len(self.dataset), before.shuffle, before.seed, consumed
+        )
+
     def set_selection(self, selection: Selection) -> None:
-        """Yield the positions of these instances from the next epoch on.
+        """Yield the positions of these instances from now on.
+
+        An epoch that has begun is not changed; an endless stream skips the
+        others from the next sample drawn on.
 
         Args:
             selection (Selection): Over all N instances of the data set.
         """
         shown = selection.active[self.instances.of_position]
         self._positions = torch.nonzero(shown).flatten()
-        before = self._stream
-        self._stream = DefaultSampler(
+        if self._endless is not None:
+            self._endless.select(shown)
+            return
+        before = self._epochs
+        self._epochs = DefaultSampler(
             range(len(self._positions)),
             before.shuffle,
             before.seed,
             before.round_up,
         )
-        self._stream.set_epoch(before.epoch)
+        self._epochs.set_epoch(before.epoch)
 
     def set_epoch(self, epoch: int) -> None:
         """Shuffle for this epoch, as ``DefaultSampler`` does."""
-        self._stream.set_epoch(epoch)
+        self._epochs.set_epoch(epoch)
+
+    def skip(self, num_samples: int) -> None:
+        """Nothing: a resumed stream stands where the checkpoint was.
+
+        ``IterBasedTrainLoop`` calls it when it resumes.
+
+        Raises:
+            ConfigError: There is no selection hook that put it there.
+        """
+        if self._endless is None:
+            raise ConfigError(
+                'IESSampler cannot resume an iteration-based training '
+                'without a selection hook; add default_hooks=dict(ies=dict('
+                "type='IESHook', delta=...))"
+            )
 
     def __iter__(self) -> Iterator[int]:
         """The positions of this rank, in the epoch's order."""
+        if self._endless is not None:
+            return iter(self._endless)
         if not len(self._positions):
             return iter(())
-        return iter(self._positions[list(self._stream)].tolist())
+        return iter(self._positions[list(self._epochs)].tolist())
 
     def __len__(self) -> int:
-        """Number of samples of this rank in an epoch."""
-        return len(self._stream)
+        """Samples of this rank in an epoch; endless: of the data set."""
+        if self._endless is not None:
+            return len(self.dataset)
+        return len(self._epochs)

@@ -17,10 +17,11 @@ from ies_mm.core import LossHistory, Selection
 from ies_mm.engine.checks import check_training
 from ies_mm.engine.identity import batch_instances
 from ies_mm.engine.observations import Observations
+from ies_mm.engine.pace import pace_of
 from ies_mm.engine.refresh import Refresher
 from ies_mm.engine.state import SelectionState
 from ies_mm.errors import ConfigError
-from ies_mm.losses import capture_per_image_losses
+from ies_mm.losses import CapturedLosses, capture_per_image_losses
 from ies_mm.losses.patching import override
 from ies_mm.report import RunRecords
 
@@ -36,13 +37,18 @@ class SelectionHook(Hook):
     Args:
         depth (int): Observations of an instance that the method reads.
         keep_history (bool): Keep all epochs in ``ies/instances.npz``.
+        allow_batch_augments (bool): Whether Mixup and its like may mix the
+            images of a batch.
     """
 
     priority = 'NORMAL'
     method: str
     delta: float | None = None
 
-    def __init__(self, depth: int, keep_history: bool) -> None:
+    def __init__(
+        self, depth: int, keep_history: bool, allow_batch_augments: bool
+    ) -> None:
+        self.allow_batch_augments = allow_batch_augments
         self._depth = depth
         self._keep_history = keep_history
         self._loaded: dict[str, Any] | None = None
@@ -53,9 +59,9 @@ class SelectionHook(Hook):
 
     @abstractmethod
     def decide(
-        self, history: LossHistory, names: Sequence[str], runner: Runner
+        self, history: LossHistory, names: Sequence[str], epoch: int
     ) -> tuple[Tensor, Selection]:
-        """Judge after an epoch.
+        """Judge after ``epoch`` (from 1).
 
         Returns:
             tuple: The mastered instances, bool (N,), and the selection of the
@@ -65,6 +71,10 @@ class SelectionHook(Hook):
     @abstractmethod
     def refresh_due(self, epoch: int) -> bool:
         """Whether excluded instances are scored after ``epoch`` (from 1)."""
+
+    @abstractmethod
+    def check_terms(self, names: Sequence[str]) -> None:
+        """Refuse a model whose terms do not fit, when they are known."""
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Keep the state for :meth:`before_train`; not with ``load_from``."""
@@ -84,6 +94,11 @@ class SelectionHook(Hook):
         self.sampler = check_training(runner, self)
         self.instances = self.sampler.instances
         self.state = SelectionState(len(self.instances), self._depth)
+        self.sampler.set_selection(self.state.selection)
+        self._scope.enter_context(self.instances.tagging())
+        self.sampler.user = self
+        self.pace = pace_of(runner, self.sampler)
+        self.state.epochs = self.pace.epochs_behind
         self._refresher = Refresher(runner.train_dataloader, self.instances)
         self._records = RunRecords(
             Path(runner.work_dir) / 'ies',
@@ -93,29 +108,20 @@ class SelectionHook(Hook):
         if self._loaded is not None:
             self._resume(self._loaded)
         if is_main_process():
-            self._records.open(after=runner.epoch if runner._resume else 0)
-        self._scope.enter_context(self.instances.tagging())
-        self.sampler.user = self
-        self._stop_if_nothing_is_left(runner, runner.epoch)
+            self._records.open(after=self.state.epochs)
+        self._observed: dict[int, Observations] = {}
+        self._stop_if_nothing_is_left(runner)
 
     def before_train_epoch(self, runner: Runner) -> None:
-        """Say what this epoch trains."""
-        self._observed = Observations(self.state.names)
-        excluded = len(self.state.selection.excluded)
-        total = self.state.instances * (self.state.epochs + 1)
-        for name, value in (
-            ('excluded', excluded),
-            ('saved', (self.state.excluded + excluded) / total),
-            ('mastered', self._mastered),
-        ):
-            runner.message_hub.update_scalar(f'train/ies/{name}', value)
-        self._lap()
+        """An iteration-based loop calls this once, at its start."""
+        self._begin_epoch(runner)
 
     def before_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None
     ) -> None:
         """Have the coming ``train_step`` note its per-image losses."""
         ids = batch_instances(data_batch)
+        epochs = self.pace.batch_epochs(len(ids))
         scope = ExitStack()
 
         def train_step(original: Any, *args: Any, **kwargs: Any) -> Any:
@@ -123,27 +129,37 @@ class SelectionHook(Hook):
             scope.close()
             with capture_per_image_losses(runner.model) as captured:
                 outputs = original(*args, **kwargs)
-            self._observed.add(ids, captured.losses)
+            self._observe(epochs, ids, captured)
             return outputs
 
         scope.enter_context(override(runner.model, 'train_step', train_step))
 
+    def after_train_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: Any = None,
+        outputs: Any = None,
+    ) -> None:
+        """Move the schedules; end the epochs that this batch completed."""
+        self.pace.after_iteration(batch_idx)
+        while self.pace.is_over(self.state.epochs):
+            self._end_epoch(runner)
+            self._begin_epoch(runner)
+        self.pace.end_iteration()
+
     def after_train_epoch(self, runner: Runner) -> None:
-        """Observe, refresh, decide, record."""
-        ids, losses = self._observed.merge()
-        record = {'train_seconds': self._lap()}
-        trained = ids
-        ids, losses = self._with_refreshed(runner, ids, losses)
-        record['refresh_seconds'] = self._lap()
-        record |= self._decide(runner, ids, losses)
-        record['decide_seconds'] = self._lap()
-        record |= self._observed_counts(runner, ids, losses, trained)
-        if is_main_process():
-            mask = torch.zeros(self.state.instances, dtype=torch.bool)
-            mask[trained] = True
-            self._records.add(record, self.state.names, ids, losses, mask)
-        self._announce(runner, record)
-        self._stop_if_nothing_is_left(runner, runner.epoch + 1)
+        """An iteration-based loop calls this once, at its end."""
+        if self.pace.loop_ends_epochs:
+            self._end_epoch(runner)
+
+    def before_val(self, runner: Runner) -> None:
+        """A validation inside of an epoch is not training time."""
+        self._val_started = time.perf_counter()
+
+    def after_val(self, runner: Runner) -> None:
+        """Go on counting training time."""
+        self._lap_started += time.perf_counter() - self._val_started
 
     def after_train(self, runner: Runner) -> None:
         """Leave data set and sampler as they were found."""
@@ -156,6 +172,7 @@ class SelectionHook(Hook):
             'method': self.method,
             'dataset': self.instances.fingerprint(),
             **self.state.state_dict(),
+            **self.pace.state_dict(),
         }
 
     def _resume(self, loaded: dict[str, Any]) -> None:
@@ -170,7 +187,65 @@ class SelectionHook(Hook):
                     'config, or start anew with load_from'
                 )
         self.state.load_state_dict(loaded)
+        self.pace.load_state_dict(loaded)
         self.sampler.set_selection(self.state.selection)
+
+    def _begin_epoch(self, runner: Runner) -> None:
+        """Say what this epoch trains."""
+        self.pace.begin_epoch(self.state.epochs)
+        excluded = len(self.state.selection.excluded)
+        total = self.state.instances * (self.state.epochs + 1)
+        for name, value in (
+            ('excluded', excluded),
+            ('saved', (self.state.excluded + excluded) / total),
+            ('mastered', self._mastered),
+        ):
+            runner.message_hub.update_scalar(f'train/ies/{name}', value)
+        self._lap()
+
+    def _observe(
+        self,
+        epochs: list[tuple[int, int]],
+        ids: Tensor,
+        captured: CapturedLosses,
+    ) -> None:
+        """Note a batch's losses, under the epochs that it belongs to."""
+        start = 0
+        for epoch, samples in epochs:
+            part = slice(start, start + samples)
+            self._of_epoch(epoch).add(
+                ids[part],
+                {term: v[part] for term, v in captured.losses.items()},
+                {term: m[part] for term, m in captured.missing.items()},
+            )
+            start += samples
+        self.check_terms(self.state.names)
+
+    def _of_epoch(self, epoch: int) -> Observations:
+        return self._observed.setdefault(epoch, Observations(self.state.names))
+
+    def _end_epoch(self, runner: Runner) -> None:
+        """Observe, refresh, decide, record."""
+        ids, losses, seen = self._of_epoch(self.state.epochs).merge()
+        del self._observed[self.state.epochs]
+        trained = torch.zeros(self.state.instances, dtype=torch.bool)
+        trained[seen] = True
+        left_out = self.pace.left_out(
+            self.state.epochs, self.state.selection, trained
+        )
+        record: dict[str, Any] = {'train_seconds': self._lap()}
+        ids, losses, scored = self._with_refreshed(
+            runner, ids, losses, left_out
+        )
+        record['refresh_seconds'] = self._lap()
+        record |= self._decide(ids, losses, left_out)
+        record['decide_seconds'] = self._lap()
+        record |= {'trained': len(seen), 'forward_only': scored}
+        record |= self._summary(runner, ids, losses)
+        if is_main_process():
+            self._records.add(record, self.state.names, ids, losses, trained)
+        self._announce(runner, record)
+        self._stop_if_nothing_is_left(runner)
 
     def _lap(self) -> float:
         """Seconds since the last call."""
@@ -178,38 +253,37 @@ class SelectionHook(Hook):
         return self._lap_started - before
 
     def _with_refreshed(
-        self, runner: Runner, ids: Tensor, losses: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Add the excluded instances' observations to the trained ones'."""
-        excluded = self.state.selection.excluded
-        # A data set that fetches another image may have trained one of them.
-        due = excluded[~torch.isin(excluded, ids)]
-        if not len(due) or not self.refresh_due(runner.epoch + 1):
-            return ids, losses
-        scored = self._refresher.score(runner, due, self.state.names)
-        more, more_losses = scored.merge()
+        self, runner: Runner, ids: Tensor, losses: Tensor, left_out: Tensor
+    ) -> tuple[Tensor, Tensor, int]:
+        """Add the observations of what was left out; how many were scored."""
+        due = torch.nonzero(left_out).flatten()
+        if not len(due) or not self.refresh_due(self.state.epochs + 1):
+            return ids, losses, 0
+        scores = self._refresher.score(runner, due, self.state.names)
+        more, more_losses, seen = scores.merge()
+        # A data set that fetches another image may show a trained one.
         new = ~torch.isin(more, ids)
         return (
             torch.cat([ids, more[new]]),
             torch.cat([losses, more_losses[new]]),
+            len(seen),
         )
 
     def _decide(
-        self, runner: Runner, ids: Tensor, losses: Tensor
+        self, ids: Tensor, losses: Tensor, left_out: Tensor
     ) -> dict[str, Any]:
         """Take the epoch in and set up the next one."""
         self.state.history.observe(ids, losses)
-        mastered, selection = self.decide(
-            self.state.history, self.state.names, runner
+        counts = self.state.count_epoch(left_out)
+        mastered, self.state.selection = self.decide(
+            self.state.history, self.state.names, self.state.epochs
         )
-        counts = self.state.count_epoch()
-        self.state.advance(selection)
-        self.sampler.set_selection(selection)
+        self.sampler.set_selection(self.state.selection)
         self._mastered = int(mastered.sum())
         return counts | {'mastered': self._mastered}
 
-    def _observed_counts(
-        self, runner: Runner, ids: Tensor, losses: Tensor, trained: Tensor
+    def _summary(
+        self, runner: Runner, ids: Tensor, losses: Tensor
     ) -> dict[str, Any]:
         finite = torch.isfinite(losses).all(dim=1)
         self._name_non_finite(runner, ids[~finite])
@@ -217,9 +291,6 @@ class SelectionHook(Hook):
         if finite.any():  # JSON has no NaN, the mean of nothing.
             means = losses[finite].double().mean(dim=0).tolist()
         return {
-            'epoch': runner.epoch + 1,
-            'trained': len(trained),
-            'forward_only': len(ids) - len(trained),
             'non_finite': int((~finite).sum()),
             'delta': self.delta,
             'method': self.method,
@@ -234,7 +305,7 @@ class SelectionHook(Hook):
         paths = [self.instances.paths()[i] for i in new[:5]]
         runner.logger.warning(
             f'{len(new)} images have a loss that is NaN or infinite in epoch '
-            f'{runner.epoch + 1} and stay in training: {", ".join(paths)}'
+            f'{self.state.epochs} and stay in training: {", ".join(paths)}'
             f'{" ..." if len(new) > 5 else ""} (each is named once; '
             'ies/epochs.jsonl counts them as non_finite)'
         )
@@ -246,13 +317,11 @@ class SelectionHook(Hook):
             'mastered, saved {saved:.1%} so far'.format(**record)
         )
 
-    def _stop_if_nothing_is_left(self, runner: Runner, epochs: int) -> None:
+    def _stop_if_nothing_is_left(self, runner: Runner) -> None:
         if self.state.selection.active.any():
             return
         runner.logger.info(
-            f'{self.method} stops the training after {epochs} epochs: all '
-            f'{self.state.instances} images are mastered'
+            f'{self.method} stops the training after {self.state.epochs} '
+            f'epochs: all {self.state.instances} images are mastered'
         )
-        # The loop ends as if this had been planned: with its last validation
-        # and checkpoint, which ``stop_training`` would leave out.
-        runner.train_loop._max_epochs = epochs
+        self.pace.stop(self.state.epochs)

@@ -20,7 +20,7 @@ class SelectionState:
         names (list of str): Names of the terms, known from the first batch.
         history (LossHistory): Filled from the first epoch on.
         selection (Selection): Of the epoch that is trained now, or next.
-        before (Selection): Of the epoch before that.
+        left_out (Tensor): bool (N,), what the last epoch left out.
         epochs (int): Epochs trained.
         excluded (int): Excluded instance-epochs so far.
     """
@@ -31,7 +31,7 @@ class SelectionState:
         self._depth = depth
         self._history: LossHistory | None = None
         self.selection = Selection.everything(instances)
-        self.before = self.selection
+        self.left_out = torch.zeros(instances, dtype=torch.bool)
         self.epochs = 0
         self.excluded = 0
 
@@ -45,23 +45,24 @@ class SelectionState:
             self._history = history
         return history
 
-    def count_epoch(self) -> dict[str, Any]:
-        """Count the epoch just trained; its part of the record."""
-        left_out, left_out_before = ~self.selection.active, ~self.before.active
+    def count_epoch(self, left_out: Tensor) -> dict[str, Any]:
+        """Count the epoch just trained; its part of the record.
+
+        Args:
+            left_out (Tensor): bool (N,), the instances not trained.
+        """
+        before, self.left_out = self.left_out, left_out
         excluded = int(left_out.sum())
         self.epochs += 1
         self.excluded += excluded
         return {
+            'epoch': self.epochs,
             'instances': self.instances,
             'excluded': excluded,
-            'newly_excluded': int((left_out & ~left_out_before).sum()),
-            'reincluded': int((left_out_before & ~left_out).sum()),
+            'newly_excluded': int((left_out & ~before).sum()),
+            'reincluded': int((before & ~left_out).sum()),
             'saved': self.excluded / (self.instances * self.epochs),
         }
-
-    def advance(self, selection: Selection) -> None:
-        """Take the selection of the next epoch."""
-        self.before, self.selection = self.selection, selection
 
     def state_dict(self) -> dict[str, Any]:
         """Tensors, numbers and strings alone, for ``weights_only`` loading."""
@@ -69,7 +70,7 @@ class SelectionState:
             'names': list(self.names),
             'history': self.history.state_dict(),
             'selection': self.selection.active,
-            'before': self.before.active,
+            'left_out': self.left_out,
             'epochs': self.epochs,
             'excluded': self.excluded,
         }
@@ -90,7 +91,7 @@ class SelectionState:
                 'and window of the checkpoint, or start anew with load_from'
             ) from error
         self.selection = Selection(_mask(state['selection']))
-        self.before = Selection(_mask(state['before']))
+        self.left_out = _mask(state['left_out'])
         self.epochs = state['epochs']
         self.excluded = state['excluded']
 

@@ -6,17 +6,22 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from ies_mm.errors import UnsupportedModelError
 from ies_mm.losses.patching import override
 
 Losses = dict[str, Tensor]
-Note = Callable[[str, Tensor, Tensor | None], None]
+Note = Callable[..., None]
 Adapter = Callable[[str, nn.Module, bool, Note], AbstractContextManager[None]]
 
 _ADAPTERS: dict[type, tuple[Adapter, tuple[str, ...]]] = {}
-_FAMILIES = {'mmdet': 'ies_mm.losses.detection'}
+_FAMILIES = {
+    'mmdet': 'ies_mm.losses.detection',
+    'mmseg': 'ies_mm.losses.segmentation',
+    'mmpretrain': 'ies_mm.losses.classification',
+}
 
 
 def register_adapter(
@@ -26,10 +31,12 @@ def register_adapter(
 
     An adapter is a context manager ``adapter(name, head, shares, note)``:
     while it is open, every loss computation of ``head`` calls
-    ``note(term, losses, shares)`` for each of its terms, with (N,) tensors
-    under the names that the model returns them by. ``shares`` says whether
-    shares are wanted; None is noted where they are not. The adapter restores
-    the head on leaving, also after an exception.
+    ``note(term, losses, shares, missing=None)`` for each of its terms (see
+    :meth:`CapturedLosses.note`), under the names that the model returns them
+    by. ``name`` is the head's in the model, ``decode_head`` or
+    ``auxiliary_head.0``; ``shares`` says whether shares are wanted; None is
+    noted where they are not. The adapter restores the head on leaving, also
+    after an exception.
 
     Args:
         *heads (type): Classes of the model's direct children.
@@ -50,23 +57,45 @@ class CapturedLosses:
 
     Attributes:
         losses (dict): Term -> float32 (N,), each image as if it were alone in
-            the batch: same outputs, same sampled anchors and RoIs, its own
-            normaliser. Without gradient.
+            the batch: same outputs, same sampled anchors, RoIs and pixels,
+            its own normaliser. Without gradient. NaN where the image has no
+            such loss, see ``missing``.
         shares (dict): Term -> (N,), the parts of the batch loss, which they
             add up to; with gradient. Empty unless asked for.
+        missing (dict): Term -> bool (N,), where the image has no such loss by
+            its nature: a segmentation map without a valid pixel. Terms that
+            every image has are not in it.
     """
 
     def __init__(self) -> None:
         self.losses: Losses = {}
         self.shares: Losses = {}
+        self.missing: Losses = {}
 
-    def note(self, term: str, losses: Tensor, shares: Tensor | None) -> None:
-        """Take one term's (N,) values, by the model's name of the term."""
+    def note(
+        self,
+        term: str,
+        losses: Tensor,
+        shares: Tensor | None,
+        missing: Tensor | None = None,
+    ) -> None:
+        """Take one term's (N,) values, by the model's name of the term.
+
+        Args:
+            term (str): The model's name.
+            losses (Tensor): float32 (N,).
+            shares (Tensor, optional): (N,), or None where not wanted.
+            missing (Tensor, optional): bool (N,), True where the image has no
+                such loss. Defaults to None, all have one.
+        """
+        if missing is not None:
+            losses = losses.masked_fill(missing, torch.nan)
+            self.missing[term] = missing
         self.losses[term] = losses
         if shares is not None:
             self.shares[term] = shares
 
-    def check_complete(self, batch: dict[str, Any]) -> None:
+    def check_complete(self, model: nn.Module, batch: dict[str, Any]) -> None:
         """Compare with the model's own loss dict.
 
         Raises:
@@ -77,10 +106,11 @@ class CapturedLosses:
         if missing:
             raise UnsupportedModelError(
                 f'the model computes {", ".join(missing)} outside of the '
-                f'supported heads ({_supported()}), so there is no per-image '
-                'value of it'
+                f'supported heads ({_supported(model)}), so there is no '
+                'per-image value of it'
             )
         self.losses = {term: self.losses[term] for term in terms}
+        self.missing = {t: m for t, m in self.missing.items() if t in terms}
 
 
 @contextmanager
@@ -94,7 +124,8 @@ def capture_per_image_losses(
     overwrites the values of the one before.
 
     Args:
-        model (nn.Module): An mmdet detector, wrapped in DDP or not.
+        model (nn.Module): An mmdet detector, an mmseg segmentor or an
+            mmpretrain classifier, wrapped in DDP or not.
         shares (bool): Whether to compute the shares too. Defaults to False.
 
     Yields:
@@ -142,7 +173,7 @@ def _completeness(
 ) -> Iterator[None]:
     def loss(original: Callable, *args: Any, **kwargs: Any) -> Any:
         batch = original(*args, **kwargs)
-        captured.check_complete(batch)
+        captured.check_complete(model, batch)
         return batch
 
     with override(model, 'loss', loss):
@@ -157,16 +188,25 @@ def _heads_with_adapters(
         if package in sys.modules:
             importlib.import_module(adapters)
     heads = [
-        (name, child)
-        for name, child in model.named_children()
-        if callable(getattr(child, 'loss', None))
+        (name, head)
+        for name, head in _children(model)
+        if callable(getattr(head, 'loss', None))
     ]
     if not heads:
         raise UnsupportedModelError(
             f'{type(model).__name__} has no head with a loss of its own; '
-            f'supported heads: {_supported()}'
+            f'supported heads: {_supported(model)}'
         )
     return [(name, head, _find(name, head)) for name, head in heads]
+
+
+def _children(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """Direct children, those in a list one by one."""
+    for name, child in model.named_children():
+        if isinstance(child, nn.ModuleList):
+            yield from ((f'{name}.{i}', part) for i, part in enumerate(child))
+        else:
+            yield name, child
 
 
 def _find(name: str, head: nn.Module) -> Adapter:
@@ -178,10 +218,13 @@ def _find(name: str, head: nn.Module) -> Adapter:
             break
     raise UnsupportedModelError(
         f'no per-image losses for {name}={type(head).__name__}; supported '
-        f'heads: {_supported()}. docs/design.md says how to register an '
+        f'heads: {_supported(head)}. docs/design.md says how to register an '
         'adapter'
     )
 
 
-def _supported() -> str:
-    return ', '.join(sorted(head.__name__ for head in _ADAPTERS))
+def _supported(like: nn.Module) -> str:
+    """Names of the supported heads, of the same library where it has any."""
+    package = type(like).__module__.partition('.')[0]
+    same = [h for h in _ADAPTERS if h.__module__.startswith(f'{package}.')]
+    return ', '.join(sorted(head.__name__ for head in same or _ADAPTERS))

@@ -15,6 +15,7 @@ loss_bbox      positive RoIs                 the RoIs sampled
 Source: mmdet's ``AnchorHead``, ``RPNHead`` and ``BBoxHead``.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, cast
@@ -27,8 +28,11 @@ from torch import Tensor, nn
 
 from ies_mm.errors import UnsupportedModelError
 from ies_mm.losses.base import Note, inherits, register_adapter
+from ies_mm.losses.calls import LossCall, noted_calls
 from ies_mm.losses.patching import override
-from ies_mm.losses.rows import LossCalls, noted_calls, per_image
+from ies_mm.losses.rows import row_losses, row_weights
+
+Calls = dict[str, list[LossCall]]
 
 
 @register_adapter(
@@ -47,8 +51,9 @@ def rpn_head(
     """Adapter for RPN heads: wraps ``head.loss_by_feat``."""
 
     def loss_by_feat(original: Callable, *args: Any, **kwargs: Any) -> dict:
-        with _noted_samples(head) as samples, noted_calls(head) as calls:
+        with _noted_samples(head) as samples, noted_calls(head) as noted:
             batch = original(*args, **kwargs)
+        calls = _by_name(noted)
         images = len(samples)
         sampled = _counts([s.avg_factor for s in samples], calls)
 
@@ -60,7 +65,7 @@ def rpn_head(
             ('loss_cls', 'loss_rpn_cls'),
             ('loss_bbox', 'loss_rpn_bbox'),
         ):
-            note(term, *per_image(calls[child], to_images, sampled, shares))
+            note(term, *row_losses(calls[child], to_images, sampled, shares))
         return batch
 
     with override(head, 'loss_by_feat', loss_by_feat):
@@ -76,11 +81,12 @@ def roi_head(
     bbox_head = _box_head_alone(name, head)
 
     def loss_and_target(original: Callable, **kwargs: Any) -> dict:
-        with noted_calls(bbox_head) as calls:
+        with noted_calls(bbox_head) as noted:
             result = original(**kwargs)
+        calls = _by_name(noted)
         samples = kwargs['sampling_results']
         for term in result['loss_bbox']:
-            if term in calls:
+            if term in ('loss_cls', 'loss_bbox'):
                 note(term, *_roi_term(term, calls, samples, shares))
         return result
 
@@ -89,7 +95,7 @@ def roi_head(
 
 
 def _roi_term(
-    term: str, calls: LossCalls, samples: list, shares: bool
+    term: str, calls: Calls, samples: list, shares: bool
 ) -> tuple[Tensor, Tensor | None]:
     """Losses and shares of ``loss_cls`` or ``loss_bbox``.
 
@@ -109,12 +115,19 @@ def _roi_term(
         return zeros, zeros if shares else None
     own = _counts(all_rows, calls)
     if term == 'loss_cls':
-        counted = (calls[term][0].weight > 0).float().split(lengths)
+        counted = (row_weights(calls[term][0]) > 0).float().split(lengths)
         own = torch.stack([part.sum() for part in counted])
-    return per_image(calls[term], to_images, own.clamp(min=1), shares)
+    return row_losses(calls[term], to_images, own.clamp(min=1), shares)
 
 
-def _counts(counts: list, calls: LossCalls) -> Tensor:
+def _by_name(noted: list[LossCall]) -> Calls:
+    calls: Calls = defaultdict(list)
+    for call in noted:
+        calls[call.name].append(call)
+    return calls
+
+
+def _counts(counts: list, calls: Calls) -> Tensor:
     """Float32 (N,) on the device of the outputs."""
     device = next(c[0].args[0].device for c in calls.values() if c)
     return torch.tensor(counts, dtype=torch.float32, device=device)

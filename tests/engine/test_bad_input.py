@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 from mmengine.device import get_device
+from mmengine.registry import LOOPS
+from mmengine.runner import BaseLoop
 from runs import ies_config, plain_config, train
 
 from ies_mm.engine import IESHook
@@ -81,10 +83,27 @@ def test_two_hooks(voc: Path, tmp_path: Path) -> None:
         train(config)
 
 
-def test_a_loop_without_epochs(voc: Path, tmp_path: Path) -> None:
+def test_batches_that_reorder_an_endless_stream(
+    voc: Path, tmp_path: Path
+) -> None:
     config = ies_config(voc, tmp_path, delta=0.1)
     config.train_cfg = dict(type='IterBasedTrainLoop', max_iters=4)
-    with pytest.raises(ConfigError, match='IterBasedTrainLoop'):
+    message = 'batch_sampler=AspectRatioBatchSampler changes the order'
+    with pytest.raises(ConfigError, match=message):
+        train(config)
+
+
+def test_an_unknown_loop(voc: Path, tmp_path: Path) -> None:
+    @LOOPS.register_module(force=True)
+    class OwnLoop(BaseLoop):
+        epoch = iter = max_epochs = max_iters = 0
+
+        def run(self) -> None:
+            self.runner.call_hook('before_train')
+
+    config = ies_config(voc, tmp_path, delta=0.1)
+    config.train_cfg = dict(type='OwnLoop')
+    with pytest.raises(ConfigError, match="type='OwnLoop': selection hooks"):
         train(config)
 
 

@@ -11,7 +11,8 @@ def test_an_instance_seen_twice_has_the_mean() -> None:
     observed = Observations([])
     observed.add(torch.tensor([4, 1]), {'a': torch.tensor([1.0, 2.0])})
     observed.add(torch.tensor([1, 0]), {'a': torch.tensor([4.0, 8.0])})
-    ids, losses = observed.merge()
+    ids, losses, seen = observed.merge()
+    assert seen.tolist() == [0, 1, 4]
     assert ids.tolist() == [0, 1, 4]
     assert losses[:, 0].tolist() == [8.0, 3.0, 1.0]
 
@@ -27,8 +28,8 @@ def test_merging_starts_over() -> None:
     observed = Observations([])
     observed.add(torch.tensor([3]), {'a': torch.tensor([1.0])})
     observed.merge()
-    ids, losses = observed.merge()
-    assert len(ids) == 0
+    ids, losses, seen = observed.merge()
+    assert len(ids) == len(seen) == 0
     assert losses.shape == (0, 1)
 
 
@@ -42,6 +43,34 @@ def test_a_term_that_a_batch_lacks_is_zero_and_a_new_one_refused() -> None:
     assert observed.merge()[1].tolist() == [[1, 2], [0, 5]]
     with pytest.raises(ConfigError, match="loss term 'c' appeared"):
         observed.add(torch.tensor([1]), {'c': torch.tensor([5.0])})
+
+
+def test_what_an_image_has_not_is_no_observation() -> None:
+    """A term it lacks counts zero; without any it is seen, not observed."""
+    nan = float('nan')
+    observed = Observations([])
+    observed.add(
+        torch.tensor([5, 6, 7]),
+        {'a': torch.tensor([nan, nan, 1.0]), 'b': torch.tensor([nan, 2.0, 3])},
+        {
+            'a': torch.tensor([True, True, False]),
+            'b': torch.tensor([True, False, False]),
+        },
+    )
+    ids, losses, seen = observed.merge()
+    assert seen.tolist() == [5, 6, 7]
+    assert ids.tolist() == [6, 7]
+    assert losses.tolist() == [[0, 2], [1, 3]]
+
+
+def test_a_nan_that_is_no_lack_stays() -> None:
+    observed = Observations([])
+    observed.add(
+        torch.tensor([1]),
+        {'a': torch.tensor([float('nan')])},
+        {'a': torch.tensor([False])},
+    )
+    assert observed.merge()[1].isnan().all()
 
 
 def test_one_loss_an_image() -> None:

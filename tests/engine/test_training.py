@@ -2,44 +2,28 @@
 
 import copy
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
-from runs import epochs_of, ies_config, instances_of, plain_config, train
+from runs import (
+    FixedSelection,
+    epochs_of,
+    ies_config,
+    instances_of,
+    parameters,
+    plain_config,
+    train,
+    with_hook,
+)
 from tensorboard.backend.event_processing.event_accumulator import (
     EventAccumulator,
 )
 
-from ies_mm.core import Selection
-from ies_mm.engine import IESHook
-
 ALWAYS = dict(delta=1e9)
 """Masters every image as soon as it has enough observations."""
-
-
-class FixedSelection(IESHook):
-    """IES of which a test says after which epoch which images are out."""
-
-    def __init__(self, plan: dict[int, list[int]], **arguments: Any) -> None:
-        super().__init__(delta=0, **arguments)
-        self.plan = plan
-
-    def decide(self, history: Any, names: Any, runner: Any) -> Any:
-        active = torch.ones(history.instances, dtype=torch.bool)
-        active[self.plan.get(runner.epoch + 1, [])] = False
-        return ~active, Selection(active)
-
-
-def parameters(runner: Runner) -> dict[str, torch.Tensor]:
-    return {k: v.clone() for k, v in runner.model.state_dict().items()}
-
-
-def with_hook(hook: Hook) -> Any:
-    return lambda runner: runner.register_hook(hook)
 
 
 @pytest.mark.parametrize('workers', [0, 2])

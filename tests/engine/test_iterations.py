@@ -1,0 +1,256 @@
+"""Iteration-based trainings: passes, budget, end, delay, resume."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.hooks import Hook
+from mmengine.runner import Runner, loops
+from runs import (
+    FixedSelection,
+    epochs_of,
+    instances_of,
+    parameters,
+    train,
+    with_hook,
+)
+from task_runs import (
+    classifier_config,
+    in_iterations,
+    make_folders,
+    make_maps,
+    segmentor_config,
+    with_ies,
+    with_sampler,
+)
+
+IMAGES = 20
+PLAIN = 30
+"""Iterations of the plain run: six passes of five batches of four."""
+
+OUT = list(range(8))
+"""40% of the images."""
+
+
+@pytest.fixture(scope='module')
+def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_folders(tmp_path_factory.mktemp('folders'), IMAGES)
+
+
+@pytest.fixture(scope='module')
+def maps(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_maps(tmp_path_factory.mktemp('maps'), 10)
+
+
+def plain(folders: Path, work_dir: Path, max_iters: int = PLAIN) -> Config:
+    return in_iterations(classifier_config(folders, work_dir), max_iters)
+
+
+def always(ids: list[int]) -> FixedSelection:
+    return FixedSelection(dict.fromkeys(range(1, 50), ids))
+
+
+class Ends(Hook):
+    """What came last, and when."""
+
+    priority = 'LOWEST'
+
+    def __init__(self) -> None:
+        self.validated: list[int] = []
+        self.logged: list[int] = []
+
+    def after_train_iter(self, runner: Runner, *_: Any, **__: Any) -> None:
+        self.rate = runner.optim_wrapper.get_lr()['lr'][0]
+        self.logged.append(runner.max_iters)
+
+    def after_val(self, runner: Runner) -> None:
+        self.validated.append(runner.iter)
+
+
+@pytest.mark.parametrize('workers', [0, 2])
+@pytest.mark.parametrize('task', ['classifier', 'segmentor'])
+@pytest.mark.parametrize('loop', ['epochs', 'iterations'])
+def test_off_is_bit_identical_to_the_plain_run(
+    folders: Path, maps: Path, tmp_path: Path, task: str, loop: str,
+    workers: int,
+) -> None:  # fmt: skip
+    def config(name: str) -> Config:
+        if task == 'classifier':
+            made = classifier_config(folders, tmp_path / name)
+        else:
+            made = segmentor_config(maps, tmp_path / name)
+        made.train_dataloader.num_workers = workers
+        made.train_dataloader.persistent_workers = workers > 0
+        return in_iterations(made, 7) if loop == 'iterations' else made
+
+    expected = parameters(train(config('plain')))
+    found = parameters(train(with_ies(config('ies'), delta=0)))
+    start = parameters(Runner.from_cfg(config('start')))
+    assert all(torch.equal(found[k], expected[k]) for k in expected)
+    assert any(not torch.equal(found[k], start[k]) for k in expected)
+    assert found.keys() == expected.keys()
+
+
+def test_skipping_ends_the_run_earlier(folders: Path, tmp_path: Path) -> None:
+    def config(name: str) -> Config:
+        made = plain(folders, tmp_path / name)
+        made.param_scheduler = [
+            dict(type='PolyLR', eta_min=1e-3, by_epoch=False, end=PLAIN)
+        ]
+        made.val_dataloader = made.train_dataloader.copy()
+        made.val_dataloader.sampler = dict(type='DefaultSampler')
+        made.val_evaluator = dict(type='Accuracy')
+        made.val_cfg = dict(type='ValLoop')
+        made.train_cfg.val_interval = 8
+        made.default_hooks.checkpoint.interval = 8
+        return made
+
+    before = Ends()
+    train(config('plain'), with_hook(before))
+    assert before.validated == [8, 16, 24, 30]
+
+    after, hook = Ends(), always(OUT)
+    pruned = with_sampler(config('pruned'))
+    runner = train(
+        pruned, lambda r: (r.register_hook(hook), r.register_hook(after))
+    )
+    # The first pass has 5 batches, the other five have 12 images each.
+    assert runner.iter == 5 + 5 * 3 == runner.max_iters
+    assert after.validated == [8, 16, 20]
+    assert after.rate == before.rate == pytest.approx(1e-3)
+    assert after.logged == [30] * 4 + [20] * 16
+    saved = sorted(path.name for path in (tmp_path / 'pruned').glob('*.pth'))
+    assert saved == ['iter_16.pth', 'iter_20.pth', 'iter_8.pth']
+    records = epochs_of(tmp_path / 'pruned')
+    assert [r['trained'] for r in records] == [20] + [12] * 5
+    assert [r['excluded'] for r in records] == [0] + [8] * 5
+    assert [r['forward_only'] for r in records] == [0] + [8] * 5
+    assert records[-1]['saved'] == pytest.approx(5 * 8 / 120)
+
+
+def test_a_rate_falls_as_in_the_plain_run(
+    folders: Path, tmp_path: Path
+) -> None:
+    """After every pass the rate is the one that the plain run has there."""
+
+    class Rates(Hook):
+        priority = 'LOWEST'
+
+        def __init__(self) -> None:
+            self.after: list[float] = []
+
+        def after_train_iter(self, runner: Runner, *_: Any, **__: Any) -> None:
+            self.after.append(runner.optim_wrapper.get_lr()['lr'][0])
+
+    config = plain(folders, tmp_path / 'plain')
+    config.param_scheduler = [
+        dict(type='LinearLR', start_factor=0.1, by_epoch=False, end=12),
+        dict(type='PolyLR', power=0.9, by_epoch=False, begin=12, end=PLAIN),
+    ]
+    expected, found = Rates(), Rates()
+    train(config, with_hook(expected))
+    config.work_dir = str(tmp_path / 'pruned')
+    hook = always(OUT)
+    train(
+        with_sampler(config),
+        lambda r: (r.register_hook(hook), r.register_hook(found)),
+    )
+    passes = [expected.after[5 * k + 4] for k in range(6)]
+    assert found.after[4::3] == passes
+
+
+@pytest.mark.parametrize('workers', [1, 2])
+def test_workers_delay_a_selection_by_what_they_fetch_ahead(
+    folders: Path, tmp_path: Path, workers: int
+) -> None:
+    config = with_sampler(plain(folders, tmp_path, 40))
+    config.train_dataloader.num_workers = workers
+    train(config, with_hook(always(OUT)))
+    records = epochs_of(tmp_path)
+    # Two batches a worker are on their way when the pass ends.
+    late = 2 * workers * 4
+    second = records[1]
+    assert late <= second['trained'] <= late + 12
+    assert second['trained'] > 12
+    assert second['excluded'] == 20 - second['trained']
+    assert {r['excluded'] for r in records[2:]} == {8}
+    trained = instances_of(tmp_path)['trained'].sum(axis=1)
+    assert trained.tolist() == [r['trained'] for r in records][-5:]
+    shown = sum(20 if k == 0 else records[k]['trained'] for k in range(8))
+    assert shown == sum(r['trained'] for r in records)
+
+
+def test_every_batch_is_counted_under_the_pass_it_belongs_to(
+    folders: Path, tmp_path: Path
+) -> None:
+    """Passes of 20 in batches of 6 end inside of batches."""
+    config = plain(folders, tmp_path, 20)
+    config.train_dataloader.batch_size = 6
+    hook = FixedSelection({}, keep_history=True)
+    train(with_sampler(config), with_hook(hook))
+    records = epochs_of(tmp_path)
+    assert [r['trained'] for r in records] == [20] * 6
+    assert not torch.isnan(
+        torch.from_numpy(instances_of(tmp_path)['losses'])
+    ).any()
+
+
+def test_a_handful_of_images_makes_many_passes_of_a_batch(
+    folders: Path, tmp_path: Path
+) -> None:
+    """Three images are left: a batch of four is more than a pass."""
+    config = with_sampler(plain(folders, tmp_path))
+    runner = train(config, with_hook(always(list(range(17)))))
+    records = epochs_of(tmp_path)
+    assert [r['trained'] for r in records] == [20] + [3] * (len(records) - 1)
+    assert runner.iter == 5 + 4  # 15 images of five passes
+
+
+def test_with_everything_mastered_the_run_ends_in_order(
+    folders: Path, tmp_path: Path
+) -> None:
+    config = with_ies(plain(folders, tmp_path, 60), delta=1e9)
+    runner = train(config)
+    assert runner.iter == 6 * 5
+    assert (tmp_path / 'iter_30.pth').exists()
+    assert epochs_of(tmp_path)[-1]['mastered'] == IMAGES
+
+
+def test_a_resumed_run_goes_on_in_the_middle_of_a_pass(
+    folders: Path, tmp_path: Path
+) -> None:
+    def config(name: str) -> Config:
+        made = with_ies(plain(folders, tmp_path / name), delta=0)
+        made.default_hooks.checkpoint.interval = 8
+        made.train_dataloader.dataset.pipeline[1].prob = 0.0
+        return made
+
+    expected = parameters(train(config('whole')))
+    again = config('again')
+    again.resume = True
+    again.load_from = str(tmp_path / 'whole' / 'iter_8.pth')
+    found = parameters(train(again))
+    assert all(torch.equal(found[k], expected[k]) for k in expected)
+    records = epochs_of(tmp_path / 'again')
+    assert [r['epoch'] for r in records] == [2, 3, 4, 5, 6]
+    assert [r['excluded'] for r in records] == [0] * 5
+
+
+def test_an_iterator_made_before_is_replaced(
+    folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """MMEngine up to 0.10.7 starts its workers when the loop is built."""
+    original = loops._InfiniteDataloaderIterator.__init__
+
+    def eager(self: Any, dataloader: Any) -> None:
+        original(self, dataloader)
+        self._iterator = iter(dataloader)
+
+    monkeypatch.setattr(loops._InfiniteDataloaderIterator, '__init__', eager)
+    config = with_ies(plain(folders, tmp_path, 10), delta=0)
+    config.train_dataloader.num_workers = 1
+    config.train_dataloader.persistent_workers = True
+    train(config)
+    assert [r['trained'] for r in epochs_of(tmp_path)] == [20, 20]
