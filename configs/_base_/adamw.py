@@ -1,0 +1,7 @@
+"""AdamW of the paper, at a fixed learning rate."""
+
+optim_wrapper = dict(
+    type='OptimWrapper',
+    optimizer=dict(type='AdamW', lr=0.001, weight_decay=0.01),
+)
+param_scheduler = []

@@ -1,0 +1,5 @@
+_base_ = './resnet34_cifar100_sgd_m.py'
+
+custom_imports = dict(imports=['ies_mm.engine'], allow_failed_imports=False)
+default_hooks = dict(ies=dict(type='IESHook', delta=2e-3))
+train_dataloader = dict(sampler=dict(type='IESSampler'))
