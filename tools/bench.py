@@ -9,18 +9,17 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from mmdet.registry import MODELS
 from mmdet.structures import DetDataSample
 from mmengine.config import Config
-from mmengine.registry import init_default_scope
-from mmengine.structures import InstanceData
-from torch import nn
+from mmengine.registry import MODELS, init_default_scope
+from mmengine.structures import InstanceData, PixelData
+from mmpretrain.structures import DataSample
+from mmseg.structures import SegDataSample
 
 from ies_mm.core import Criterion, LossHistory
 from ies_mm.core.reference import ReferenceIES
 from ies_mm.losses import capture_per_image_losses
 
-MODEL = 'configs/_base_/faster_rcnn_r18_fpn_small.py'
 INSTANCES = 1_280_000
 LOOP_INSTANCES = 20_000
 
@@ -32,14 +31,13 @@ def main() -> None:
     pairs = arguments.parse_args().pairs
     torch.manual_seed(0)
     print(f'torch {torch.__version__}, {torch.get_num_threads()} threads\n')
-    capture_cost(pairs)
+    for name, make in TASKS.items():
+        capture_cost(name, *make(), pairs)
     decision_cost()
 
 
-def capture_cost(pairs: int) -> None:
+def capture_cost(name: str, model: Any, data: dict, pairs: int) -> None:
     """Median of captured over plain step time, one after the other."""
-    model: Any = detector()
-    data = batch()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
 
     def step() -> None:
@@ -56,7 +54,7 @@ def capture_cost(pairs: int) -> None:
     ratios = [with_ / plain for plain, with_ in times]
     low, middle, high = quartiles(ratios)
     plain = statistics.median(plain for plain, _ in times)
-    print('capture, small Faster R-CNN, 4 images of 160x120:')
+    print(f'capture, {name}:')
     print(f'  plain step, median {plain * 1e3:.1f} ms of {pairs} pairs')
     print(
         f'  with capture / plain: median {middle:.4f} '
@@ -122,16 +120,15 @@ def quartiles(values: list[float]) -> list[float]:
     return statistics.quantiles(values, n=4)
 
 
-def detector() -> nn.Module:
-    """The demo's model with random weights."""
-    config = Config.fromfile(MODEL)
-    config.model.roi_head.bbox_head.num_classes = 6
-    init_default_scope('mmdet')
-    return MODELS.build(config.model).train()
+def build(config: str) -> Any:
+    """A config's model with random weights."""
+    cfg = Config.fromfile(f'configs/{config}')
+    init_default_scope(cfg.default_scope)
+    return MODELS.build(cfg.model).train()
 
 
-def batch() -> dict:
-    """Four preprocessed images with a few boxes each."""
+def detector() -> tuple[Any, dict]:
+    """The demo's Faster R-CNN, four images with a few boxes each."""
     samples = []
     for count in (1, 2, 4, 6):
         corner = torch.rand(count, 2) * 60
@@ -151,8 +148,40 @@ def batch() -> dict:
             bboxes=torch.zeros(0, 4), labels=torch.zeros(0, dtype=torch.long)
         )
         samples.append(sample)
-    return {'inputs': torch.randn(4, 3, 128, 160), 'data_samples': samples}
+    model = build('faster_rcnn_r18_demo.py')
+    return model, _inputs((4, 3, 128, 160), samples)
 
+
+def segmentor() -> tuple[Any, dict]:
+    """The DeepLabv3 of the CamVid runs, eight images."""
+    samples = []
+    for _ in range(8):
+        sample = SegDataSample(metainfo=dict(img_shape=(144, 192)))
+        label = torch.randint(0, 11, (1, 144, 192))
+        label[:, -8:] = 255
+        sample.gt_sem_seg = PixelData(data=label)
+        samples.append(sample)
+    model = build('deeplabv3_r18_camvid.py')
+    return model, _inputs((8, 3, 144, 192), samples)
+
+
+def classifier() -> tuple[Any, dict]:
+    """The network of the CIFAR-10 runs, 64 images."""
+    labels = torch.randint(0, 10, (64,))
+    samples = [DataSample().set_gt_label(label) for label in labels]
+    model = build('cifar/resnet14_cifar10_10k.py')
+    return model, _inputs((64, 3, 32, 32), samples)
+
+
+def _inputs(shape: tuple[int, ...], samples: list) -> dict:
+    return {'inputs': torch.randn(*shape), 'data_samples': samples}
+
+
+TASKS = {
+    'small Faster R-CNN, 4 images of 160x120': detector,
+    'small DeepLabv3, 8 images of 192x144': segmentor,
+    'small residual network, 64 images of 32x32': classifier,
+}
 
 if __name__ == '__main__':
     main()
