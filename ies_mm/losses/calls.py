@@ -1,8 +1,10 @@
 """Calls of loss modules, noted while a head computes its losses.
 
 A loss module gets predictions and targets of a whole batch and gives one
-number. Noting the call and asking the module again without reduction gives
-the values that the number was made of.
+number. The values that the number was made of are had in two ways: by asking
+the module again without reduction (:meth:`LossCall.unreduced`), or from what
+it reduced in the call itself (``LossCall.reduced``), which costs nothing and
+matters where the values are as many as the pixels.
 """
 
 from collections.abc import Callable, Iterator
@@ -12,6 +14,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from ies_mm.losses.patching import override
 
 
 @dataclass(frozen=True)
@@ -25,6 +30,8 @@ class LossCall:
         kwargs (dict): What it was given by name.
         output (Tensor): What it returned.
         state (dict): Its buffers as they were before the call.
+        reduced (Tensor, optional): The last tensor of which it took the sum
+            or the mean, without its factor ``loss_weight``.
     """
 
     name: str
@@ -33,6 +40,7 @@ class LossCall:
     kwargs: dict[str, Any]
     output: Any
     state: dict[str, Tensor] = field(default_factory=dict)
+    reduced: Tensor | None = None
 
     def unreduced(self) -> Tensor:
         """The values before their reduction.
@@ -43,8 +51,11 @@ class LossCall:
         for name, value in self.state.items():
             self.module.get_buffer(name).copy_(value)
         whole = {'avg_factor': None, 'reduction_override': 'none'}
-        # Past the hooks, which would note this call too.
-        return self.module.forward(*self.args, **self.kwargs | whole)
+        return self.again(*self.args, **self.kwargs | whole)
+
+    def again(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the module past its hooks and past whoever notes its calls."""
+        return type(self.module).forward(self.module, *args, **kwargs)
 
 
 @contextmanager
@@ -57,13 +68,8 @@ def noted_calls(head: nn.Module) -> Iterator[list[LossCall]]:
     calls: list[LossCall] = []
     with ExitStack() as stack:
         for name, module in loss_modules(head).items():
-            states: list[dict[str, Tensor]] = []
-            before = module.register_forward_pre_hook(_keeping_state(states))
-            after = module.register_forward_hook(
-                _noting(name, states, calls), with_kwargs=True
-            )
-            stack.callback(before.remove)
-            stack.callback(after.remove)
+            noting = _noting(name, module, calls)
+            stack.enter_context(override(module, 'forward', noting))
         yield calls
 
 
@@ -111,21 +117,33 @@ def per_image(
     return losses, torch.stack(parts).sum(0)
 
 
-def _keeping_state(states: list[dict[str, Tensor]]) -> Callable:
-    def before(module: nn.Module, args: tuple) -> None:
-        states.append({n: b.clone() for n, b in module.named_buffers()})
+class _Reductions(TorchFunctionMode):
+    """Notes the tensors that are summed or averaged to one number."""
 
-    return before
+    def __init__(self) -> None:
+        super().__init__()
+        self.tensors: list[Tensor] = []
+
+    def __torch_function__(
+        self,
+        func: Callable,
+        types: Any,
+        args: tuple = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        """Call ``func`` as if nobody listened."""
+        if func in (Tensor.sum, Tensor.mean) and len(args) == 1:
+            self.tensors.append(args[0])
+        return func(*args, **(kwargs or {}))
 
 
-def _noting(
-    name: str, states: list[dict[str, Tensor]], calls: list[LossCall]
-) -> Callable:
-    def after(
-        module: nn.Module, args: tuple, kwargs: dict, output: Any
-    ) -> None:
-        calls.append(
-            LossCall(name, module, args, kwargs, output, states.pop())
-        )
+def _noting(name: str, module: nn.Module, calls: list[LossCall]) -> Callable:
+    def forward(original: Callable, *args: Any, **kwargs: Any) -> Any:
+        state = {n: b.clone() for n, b in module.named_buffers()}
+        with _Reductions() as reductions:
+            output = original(*args, **kwargs)
+        last = reductions.tensors[-1] if reductions.tensors else None
+        calls.append(LossCall(name, module, args, kwargs, output, state, last))
+        return output
 
-    return after
+    return forward

@@ -23,7 +23,7 @@ out add nothing, but are counted, as mmseg does. Source: mmseg's
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from mmseg.models.decode_heads import DAHead, EncHead, PointHead, STDCHead
@@ -109,7 +109,7 @@ def _split(call: LossCall) -> _Split:
     if isinstance(call.module, _PER_IMAGE):
         return _split_images(call)
     pred, label = call.args[:2]
-    values = call.unreduced().float().flatten(1)
+    values = _pixel_losses(call)
     valid = (label != call.kwargs.get('ignore_index', -100)).flatten(1)
     if _is_binary(call.module):
         valid &= (label >= 0).flatten(1)
@@ -123,11 +123,19 @@ def _split(call: LossCall) -> _Split:
     return _Split(values.sum(dim=1), own, batch, ~valid.any(dim=1))
 
 
+def _pixel_losses(call: LossCall) -> Tensor:
+    """The weighted losses of every image, float32 (N, elements)."""
+    reduced = cast(Tensor, call.reduced).float()
+    # FocalLoss has them in rows, image after image.
+    weight = cast(float, call.module.loss_weight)
+    return reduced.reshape(len(call.args[0]), -1) * weight
+
+
 def _split_images(call: LossCall) -> _Split:
     """Losses that are computed image by image and averaged over images."""
     pred, label = call.args[:2]
     values = [
-        call.module.forward(pred[i : i + 1], label[i : i + 1], **call.kwargs)
+        call.again(pred[i : i + 1], label[i : i + 1], **call.kwargs)
         for i in range(len(pred))
     ]
     sums = torch.stack(values).float()
