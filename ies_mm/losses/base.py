@@ -63,8 +63,8 @@ class CapturedLosses:
         shares (dict): Term -> (N,), the parts of the batch loss, which they
             add up to; with gradient. Empty unless asked for.
         missing (dict): Term -> bool (N,), where the image has no such loss by
-            its nature: a segmentation map without a valid pixel. Terms that
-            every image has are not in it.
+            its nature: a segmentation map without a valid pixel. A term of
+            which no image can be without is not in it.
     """
 
     def __init__(self) -> None:

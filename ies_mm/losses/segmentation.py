@@ -2,7 +2,9 @@
 
 The heads average over the pixels of the whole batch, some losses over the
 ignored and the padded ones too. An image's own loss is the mean over its own
-valid pixels, so that it does not depend on how it was padded:
+valid pixels, so that it does not depend on how much of it is ignored or was
+padded. (What a loss takes for valid does: DiceLoss counts ignored pixels as
+background, STDCHead's edge maps ignore none.)
 
 ==========================  =====================  ==========================
 loss                        a valid pixel counts   the batch is divided by
