@@ -87,6 +87,19 @@ class Pace(ABC):
         """
 
     @abstractmethod
+    def without_lone_sample(
+        self, epoch: int, selection: Selection
+    ) -> Selection:
+        """``selection``, or more of it where one image would be a batch.
+
+        BatchNorm cannot be trained on a batch of one image.
+
+        Args:
+            epoch (int): From 0, the one that is selected for.
+            selection (Selection): Over all N instances.
+        """
+
+    @abstractmethod
     def end_iteration(self) -> None:
         """Tell the loop how many iterations there will be in all."""
 
@@ -167,6 +180,25 @@ class EpochPace(Pace):
         A data set that fetches another image may show an excluded one.
         """
         return ~selection.active & ~trained
+
+    def without_lone_sample(
+        self, epoch: int, selection: Selection
+    ) -> Selection:
+        """Take excluded images back, another one each time."""
+        active = selection.active.clone()
+        while active.any() and self._leaves_one(active):
+            excluded = torch.nonzero(~active).flatten()
+            if not len(excluded):
+                break
+            active[excluded[epoch % len(excluded)]] = True
+        return Selection(active)
+
+    def _leaves_one(self, active: Tensor) -> bool:
+        """Whether the last batch of every rank would hold one sample."""
+        batches: Any = self.runner.train_dataloader.batch_sampler
+        shown = int(active[self.sampler.instances.of_position].sum())
+        samples = -(-shown // get_world_size())
+        return not batches.drop_last and samples % batches.batch_size == 1
 
     def end_iteration(self) -> None:
         """Nothing: said when the epoch began."""
@@ -252,6 +284,12 @@ class IterationPace(Pace):
         left_out = torch.ones(len(self.sampler.instances), dtype=torch.bool)
         left_out[self.sampler.instances.of_position[shown]] = False
         return left_out
+
+    def without_lone_sample(
+        self, epoch: int, selection: Selection
+    ) -> Selection:
+        """Batches of an endless stream are always full."""
+        return selection
 
     def end_iteration(self) -> None:
         """What this pass has left to show, then whole passes like it."""

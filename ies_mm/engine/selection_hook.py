@@ -275,8 +275,11 @@ class SelectionHook(Hook):
         """Take the epoch in and set up the next one."""
         self.state.history.observe(ids, losses)
         counts = self.state.count_epoch(left_out)
-        mastered, self.state.selection = self.decide(
+        mastered, selection = self.decide(
             self.state.history, self.state.names, self.state.epochs
+        )
+        self.state.selection = self.pace.without_lone_sample(
+            self.state.epochs, selection
         )
         self.sampler.set_selection(self.state.selection)
         self._mastered = int(mastered.sum())

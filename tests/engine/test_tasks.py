@@ -91,15 +91,33 @@ def test_images_without_a_valid_pixel_are_trained_and_not_judged(
     assert not np.isnan(np.delete(losses, [3, 6], axis=1)).any()
 
 
+@pytest.mark.parametrize('left', [1, 5, 9])
+def test_no_image_is_left_alone_in_a_batch(tmp_path: Path, left: int) -> None:
+    """DeepLabv3's BatchNorm over a pooled image fails on a batch of one."""
+    maps = make_maps(tmp_path / 'maps', 12)
+    config = with_sampler(segmentor_config(maps, tmp_path / 'run'))
+    config.train_cfg.max_epochs = 4
+    plan = {epoch: list(range(left, 12)) for epoch in (1, 2, 3)}
+    train(config, with_hook(FixedSelection(plan, keep_history=True)))
+    records = epochs_of(tmp_path / 'run')
+    assert [r['trained'] for r in records] == [12] + [left + 1] * 3
+    assert [r['excluded'] for r in records] == [0] + [11 - left] * 3
+    trained = instances_of(tmp_path / 'run')['trained'][1:]
+    assert trained[:, :left].all()
+    # Another one is taken back each time.
+    back = [np.flatnonzero(row)[-1] for row in trained[:, left:]]
+    assert len(set(back)) == min(3, 12 - left)
+
+
 def test_refresh_leaves_a_loss_s_own_counts_alone(
     folders: Path, tmp_path: Path
 ) -> None:
     """SeesawLoss counts the classes that it is trained on."""
     config = with_sampler(classifier_config(folders, tmp_path))
     config.model.head.loss = dict(type='SeesawLoss', num_classes=3)
-    out = {1: [0, 4, 8]}
+    out = {1: [0, 1, 4, 8]}
     runner = train(config, with_hook(FixedSelection(out)))
-    assert epochs_of(tmp_path)[1]['forward_only'] == 3
+    assert epochs_of(tmp_path)[1]['forward_only'] == 4
     # Folders make class 0 the instances 0 to 3, and so on.
     counts = runner.model.head.loss_module.cum_samples
-    assert counts.tolist() == [4 + 3, 4 + 3, 4 + 3]
+    assert counts.tolist() == [4 + 2, 4 + 3, 4 + 3]

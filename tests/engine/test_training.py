@@ -47,6 +47,7 @@ def test_records_of_a_run_that_excludes_and_takes_back(
 ) -> None:
     config = ies_config(voc, tmp_path, epochs=5, delta=0)
     config.default_hooks.pop('ies')
+    config.train_dataloader.batch_size = 6  # no image is left alone
     plan = {1: [0, 3, 5], 2: [0, 5, 7, 8], 3: [0], 4: []}
     hook = FixedSelection(plan, keep_history=True)
     train(config, with_hook(hook))
@@ -97,6 +98,7 @@ def test_refresh_leaves_random_numbers_and_weights_alone(
     for name, interval in (('every', 1), ('never', 100)):
         config = ies_config(voc, tmp_path / name, epochs=4, delta=0)
         config.default_hooks.pop('ies')
+        config.train_dataloader.batch_size = 6  # no image is left alone
         plan = {1: [0, 3], 2: [0, 5, 7], 3: [4, 2]}
         hook = FixedSelection(plan, refresh_interval=interval)
         results.append(parameters(train(config, with_hook(hook))))
