@@ -3,9 +3,10 @@
 from collections.abc import Iterable
 from typing import Any
 
+from mmengine.hooks import CheckpointHook, ParamSchedulerHook
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
 from torch import nn
-from torch.utils.data import BatchSampler, DataLoader
+from torch.utils.data import DataLoader
 
 from ies_mm.engine.identity import mixing_transforms
 from ies_mm.engine.sampler import IESSampler
@@ -36,6 +37,7 @@ def check_training(runner: Runner, hook: Any) -> IESSampler:
             'default_hooks or custom_hooks'
         )
     _check_loop(runner)
+    _check_turn(runner, hook)
     check_one_image_each(runner.train_dataloader.dataset)
     if not hook.allow_batch_augments:
         check_batch_augments(unwrap(runner.model))
@@ -83,20 +85,23 @@ def check_batch_augments(model: nn.Module) -> None:
 
 
 def _check_loop(runner: Runner) -> None:
-    if isinstance(runner.train_loop, EpochBasedTrainLoop):
-        return
-    if not isinstance(runner.train_loop, IterBasedTrainLoop):
+    known = (EpochBasedTrainLoop, IterBasedTrainLoop)
+    if not isinstance(runner.train_loop, known):
         raise ConfigError(
             f'train_cfg.type={type(runner.train_loop).__name__!r}: selection '
             "hooks know 'EpochBasedTrainLoop' and 'IterBasedTrainLoop'"
         )
-    batch_sampler = runner.train_dataloader.batch_sampler
-    if type(batch_sampler) is not BatchSampler:
-        raise ConfigError(
-            f'train_dataloader.batch_sampler={type(batch_sampler).__name__} '
-            'changes the order of an endless stream; in an iteration-based '
-            'training leave it out, or train with EpochBasedTrainLoop'
-        )
+
+
+def _check_turn(runner: Runner, hook: Any) -> None:
+    """The hook must come before what steps, logs and saves by its word."""
+    for other in runner.hooks[: runner.hooks.index(hook)]:
+        if isinstance(other, ParamSchedulerHook | CheckpointHook):
+            raise ConfigError(
+                f'{type(hook).__name__} comes after {type(other).__name__}, '
+                'which then steps or saves without it; give it a higher '
+                "priority, or leave 'priority' out"
+            )
 
 
 def find_sampler(loader: DataLoader) -> Any:

@@ -66,8 +66,28 @@ class Observations:
             torch.stack([missing.get(t, everywhere) for t in self.names], 1)
         )
 
+    def tensors(self) -> tuple[Tensor, Tensor, Tensor]:
+        """What was noted on this rank: ids, losses, missing, on the CPU."""
+        if not self._ids:
+            empty = torch.zeros(0, dtype=torch.long)
+            none = torch.zeros(0, len(self.names))
+            return empty, none, none.bool()
+        return (
+            torch.cat(self._ids),
+            _joined(self._losses),
+            _joined(self._missing),
+        )
+
+    def add_tensors(
+        self, ids: Tensor, losses: Tensor, missing: Tensor
+    ) -> None:
+        """Note again what :meth:`tensors` gave."""
+        self._ids.append(ids.cpu())
+        self._losses.append(losses.cpu())
+        self._missing.append(missing.cpu())
+
     def merge(self) -> tuple[Tensor, Tensor, Tensor]:
-        """One observation per instance, over all ranks; empties this.
+        """One observation per instance, over all ranks.
 
         An instance seen several times in the epoch (a repeated data set, a
         rank filled up) has the mean of its losses. A term that it does not
@@ -77,7 +97,7 @@ class Observations:
             tuple: ids int64 (M,), each once and ascending, losses float32
             (M, T), and the instances seen, int64, all on the CPU.
         """
-        parts = all_gather_object(self._concatenated())
+        parts = all_gather_object(self.tensors())
         seen = torch.cat([part[0] for part in parts])
         losses = torch.cat([part[1] for part in parts]).double()
         missing = torch.cat([part[2] for part in parts])
@@ -90,13 +110,8 @@ class Observations:
         total.index_add_(0, row, losses)
         return unique, (total / times[:, None]).float(), torch.unique(seen)
 
-    def _concatenated(self) -> tuple[Tensor, Tensor, Tensor]:
-        if not self._ids:
-            empty = torch.zeros(0, dtype=torch.long)
-            none = torch.zeros(0, len(self.names))
-            return empty, none, none.bool()
-        ids = torch.cat(self._ids)
-        losses = torch.cat(self._losses).cpu()
-        missing = torch.cat(self._missing).cpu()
-        self._ids, self._losses, self._missing = [], [], []
-        return ids, losses, missing
+
+def _joined(parts: list[Tensor]) -> Tensor:
+    # Parts of a checkpoint are on the CPU; one copy for all the others.
+    device = parts[-1].device
+    return torch.cat([part.to(device) for part in parts]).cpu()

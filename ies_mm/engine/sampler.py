@@ -11,7 +11,6 @@ from torch.utils.data import Sampler
 from ies_mm.core import Selection
 from ies_mm.engine.identity import InstanceMap
 from ies_mm.engine.stream import EndlessStream
-from ies_mm.errors import ConfigError
 
 
 @DATA_SAMPLERS.register_module()
@@ -66,15 +65,20 @@ class IESSampler(Sampler[int]):
         """The endless stream; see :meth:`endless`."""
         return cast(EndlessStream, self._endless)
 
-    def endless(self, consumed: int) -> None:
+    def endless(self, consumed: int, seed: int | None = None) -> None:
         """Yield pass after pass without an end, for an iteration-based loop.
 
         Args:
             consumed (int): Positions shown or skipped before.
+            seed (int, optional): Of the run that is gone on with. Defaults to
+                None, the sampler's own.
         """
         before = self._epochs
         self._endless = EndlessStream(
-            len(self.dataset), before.shuffle, before.seed, consumed
+            len(self.dataset),
+            before.shuffle,
+            before.seed if seed is None else seed,
+            consumed,
         )
 
     def set_selection(self, selection: Selection) -> None:
@@ -103,21 +107,6 @@ class IESSampler(Sampler[int]):
     def set_epoch(self, epoch: int) -> None:
         """Shuffle for this epoch, as ``DefaultSampler`` does."""
         self._epochs.set_epoch(epoch)
-
-    def skip(self, num_samples: int) -> None:
-        """Nothing: a resumed stream stands where the checkpoint was.
-
-        ``IterBasedTrainLoop`` calls it when it resumes.
-
-        Raises:
-            ConfigError: There is no selection hook that put it there.
-        """
-        if self._endless is None:
-            raise ConfigError(
-                'IESSampler cannot resume an iteration-based training '
-                'without a selection hook; add default_hooks=dict(ies=dict('
-                "type='IESHook', delta=...))"
-            )
 
     def __iter__(self) -> Iterator[int]:
         """The positions of this rank, in the epoch's order."""

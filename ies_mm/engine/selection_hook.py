@@ -4,26 +4,27 @@ import time
 from abc import abstractmethod
 from collections.abc import Sequence
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
-from mmengine.runner import Runner
+from mmengine.runner import EpochBasedTrainLoop, Runner
 from torch import Tensor
 
 from ies_mm.core import LossHistory, Selection
 from ies_mm.engine.checks import check_training
+from ies_mm.engine.epoch_pace import EpochPace
 from ies_mm.engine.identity import batch_instances
+from ies_mm.engine.iteration_pace import IterationPace
 from ies_mm.engine.observations import Observations
-from ies_mm.engine.pace import pace_of
+from ies_mm.engine.pace import Pace
 from ies_mm.engine.refresh import Refresher
+from ies_mm.engine.reporter import Reporter
+from ies_mm.engine.sampler import IESSampler
 from ies_mm.engine.state import SelectionState
 from ies_mm.errors import ConfigError
 from ies_mm.losses import CapturedLosses, capture_per_image_losses
 from ies_mm.losses.patching import override
-from ies_mm.report import RunRecords
 
 CHECKPOINT_KEY = 'ies'
 
@@ -52,7 +53,6 @@ class SelectionHook(Hook):
         self._depth = depth
         self._keep_history = keep_history
         self._loaded: dict[str, Any] | None = None
-        self._named_non_finite: set[int] = set()
         self._mastered = 0
         self._scope = ExitStack()
         self._lap_started = 0.0
@@ -97,19 +97,16 @@ class SelectionHook(Hook):
         self.sampler.set_selection(self.state.selection)
         self._scope.enter_context(self.instances.tagging())
         self.sampler.user = self
-        self.pace = pace_of(runner, self.sampler)
+        self.pace = _pace_of(runner, self.sampler)
         self.state.epochs = self.pace.epochs_behind
         self._refresher = Refresher(runner.train_dataloader, self.instances)
-        self._records = RunRecords(
-            Path(runner.work_dir) / 'ies',
-            self.instances.paths(),
-            keep=None if self._keep_history else self._depth,
-        )
+        self._observed: dict[int, Observations] = {}
         if self._loaded is not None:
             self._resume(self._loaded)
-        if is_main_process():
-            self._records.open(after=self.state.epochs)
-        self._observed: dict[int, Observations] = {}
+        keep = None if self._keep_history else self._depth
+        self._reporter = Reporter(self.instances, runner, keep)
+        self._reporter.open(after=self.state.epochs)
+        self.pace.announce_end()
         self._stop_if_nothing_is_left(runner)
 
     def before_train_epoch(self, runner: Runner) -> None:
@@ -146,12 +143,17 @@ class SelectionHook(Hook):
         while self.pace.is_over(self.state.epochs):
             self._end_epoch(runner)
             self._begin_epoch(runner)
-        self.pace.end_iteration()
 
     def after_train_epoch(self, runner: Runner) -> None:
         """An iteration-based loop calls this once, at its end."""
         if self.pace.loop_ends_epochs:
             self._end_epoch(runner)
+        elif self.state.epochs in self._observed:
+            ids, _, _ = self._observed[self.state.epochs].tensors()
+            runner.logger.info(
+                f'the training ended within epoch {self.state.epochs + 1}: '
+                f'{len(ids)} samples of it were trained and have no record'
+            )
 
     def before_val(self, runner: Runner) -> None:
         """A validation inside of an epoch is not training time."""
@@ -169,17 +171,29 @@ class SelectionHook(Hook):
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Put the state into the checkpoint."""
         checkpoint[CHECKPOINT_KEY] = {
-            'method': self.method,
-            'dataset': self.instances.fingerprint(),
+            **self._origin(),
             **self.state.state_dict(),
             **self.pace.state_dict(),
+            'observed': self._unfinished(),
         }
 
+    def _origin(self) -> dict[str, str]:
+        """What a checkpoint and a run that goes on from it must share."""
+        loop = 'epochs' if self.pace.loop_ends_epochs else 'iterations'
+        return {
+            'method': self.method,
+            'dataset': self.instances.fingerprint(),
+            'loop': f'a training loop that counts {loop}',
+        }
+
+    def _unfinished(self) -> dict[int, tuple[Tensor, Tensor, Tensor]]:
+        """Losses of epochs that go on where the checkpoint is resumed."""
+        if self.pace.loop_ends_epochs:
+            return {}
+        return {k: seen.tensors() for k, seen in self._observed.items()}
+
     def _resume(self, loaded: dict[str, Any]) -> None:
-        for key, found in (
-            ('method', self.method),
-            ('dataset', self.instances.fingerprint()),
-        ):
+        for key, found in self._origin().items():
             if loaded[key] != found:
                 raise ConfigError(
                     f'cannot resume: the checkpoint is of another {key} '
@@ -189,10 +203,12 @@ class SelectionHook(Hook):
         self.state.load_state_dict(loaded)
         self.pace.load_state_dict(loaded)
         self.sampler.set_selection(self.state.selection)
+        for epoch, seen in loaded['observed'].items():
+            self._of_epoch(epoch).add_tensors(*seen)
 
     def _begin_epoch(self, runner: Runner) -> None:
         """Say what this epoch trains."""
-        self.pace.begin_epoch(self.state.epochs)
+        self.pace.announce_end()
         excluded = len(self.state.selection.excluded)
         total = self.state.instances * (self.state.epochs + 1)
         for name, value in (
@@ -226,8 +242,9 @@ class SelectionHook(Hook):
 
     def _end_epoch(self, runner: Runner) -> None:
         """Observe, refresh, decide, record."""
-        ids, losses, seen = self._of_epoch(self.state.epochs).merge()
+        observed = self._of_epoch(self.state.epochs)
         del self._observed[self.state.epochs]
+        ids, losses, seen = observed.merge()
         trained = torch.zeros(self.state.instances, dtype=torch.bool)
         trained[seen] = True
         left_out = self.pace.left_out(
@@ -241,10 +258,8 @@ class SelectionHook(Hook):
         record |= self._decide(ids, losses, left_out)
         record['decide_seconds'] = self._lap()
         record |= {'trained': len(seen), 'forward_only': scored}
-        record |= self._summary(runner, ids, losses)
-        if is_main_process():
-            self._records.add(record, self.state.names, ids, losses, trained)
-        self._announce(runner, record)
+        record |= {'method': self.method, 'delta': self.delta}
+        self._reporter.add(record, self.state.names, ids, losses, trained)
         self._stop_if_nothing_is_left(runner)
 
     def _lap(self) -> float:
@@ -278,47 +293,12 @@ class SelectionHook(Hook):
         mastered, selection = self.decide(
             self.state.history, self.state.names, self.state.epochs
         )
-        self.state.selection = self.pace.without_lone_sample(
+        self.state.selection = self.pace.fill_batches(
             self.state.epochs, selection
         )
         self.sampler.set_selection(self.state.selection)
         self._mastered = int(mastered.sum())
         return counts | {'mastered': self._mastered}
-
-    def _summary(
-        self, runner: Runner, ids: Tensor, losses: Tensor
-    ) -> dict[str, Any]:
-        finite = torch.isfinite(losses).all(dim=1)
-        self._name_non_finite(runner, ids[~finite])
-        means: list[float | None] = [None] * len(self.state.names)
-        if finite.any():  # JSON has no NaN, the mean of nothing.
-            means = losses[finite].double().mean(dim=0).tolist()
-        return {
-            'non_finite': int((~finite).sum()),
-            'delta': self.delta,
-            'method': self.method,
-            'loss': dict(zip(self.state.names, means, strict=True)),
-        }
-
-    def _name_non_finite(self, runner: Runner, ids: Tensor) -> None:
-        new = [i for i in ids.tolist() if i not in self._named_non_finite]
-        if not new:
-            return
-        self._named_non_finite.update(new)
-        paths = [self.instances.paths()[i] for i in new[:5]]
-        runner.logger.warning(
-            f'{len(new)} images have a loss that is NaN or infinite in epoch '
-            f'{self.state.epochs} and stay in training: {", ".join(paths)}'
-            f'{" ..." if len(new) > 5 else ""} (each is named once; '
-            'ies/epochs.jsonl counts them as non_finite)'
-        )
-
-    def _announce(self, runner: Runner, record: dict[str, Any]) -> None:
-        runner.logger.info(
-            '{method} epoch {epoch}: trained {trained} of {instances} images, '
-            'scored {forward_only} by forward passes only, {mastered} are '
-            'mastered, saved {saved:.1%} so far'.format(**record)
-        )
 
     def _stop_if_nothing_is_left(self, runner: Runner) -> None:
         if self.state.selection.active.any():
@@ -328,3 +308,9 @@ class SelectionHook(Hook):
             f'epochs: all {self.state.instances} images are mastered'
         )
         self.pace.stop(self.state.epochs)
+
+
+def _pace_of(runner: Runner, sampler: IESSampler) -> Pace:
+    if isinstance(runner.train_loop, EpochBasedTrainLoop):
+        return EpochPace(runner, sampler)
+    return IterationPace(runner, sampler)

@@ -35,8 +35,10 @@ class EndlessStream:
     is skipped, which changes no later permutation.
 
     A new selection holds from the next sample drawn on. Workers draw ahead,
-    so :attr:`drawn` says of every sample, in order, what had been consumed
-    when it was drawn; whoever trains on it takes it off the left.
+    so :attr:`drawn` says of every sample of the first iterator, in order,
+    what had been consumed when it was drawn; whoever trains on it takes it
+    off the left. Further iterators (a hook may read the training's loader)
+    start where the first did and are not noted.
 
     Args:
         size (int): Length of the data set.
@@ -50,9 +52,10 @@ class EndlessStream:
     ) -> None:
         self.size = size
         self.drawn: deque[Drawn] = deque()
+        self.seed = seed
         self._shuffle = shuffle
-        self._seed = seed
         self._start = consumed
+        self._opened = False
         self._active = [True] * size
 
     def select(self, active: Tensor) -> None:
@@ -63,19 +66,25 @@ class EndlessStream:
         """
         self._active = active.tolist()
 
+    def shown_before(self) -> list[int]:
+        """What the first pass had shown by then, if nothing was skipped."""
+        _, order, first = next(self._passes())
+        return order[:first]
+
     def __iter__(self) -> Iterator[int]:
         """The positions of this rank."""
+        drawn = deque() if self._opened else self.drawn
+        self._opened = True
+        return self._of_rank(drawn)
+
+    def _of_rank(self, drawn: deque[Drawn]) -> Iterator[int]:
         rank, world_size = get_rank(), get_world_size()
         stream = self._selected()
         while len(group := list(islice(stream, world_size))) == world_size:
-            self.drawn.append(
-                Drawn(
-                    [position for position, _, _ in group],
-                    [number for _, number, _ in group],
-                    group[-1][2],
-                )
-            )
-            yield group[rank][0]
+            positions = [position for position, _, _ in group]
+            passes = [number for _, number, _ in group]
+            drawn.append(Drawn(positions, passes, group[-1][2]))
+            yield positions[rank]
 
     def _selected(self) -> Iterator[tuple[int, int, int]]:
         """Position, pass and what is consumed with it, over all ranks."""
@@ -92,7 +101,7 @@ class EndlessStream:
     def _passes(self) -> Iterator[tuple[int, list[int], int]]:
         """Number, order and first index of every pass that is left."""
         generator = torch.Generator()
-        generator.manual_seed(self._seed)
+        generator.manual_seed(self.seed)
         number = 0
         while True:
             order = self._order(generator)

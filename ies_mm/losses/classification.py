@@ -27,11 +27,10 @@ from ies_mm.losses.patching import override
 
 @register_adapter(
     ClsHead,
+    ConformerHead,
+    EfficientFormerClsHead,
     MultiLabelClsHead,
     relies_on=('loss', '_get_loss'),
-)
-@register_adapter(
-    ConformerHead, EfficientFormerClsHead, relies_on=('loss', '_get_loss')
 )
 @register_adapter(ArcFaceClsHead, relies_on=('loss',))
 @contextmanager

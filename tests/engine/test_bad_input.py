@@ -93,6 +93,17 @@ def test_batches_that_reorder_an_endless_stream(
         train(config)
 
 
+@pytest.mark.parametrize('priority', ['LOW', 'LOWEST'])
+def test_a_hook_that_comes_too_late(
+    voc: Path, tmp_path: Path, priority: str
+) -> None:
+    config = ies_config(voc, tmp_path, delta=0.1)
+    config.default_hooks.ies.priority = priority
+    message = 'IESHook comes after ParamSchedulerHook, .* a higher priority'
+    with pytest.raises(ConfigError, match=message):
+        train(config)
+
+
 def test_an_unknown_loop(voc: Path, tmp_path: Path) -> None:
     @LOOPS.register_module(force=True)
     class OwnLoop(BaseLoop):

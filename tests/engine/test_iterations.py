@@ -26,6 +26,8 @@ from task_runs import (
     with_sampler,
 )
 
+from ies_mm.errors import ConfigError
+
 IMAGES = 20
 PLAIN = 30
 """Iterations of the plain run: six passes of five batches of four."""
@@ -218,30 +220,149 @@ def test_with_everything_mastered_the_run_ends_in_order(
     assert epochs_of(tmp_path)[-1]['mastered'] == IMAGES
 
 
-def test_a_resumed_run_goes_on_in_the_middle_of_a_pass(
-    folders: Path, tmp_path: Path
+@pytest.mark.parametrize('seed', [7, None])
+@pytest.mark.parametrize('out', [[], OUT])
+def test_a_resumed_run_ends_as_the_uninterrupted_one(
+    folders: Path, tmp_path: Path, seed: int | None, out: list[int]
 ) -> None:
+    """From the middle of the second pass; MMEngine draws a seed anew."""
+
     def config(name: str) -> Config:
-        made = with_ies(plain(folders, tmp_path / name), delta=0)
-        made.default_hooks.checkpoint.interval = 8
+        made = with_sampler(plain(folders, tmp_path / name))
+        made.default_hooks.checkpoint.interval = 7
         made.train_dataloader.dataset.pipeline[1].prob = 0.0
+        made.param_scheduler = [
+            dict(type='PolyLR', eta_min=1e-3, by_epoch=False, end=PLAIN)
+        ]
+        made.randomness.seed = seed
         return made
 
-    expected = parameters(train(config('whole')))
+    whole = train(config('whole'), with_hook(always(out)))
     again = config('again')
     again.resume = True
-    again.load_from = str(tmp_path / 'whole' / 'iter_8.pth')
-    found = parameters(train(again))
+    again.load_from = str(tmp_path / 'whole' / 'iter_7.pth')
+    resumed = train(again, with_hook(always(out)))
+    assert resumed.iter == whole.iter
+    found, expected = parameters(resumed), parameters(whole)
     assert all(torch.equal(found[k], expected[k]) for k in expected)
-    records = epochs_of(tmp_path / 'again')
+    records = epochs_of(tmp_path / 'whole')[1:]
+    assert without_seconds(epochs_of(tmp_path / 'again')) == without_seconds(
+        records
+    )
+    assert [r['trained'] for r in records] == [20 - len(out)] * 5
+
+
+def without_seconds(records: list[dict]) -> list[dict]:
+    return [
+        {k: v for k, v in record.items() if not k.endswith('_seconds')}
+        for record in records
+    ]
+
+
+def test_a_finished_run_that_is_resumed_trains_no_more(
+    folders: Path, tmp_path: Path
+) -> None:
+    def config() -> Config:
+        return with_sampler(plain(folders, tmp_path))
+
+    train(config(), with_hook(always(OUT)))
+    again = config()
+    again.resume = True
+    again.load_from = str(tmp_path / 'iter_20.pth')
+    assert train(again, with_hook(always(OUT))).iter == 20
+
+
+def test_a_plain_run_is_gone_on_with(folders: Path, tmp_path: Path) -> None:
+    config = plain(folders, tmp_path / 'plain')
+    config.default_hooks.checkpoint.interval = 7
+    train(config)
+    config = with_ies(plain(folders, tmp_path / 'ies'), delta=0)
+    config.resume = True
+    config.load_from = str(tmp_path / 'plain' / 'iter_7.pth')
+    ends = Ends()
+    assert train(config, with_hook(ends)).iter == PLAIN
+    assert set(ends.logged) == {PLAIN}
+    records = epochs_of(tmp_path / 'ies')
     assert [r['epoch'] for r in records] == [2, 3, 4, 5, 6]
+    assert [r['trained'] for r in records] == [12, 20, 20, 20, 20]
     assert [r['excluded'] for r in records] == [0] * 5
+
+
+def test_another_loop_cannot_go_on(folders: Path, tmp_path: Path) -> None:
+    train(with_ies(classifier_config(folders, tmp_path / 'a'), delta=0))
+    config = with_ies(plain(folders, tmp_path / 'b'), delta=0)
+    config.resume = True
+    config.load_from = str(tmp_path / 'a' / 'epoch_2.pth')
+    with pytest.raises(ConfigError, match=r'of another loop .*counts epochs'):
+        train(config)
+
+
+def test_a_budget_that_is_no_whole_number_of_passes(
+    folders: Path, tmp_path: Path
+) -> None:
+    """28 iterations are 5.6 passes: the rest is trained without a record."""
+    runner = train(
+        with_sampler(plain(folders, tmp_path, 28)), with_hook(always(OUT))
+    )
+    assert 5 + 4 * 3 < runner.iter <= 5 + 5 * 3
+    assert [r['trained'] for r in epochs_of(tmp_path)] == [20] + [12] * 4
+    assert runner.max_iters == runner.iter
+
+
+def test_the_last_validation_comes_before_its_planned_begin(
+    folders: Path, tmp_path: Path
+) -> None:
+    config = with_sampler(plain(folders, tmp_path))
+    config.val_dataloader = config.train_dataloader.copy()
+    config.val_dataloader.sampler = dict(type='DefaultSampler')
+    config.val_evaluator = dict(type='Accuracy')
+    config.val_cfg = dict(type='ValLoop')
+    config.train_cfg.update(val_begin=25, val_interval=5)
+    ends = Ends()
+    hook = always(OUT)
+    train(config, lambda r: (r.register_hook(hook), r.register_hook(ends)))
+    assert ends.validated == [20]
+
+
+def test_a_hook_that_reads_the_loader_is_not_counted(
+    folders: Path, tmp_path: Path
+) -> None:
+    """As mmpretrain's PreciseBNHook does."""
+
+    class Reader(Hook):
+        def after_train_iter(self, runner: Runner, *_: Any, **__: Any) -> None:
+            next(iter(runner.train_dataloader))
+
+    config = with_sampler(plain(folders, tmp_path))
+    hook = always(OUT)
+    runner = train(
+        config, lambda r: (r.register_hook(hook), r.register_hook(Reader()))
+    )
+    assert runner.iter == 20
+    assert [r['trained'] for r in epochs_of(tmp_path)] == [20] + [12] * 5
+
+
+def test_an_image_shown_for_another_is_not_left_out(
+    folders: Path, tmp_path: Path
+) -> None:
+    """The pipeline refuses six images; any others are fetched for them."""
+    config = with_sampler(plain(folders, tmp_path))
+    config.train_dataloader.dataset.pipeline.insert(
+        1, dict(type='mmengine.Refuse', images=list(range(8, 14)))
+    )
+    train(config, with_hook(always(OUT)))
+    records = epochs_of(tmp_path)
+    assert [r['trained'] + r['excluded'] for r in records] == [14] * 6
+    assert any(r['excluded'] < 8 for r in records[1:])
 
 
 def test_an_iterator_made_before_is_replaced(
     folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """MMEngine up to 0.10.7 starts its workers when the loop is built."""
+    """MMEngine up to 0.10.7 starts its workers when the loop is built.
+
+    It resumes by drawing what was trained, which the stream has behind it.
+    """
     original = loops._InfiniteDataloaderIterator.__init__
 
     def eager(self: Any, dataloader: Any) -> None:
@@ -249,8 +370,45 @@ def test_an_iterator_made_before_is_replaced(
         self._iterator = iter(dataloader)
 
     monkeypatch.setattr(loops._InfiniteDataloaderIterator, '__init__', eager)
-    config = with_ies(plain(folders, tmp_path, 10), delta=0)
-    config.train_dataloader.num_workers = 1
-    config.train_dataloader.persistent_workers = True
-    train(config)
-    assert [r['trained'] for r in epochs_of(tmp_path)] == [20, 20]
+
+    def drawing(self: Any, iterations: int) -> None:
+        for _ in range(iterations):
+            next(self)
+
+    eagerly = loops._InfiniteDataloaderIterator
+    monkeypatch.setattr(eagerly, 'skip_iter', drawing)
+
+    def config(name: str) -> Config:
+        made = with_ies(plain(folders, tmp_path / name, 10), delta=0)
+        made.train_dataloader.num_workers = 1
+        made.train_dataloader.persistent_workers = True
+        made.default_hooks.checkpoint.interval = 7
+        return made
+
+    train(config('whole'))
+    assert [r['trained'] for r in epochs_of(tmp_path / 'whole')] == [20, 20]
+    again = config('again')
+    again.resume = True
+    again.load_from = str(tmp_path / 'whole' / 'iter_7.pth')
+    train(again)
+    assert [r['trained'] for r in epochs_of(tmp_path / 'again')] == [20]
+
+
+def test_an_iterator_made_anew_draws_no_random_number(
+    maps: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without workers the run is the plain one with such a version too."""
+    original = loops._InfiniteDataloaderIterator.__init__
+
+    def eager(self: Any, dataloader: Any) -> None:
+        original(self, dataloader)
+        self._iterator = iter(dataloader)
+
+    monkeypatch.setattr(loops._InfiniteDataloaderIterator, '__init__', eager)
+
+    def config(name: str) -> Config:
+        return in_iterations(segmentor_config(maps, tmp_path / name), 3)
+
+    expected = parameters(train(config('plain')))
+    found = parameters(train(with_ies(config('ies'), delta=0)))
+    assert all(torch.equal(found[k], expected[k]) for k in expected)

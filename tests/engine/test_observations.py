@@ -24,13 +24,23 @@ def test_a_nan_among_several_views_is_not_averaged_away() -> None:
     assert observed.merge()[1].isnan().all()
 
 
-def test_merging_starts_over() -> None:
-    observed = Observations([])
-    observed.add(torch.tensor([3]), {'a': torch.tensor([1.0])})
-    observed.merge()
-    ids, losses, seen = observed.merge()
+def test_nothing_seen_is_nothing_observed() -> None:
+    ids, losses, seen = Observations([]).merge()
     assert len(ids) == len(seen) == 0
-    assert losses.shape == (0, 1)
+    assert losses.shape == (0, 0)
+
+
+def test_a_checkpoint_s_part_and_the_rest_make_an_epoch() -> None:
+    names = ['a']
+    first, both = Observations(names), Observations(names)
+    for observed in (first, both):
+        observed.add(torch.tensor([2, 0]), {'a': torch.tensor([1.0, 2.0])})
+    resumed = Observations(names)
+    resumed.add_tensors(*first.tensors())
+    for observed in (resumed, both):
+        observed.add(torch.tensor([1]), {'a': torch.tensor([3.0])})
+    for found, expected in zip(resumed.merge(), both.merge(), strict=True):
+        assert torch.equal(found, expected)
 
 
 def test_a_term_that_a_batch_lacks_is_zero_and_a_new_one_refused() -> None:

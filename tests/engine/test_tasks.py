@@ -109,6 +109,15 @@ def test_no_image_is_left_alone_in_a_batch(tmp_path: Path, left: int) -> None:
     assert len(set(back)) == min(3, 12 - left)
 
 
+def test_less_than_a_batch_is_filled_up_where_the_last_is_dropped(
+    folders: Path, tmp_path: Path
+) -> None:
+    config = with_sampler(classifier_config(folders, tmp_path))
+    config.train_dataloader.drop_last = True
+    train(config, with_hook(FixedSelection({1: list(range(2, 12))})))
+    assert [r['trained'] for r in epochs_of(tmp_path)] == [12, 4]
+
+
 def test_refresh_leaves_a_loss_s_own_counts_alone(
     folders: Path, tmp_path: Path
 ) -> None:

@@ -1,0 +1,178 @@
+"""Counting in ``IterBasedTrainLoop``, of which a pass is an epoch."""
+
+from collections import defaultdict
+from itertools import groupby
+from typing import Any
+
+import torch
+from mmengine.dist import get_rank, get_world_size
+from mmengine.runner import Runner
+from torch import Tensor
+from torch.utils.data import BatchSampler
+
+from ies_mm.core import Selection
+from ies_mm.engine.pace import Pace
+from ies_mm.engine.refresh import preserved_random_state
+from ies_mm.engine.sampler import IESSampler
+from ies_mm.engine.schedule import Schedule
+from ies_mm.errors import ConfigError
+
+
+class IterationPace(Pace):
+    """``max_iters`` is a budget of samples.
+
+    The budget is what ``max_iters`` full batches hold. Samples trained and
+    samples skipped use it up alike, so that skipping ends the run earlier.
+    Samples are counted over all ranks.
+
+    Raises:
+        ConfigError: The loader's batches do not follow the sampler's order.
+    """
+
+    loop_ends_epochs = False
+
+    def __init__(self, runner: Runner, sampler: IESSampler) -> None:
+        super().__init__(runner, sampler)
+        batch_sampler: Any = runner.train_dataloader.batch_sampler
+        _check_order(runner)
+        self._positions = len(sampler.dataset)
+        self._batch_samples = batch_sampler.batch_size * get_world_size()
+        self._planned_iterations = runner.max_iters
+        self._budget = runner.max_iters * self._batch_samples
+        self._shown: dict[int, list[int]] = defaultdict(list)
+        # A plain run, which this one may go on from, has skipped nothing.
+        self._restart(runner.iter * self._batch_samples)
+        self._shown[self.epochs_behind].extend(sampler.stream.shown_before())
+        self._say_how_late()
+
+    @property
+    def max_epochs(self) -> int:
+        """Passes begun within the budget."""
+        return -(-self._budget // self._positions)
+
+    @property
+    def epochs_behind(self) -> int:
+        """Passes ended before the next sample."""
+        return self._consumed // self._positions
+
+    def batch_epochs(self, samples: int) -> list[tuple[int, int]]:
+        """Batches do not stop at the end of a pass."""
+        drawn = self.sampler.stream.drawn
+        taken = [drawn.popleft() for _ in range(samples)]
+        for sample in taken:
+            for epoch, position in zip(
+                sample.passes, sample.positions, strict=True
+            ):
+                self._shown[epoch].append(position)
+        self._consumed = taken[-1].consumed
+        epochs = [sample.passes[get_rank()] for sample in taken]
+        return [(epoch, len(list(run))) for epoch, run in groupby(epochs)]
+
+    def after_iteration(self, batch_idx: int) -> None:
+        """Count iterations as the unpruned run would."""
+        done = self._consumed // self._batch_samples
+        self._schedule.advance(min(done, self._planned_iterations))
+        self._iterations += 1
+        self.announce_end()
+
+    def is_over(self, epoch: int) -> bool:
+        """Whether the last position of this pass is shown or skipped."""
+        return self._consumed >= (epoch + 1) * self._positions
+
+    def left_out(
+        self, epoch: int, selection: Selection, trained: Tensor
+    ) -> Tensor:
+        """What was not shown: a late selection is counted as it was."""
+        shown = torch.tensor(self._shown.pop(epoch, []), dtype=torch.long)
+        left_out = ~trained
+        left_out[self.sampler.instances.of_position[shown]] = False
+        return left_out
+
+    def announce_end(self) -> None:
+        """What this pass has left to show, then whole passes like it."""
+        ahead = 0
+        if self._consumed < self._budget and self.sampler.selected:
+            ahead = max(1, -(-self._samples_left() // self._batch_samples))
+        end = self._iterations + ahead
+        if not ahead:
+            self._validate_by(self._planned_iterations, end)
+        self._set_max_iters(end)
+
+    def stop(self, epochs: int) -> None:
+        """With nothing selected no iteration is ahead."""
+        self.announce_end()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the stream stands, for what has been trained."""
+        shown = torch.zeros(self._positions, dtype=torch.bool)
+        shown[self._shown[self.epochs_behind]] = True
+        return {
+            'consumed': self._consumed,
+            'shown': shown,
+            'seed': self.sampler.stream.seed,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on behind the last sample trained."""
+        self._restart(state['consumed'], state['seed'])
+        shown = torch.nonzero(state['shown'].cpu()).flatten().tolist()
+        self._shown.clear()
+        self._shown[self.epochs_behind].extend(shown)
+
+    def _samples_left(self) -> int:
+        epoch, selected = self.epochs_behind, self.sampler.selected
+        in_pass = min(
+            selected - len(self._shown[epoch]), self._budget - self._consumed
+        )
+        ahead = max(0, self._budget - (epoch + 1) * self._positions)
+        return max(0, in_pass) + -(-ahead * selected // self._positions)
+
+    def _restart(self, consumed: int, seed: int | None = None) -> None:
+        self._consumed = consumed
+        self._iterations = self.runner.iter
+        self._schedule = Schedule(self.runner, consumed // self._batch_samples)
+        self.sampler.endless(consumed, seed)
+        # An iterator made before knows nothing of the stream, and its workers
+        # nothing of the numbering (mmengine up to 0.10.7 makes one at once).
+        self.loop.dataloader._iterator = None
+        with preserved_random_state():
+            iterator = type(self.loop.dataloader_iterator)(
+                self.loop.dataloader
+            )
+        # A resumed loop skips what it has trained; the stream has already.
+        iterator.skip_iter = _skip_nothing
+        self.loop.dataloader_iterator = iterator
+
+    def _say_how_late(self) -> None:
+        loader = self.runner.train_dataloader
+        late = loader.num_workers * (loader.prefetch_factor or 0)
+        if late:
+            self.runner.logger.info(
+                f'{loader.num_workers} workers fetch {late} batches ahead, so '
+                'a selection takes hold that many batches after its decision'
+            )
+
+
+def _check_order(runner: Runner) -> None:
+    """Refuse loaders that do not keep the stream's order.
+
+    Raises:
+        ConfigError: Names the key of the config.
+    """
+    loader: Any = runner.train_dataloader
+    if type(loader.batch_sampler) is not BatchSampler:
+        raise ConfigError(
+            'train_dataloader.batch_sampler='
+            f'{type(loader.batch_sampler).__name__} changes the order of an '
+            'endless stream; in an iteration-based training leave it out, or '
+            'train with EpochBasedTrainLoop'
+        )
+    if not getattr(loader, 'in_order', True):
+        raise ConfigError(
+            'train_dataloader.in_order=False changes the order of an endless '
+            'stream; leave it out in an iteration-based training'
+        )
+
+
+def _skip_nothing(iterations: int) -> None:
+    return
