@@ -23,11 +23,6 @@ class Selection:
         return cls(torch.ones(instances, dtype=torch.bool))
 
     @property
-    def complete(self) -> bool:
-        """Whether nothing is left out."""
-        return bool(self.active.all())
-
-    @property
     def excluded(self) -> Tensor:
         """int64 (E,), the instances left out."""
         return torch.nonzero(~self.active).flatten()

@@ -36,5 +36,4 @@ def test_begin_and_anneal(
 def test_selection() -> None:
     selection = Selection(torch.tensor([True, False, True, False]))
     assert selection.excluded.tolist() == [1, 3]
-    assert not selection.complete
-    assert Selection.everything(3).complete
+    assert Selection.everything(3).active.all()
