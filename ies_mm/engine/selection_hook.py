@@ -110,7 +110,7 @@ class SelectionHook(Hook):
         self._stop_if_nothing_is_left(runner)
 
     def before_train_epoch(self, runner: Runner) -> None:
-        """An iteration-based loop calls this once, at its start."""
+        """Begin an epoch; an iteration-based loop calls this at its start."""
         self._begin_epoch(runner)
 
     def before_train_iter(
@@ -145,7 +145,7 @@ class SelectionHook(Hook):
             self._begin_epoch(runner)
 
     def after_train_epoch(self, runner: Runner) -> None:
-        """An iteration-based loop calls this once, at its end."""
+        """End an epoch; an iteration-based loop calls this at its own end."""
         if self.pace.loop_ends_epochs:
             self._end_epoch(runner)
         elif self.state.epochs in self._observed:
