@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from loss_checks import patched
 from mmdet.models.task_modules.samplers import RandomSampler
 from small import batch, build, faster_rcnn_config
 from torch import Tensor, nn
@@ -142,23 +143,6 @@ def test_forward_loss_and_random_state_are_untouched(
         assert torch.equal(total(captured[term]), total(plain[term]))
     for ours, theirs in zip(model.buffers(), twin.buffers(), strict=True):
         assert torch.equal(ours, theirs)
-
-
-def patched(model: nn.Module) -> list[str]:
-    """Instance attributes that hide a method of the class."""
-    parts = [*model.modules()]
-    for module in model.modules():
-        parts += [
-            getattr(module, name)
-            for name in ('assigner', 'sampler')
-            if hasattr(module, name)
-        ]
-    return [
-        name
-        for part in parts
-        for name in vars(part)
-        if callable(getattr(type(part), name, None))
-    ]
 
 
 def test_everything_is_restored_also_after_an_exception(

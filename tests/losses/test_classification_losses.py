@@ -1,0 +1,30 @@
+"""Losses of classifiers: those of each image run alone."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from cls_cases import CASES, WEIGHTS, model_and_data
+from loss_checks import check_against_each_image_alone, close, run
+
+from ies_mm.losses import capture_per_image_losses
+
+
+@pytest.mark.parametrize('name', CASES)
+def test_losses_are_those_of_each_image_alone(name: str) -> None:
+    model, data = model_and_data(name)
+    model.eval()  # BatchNorm frozen, so that images do not mix
+    captured = check_against_each_image_alone(model, model, data)
+    assert list(captured.losses) == ['loss']
+    assert captured.missing == {}
+
+
+def test_class_weights_are_no_divisors() -> None:
+    """mmpretrain divides by the number of images, unlike torch."""
+    model, data = model_and_data('ce_class_weight')
+    model.eval()
+    with capture_per_image_losses(model) as captured:
+        run(model, data)
+    logits = model(**data, mode='tensor')
+    labels = torch.cat([s.gt_label for s in data['data_samples']])
+    own = F.cross_entropy(logits, labels, reduction='none').detach()
+    close(captured.losses['loss'], own * torch.tensor(WEIGHTS)[labels])

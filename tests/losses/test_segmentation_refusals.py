@@ -1,0 +1,98 @@
+"""Losses of segmentors: those that are refused."""
+
+from typing import Any
+
+import pytest
+from loss_checks import hooks, patched
+from mmseg.models.decode_heads import FCNHead
+from mmseg.models.losses import CrossEntropyLoss
+from seg_cases import CONFIGS, MARKS, build, ce, lovasz
+from small_seg import head_config, segmentor_config
+from torch import Tensor
+
+from ies_mm.errors import UnsupportedModelError
+from ies_mm.losses import check_supported
+
+pytestmark = MARKS
+
+
+class OtherCrossEntropy(CrossEntropyLoss):
+    def forward(self, *args: Any, **kwargs: Any) -> Tensor:
+        return super().forward(*args, **kwargs) ** 2
+
+
+class OtherLossHead(FCNHead):
+    def loss_by_feat(self, *args: Any, **kwargs: Any) -> dict:
+        return super().loss_by_feat(*args, **kwargs)
+
+
+class SameLossHead(FCNHead):
+    pass
+
+
+USE = 'use CrossEntropyLoss .with an OHEMPixelSampler'
+
+
+@pytest.mark.parametrize(
+    ('loss', 'message'),
+    [
+        (
+            lovasz(per_image=False, reduction='none'),
+            'LovaszLoss with per_image=False .* use LovaszLoss.per_image=True',
+        ),
+        (dict(type='OhemCrossEntropy'), 'OhemCrossEntropy .*' + USE),
+        (dict(type='BoundaryLoss'), 'BoundaryLoss .*' + USE),
+        (
+            dict(type='HuasdorffDisstanceLoss'),
+            'HuasdorffDisstanceLoss .*' + USE,
+        ),
+        (ce(use_mask=True), 'CrossEntropyLoss .*' + USE),
+        (
+            ce(reduction='none'),
+            "CrossEntropyLoss with reduction='none': .*'mean' or 'sum'",
+        ),
+        (
+            lovasz(reduction='none'),
+            "LovaszLoss with reduction='none': .*'mean' or 'sum'",
+        ),
+    ],
+)
+def test_losses_without_a_value_per_image_are_refused(
+    loss: dict, message: str
+) -> None:
+    """Whichever head they are in, and before anything is computed."""
+    model = build(segmentor_config(head_config([ce(), loss])))
+    match = 'decode_head.loss_decode.1=' + message
+    with pytest.raises(UnsupportedModelError, match=match):
+        check_supported(model)
+    assert patched(model) == hooks(model) == []
+    aux = [head_config(), head_config(loss, stage=0)]
+    model = build(segmentor_config(head_config(), aux))
+    match = 'auxiliary_head.1.loss_decode=' + message
+    with pytest.raises(UnsupportedModelError, match=match):
+        check_supported(model)
+
+
+def test_a_loss_class_with_another_forward_is_refused() -> None:
+    model = build(CONFIGS['ce'])
+    model.decode_head.loss_decode.__class__ = OtherCrossEntropy
+    with pytest.raises(UnsupportedModelError, match='=OtherCrossEntropy'):
+        check_supported(model)
+
+
+def test_a_head_that_computes_its_losses_itself_is_refused() -> None:
+    head = head_config([ce(), ce()], type='DDRHead')
+    with pytest.raises(
+        UnsupportedModelError,
+        match='for decode_head=DDRHead; supported heads: BaseDecodeHead',
+    ):
+        check_supported(build(segmentor_config(head)))
+
+
+def test_a_subclass_that_changes_the_loss_is_refused() -> None:
+    model = build(CONFIGS['aux'])
+    model.auxiliary_head.__class__ = SameLossHead
+    check_supported(model)
+    model.auxiliary_head.__class__ = OtherLossHead
+    with pytest.raises(UnsupportedModelError, match='=OtherLossHead'):
+        check_supported(model)
