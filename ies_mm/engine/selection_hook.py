@@ -106,7 +106,6 @@ class SelectionHook(Hook):
         keep = None if self._keep_history else self._depth
         self._reporter = Reporter(self.instances, runner, keep)
         self._reporter.open(after=self.state.epochs)
-        self.pace.announce_end()
         self._stop_if_nothing_is_left(runner)
 
     def before_train_epoch(self, runner: Runner) -> None:
