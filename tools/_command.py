@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.error import URLError
 
 from mmengine.config import Config, DictAction
 
@@ -78,9 +79,14 @@ def read_config(args: argparse.Namespace) -> Config:
 
 @contextmanager
 def one_line_errors(name: str) -> Iterator[None]:
-    """Turn a :class:`ConfigError` into one line and exit status 2."""
+    """Turn what a user can mend into one line and exit status 2."""
     try:
         yield
     except ConfigError as error:
-        print(f'{name}: error: {error}', file=sys.stderr)
-        sys.exit(2)
+        reason = str(error)
+    except URLError as error:
+        reason = f'a download failed: {error.reason}; fetch it by hand'
+    else:
+        return
+    print(f'{name}: error: {reason}', file=sys.stderr)
+    sys.exit(2)

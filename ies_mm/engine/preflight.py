@@ -2,12 +2,14 @@
 
 import copy
 from collections.abc import Iterator
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
 from mmengine.registry import (
     DATA_SAMPLERS,
+    DATASETS,
     HOOKS,
     MODELS,
     TRANSFORMS,
@@ -41,15 +43,16 @@ def check_config(cfg: Config) -> None:
 
 
 def check_files(cfg: Config, *loaders: str) -> None:
-    """Refuse data sets whose annotation file is not there.
+    """Refuse data sets whose annotation file or folder is not there.
 
     Raises:
-        ConfigError: Names the file and how the data is obtained.
+        ConfigError: Names the path and how the data is obtained.
     """
+    scope = cfg.get('default_scope') or 'mmengine'
     for loader in loaders:
         dataset = (cfg.get(loader) or {}).get('dataset')
         for key, leaf in _leaves(dataset, f'{loader}.dataset'):
-            path = _annotation_file(leaf)
+            path = _annotation_file(leaf) or _folder(leaf, scope)
             if path is not None and not path.exists():
                 raise ConfigError(
                     f'{key}: looked for {path}, which is not there; '
@@ -139,6 +142,22 @@ def _annotation_file(leaf: dict) -> Path | None:
     return Path(leaf.get('data_root') or '', name)
 
 
+def _folder(leaf: dict, scope: str) -> Path | None:
+    """The folder of a data set that reads folders and fetches nothing."""
+    root = leaf.get('data_root')
+    remote = leaf.get('backend_args') is not None
+    if leaf.get('ann_file') or not isinstance(root, str) or remote:
+        return None
+    with (
+        DefaultScope.overwrite_default_scope(scope),
+        DATASETS.switch_scope_and_registry(None) as datasets,
+    ):
+        cls = _class(datasets, leaf)
+    if cls is None or '://' in root:
+        return None
+    return None if 'download' in signature(cls).parameters else Path(root)
+
+
 def _how_to_get(path: Path) -> str:
     root, devkit, _ = str(path).partition('/VOCdevkit/')
     if Path(root) == Path('data', 'demo'):
@@ -149,7 +168,7 @@ def _how_to_get(path: Path) -> str:
                 f'`tools/get_voc.py {year} --root {root}` fetches it there '
                 '(`make demo` needs no download: it makes its own images)'
             )
-    return 'set data_root and ann_file to where the data set lies'
+    return 'set data_root (and ann_file) to where the data set lies'
 
 
 def _is(registry: Any, config: Any, base: type) -> bool:

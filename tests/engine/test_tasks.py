@@ -44,6 +44,20 @@ def test_mixup_is_refused_with_its_key(folders: Path, tmp_path: Path) -> None:
         train(config)
 
 
+def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    config = with_ies(
+        classifier_config(tmp_path / 'nowhere', tmp_path / 'run'), delta=0.1
+    )
+    message = 'train_dataloader.dataset: looked for .*nowhere, which is not'
+    with pytest.raises(ConfigError, match=message):
+        check_config(config)
+    # A data set that fetches itself may start without.
+    config.train_dataloader.dataset = dict(
+        type='CIFAR10', data_root=str(tmp_path / 'nowhere'), pipeline=[]
+    )
+    check_config(config)
+
+
 def test_mixup_is_allowed_by_name(folders: Path, tmp_path: Path) -> None:
     """The mixture's loss goes to the image in its place of the batch."""
     seen: list[dict] = []
