@@ -6,8 +6,11 @@ from. Trained from scratch, at 192x144.
 
 # 'mmseg::...' is looked up as mmsegmentation, which the fork is not called.
 _base_ = [
-    f'{__import__("mmseg").__path__[0]}/.mim/configs/_base_/{name}.py'
-    for name in ('models/deeplabv3_r50-d8', 'default_runtime')
+    (
+        f'{__import__("mmseg").__path__[0]}/.mim/configs/_base_/models/'
+        'deeplabv3_r50-d8.py'
+    ),
+    './_base_/segmentor_epochs.py',
 ]
 
 max_epochs = 40
@@ -90,11 +93,7 @@ test_dataloader = val_dataloader
 val_evaluator = dict(type='IoUMetric', iou_metrics=['mIoU'])
 test_evaluator = val_evaluator
 
-train_cfg = dict(
-    type='EpochBasedTrainLoop', max_epochs=max_epochs, val_interval=4
-)
-val_cfg = dict(type='ValLoop')
-test_cfg = dict(type='TestLoop')
+train_cfg = dict(max_epochs=max_epochs, val_interval=4)
 optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.01),
@@ -110,11 +109,4 @@ param_scheduler = [
         convert_to_iter_based=True,
     )
 ]
-log_processor = dict(by_epoch=True)
-default_hooks = dict(
-    timer=dict(type='IterTimerHook'),
-    logger=dict(type='LoggerHook', interval=20),
-    param_scheduler=dict(type='ParamSchedulerHook'),
-    checkpoint=dict(type='CheckpointHook', interval=1, max_keep_ckpts=1),
-    sampler_seed=dict(type='DistSamplerSeedHook'),
-)
+default_hooks = dict(logger=dict(interval=20))

@@ -7,12 +7,8 @@ mmseg's recipe for this network, its 20,000 iterations counted in epochs.
 # 'mmseg::...' is looked up as mmsegmentation, which the fork is not called.
 _base_ = [
     f'{__import__("mmseg").__path__[0]}/.mim/configs/_base_/{name}.py'
-    for name in (
-        'models/deeplabv3_r50-d8',
-        'datasets/pascal_voc12',
-        'default_runtime',
-    )
-]
+    for name in ('models/deeplabv3_r50-d8', 'datasets/pascal_voc12')
+] + ['./_base_/segmentor_epochs.py']
 
 max_epochs = 50
 crop_size = (512, 512)
@@ -26,11 +22,7 @@ train_dataloader = dict(
     batch_size=16,
     sampler=dict(type='DefaultSampler', shuffle=True),
 )
-train_cfg = dict(
-    type='EpochBasedTrainLoop', max_epochs=max_epochs, val_interval=1
-)
-val_cfg = dict(type='ValLoop')
-test_cfg = dict(type='TestLoop')
+train_cfg = dict(max_epochs=max_epochs, val_interval=1)
 optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='SGD', lr=0.01, momentum=0.9, weight_decay=0.0005),
@@ -46,14 +38,3 @@ param_scheduler = [
         convert_to_iter_based=True,
     )
 ]
-log_processor = dict(by_epoch=True)
-default_hooks = dict(
-    timer=dict(type='IterTimerHook'),
-    logger=dict(type='LoggerHook', interval=50),
-    param_scheduler=dict(type='ParamSchedulerHook'),
-    checkpoint=dict(
-        type='CheckpointHook', interval=1, max_keep_ckpts=1, save_best='mIoU'
-    ),
-    sampler_seed=dict(type='DistSamplerSeedHook'),
-    visualization=dict(type='SegVisualizationHook'),
-)

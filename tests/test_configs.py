@@ -32,6 +32,8 @@ from torch.optim.lr_scheduler import (
     MultiStepLR,
 )
 
+from ies_mm.losses import capture_per_image_losses
+
 CONFIGS = Path(__file__).parents[1] / 'configs'
 NAMES = sorted(
     path.relative_to(CONFIGS).as_posix()
@@ -171,11 +173,19 @@ def last_step(config: Config) -> int:
 
 
 # The IES configs have their twins' models: the next test but one.
-@pytest.mark.parametrize('name', PLAIN)
+@pytest.mark.parametrize('name', NAMES)
 def test_the_model_takes_a_step(name: str) -> None:
+    """An IES one notes a loss for each of the two images meanwhile."""
     config = read(name)
     model = build(config)
-    assert torch.isfinite(step(model, config))
+    if name in PLAIN:
+        assert torch.isfinite(step(model, config))
+    else:
+        with capture_per_image_losses(model) as captured:
+            step(model, config)
+        for losses in captured.losses.values():
+            assert losses.shape == (2,)
+            assert torch.isfinite(losses).all()
     assert any(
         parameter.grad is not None and parameter.grad.abs().sum() > 0
         for parameter in model.backbone.parameters()
