@@ -35,10 +35,11 @@ from torch.optim.lr_scheduler import (
 from ies_mm.losses import capture_per_image_losses
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
+# Those of the other methods: test_method_configs.py.
 NAMES = sorted(
     path.relative_to(CONFIGS).as_posix()
     for path in CONFIGS.rglob('*.py')
-    if '_base_' not in path.parts
+    if not {'_base_', 'methods'} & set(path.parts)
 )
 IES = [name for name in NAMES if Path(name).name.startswith('ies_')]
 PLAIN = [name for name in NAMES if name not in IES]

@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Benchmarks: what capturing costs a step, and what a decision costs."""
+"""Benchmarks: what capturing and weighting cost a step, and a decision."""
 
 import argparse
 import copy
@@ -19,7 +19,10 @@ from mmseg.structures import SegDataSample
 
 from ies_mm.core import Criterion, LossHistory
 from ies_mm.core.reference import ReferenceIES
-from ies_mm.losses import capture_per_image_losses
+from ies_mm.losses import (
+    capture_per_image_losses,
+    weight_per_image_losses,
+)
 
 INSTANCES = 1_280_000
 LOOP_INSTANCES = 20_000
@@ -33,13 +36,15 @@ def main() -> None:
     torch.manual_seed(0)
     print(f'torch {torch.__version__}, {torch.get_num_threads()} threads\n')
     for name, make in TASKS.items():
-        capture_cost(name, *make(), pairs)
+        step_cost(name, *make(), pairs)
     decision_cost()
 
 
-def capture_cost(name: str, model: Any, data: dict, pairs: int) -> None:
-    """Median of captured over plain step time, one after the other."""
+def step_cost(name: str, model: Any, data: dict, pairs: int) -> None:
+    """Median of changed over plain step time, one after the other."""
     optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
+    # As with InfoBatch: some of the images count twice.
+    weights = torch.arange(len(data['data_samples'])) % 2 + 1.0
 
     def step() -> None:
         losses = model(**copy.deepcopy(data), mode='loss')
@@ -51,16 +56,25 @@ def capture_cost(name: str, model: Any, data: dict, pairs: int) -> None:
         with capture_per_image_losses(model):
             step()
 
-    times = alternate(step, captured_step, pairs)
-    ratios = [with_ / plain for plain, with_ in times]
-    plain = statistics.median(plain for plain, _ in times)
-    low, high = median_interval(ratios)
-    print(f'capture, {name}:')
-    print(f'  plain step, median {plain * 1e3:.1f} ms of {pairs} pairs')
-    print(
-        f'  with capture / plain: median {statistics.median(ratios):.4f} '
-        f'(95% interval of it {low:.4f} to {high:.4f})\n'
-    )
+    def weighted_step() -> None:
+        with weight_per_image_losses(model, weights):
+            step()
+
+    print(f'a step, {name}:')
+    for label, changed in (
+        ('capture', captured_step),
+        ('weights', weighted_step),
+    ):
+        times = alternate(step, changed, pairs)
+        ratios = [with_ / plain for plain, with_ in times]
+        plain = statistics.median(plain for plain, _ in times)
+        low, high = median_interval(ratios)
+        print(
+            f'  with {label} / plain: median {statistics.median(ratios):.4f} '
+            f'(95% interval of it {low:.4f} to {high:.4f}); plain, median '
+            f'{plain * 1e3:.1f} ms of {pairs} pairs'
+        )
+    print()
 
 
 def decision_cost() -> None:

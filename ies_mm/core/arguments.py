@@ -18,6 +18,18 @@ def check_number(
         raise ValueError(f'{name}={value}: give a number {_span(low, high)}')
 
 
+def check_ratio(name: str, value: float) -> None:
+    """Refuse what is not a number from 0 to below 1.
+
+    Raises:
+        TypeError: Not a number.
+        ValueError: Out of range, infinite or NaN.
+    """
+    check_number(name, value, 0)
+    if value >= 1:
+        raise ValueError(f'{name}={value}: give a number from 0 to below 1')
+
+
 def check_integer(
     name: str, value: int, low: int, high: float = math.inf
 ) -> None:

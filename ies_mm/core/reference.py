@@ -1,7 +1,8 @@
-"""The paper's rule as a literal loop over instances: the test oracle.
+"""Published rules as literal loops over instances: the test oracles.
 
 Nothing here is fast or used in training. It keeps Python lists, one value at
-a time, so that a reader can hold it against Algorithm 1 and section 3.1.
+a time, so that a reader can hold it against the papers: IES against Algorithm
+1 and section 3.1, InfoBatch against section 3.2 of Qin et al. (ICLR 2024).
 """
 
 import math
@@ -53,6 +54,52 @@ class ReferenceIES:
         for value in differences[-self.window :]:
             total = total + abs(value)
         return total / self.window < self.delta
+
+
+class ReferenceInfoBatch:
+    """InfoBatch's bookkeeping, one score per instance.
+
+    Args:
+        instances (int): Number of instances.
+        ratio (float): The part of the well-learned instances that is dropped.
+    """
+
+    UNKNOWN = 3.0
+    """The score of what has not been observed, as in the authors' program."""
+
+    def __init__(self, instances: int, ratio: float) -> None:
+        self.ratio = ratio
+        self.scores = [self.UNKNOWN] * instances
+
+    def step(self, observed: Mapping[int, Sequence[float]]) -> list[bool]:
+        """One epoch: note what was observed, then judge every instance.
+
+        Args:
+            observed (mapping): Instance -> its term losses of this epoch;
+                what was dropped is missing and keeps its score.
+
+        Returns:
+            list[bool]: Per instance whether it is well learned.
+        """
+        for instance, terms in observed.items():
+            self.scores[instance] = _total(terms)
+        finite = [score for score in self.scores if not math.isnan(score)]
+        mean = math.fsum(finite) / len(finite) if finite else math.nan
+        return [score < mean for score in self.scores]
+
+    def weights(
+        self, well_learned: Sequence[bool], dropped: Sequence[int]
+    ) -> list[float]:
+        """What each instance counts in the next epoch; 0 where dropped."""
+        weights = []
+        for instance, learned in enumerate(well_learned):
+            if instance in dropped:
+                weights.append(0.0)
+            elif learned:
+                weights.append(1 / (1 - self.ratio))
+            else:
+                weights.append(1.0)
+        return weights
 
 
 def _total(terms: Sequence[float]) -> float:

@@ -1,4 +1,4 @@
-"""Which instances the next epoch trains."""
+"""Which instances the next epoch trains, and with which weight."""
 
 import math
 from dataclasses import dataclass
@@ -13,9 +13,12 @@ class Selection:
 
     Args:
         active (Tensor): bool (N,), True where the instance is trained.
+        weight (Tensor, optional): float32 (N,), what an instance's share of
+            the loss is multiplied by. Defaults to None, 1 for all.
     """
 
     active: Tensor
+    weight: Tensor | None = None
 
     @classmethod
     def everything(cls, instances: int) -> 'Selection':
@@ -26,6 +29,20 @@ class Selection:
     def excluded(self) -> Tensor:
         """int64 (E,), the instances left out."""
         return torch.nonzero(~self.active).flatten()
+
+    def weights_of(self, ids: Tensor) -> Tensor | None:
+        """Weights of a batch.
+
+        Args:
+            ids (Tensor): int64 (B,), instances.
+
+        Returns:
+            Tensor: float32 (B,), or None where all are 1.
+        """
+        if self.weight is None:
+            return None
+        weights = self.weight[ids]
+        return None if (weights == 1).all() else weights
 
 
 def may_exclude(

@@ -1,5 +1,6 @@
 """Counting in ``EpochBasedTrainLoop``, whose epochs are passes already."""
 
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -65,7 +66,7 @@ class EpochPace(Pace):
         while not active.all() and self._lacks_images(active):
             excluded = torch.nonzero(~active).flatten()
             active[excluded[epoch % len(excluded)]] = True
-        return Selection(active)
+        return replace(selection, active=active)
 
     def announce_end(self) -> None:
         """Count on the coming epochs to be as long as this one.

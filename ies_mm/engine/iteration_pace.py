@@ -12,9 +12,9 @@ from torch.utils.data import BatchSampler
 
 from ies_mm.core import Selection
 from ies_mm.engine.pace import Pace
-from ies_mm.engine.refresh import preserved_random_state
 from ies_mm.engine.sampler import IESSampler
 from ies_mm.engine.schedule import Schedule
+from ies_mm.engine.scoring import preserved_random_state
 from ies_mm.errors import ConfigError
 
 

@@ -111,6 +111,67 @@ class Observations:
         return unique, (total / times[:, None]).float(), torch.unique(seen)
 
 
+class ObservationsByEpoch:
+    """The observations of the epochs that have not ended.
+
+    In an iteration-based loop a batch may belong to two of them.
+
+    Args:
+        names (list of str): See :class:`Observations`.
+    """
+
+    def __init__(self, names: list[str]) -> None:
+        self._names = names
+        self._epochs: dict[int, Observations] = {}
+
+    def add(
+        self,
+        epochs: list[tuple[int, int]],
+        ids: Tensor,
+        losses: dict[str, Tensor],
+        missing: dict[str, Tensor],
+    ) -> None:
+        """Note a batch; see :meth:`Observations.add`.
+
+        Args:
+            epochs (list of tuple): (epoch, samples) in the batch's order.
+            ids (Tensor): int64 (B,), instances.
+            losses (dict): Term -> float32 (B,).
+            missing (dict): Term -> bool (B,).
+        """
+        start = 0
+        for epoch, samples in epochs:
+            part = slice(start, start + samples)
+            self._of(epoch).add(
+                ids[part],
+                {term: values[part] for term, values in losses.items()},
+                {term: mask[part] for term, mask in missing.items()},
+            )
+            start += samples
+
+    def take(self, epoch: int) -> Observations:
+        """The observations of an epoch that has ended; forgotten here."""
+        return self._epochs.pop(epoch, Observations(self._names))
+
+    def samples(self, epoch: int) -> int:
+        """How many samples of an epoch were noted."""
+        return len(self._of(epoch).tensors()[0])
+
+    def state_dict(self) -> dict[int, tuple[Tensor, Tensor, Tensor]]:
+        """What was noted so far, by epoch."""
+        return {k: seen.tensors() for k, seen in self._epochs.items()}
+
+    def load_state_dict(
+        self, state: dict[int, tuple[Tensor, Tensor, Tensor]]
+    ) -> None:
+        """Note again what :meth:`state_dict` gave."""
+        for epoch, seen in state.items():
+            self._of(epoch).add_tensors(*seen)
+
+    def _of(self, epoch: int) -> Observations:
+        return self._epochs.setdefault(epoch, Observations(self._names))
+
+
 def _joined(parts: list[Tensor]) -> Tensor:
     # Parts of a checkpoint are on the CPU; one copy for all the others.
     device = parts[-1].device

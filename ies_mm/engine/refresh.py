@@ -1,12 +1,9 @@
 """Forward-only passes over instances that are not trained."""
 
 import copy
-import random
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
 import torch
 from mmengine.dist import get_rank, get_world_size
 from mmengine.runner import Runner
@@ -15,8 +12,7 @@ from torch.utils.data import DataLoader, Sampler
 
 from ies_mm.engine.identity import InstanceMap, batch_instances
 from ies_mm.engine.observations import Observations
-from ies_mm.losses import capture_per_image_losses
-from ies_mm.losses.base import unwrap
+from ies_mm.engine.scoring import forward_only, score
 
 
 class Refresher:
@@ -51,49 +47,15 @@ class Refresher:
         mine = ids[get_rank() :: get_world_size()]
         self._sampler.positions = self._first_position[mine].tolist()
         if self._sampler.positions:
-            with _evaluation(runner), preserved_random_state():
-                self._forward(runner, observed)
+            with forward_only(runner):
+                for batch in self._loader:
+                    captured = score(runner, batch)
+                    observed.add(
+                        batch_instances(batch),
+                        captured.losses,
+                        captured.missing,
+                    )
         return observed
-
-    def _forward(self, runner: Runner, observed: Observations) -> None:
-        model: Any = unwrap(runner.model)
-        for batch in self._loader:
-            data = model.data_preprocessor(batch, training=True)
-            with capture_per_image_losses(model) as captured:
-                model(**data, mode='loss')
-            observed.add(
-                batch_instances(batch), captured.losses, captured.missing
-            )
-
-
-@contextmanager
-def preserved_random_state() -> Iterator[None]:
-    """Give Python's, NumPy's and torch's generators their state back."""
-    python, numpy = random.getstate(), np.random.get_state()
-    devices = range(torch.cuda.device_count())
-    with torch.random.fork_rng(devices=devices):
-        try:
-            yield
-        finally:
-            random.setstate(python)
-            np.random.set_state(numpy)
-
-
-@contextmanager
-def _evaluation(runner: Runner) -> Iterator[None]:
-    model = runner.model
-    training = model.training
-    # Some losses count what they see (SeesawLoss), also without a gradient.
-    buffers = {name: b.clone() for name, b in model.named_buffers()}
-    model.eval()
-    try:
-        # The wrapper's own context: autocast where the training has it.
-        with torch.no_grad(), runner.optim_wrapper.optim_context(model):
-            yield
-    finally:
-        model.train(training)
-        for name, buffer in model.named_buffers():
-            buffer.copy_(buffers[name])
 
 
 class _Positions(Sampler[int]):

@@ -56,6 +56,13 @@ class IESSampler(Sampler[int]):
         return self._instances
 
     @property
+    def seed(self) -> int:
+        """Seed of the shuffling, the same on all ranks."""
+        if self._endless is not None:
+            return self._endless.seed
+        return self._epochs.seed
+
+    @property
     def selected(self) -> int:
         """Number of positions selected, over all ranks."""
         return len(self._positions)

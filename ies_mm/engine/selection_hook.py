@@ -1,9 +1,9 @@
 """What all selection methods share: observe, refresh, decide, record."""
 
-import time
-from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -11,29 +11,48 @@ from mmengine.hooks import Hook
 from mmengine.runner import EpochBasedTrainLoop, Runner
 from torch import Tensor
 
-from ies_mm.core import LossHistory, Selection
+from ies_mm.core import Selection
 from ies_mm.engine.checks import check_training
+from ies_mm.engine.clock import Clock
 from ies_mm.engine.epoch_pace import EpochPace
 from ies_mm.engine.identity import batch_instances
 from ies_mm.engine.iteration_pace import IterationPace
-from ies_mm.engine.observations import Observations
+from ies_mm.engine.method import SelectionMethod
+from ies_mm.engine.observations import ObservationsByEpoch
 from ies_mm.engine.pace import Pace
 from ies_mm.engine.refresh import Refresher
 from ies_mm.engine.reporter import Reporter
 from ies_mm.engine.sampler import IESSampler
 from ies_mm.engine.state import SelectionState
 from ies_mm.errors import ConfigError
-from ies_mm.losses import CapturedLosses, capture_per_image_losses
+from ies_mm.losses import CapturedLosses, weight_per_image_losses
 from ies_mm.losses.patching import override
 
 CHECKPOINT_KEY = 'ies'
 
 
-class SelectionHook(Hook):
+@dataclass(frozen=True)
+class Batch:
+    """A batch of the training.
+
+    Attributes:
+        index (int): Its number in the loop's epoch.
+        data (Any): As the loader gave it.
+        ids (Tensor): int64 (B,), the instances that it shows.
+        epochs (list of tuple): See :meth:`Pace.batch_epochs`.
+    """
+
+    index: int
+    data: Any
+    ids: Tensor
+    epochs: list[tuple[int, int]]
+
+
+class SelectionHook(SelectionMethod, Hook):
     """Base of the hooks that leave instances out of epochs.
 
-    A method supplies :meth:`decide` and :meth:`refresh_due`. Its state is
-    complete before ``CheckpointHook`` (priority VERY_LOW) saves it.
+    The state is complete before ``CheckpointHook`` (priority VERY_LOW) saves
+    it.
 
     Args:
         depth (int): Observations of an instance that the method reads.
@@ -43,8 +62,6 @@ class SelectionHook(Hook):
     """
 
     priority = 'NORMAL'
-    method: str
-    delta: float | None = None
 
     def __init__(
         self, depth: int, keep_history: bool, allow_batch_augments: bool
@@ -55,26 +72,7 @@ class SelectionHook(Hook):
         self._loaded: dict[str, Any] | None = None
         self._mastered = 0
         self._scope = ExitStack()
-        self._lap_started = 0.0
-
-    @abstractmethod
-    def decide(
-        self, history: LossHistory, names: Sequence[str], epoch: int
-    ) -> tuple[Tensor, Selection]:
-        """Judge after ``epoch`` (from 1).
-
-        Returns:
-            tuple: The mastered instances, bool (N,), and the selection of the
-            next epoch.
-        """
-
-    @abstractmethod
-    def refresh_due(self, epoch: int) -> bool:
-        """Whether excluded instances are scored after ``epoch`` (from 1)."""
-
-    @abstractmethod
-    def check_terms(self, names: Sequence[str]) -> None:
-        """Refuse a model whose terms do not fit, when they are known."""
+        self.clock = Clock()
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Keep the state for :meth:`before_train`; not with ``load_from``."""
@@ -100,9 +98,12 @@ class SelectionHook(Hook):
         self.pace = _pace_of(runner, self.sampler)
         self.state.epochs = self.pace.epochs_behind
         self._refresher = Refresher(runner.train_dataloader, self.instances)
-        self._observed: dict[int, Observations] = {}
+        self._observed = ObservationsByEpoch(self.state.names)
+        self.reset()
         if self._loaded is not None:
             self._resume(self._loaded)
+        else:
+            self._select(self.first_selection())
         keep = None if self._keep_history else self._depth
         self._reporter = Reporter(self.instances, runner, keep)
         self._reporter.open(after=self.state.epochs)
@@ -115,20 +116,45 @@ class SelectionHook(Hook):
     def before_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None
     ) -> None:
-        """Have the coming ``train_step`` note its per-image losses."""
+        """Have the coming ``train_step`` go through :meth:`train_batch`."""
         ids = batch_instances(data_batch)
         epochs = self.pace.batch_epochs(len(ids))
         scope = ExitStack()
 
-        def train_step(original: Any, *args: Any, **kwargs: Any) -> Any:
+        def train_step(original: Any, data: Any, **kwargs: Any) -> Any:
             # First of all, so that no exception can leave it in place.
             scope.close()
-            with capture_per_image_losses(runner.model) as captured:
-                outputs = original(*args, **kwargs)
-            self._observe(epochs, ids, captured)
-            return outputs
+            batch = Batch(batch_idx, data, ids, epochs)
+            step = partial(original, **kwargs)
+            return self.train_batch(runner, batch, step)
 
         scope.enter_context(override(runner.model, 'train_step', train_step))
+
+    def train_batch(
+        self, runner: Runner, batch: Batch, step: Callable[[Any], Any]
+    ) -> Any:
+        """Train on a batch, weighted, and note its per-image losses.
+
+        Args:
+            runner (Runner): The runner.
+            batch (Batch): What the loader gave.
+            step (callable): The model's own ``train_step`` of some data.
+
+        Returns:
+            What the model's ``train_step`` returned.
+        """
+        weights = self.state.selection.weights_of(batch.ids)
+        with weight_per_image_losses(runner.model, weights) as captured:
+            outputs = step(batch.data)
+        self.observe(batch, captured)
+        return outputs
+
+    def observe(self, batch: Batch, captured: CapturedLosses) -> None:
+        """Note a batch's losses, under the epochs that it belongs to."""
+        self._observed.add(
+            batch.epochs, batch.ids, captured.losses, captured.missing
+        )
+        self.check_terms(self.state.names)
 
     def after_train_iter(
         self,
@@ -147,20 +173,21 @@ class SelectionHook(Hook):
         """End an epoch; an iteration-based loop calls this at its own end."""
         if self.pace.loop_ends_epochs:
             self._end_epoch(runner)
-        elif self.state.epochs in self._observed:
-            ids, _, _ = self._observed[self.state.epochs].tensors()
+            return
+        samples = self._observed.samples(self.state.epochs)
+        if samples:
             runner.logger.info(
                 f'the training ended within epoch {self.state.epochs + 1}: '
-                f'{len(ids)} samples of it were trained and have no record'
+                f'{samples} samples of it were trained and have no record'
             )
 
     def before_val(self, runner: Runner) -> None:
         """A validation inside of an epoch is not training time."""
-        self._val_started = time.perf_counter()
+        self.clock.pause()
 
     def after_val(self, runner: Runner) -> None:
         """Go on counting training time."""
-        self._lap_started += time.perf_counter() - self._val_started
+        self.clock.go_on()
 
     def after_train(self, runner: Runner) -> None:
         """Leave data set and sampler as they were found."""
@@ -169,11 +196,13 @@ class SelectionHook(Hook):
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Put the state into the checkpoint."""
+        unfinished = not self.pace.loop_ends_epochs
         checkpoint[CHECKPOINT_KEY] = {
             **self._origin(),
             **self.state.state_dict(),
             **self.pace.state_dict(),
-            'observed': self._unfinished(),
+            'of_method': self.method_state(),
+            'observed': self._observed.state_dict() if unfinished else {},
         }
 
     def _origin(self) -> dict[str, str]:
@@ -185,12 +214,6 @@ class SelectionHook(Hook):
             'loop': f'a training loop that counts {loop}',
         }
 
-    def _unfinished(self) -> dict[int, tuple[Tensor, Tensor, Tensor]]:
-        """Losses of epochs that go on where the checkpoint is resumed."""
-        if self.pace.loop_ends_epochs:
-            return {}
-        return {k: seen.tensors() for k, seen in self._observed.items()}
-
     def _resume(self, loaded: dict[str, Any]) -> None:
         for key, found in self._origin().items():
             if loaded[key] != found:
@@ -201,14 +224,14 @@ class SelectionHook(Hook):
                 )
         self.state.load_state_dict(loaded)
         self.pace.load_state_dict(loaded)
+        self.load_method_state(loaded['of_method'])
         self.sampler.set_selection(self.state.selection)
-        for epoch, seen in loaded['observed'].items():
-            self._of_epoch(epoch).add_tensors(*seen)
+        self._observed.load_state_dict(loaded['observed'])
 
     def _begin_epoch(self, runner: Runner) -> None:
         """Say what this epoch trains."""
         self.pace.announce_end()
-        excluded = len(self.state.selection.excluded)
+        excluded = self.expected_excluded()
         total = self.state.instances * (self.state.epochs + 1)
         for name, value in (
             ('excluded', excluded),
@@ -216,60 +239,56 @@ class SelectionHook(Hook):
             ('mastered', self._mastered),
         ):
             runner.message_hub.update_scalar(f'train/ies/{name}', value)
-        self._lap()
+        self.clock.lap()
 
-    def _observe(
-        self,
-        epochs: list[tuple[int, int]],
-        ids: Tensor,
-        captured: CapturedLosses,
-    ) -> None:
-        """Note a batch's losses, under the epochs that it belongs to."""
-        start = 0
-        for epoch, samples in epochs:
-            part = slice(start, start + samples)
-            self._of_epoch(epoch).add(
-                ids[part],
-                {term: v[part] for term, v in captured.losses.items()},
-                {term: m[part] for term, m in captured.missing.items()},
-            )
-            start += samples
-        self.check_terms(self.state.names)
-
-    def _of_epoch(self, epoch: int) -> Observations:
-        return self._observed.setdefault(epoch, Observations(self.state.names))
+    def expected_excluded(self) -> int:
+        """How many instances the coming epoch leaves out."""
+        return len(self.state.selection.excluded)
 
     def _end_epoch(self, runner: Runner) -> None:
         """Observe, refresh, decide, record."""
-        observed = self._of_epoch(self.state.epochs)
-        del self._observed[self.state.epochs]
-        ids, losses, seen = observed.merge()
+        ids, losses, seen = self._observed.take(self.state.epochs).merge()
+        trained, left_out = self.account(seen)
+        record: dict[str, Any] = {'train_seconds': self.clock.lap()}
+        ids, losses, scored = self.with_scored(runner, ids, losses, left_out)
+        record['refresh_seconds'] = self.clock.lap()
+        record |= self._decide(ids, losses, left_out)
+        record['decide_seconds'] = self.clock.lap()
+        record |= {'trained': int(trained.sum()), 'forward_only': scored}
+        record |= {'method': self.method, 'delta': self.delta}
+        self._reporter.add(record, self.state.names, ids, losses, trained)
+        self._stop_if_nothing_is_left(runner)
+
+    def account(self, seen: Tensor) -> tuple[Tensor, Tensor]:
+        """What the epoch trained and what it left out.
+
+        Args:
+            seen (Tensor): int64 (M,), the instances that were observed.
+
+        Returns:
+            tuple: trained and left out, bool (N,).
+        """
         trained = torch.zeros(self.state.instances, dtype=torch.bool)
         trained[seen] = True
         left_out = self.pace.left_out(
             self.state.epochs, self.state.selection, trained
         )
-        record: dict[str, Any] = {'train_seconds': self._lap()}
-        ids, losses, scored = self._with_refreshed(
-            runner, ids, losses, left_out
-        )
-        record['refresh_seconds'] = self._lap()
-        record |= self._decide(ids, losses, left_out)
-        record['decide_seconds'] = self._lap()
-        record |= {'trained': len(seen), 'forward_only': scored}
-        record |= {'method': self.method, 'delta': self.delta}
-        self._reporter.add(record, self.state.names, ids, losses, trained)
-        self._stop_if_nothing_is_left(runner)
+        return trained, left_out
 
-    def _lap(self) -> float:
-        """Seconds since the last call."""
-        before, self._lap_started = self._lap_started, time.perf_counter()
-        return self._lap_started - before
-
-    def _with_refreshed(
+    def with_scored(
         self, runner: Runner, ids: Tensor, losses: Tensor, left_out: Tensor
     ) -> tuple[Tensor, Tensor, int]:
-        """Add the observations of what was left out; how many were scored."""
+        """Add observations from forward passes over what was left out.
+
+        Args:
+            runner (Runner): The runner.
+            ids (Tensor): int64 (M,), observed in training.
+            losses (Tensor): float32 (M, T).
+            left_out (Tensor): bool (N,).
+
+        Returns:
+            tuple: ids, losses, and how many instances were scored so.
+        """
         due = torch.nonzero(left_out).flatten()
         if not len(due) or not self.refresh_due(self.state.epochs + 1):
             return ids, losses, 0
@@ -288,16 +307,21 @@ class SelectionHook(Hook):
     ) -> dict[str, Any]:
         """Take the epoch in and set up the next one."""
         self.state.history.observe(ids, losses)
+        self.take_in(ids, losses)
         counts = self.state.count_epoch(left_out)
         mastered, selection = self.decide(
             self.state.history, self.state.names, self.state.epochs
         )
+        self._select(selection)
+        self._mastered = int(mastered.sum())
+        return counts | {'mastered': self._mastered}
+
+    def _select(self, selection: Selection) -> None:
+        """Train on this in the epoch to come."""
         self.state.selection = self.pace.fill_batches(
             self.state.epochs, selection
         )
         self.sampler.set_selection(self.state.selection)
-        self._mastered = int(mastered.sum())
-        return counts | {'mastered': self._mastered}
 
     def _stop_if_nothing_is_left(self, runner: Runner) -> None:
         if self.state.selection.active.any():

@@ -70,6 +70,7 @@ class SelectionState:
             'names': list(self.names),
             'history': self.history.state_dict(),
             'selection': self.selection.active,
+            'weight': self.selection.weight,
             'left_out': self.left_out,
             'epochs': self.epochs,
             'excluded': self.excluded,
@@ -90,7 +91,11 @@ class SelectionState:
                 f'cannot resume: {error}; resume with the data set, order '
                 'and window of the checkpoint, or start anew with load_from'
             ) from error
-        self.selection = Selection(_mask(state['selection']))
+        weight = state['weight']
+        self.selection = Selection(
+            _mask(state['selection']),
+            None if weight is None else weight.cpu(),
+        )
         self.left_out = _mask(state['left_out'])
         self.epochs = state['epochs']
         self.excluded = state['excluded']

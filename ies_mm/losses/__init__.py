@@ -6,10 +6,12 @@ from ies_mm.losses.base import (
     check_supported,
     register_adapter,
 )
+from ies_mm.losses.weighting import weight_per_image_losses
 
 __all__ = [
     'CapturedLosses',
     'capture_per_image_losses',
     'check_supported',
     'register_adapter',
+    'weight_per_image_losses',
 ]

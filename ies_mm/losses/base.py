@@ -95,6 +95,23 @@ class CapturedLosses:
         if shares is not None:
             self.shares[term] = shares
 
+    def totals(self) -> Tensor:
+        """The loss of every image, its terms added up.
+
+        Returns:
+            Tensor: float32 (N,). A term that an image does not have counts
+            zero; NaN where it has none at all.
+        """
+        losses = torch.stack(list(self.losses.values()))
+        missing = torch.stack(
+            [
+                self.missing.get(term, torch.zeros_like(values).bool())
+                for term, values in self.losses.items()
+            ]
+        )
+        total = losses.masked_fill(missing, 0).sum(dim=0)
+        return total.masked_fill(missing.all(dim=0), torch.nan)
+
     def check_complete(self, model: nn.Module, batch: dict[str, Any]) -> None:
         """Compare with the model's own loss dict.
 

@@ -1,7 +1,11 @@
 """When exclusion is allowed, and what a selection says of itself."""
 
+from fractions import Fraction
+
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ies_mm.core import Selection, may_exclude
 
@@ -37,3 +41,32 @@ def test_selection() -> None:
     selection = Selection(torch.tensor([True, False, True, False]))
     assert selection.excluded.tolist() == [1, 3]
     assert Selection.everything(3).active.all()
+
+
+def test_weights_of_a_batch_are_none_where_all_are_one() -> None:
+    weight = torch.tensor([1.0, 2.0, 1.0])
+    selection = Selection(torch.ones(3, dtype=torch.bool), weight)
+    assert selection.weights_of(torch.tensor([0, 2])) is None
+    found = selection.weights_of(torch.tensor([2, 1, 1]))
+    assert found is not None
+    assert found.tolist() == [1, 2, 2]
+    assert Selection.everything(3).weights_of(torch.tensor([0])) is None
+
+
+@given(
+    max_epochs=st.integers(1, 300),
+    anneal=st.sampled_from([0.0, 0.1, 0.125, 0.3, 0.875, 1.0]),
+)
+def test_the_annealed_epochs_are_the_last_ones_for_any_product(
+    max_epochs: int, anneal: float
+) -> None:
+    """epochs x anneal need not be a whole number."""
+    part = Fraction(str(anneal))
+    whole = [
+        epoch
+        for epoch in range(1, max_epochs + 1)
+        if epoch > max_epochs * (1 - part)
+    ]
+    pruned = set(allowed(max_epochs, anneal=anneal))
+    assert not pruned & set(whole)
+    assert pruned | set(whole) | {1} == set(range(1, max_epochs + 1))

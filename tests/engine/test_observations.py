@@ -86,3 +86,13 @@ def test_a_nan_that_is_no_lack_stays() -> None:
 def test_one_loss_an_image() -> None:
     with pytest.raises(ConfigError, match=r'\[6\] images from a batch of 2'):
         Observations([]).add(torch.tensor([0, 1]), {'a': torch.zeros(6)})
+
+
+def test_large_numbers_survive_half_precision_losses() -> None:
+    """4001 is 4000 in float16: numbers and losses never share a tensor."""
+    ids = torch.tensor([4001, 4097, 65537, 1_279_999])
+    observed = Observations([])
+    observed.add(ids, {'a': torch.tensor([1.0, 2, 3, 4]).half()})
+    found, losses, seen = observed.merge()
+    assert found.tolist() == seen.tolist() == ids.tolist()
+    assert losses[:, 0].tolist() == [1, 2, 3, 4]

@@ -1,0 +1,5 @@
+_base_ = '../ies_faster_rcnn_voc.py'
+
+default_hooks = dict(
+    ies=dict(_delete_=True, type='RandomRemovalHook', ratio=0.2)
+)

@@ -1,0 +1,5 @@
+_base_ = '../cifar/ies_resnet18_cifar10_sgd_e.py'
+
+default_hooks = dict(
+    ies=dict(_delete_=True, type='RandomRemovalHook', ratio=0.5)
+)

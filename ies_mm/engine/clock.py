@@ -1,0 +1,29 @@
+"""Seconds of the parts of an epoch."""
+
+import time
+
+
+class Clock:
+    """A stopwatch of laps that can be paused."""
+
+    def __init__(self) -> None:
+        self._started = self._paused = time.perf_counter()
+
+    def lap(self) -> float:
+        """Seconds since the last lap, without pauses."""
+        before, self._started = self._started, time.perf_counter()
+        return self._started - before
+
+    def pause(self) -> None:
+        """Stop counting."""
+        self._paused = time.perf_counter()
+
+    def go_on(self) -> float:
+        """Count again; the seconds of the pause."""
+        pause = time.perf_counter() - self._paused
+        self._started += pause
+        return pause
+
+    def credit(self, seconds: float) -> None:
+        """Count seconds of earlier pauses to this lap."""
+        self._started -= seconds

@@ -1,0 +1,84 @@
+"""What a selection method says; the hook does the rest."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ies_mm.core import LossHistory, Selection
+from ies_mm.engine.pace import Pace
+from ies_mm.engine.sampler import IESSampler
+
+
+class SelectionMethod(ABC):
+    """Which instances are trained, and what has to be known for that.
+
+    A method supplies :meth:`decide`; everything else has a default.
+
+    Attributes:
+        method (str): Name in records and log.
+        delta (float, optional): Threshold, of a method that has one.
+        sampler (IESSampler): The training's, set when it starts.
+        pace (Pace): How the training counts, set when it starts.
+    """
+
+    method: str
+    delta: float | None = None
+    sampler: IESSampler
+    pace: Pace
+
+    @abstractmethod
+    def decide(
+        self, history: LossHistory, names: Sequence[str], epoch: int
+    ) -> tuple[Tensor, Selection]:
+        """Judge after ``epoch`` (from 1).
+
+        Returns:
+            tuple: The instances that need no training, bool (N,), and the
+            selection of the next epoch.
+        """
+
+    def reset(self) -> None:
+        """Begin a training; what an earlier one left is forgotten."""
+        return
+
+    def first_selection(self) -> Selection:
+        """What the first epoch trains; by default everything."""
+        return Selection.everything(len(self.sampler.instances))
+
+    def refresh_due(self, epoch: int) -> bool:
+        """Whether excluded instances are scored after ``epoch`` (from 1)."""
+        return False
+
+    def check_terms(self, names: Sequence[str]) -> None:
+        """Refuse a model whose terms do not fit, when they are known."""
+        return
+
+    def take_in(self, ids: Tensor, losses: Tensor) -> None:
+        """Learn from an epoch's observations, beside the history.
+
+        Args:
+            ids (Tensor): int64 (M,), instances, each once.
+            losses (Tensor): float32 (M, T).
+        """
+        return
+
+    def method_state(self) -> dict[str, Tensor]:
+        """What a checkpoint has to keep beside history and selection."""
+        return {}
+
+    def load_method_state(self, state: dict[str, Tensor]) -> None:
+        """Take over what :meth:`method_state` gave."""
+        return
+
+    def generator(self, *numbers: int) -> torch.Generator:
+        """Random numbers of the method's own, equal on all ranks.
+
+        They depend on the training's seed and on ``numbers`` (of an epoch,
+        an iteration) alone, so that a resumed run draws the same, and the
+        training's own random numbers stay as they are.
+        """
+        seeds = np.random.SeedSequence([self.sampler.seed, *numbers])
+        return torch.Generator().manual_seed(int(seeds.generate_state(1)[0]))

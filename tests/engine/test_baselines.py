@@ -1,0 +1,239 @@
+"""The methods that IES is compared with, in whole trainings."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.hooks import EarlyStoppingHook
+from mmengine.runner import Runner
+from runs import epochs_of, instances_of, parameters, train, with_hook
+from task_runs import (
+    classifier_config,
+    in_iterations,
+    make_folders,
+    with_sampler,
+)
+
+from ies_mm.core.reference import ReferenceInfoBatch
+from ies_mm.engine import (
+    DIHCLHook,
+    IESHook,
+    InfoBatchHook,
+    RandomRemovalHook,
+    SelectiveBackpropHook,
+    SmallLossRescaleHook,
+)
+
+IMAGES = 13
+
+
+@pytest.fixture(scope='module')
+def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_folders(tmp_path_factory.mktemp('folders'), IMAGES)
+
+
+def config_of(folders: Path, work_dir: Path, epochs: int) -> Config:
+    config = with_sampler(classifier_config(folders, work_dir))
+    config.train_cfg.max_epochs = epochs
+    return config
+
+
+class Watched(InfoBatchHook):
+    """InfoBatch that keeps the weights of every epoch."""
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        super().before_train_epoch(runner)
+        weight = self.state.selection.weight
+        everything = torch.ones(self.state.instances)
+        self.weights = [
+            *getattr(self, 'weights', []),
+            (everything if weight is None else weight).tolist(),
+        ]
+
+
+@pytest.mark.parametrize(
+    ('hook', 'arguments'),
+    [
+        (InfoBatchHook, dict(ratio=0)),
+        (SmallLossRescaleHook, dict(ratio=0)),
+        (RandomRemovalHook, dict(ratio=0)),
+        (DIHCLHook, dict(warmup=1, start=1.0, end=1.0)),
+        (SelectiveBackpropHook, dict(beta=0)),
+    ],
+)
+def test_a_method_that_leaves_nothing_out_is_the_plain_run(
+    folders: Path, tmp_path: Path, hook: type, arguments: dict
+) -> None:
+    """To the bit; of 13 images the last batch has one."""
+    plain = classifier_config(folders, tmp_path / 'plain')
+    ours = config_of(folders, tmp_path / 'ours', 2)
+    plain.train_dataloader.drop_last = ours.train_dataloader.drop_last = True
+    expected = parameters(train(plain))
+    found = parameters(train(ours, with_hook(hook(**arguments))))
+    assert all(torch.equal(found[k], expected[k]) for k in expected)
+
+
+def test_infobatch_is_the_literal_loop(folders: Path, tmp_path: Path) -> None:
+    hook = Watched(ratio=0.5, anneal=0.25, keep_history=True)
+    config = config_of(folders, tmp_path, 9)
+    config.train_dataloader.batch_size = 20  # no image is left alone
+    train(config, with_hook(hook))
+    records, arrays = epochs_of(tmp_path), instances_of(tmp_path)
+    loop = ReferenceInfoBatch(IMAGES, 0.5)
+    learned, dropped = [False] * IMAGES, []
+    for epoch, trained in enumerate(arrays['trained']):
+        # Epochs 7, 8 and 9 of 9: more than 6.75.
+        if epoch >= 6:
+            learned, dropped = [False] * IMAGES, []
+        assert np.flatnonzero(~trained).tolist() == dropped
+        weights = loop.weights(learned, dropped)
+        kept = [w for w, t in zip(weights, trained, strict=True) if t]
+        found = np.asarray(hook.weights[epoch])[trained]
+        assert found.tolist() == pytest.approx(kept)
+        losses = arrays['losses'][epoch].sum(axis=1)
+        assert np.array_equal(np.isnan(losses), ~trained)
+        learned = loop.step({i: [losses[i]] for i in np.flatnonzero(trained)})
+        assert records[epoch]['mastered'] == sum(learned)
+        assert records[epoch]['forward_only'] == 0
+        if epoch + 1 < 6:
+            dropped = np.flatnonzero(~arrays['trained'][epoch + 1]).tolist()
+            assert all(learned[i] for i in dropped)
+            assert abs(len(dropped) - sum(learned) / 2) < 1
+    assert records[-1]['saved'] > 0
+    assert hook.weights[-1] == [1.0] * IMAGES
+
+
+def test_small_loss_rescale_prunes_to_the_end(
+    folders: Path, tmp_path: Path
+) -> None:
+    hook = SmallLossRescaleHook(ratio=0.9)
+    train(config_of(folders, tmp_path, 8), with_hook(hook))
+    records = epochs_of(tmp_path)
+    assert records[0]['excluded'] == 0
+    assert all(record['excluded'] > 0 for record in records[1:])
+    assert {record['method'] for record in records} == {'Small Loss & Rescale'}
+
+
+@pytest.mark.parametrize('ratio', [0.1, 0.4])
+def test_random_removal_saves_its_ratio(
+    folders: Path, tmp_path: Path, ratio: float
+) -> None:
+    """To within a batch an epoch, from the first epoch on."""
+    hook = RandomRemovalHook(ratio, keep_history=True)
+    train(config_of(folders, tmp_path, 6), with_hook(hook))
+    records = epochs_of(tmp_path)
+    for record in records:
+        assert abs(record['excluded'] - ratio * IMAGES) < 4
+        assert record['excluded'] + record['trained'] == IMAGES
+    assert abs(records[-1]['saved'] - ratio) < 0.08
+    trained = instances_of(tmp_path)['trained']
+    assert len({tuple(row) for row in trained}) > 1
+
+
+def test_random_removal_in_iterations(folders: Path, tmp_path: Path) -> None:
+    config = in_iterations(classifier_config(folders, tmp_path), 26)
+    runner = train(with_sampler(config), with_hook(RandomRemovalHook(0.4)))
+    saved = epochs_of(tmp_path)[-1]['saved']
+    assert saved == pytest.approx(0.4, abs=0.08)
+    assert runner.iter == pytest.approx(26 * (1 - saved), abs=2)
+
+
+def test_dihcl_keeps_to_its_budget_and_prefers_the_hard(
+    folders: Path, tmp_path: Path
+) -> None:
+    hook = DIHCLHook(
+        warmup=2, start=0.8, factor=0.5, end=0.25, keep_history=True
+    )
+    train(config_of(folders, tmp_path, 7), with_hook(hook))
+    trained = [record['trained'] for record in epochs_of(tmp_path)]
+    assert trained[:5] == [13, 13, 10, 6, 3 + 0]
+    assert trained[5:] == trained[4:6]
+    arrays = instances_of(tmp_path)
+    running = np.full(IMAGES, np.nan)
+    rate = 0.1
+    for losses in arrays['losses'].sum(axis=2) / rate:
+        new = 0.9 * losses + 0.1 * np.where(np.isnan(running), losses, running)
+        running = np.where(np.isnan(losses), running, new)
+    np.testing.assert_allclose(hook.running.numpy(), running, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    'arguments', [dict(start=1.0, factor=1.1), dict(start=0.2, factor=0.9)]
+)
+def test_a_budget_that_leads_away_is_refused(arguments: dict) -> None:
+    with pytest.raises(ValueError, match='does not lead from'):
+        DIHCLHook(**arguments)
+
+
+@pytest.mark.parametrize('ratio', [1, -0.1, float('nan')])
+@pytest.mark.parametrize('hook', [InfoBatchHook, RandomRemovalHook])
+def test_ratios_out_of_range(hook: Any, ratio: float) -> None:
+    with pytest.raises(ValueError, match='ratio='):
+        hook(ratio=ratio)
+
+
+METHODS = [
+    (IESHook, dict(delta=0.3, order=1, window=1)),
+    (InfoBatchHook, dict()),
+    (SmallLossRescaleHook, dict()),
+    (RandomRemovalHook, dict(ratio=0.3)),
+    (DIHCLHook, dict(warmup=1, factor=0.8)),
+    (SelectiveBackpropHook, dict()),
+]
+
+
+@pytest.mark.parametrize(('hook', 'arguments'), METHODS)
+def test_early_stopping_beside_a_method(
+    folders: Path, tmp_path: Path, hook: type, arguments: dict
+) -> None:
+    """MMEngine's hook ends the run; the records are complete till then."""
+
+    class Falling(EarlyStoppingHook):
+        def after_val_epoch(self, runner: Runner, metrics: Any = None) -> None:
+            values = [0.5, 0.6, 0.6, 0.6, 0.6, 0.6]
+            super().after_val_epoch(runner, {'top1': values[runner.epoch - 1]})
+
+    config = config_of(folders, tmp_path, 6)
+    config.val_dataloader = config.train_dataloader.copy()
+    config.val_dataloader.sampler = dict(type='DefaultSampler', shuffle=False)
+    config.val_evaluator = dict(type='Accuracy')
+    config.val_cfg = dict(type='ValLoop')
+
+    def prepare(runner: Runner) -> None:
+        runner.register_hook(hook(**arguments))
+        early = Falling('top1', rule='greater', min_delta=0.01, patience=2)
+        runner.register_hook(early)
+
+    runner = train(config, prepare)
+    assert runner.epoch == 4
+    records = epochs_of(tmp_path)
+    assert [record['epoch'] for record in records] == [1, 2, 3, 4]
+    assert all(r['excluded'] + r['trained'] == IMAGES for r in records)
+    assert 'prepare_data' not in vars(runner.train_dataloader.dataset)
+
+
+@pytest.mark.parametrize(('hook', 'arguments'), METHODS)
+def test_a_resumed_run_ends_as_the_uninterrupted_one(
+    folders: Path, tmp_path: Path, hook: type, arguments: dict
+) -> None:
+    """Without random augmentation, whose state MMEngine does not keep."""
+
+    def run(name: str, checkpoint: Path | None = None) -> dict:
+        config = config_of(folders, tmp_path / name, 6)
+        config.train_dataloader.dataset.pipeline.pop(1)
+        if checkpoint is not None:
+            config.resume, config.load_from = True, str(checkpoint)
+        return parameters(train(config, with_hook(hook(**arguments))))
+
+    expected = run('whole')
+    records = epochs_of(tmp_path / 'whole')
+    assert sum(record['excluded'] for record in records) > 0
+    found = run('again', tmp_path / 'whole' / 'epoch_3.pth')
+    assert all(torch.equal(found[k], expected[k]) for k in expected)
+    again = epochs_of(tmp_path / 'again')
+    keys = ('epoch', 'trained', 'excluded', 'reincluded', 'saved', 'loss')
+    for ours, theirs in zip(again, records[3:], strict=True):
+        assert [ours[k] for k in keys] == [theirs[k] for k in keys]
