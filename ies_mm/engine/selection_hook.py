@@ -12,6 +12,7 @@ from mmengine.runner import EpochBasedTrainLoop, Runner
 from torch import Tensor
 
 from ies_mm.core import Selection
+from ies_mm.engine.checkpoint import KEY, load, save
 from ies_mm.engine.checks import check_training
 from ies_mm.engine.clock import Clock
 from ies_mm.engine.epoch_pace import EpochPace
@@ -24,11 +25,8 @@ from ies_mm.engine.refresh import Refresher
 from ies_mm.engine.reporter import Reporter
 from ies_mm.engine.sampler import IESSampler
 from ies_mm.engine.state import SelectionState
-from ies_mm.errors import ConfigError
 from ies_mm.losses import CapturedLosses, weight_per_image_losses
 from ies_mm.losses.patching import override
-
-CHECKPOINT_KEY = 'ies'
 
 
 @dataclass(frozen=True)
@@ -78,7 +76,7 @@ class SelectionHook(SelectionMethod, Hook):
         """Keep the state for :meth:`before_train`; not with ``load_from``."""
         if not runner._resume:
             return
-        self._loaded = checkpoint.get(CHECKPOINT_KEY)
+        self._loaded = checkpoint.get(KEY)
         if self._loaded is None:
             runner.logger.warning(
                 f'the checkpoint holds no state of {self.method}: it starts '
@@ -98,10 +96,10 @@ class SelectionHook(SelectionMethod, Hook):
         self.pace = _pace_of(runner, self.sampler)
         self.state.epochs = self.pace.epochs_behind
         self._refresher = Refresher(runner.train_dataloader, self.instances)
-        self._observed = ObservationsByEpoch(self.state.names)
+        self.observed = ObservationsByEpoch(self.state.names)
         self.reset()
         if self._loaded is not None:
-            self._resume(self._loaded)
+            load(self, self._loaded)
         else:
             self._select(self.first_selection())
         keep = None if self._keep_history else self._depth
@@ -151,7 +149,7 @@ class SelectionHook(SelectionMethod, Hook):
 
     def observe(self, batch: Batch, captured: CapturedLosses) -> None:
         """Note a batch's losses, under the epochs that it belongs to."""
-        self._observed.add(
+        self.observed.add(
             batch.epochs, batch.ids, captured.losses, captured.missing
         )
         self.check_terms(self.state.names)
@@ -174,7 +172,7 @@ class SelectionHook(SelectionMethod, Hook):
         if self.pace.loop_ends_epochs:
             self._end_epoch(runner)
             return
-        samples = self._observed.samples(self.state.epochs)
+        samples = self.observed.samples(self.state.epochs)
         if samples:
             runner.logger.info(
                 f'the training ended within epoch {self.state.epochs + 1}: '
@@ -196,37 +194,7 @@ class SelectionHook(SelectionMethod, Hook):
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Put the state into the checkpoint."""
-        unfinished = not self.pace.loop_ends_epochs
-        checkpoint[CHECKPOINT_KEY] = {
-            **self._origin(),
-            **self.state.state_dict(),
-            **self.pace.state_dict(),
-            'of_method': self.method_state(),
-            'observed': self._observed.state_dict() if unfinished else {},
-        }
-
-    def _origin(self) -> dict[str, str]:
-        """What a checkpoint and a run that goes on from it must share."""
-        loop = 'epochs' if self.pace.loop_ends_epochs else 'iterations'
-        return {
-            'method': self.method,
-            'dataset': self.instances.fingerprint(),
-            'loop': f'a training loop that counts {loop}',
-        }
-
-    def _resume(self, loaded: dict[str, Any]) -> None:
-        for key, found in self._origin().items():
-            if loaded[key] != found:
-                raise ConfigError(
-                    f'cannot resume: the checkpoint is of another {key} '
-                    f'({loaded[key]}, here {found}); resume with the same '
-                    'config, or start anew with load_from'
-                )
-        self.state.load_state_dict(loaded)
-        self.pace.load_state_dict(loaded)
-        self.load_method_state(loaded['of_method'])
-        self.sampler.set_selection(self.state.selection)
-        self._observed.load_state_dict(loaded['observed'])
+        save(self, checkpoint)
 
     def _begin_epoch(self, runner: Runner) -> None:
         """Say what this epoch trains."""
@@ -247,7 +215,7 @@ class SelectionHook(SelectionMethod, Hook):
 
     def _end_epoch(self, runner: Runner) -> None:
         """Observe, refresh, decide, record."""
-        ids, losses, seen = self._observed.take(self.state.epochs).merge()
+        ids, losses, seen = self.observed.take(self.state.epochs).merge()
         trained, left_out = self.account(seen)
         record: dict[str, Any] = {'train_seconds': self.clock.lap()}
         ids, losses, scored = self.with_scored(runner, ids, losses, left_out)
