@@ -43,7 +43,8 @@ def score(runner: Runner, batch: Any) -> CapturedLosses:
 
     Args:
         runner (Runner): Whose model to run.
-        batch (Any): As a data loader gives it. Its samples may be changed.
+        batch (Any): As a data loader gives it; it is left as it is, since
+            preprocessors work on copies of the samples.
     """
     model: Any = unwrap(runner.model)
     data = model.data_preprocessor(batch, training=True)

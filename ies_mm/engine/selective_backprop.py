@@ -1,6 +1,5 @@
 """Selective-Backprop: the method that selects inside of the step."""
 
-import copy
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -136,10 +135,8 @@ class SelectiveBackpropHook(SelectionHook):
     def _choose(self, runner: Runner, batch: Batch) -> Tensor:
         """Score the batch and draw; bool (B,)."""
         self.clock.pause()
-        # The preprocessor changes samples, which are to be trained as well.
-        samples = copy.deepcopy(batch.data['data_samples'])
         with forward_only(runner):
-            captured = score(runner, batch.data | {'data_samples': samples})
+            captured = score(runner, batch.data)
         self.observe(batch, captured)
         losses = captured.totals().cpu()
         self._scored += len(losses)
