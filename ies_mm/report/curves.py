@@ -1,71 +1,191 @@
-"""Curves of runs over epochs, after the paper's Figures 1 and 2."""
+"""Metric and excluded images over epochs, after the paper's Figure 1."""
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+import io
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
-from ies_mm.report.records import read_epochs
-from ies_mm.report.summary import newest_scalars
+from ies_mm.report.axis import PASS, axis_label, positions
+from ies_mm.report.groups import Group
+from ies_mm.report.notes import Comparison
+from ies_mm.report.runs import PLAIN, Run
 
+# Okabe and Ito's colours, which colour-blind readers tell apart; not the
+# yellow, which is too light for a line.
+PLAIN_COLOUR = '#404040'
+COLOURS = ('#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9')
+MARKERS = 'osD^vPX'
+STYLE: dict[Any, Any] = {
+    'axes.spines.top': False,
+    'axes.spines.right': False,
+    'axes.grid': True,
+    'axes.axisbelow': True,
+    'grid.color': '#e4e4e4',
+    'font.size': 10,
+    'legend.frameon': False,
+    # A dollar sign in a name is no formula.
+    'text.parse_math': False,
+}
 
-def draw_curves(
-    groups: Mapping[str, Sequence[Path]], metric: str, out: Path
-) -> None:
-    """Draw the metric and the images left out, a line per run.
-
-    Args:
-        groups (mapping): Label -> work directories, one per seed; the runs of
-            a label share its colour.
-        metric (str): Name of the validation metric.
-        out (Path): The PNG file.
-    """
-    figure = Figure(figsize=(9, 3.6), layout='constrained')
-    left, right = figure.subplots(1, 2)
-    for number, (label, work_dirs) in enumerate(groups.items()):
-        colour = f'C{number}'
-        for seed, work_dir in enumerate(work_dirs):
-            name = label if seed == 0 else None
-            left.plot(
-                *_metric_curve(work_dir, metric),
-                '.-',
-                color=colour,
-                label=name,
-            )
-            counts = _count_curve(work_dir)
-            if counts is not None:
-                right.plot(*counts, '.-', color=colour, label=name)
-    left.set(xlabel='epoch', ylabel=metric)
-    right.set(xlabel='epoch', ylabel='images excluded (dry run: mastered)')
-    for axes in (left, right):
-        axes.set_xlim(left=0)
-        axes.xaxis.get_major_locator().set_params(integer=True)
-        axes.grid(alpha=0.3)
-        axes.legend(frameon=False)
-    figure.savefig(out, dpi=150)
+Curve = tuple[list[float], list[float]]
+Panel = Callable[[Axes, Comparison], None]
 
 
-def _metric_curve(
-    work_dir: Path, metric: str
-) -> tuple[list[int], list[float]]:
-    points = [
-        (line['step'], line[metric])
-        for line in newest_scalars(work_dir)
-        if metric in line
-    ]
-    return [step for step, _ in points], [value for _, value in points]
+@dataclass(frozen=True)
+class Look:
+    """How the lines of a group are drawn, the same in every panel."""
+
+    colour: str
+    marker: str
+    dashes: str
 
 
-def _count_curve(work_dir: Path) -> tuple[list[int], list[int]] | None:
-    """Mastered images where nothing was left out, else the excluded ones."""
-    records = read_epochs(work_dir)
-    if not records:
-        return None
-    excluded = [record['excluded'] for record in records]
-    if any(excluded):
-        return [record['epoch'] for record in records], excluded
-    # What is mastered after an epoch would be out in the next one.
+def draw_curves(comparison: Comparison) -> bytes:
+    """Both panels side by side, a PNG."""
+    return _png(comparison, (metric_panel, count_panel), (10, 4.6))
+
+
+def draw_panel(comparison: Comparison, panel: Panel) -> bytes:
+    """One panel, a PNG that can also be read on a small screen."""
+    return _png(comparison, (panel,), (5, 4.4))
+
+
+def metric_panel(axes: Axes, comparison: Comparison) -> None:
+    """The metric: a mean and its sample deviation over seeds."""
+    runs = [run for row in comparison.rows for run in row.group.runs]
+    for group, look in _looks(comparison):
+        curves = [
+            _metric_curve(run, comparison.metric, runs) for run in group.runs
+        ]
+        _draw(axes, curves, look, group.label)
+    axes.set(
+        xlabel=axis_label(runs),
+        ylabel=comparison.metric or 'no validation yet',
+        title='Validation',
+    )
+
+
+def count_panel(axes: Axes, comparison: Comparison) -> None:
+    """Images left out; for a dry run those that would have been."""
+    runs = [run for row in comparison.rows for run in row.group.runs]
+    for group, look in _looks(comparison):
+        if not any(run.records for run in group.runs):
+            continue
+        curves = [_count_curve(run) for run in group.runs]
+        _draw(axes, curves, look, group.label)
+    dry = any(run.dry_run for run in runs)
+    counts = {r['instances'] for run in runs for r in run.records}
+    of = f' of {min(counts):,}' if len(counts) == 1 else ''
+    axes.set(
+        xlabel=PASS if axis_label(runs) != 'epoch' else 'epoch',
+        ylabel=f'images{of}',
+        title='Images excluded' + (' (dashed: mastered)' if dry else ''),
+    )
+    axes.set_ylim(bottom=0)
+
+
+def _png(
+    comparison: Comparison, panels: Sequence[Panel], size: tuple[float, float]
+) -> bytes:
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=size, layout='constrained')
+        for number, panel in enumerate(panels):
+            axes = figure.add_subplot(1, len(panels), number + 1)
+            panel(axes, comparison)
+            axes.set_xlim(left=0)
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        _add_legend(figure, columns=2 * len(panels))
+        return as_png(figure, dpi=160)
+
+
+def as_png(figure: Figure, dpi: int) -> bytes:
+    """The picture's file."""
+    file = io.BytesIO()
+    figure.savefig(file, format='png', dpi=dpi)
+    return file.getvalue()
+
+
+def _add_legend(figure: Figure, columns: int) -> None:
+    """One legend below; a line of the same label in two panels once."""
+    lines: dict[str, Any] = {}
+    for axes in figure.axes:
+        handles, labels = axes.get_legend_handles_labels()
+        lines |= dict(zip(labels, handles, strict=True))
+    if lines:
+        figure.legend(
+            list(lines.values()),
+            list(lines),
+            loc='outside lower center',
+            ncols=columns,
+        )
+
+
+def _looks(comparison: Comparison) -> Iterator[tuple[Group, Look]]:
+    """A colour for each config, whether its runs are finished or not."""
+    families: list[str] = []
+    for row in comparison.rows:
+        group = row.group
+        if group.family not in families:
+            families.append(group.family)
+        number = families.index(group.family)
+        colour = COLOURS[number % len(COLOURS)]
+        if group.method == PLAIN and number == 0:
+            colour = PLAIN_COLOUR
+        dashes = '--' if group.runs[0].dry_run else '-'
+        if not group.finished:
+            dashes = ':'
+        marker = MARKERS[number % len(MARKERS)]
+        yield group, Look(colour, marker, dashes)
+
+
+def _draw(axes: Axes, curves: Sequence[Curve], look: Look, label: str) -> None:
+    """The mean of curves, point by point, and a band of a deviation."""
+    length = min(len(values) for _, values in curves)
+    if not length:
+        return
+    places = np.mean([where[:length] for where, _ in curves], axis=0)
+    values = np.array([values[:length] for _, values in curves])
+    mean = values.mean(axis=0)
+    axes.plot(
+        places,
+        mean,
+        color=look.colour,
+        linestyle=look.dashes,
+        marker=look.marker,
+        markersize=4,
+        label=label,
+    )
+    if len(curves) > 1:
+        spread = values.std(axis=0, ddof=1)
+        axes.fill_between(
+            places,
+            mean - spread,
+            mean + spread,
+            color=look.colour,
+            alpha=0.18,
+            linewidth=0,
+        )
+
+
+def _metric_curve(run: Run, metric: str | None, runs: Sequence[Run]) -> Curve:
+    points = run.points.get(metric or '', {})
+    return positions(run, list(points), runs), list(points.values())
+
+
+def _count_curve(run: Run) -> Curve:
+    if run.dry_run:
+        # What is mastered after an epoch would be out in the next one.
+        return (
+            [record['epoch'] + 1.0 for record in run.records[:-1]],
+            [float(record['mastered']) for record in run.records[:-1]],
+        )
     return (
-        [record['epoch'] + 1 for record in records],
-        [record['mastered'] for record in records],
+        [float(record['epoch']) for record in run.records],
+        [float(record['excluded']) for record in run.records],
     )

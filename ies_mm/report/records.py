@@ -108,14 +108,6 @@ class RunRecords:
             self._trained = list(torch.from_numpy(kept['trained'][rows]))
 
 
-def read_epochs(work_dir: Path) -> list[dict[str, Any]]:
-    """The records of a run, oldest first; empty for a plain run."""
-    path = Path(work_dir) / 'ies' / EPOCHS
-    if not path.exists():
-        return []
-    return [json.loads(line) for line in path.read_text().splitlines()]
-
-
 def _epoch_of(line: str) -> float:
     try:
         return json.loads(line)['epoch']

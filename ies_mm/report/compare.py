@@ -1,0 +1,44 @@
+"""Compare runs: a table, and the files that go with it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ies_mm.report.as_json import as_json
+from ies_mm.report.comparison import compare_runs
+from ies_mm.report.curves import draw_curves
+from ies_mm.report.files import write_files
+from ies_mm.report.notes import Comparison
+from ies_mm.report.page import render_page
+from ies_mm.report.table import table
+
+__all__ = ['compare', 'table']
+
+
+def compare(
+    work_dirs: Sequence[Path], out: Path, metric: str | None = None
+) -> Comparison:
+    """Read runs and write ``compare.json``, ``.html`` and ``curves.png``.
+
+    Args:
+        work_dirs (sequence of Path): Work directories of MMEngine runs.
+        out (Path): The folder of the files; made where it is missing.
+        metric (str, optional): Name of a validation metric. Defaults to None,
+            a well-known one that all runs have.
+
+    Returns:
+        Comparison: What :func:`table` prints.
+
+    Raises:
+        ConfigError: Runs that cannot be read or compared, or a folder that
+            cannot be written to. Then nothing was written.
+    """
+    comparison = compare_runs(work_dirs, metric)
+    write_files(
+        out,
+        {
+            'compare.json': as_json(comparison),
+            'curves.png': draw_curves(comparison),
+            'compare.html': render_page(comparison),
+        },
+    )
+    return comparison

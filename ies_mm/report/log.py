@@ -1,0 +1,91 @@
+"""What the text log of a run tells and nothing else does: time, and the end.
+
+Times in it are whole seconds.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+STAMP = re.compile(r'(\d{4}/\d\d/\d\d \d\d:\d\d:\d\d) - ')
+VALIDATION = re.compile(r'(Epoch|Iter)\(val\)')
+# Whatever may be said last before a validation begins. What the metrics say
+# while they are computed is not among it.
+TRAINING = re.compile(
+    r'(Epoch|Iter)\(train\)|Exp name: |Saving checkpoint at '
+    r'| epoch \d+: trained '
+)
+ANNOUNCED = re.compile(r'Iter\(train\)\s*\[\s*\d+/\s*(\d+)\]')
+CHECKPOINT = re.compile(r'Saving checkpoint at (\d+) epochs')
+# MMEngine's EarlyStoppingHook has three reasons; ours are the last two.
+STOPPED = re.compile(
+    r'Stopping threshold reached:'
+    r'|the monitored metric did not improve in the last'
+    r'|Monitored metric .* is infinite'
+    r'|stops the training after \d+ epochs'
+    r'|the training ended within epoch \d+'
+)
+
+
+@dataclass
+class Log:
+    """What a log says.
+
+    Attributes:
+        seconds (float, optional): First to last line; None without any.
+        validation_seconds (float): From the last line of training to the
+            validation's own one, over all validations.
+        announced (int, optional): Iterations that the last training line says
+            the run will have.
+        stopped (bool): Whether the run was ended early on purpose.
+        saved_epoch (int): The last epoch after which a checkpoint was saved.
+    """
+
+    seconds: float | None = None
+    validation_seconds: float = 0.0
+    announced: int | None = None
+    stopped: bool = False
+    saved_epoch: int = 0
+
+
+def read_log(path: Path) -> Log:
+    """Read a log; one that is missing or was switched off says nothing."""
+    log = Log()
+    if not path.exists():
+        return log
+    with path.open(errors='replace') as lines:
+        stamped = [
+            (datetime.strptime(stamp[1], '%Y/%m/%d %H:%M:%S'), line)
+            for line in lines
+            if (stamp := STAMP.match(line))
+        ]
+    if stamped:
+        log.seconds = (stamped[-1][0] - stamped[0][0]).total_seconds()
+        log.validation_seconds = _validation_seconds(stamped)
+    for _, line in stamped:
+        _note(log, line)
+    return log
+
+
+def _note(log: Log, line: str) -> None:
+    if found := ANNOUNCED.search(line):
+        log.announced = int(found[1])
+    elif found := CHECKPOINT.search(line):
+        log.saved_epoch = int(found[1])
+    elif STOPPED.search(line):
+        log.stopped = True
+
+
+def _validation_seconds(stamped: Iterable[tuple[datetime, str]]) -> float:
+    total = 0.0
+    begin: datetime | None = None
+    for time, line in stamped:
+        if TRAINING.search(line):
+            begin = time
+        elif VALIDATION.search(line) and begin is not None:
+            # The validation goes on until its last line is reached.
+            total += (time - begin).total_seconds()
+            begin = time
+    return total
