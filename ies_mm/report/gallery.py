@@ -13,6 +13,8 @@ from ies_mm.report.records import INSTANCES
 from ies_mm.report.runs import Run
 
 IMAGES_SHOWN = 6
+# What NumPy raises, by the way in which a file is damaged.
+UNREADABLE = (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile)
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ def read_instances(run: Run) -> Instances | None:
     try:
         with np.load(path) as arrays:
             return _instances(arrays, run.records)
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except UNREADABLE as error:
         raise ConfigError(
             f'{path} cannot be read: {error}; remove it, and the page will '
             'do without this gallery'

@@ -61,6 +61,8 @@ def seconds_text(spread: Spread | None) -> str:
     """Mean seconds; those below ten with a decimal."""
     if spread is None:
         return UNKNOWN
+    if 0 < spread.mean < 0.05:
+        return '<0.1'
     return f'{spread.mean:,.{1 if spread.mean < 10 else 0}f}'
 
 

@@ -26,7 +26,7 @@ def test_a_missing_file_has_no_lines(tmp_path: Path) -> None:
 def test_another_broken_line_is_an_error(tmp_path: Path, middle: str) -> None:
     path = tmp_path / 'scalars.json'
     path.write_text(f'{{"a": 1}}\n{middle}\n{{"a": 3}}\n')
-    with pytest.raises(ConfigError, match='scalars.json is damaged: line 2'):
+    with pytest.raises(ConfigError, match=r'scalars\.json is damaged: line 2'):
         json_lines(path)
 
 
@@ -55,5 +55,5 @@ def test_nothing_is_half_written(
 
 def test_a_file_is_in_the_place_of_the_folder(tmp_path: Path) -> None:
     (tmp_path / 'out').write_text('')
-    with pytest.raises(ConfigError, match='out cannot be written to: .*--out'):
+    with pytest.raises(ConfigError, match='out cannot be written to'):
         write_files(tmp_path / 'out', {'a': b'new'})

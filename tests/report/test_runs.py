@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 from work_dirs import (
     config_of,
-    epoch_log,
     epoch_scalars,
     ies_run,
     plain_run,

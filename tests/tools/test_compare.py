@@ -1,0 +1,142 @@
+"""The command: what it prints and writes, and its one line on bad input."""
+
+import json
+import os
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from work_dirs import config_of, epoch_scalars, ies_run, plain_run, write_start
+
+TOOL = Path(__file__).resolve().parents[2] / 'tools' / 'compare.py'
+FILES = {'compare.html', 'compare.json', 'curves.png'}
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(TOOL.parent)
+
+
+def call(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
+    monkeypatch.setattr(sys, 'argv', [str(TOOL), *arguments])
+    runpy.run_path(str(TOOL), run_name='__main__')
+
+
+def refusal(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    *arguments: str,
+) -> str:
+    """The one line of a call that fails."""
+    with pytest.raises(SystemExit) as left:
+        call(monkeypatch, *arguments)
+    printed = capsys.readouterr()
+    assert left.value.code == 2
+    assert printed.out == ''
+    [line] = printed.err.splitlines()
+    assert line.startswith('tools/compare.py: error: ')
+    assert not Path('work_dirs', 'compare').exists()
+    return line
+
+
+def test_as_a_process(tmp_path: Path) -> None:
+    plain_run(tmp_path / 'runs' / 'plain')
+    ies_run(tmp_path / 'runs' / 'ies')
+    command = [sys.executable, str(TOOL), 'runs/plain/', 'runs/ies']
+    paths = [str(TOOL.parents[1]), os.environ.get('PYTHONPATH', '')]
+    environment = os.environ | {'PYTHONPATH': os.pathsep.join(paths)}
+    done = subprocess.run(
+        command, capture_output=True, text=True, env=environment, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, '')
+    assert 'IES' in done.stdout
+    out = tmp_path / 'work_dirs' / 'compare'
+    assert {path.name for path in out.iterdir()} == FILES
+
+
+def test_the_folder_of_the_files(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    plain_run(tmp_path / 'a')
+    call(monkeypatch, 'a', '--out', 'deep/er')
+    assert {path.name for path in Path('deep', 'er').iterdir()} == FILES
+    assert 'written to deep/er: ' in capsys.readouterr().out
+
+
+def test_one_run_and_a_metric_of_choice(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    lines = epoch_scalars({4: 0.5}, 4)
+    lines[-1]['pascal_voc/AP50'] = 0.7
+    write_start(tmp_path / 'a', config_of(), lines)
+    call(monkeypatch, 'a', '--metric', 'pascal_voc/AP50')
+    assert 'metric: pascal_voc/AP50' in capsys.readouterr().out
+    found = json.loads(Path('work_dirs/compare/compare.json').read_text())
+    assert found['runs'][0]['last'] == 0.7
+
+
+def test_a_second_call_over_all_of_work_dirs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The files of the first lie among the work directories."""
+    plain_run(tmp_path / 'work_dirs' / 'a')
+    call(monkeypatch, 'work_dirs/a')
+    call(monkeypatch, 'work_dirs/a', 'work_dirs/compare')
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'named'),
+    [
+        ([], 'WORK_DIR'),
+        (['none'], 'there is no none'),
+        (['empty'], 'empty holds no run'),
+        (['good', 'other'], 'are of different data'),
+        (['good', '--metric', 'x'], 'there is pascal_voc/mAP'),
+        (['good', '--out', 'file'], 'file cannot be written to'),
+        (['good', '--unknown'], '--unknown'),
+    ],
+)
+def test_bad_input_is_one_line(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    named: str,
+) -> None:
+    plain_run(tmp_path / 'good')
+    (tmp_path / 'empty').mkdir()
+    (tmp_path / 'file').write_text('')
+    config = config_of(train_dataloader__dataset__ann_file='x')
+    write_start(tmp_path / 'other', config, epoch_scalars({4: 0.5}, 4))
+    assert named in refusal(monkeypatch, capsys, *arguments)
+
+
+def test_a_folder_that_may_not_be_written_to(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def denied(path: Path, content: bytes) -> None:
+        raise PermissionError(13, 'Permission denied', str(path))
+
+    plain_run(tmp_path / 'a')
+    monkeypatch.setattr(Path, 'write_bytes', denied)
+    line = refusal(monkeypatch, capsys, 'a', '--out', 'out')
+    assert 'out cannot be written to: Permission denied' in line
+
+
+def test_without_matplotlib(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    plain_run(tmp_path / 'a')
+    monkeypatch.setitem(sys.modules, 'ies_mm.report.compare', None)
+    assert 'pip install' in refusal(monkeypatch, capsys, 'a')
