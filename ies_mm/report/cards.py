@@ -116,7 +116,7 @@ def _facts(instances: Instances, image: int) -> str:
     out = instances.excluded[:, image]
     losses = instances.losses[:, image]
     seen = losses[np.isfinite(losses)]
-    loss = f'last loss {seen[-1]:.3g}' if len(seen) else 'never observed'
+    loss = f'last loss {seen[-1]:#.3g}' if len(seen) else 'never observed'
     if not out.any():
         return f'trained in all {len(out)} epochs, {loss}'
     back = int(times_taken_back(instances.excluded)[image])

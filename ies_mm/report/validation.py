@@ -36,7 +36,7 @@ def _validations(part: Part) -> Iterator[tuple[int, dict[str, Any]]]:
     for line in part.lines:
         if 'iter' in line:
             trained = line.get(unit, trained)
-        elif _steps_are(unit, part.config) and line.get('step'):
+        elif _steps_are(unit, part.config):
             yield int(line['step']), line
         else:
             yield trained, line

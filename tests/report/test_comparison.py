@@ -126,6 +126,13 @@ def test_an_unfinished_run_is_flagged_and_has_no_speed_up(
     assert f'* unfinished: {running}, 2 of 4 epochs' in comparison.notes
 
 
+def test_nor_has_an_unfinished_run_of_a_method(tmp_path: Path) -> None:
+    """Half of a training is no fast one."""
+    running = ies_run(tmp_path / 'a', values={2: 0.5}, train=1)
+    rows = compare_runs([running, plain_run(tmp_path / 'b')]).rows
+    assert (rows[1].group.label, rows[1].speed_up) == ('IES *', None)
+
+
 def test_a_crashed_run_takes_no_metric_from_the_others(tmp_path: Path) -> None:
     crashed = write_start(tmp_path / 'a', config_of(), epoch_scalars({}, 1))
     comparison = compare_runs([crashed, plain_run(tmp_path / 'b')])
@@ -234,6 +241,19 @@ def test_a_wrapped_data_set_is_looked_into(tmp_path: Path) -> None:
         paths.append(write_start(tmp_path / name, config, scalars))
     with pytest.raises(ConfigError, match=r'datasets\.1\.ann_file'):
         compare_runs(paths)
+
+
+def test_other_pipelines_are_no_other_data(tmp_path: Path) -> None:
+    inner = config_of()['train_dataloader']['dataset']
+    paths = []
+    for name in ('a', 'b'):
+        wrapper = dict(
+            type='ConcatDataset', datasets=[inner | {'pipeline': name}]
+        )
+        config = config_of(train_dataloader__dataset=wrapper)
+        scalars = epoch_scalars({4: 0.5}, 4)
+        paths.append(write_start(tmp_path / name, config, scalars))
+    assert len(compare_runs(paths).rows) == 2
 
 
 def test_other_validation_data_are_refused(tmp_path: Path) -> None:

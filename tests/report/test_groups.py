@@ -71,6 +71,15 @@ def test_settings_that_differ_are_in_the_label(tmp_path: Path) -> None:
     assert [group.label for group in groups] == labels
 
 
+def test_settings_of_the_method_come_first(tmp_path: Path) -> None:
+    groups = groups_of(
+        configured(tmp_path / 'a', config_of(0, {'delta': 1}, auto='x')),
+        configured(tmp_path / 'b', config_of(0, {'delta': 2}, auto='y')),
+    )
+    labels = ['IES delta=1 auto=x', 'IES delta=2 auto=y']
+    assert [group.label for group in groups] == labels
+
+
 def test_a_helper_variable_is_not_named_twice(tmp_path: Path) -> None:
     """OpenMMLab's configs keep max_epochs in a variable as well."""
     short = config_of(max_epochs=4)

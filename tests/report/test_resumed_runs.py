@@ -51,6 +51,12 @@ def test_an_older_run_in_the_folder_is_no_part(tmp_path: Path) -> None:
     assert (run.starts, run.total_seconds, run.notes) == (1, 14, [])
 
 
+def test_nor_is_one_that_was_logged_more_often(tmp_path: Path) -> None:
+    """Then the newer run's first line is later than the older run's."""
+    run = read_run(two_starts(tmp_path, {}, first_epoch=3))
+    assert (run.starts, run.total_seconds) == (1, 14)
+
+
 def test_resumed_without_a_checkpoint_is_a_new_run(tmp_path: Path) -> None:
     """MMEngine begins anew where resume finds nothing."""
     run = read_run(two_starts(tmp_path, {'resume': True}, first_epoch=1))
