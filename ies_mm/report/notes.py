@@ -56,7 +56,12 @@ def notes_on(rows: Sequence[Row], repeated: int) -> list[str]:
             f'{repeated} of the directories had been given before and '
             'were counted once'
         )
-    return [*notes, *_baselines(rows), *_seconds(rows)]
+    return [
+        *notes,
+        *_baselines(rows),
+        *_beyond_the_limit(rows),
+        *_seconds(rows),
+    ]
 
 
 def _unfinished(rows: Sequence[Row]) -> Iterator[str]:
@@ -93,6 +98,16 @@ def _baselines(rows: Sequence[Row]) -> Iterator[str]:
             yield (
                 f'{row.group.label} is compared with {plain.label}, whose '
                 f'config differs in more than the method: {_named(keys)}'
+            )
+
+
+def _beyond_the_limit(rows: Sequence[Row]) -> Iterator[str]:
+    for row in rows:
+        if row.speed_up and row.speed_up.share > 1 and row.figures.saved.mean:
+            yield (
+                f'{row.group.label} is faster than what it saved allows: '
+                'something else slowed the plain runs down, so this speed-up '
+                'is not due to the method alone'
             )
 
 

@@ -19,8 +19,9 @@ UNKNOWN = '-'
 def table(comparison: Comparison) -> str:
     """The rows and the notes."""
     lines = _aligned([cells(row) for row in comparison.rows])
-    metric = comparison.metric or 'none yet'
-    above = f'metric: {metric} (higher is better)'
+    above = 'no run has been validated yet'
+    if comparison.metric:
+        above = f'metric: {comparison.metric} (higher is better)'
     notes = [_wrapped_note(note) for note in comparison.notes]
     return '\n'.join([above, '', *lines, '', *notes]).rstrip()
 

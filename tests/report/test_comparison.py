@@ -86,6 +86,16 @@ def test_training_seconds_of_a_plain_run_are_its_wall_time(
     assert any(note.startswith('seconds in') for note in comparison.notes)
 
 
+def test_a_speed_up_beyond_its_limit_is_not_believed(tmp_path: Path) -> None:
+    plain = plain_run(tmp_path / 'a', train=20)
+    within = ies_run(tmp_path / 'b', saved=0.5, train=11)
+    beyond = ies_run(tmp_path / 'c', saved=0.4, train=11)
+    expected = 'IES is faster than what it saved allows'
+    for run, noted in ((within, False), (beyond, True)):
+        notes = compare_runs([plain, run]).notes
+        assert any(note.startswith(expected) for note in notes) == noted
+
+
 def test_of_plain_groups_that_differ_by_a_hook_the_fastest_counts(
     tmp_path: Path,
 ) -> None:

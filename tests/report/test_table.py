@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from work_dirs import ies_run, plain_run
+from work_dirs import config_of, ies_run, plain_run, write_start
 
 from ies_mm.report.comparison import compare_runs
 from ies_mm.report.figures import Spread
@@ -37,6 +37,12 @@ def test_the_table(tmp_path: Path) -> None:
 def test_without_a_plain_run_there_is_no_speed_up(tmp_path: Path) -> None:
     text = table(compare_runs([ies_run(tmp_path)]))
     assert row(text, 'IES')[-2:] == ['-', '-']
+
+
+def test_before_the_first_validation(tmp_path: Path) -> None:
+    text = table(compare_runs([write_start(tmp_path, config_of(), [])]))
+    assert text.startswith('no run has been validated yet\n')
+    assert row(text, 'plain')[:5] == ['plain', '*', '1', '-', '-']
 
 
 def test_it_fits_a_terminal(tmp_path: Path) -> None:
