@@ -15,7 +15,7 @@ from ies_mm.report.gallery import (
 )
 from ies_mm.report.notes import Comparison
 from ies_mm.report.pictures import data_uri, loss_curve, thumbnail
-from ies_mm.report.runs import PLAIN, Run
+from ies_mm.report.runs import Run
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ class Section:
 def sections_of(comparison: Comparison) -> Iterator[Section]:
     """A gallery for each group that selects images, of its first run."""
     for row in comparison.rows:
-        if row.group.method != PLAIN:
-            run = row.group.runs[0]
+        run = row.group.runs[0]
+        if run.selected:
             yield _section(row.group.label, run, read_instances(run))
 
 

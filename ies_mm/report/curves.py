@@ -13,8 +13,9 @@ from matplotlib.ticker import MaxNLocator
 
 from ies_mm.report.axis import PASS, axis_label, positions
 from ies_mm.report.groups import Group
+from ies_mm.report.methods import PLAIN
 from ies_mm.report.notes import Comparison
-from ies_mm.report.runs import PLAIN, Run
+from ies_mm.report.runs import Run
 
 # Okabe and Ito's colours, which colour-blind readers tell apart; not the
 # yellow, which is too light for a line.

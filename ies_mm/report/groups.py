@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ies_mm.report.dumped_config import flatten
-from ies_mm.report.runs import PLAIN, Run
+from ies_mm.report.methods import PLAIN
+from ies_mm.report.runs import Run
 
 # These do not change what a training does.
 IRRELEVANT = (

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ies_mm.report.figures import Figures, SpeedUp
 from ies_mm.report.groups import Group, other_settings
-from ies_mm.report.runs import PLAIN
+from ies_mm.report.methods import PLAIN
 
 SETTINGS_NAMED = 4
 
@@ -112,11 +112,11 @@ def _beyond_the_limit(rows: Sequence[Row]) -> Iterator[str]:
 
 
 def _seconds(rows: Sequence[Row]) -> Iterator[str]:
-    if any(row.group.method == PLAIN for row in rows):
+    if not all(row.group.runs[0].selected for row in rows):
         yield (
-            'seconds in brackets: a plain run does not time its training '
-            'parts; this is wall time without validations, with start-up '
-            'and saving'
+            'seconds in brackets: a run without selection does not time its '
+            'training parts; this is wall time without validations, with '
+            'start-up and saving'
         )
     if any(row.speed_up and row.group.method != PLAIN for row in rows):
         yield (

@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ies_mm.report.files import json_lines
+
 EPOCHS = 'epochs.jsonl'
 INSTANCES = 'instances.npz'
 
@@ -106,6 +108,15 @@ class RunRecords:
             self._epochs = kept['epochs'][rows].tolist()
             self._losses = list(torch.from_numpy(kept['losses'][rows]))
             self._trained = list(torch.from_numpy(kept['trained'][rows]))
+
+
+def read_epochs(work_dir: Path) -> list[dict[str, Any]]:
+    """The records of a run, oldest first; empty for a plain run.
+
+    Raises:
+        ConfigError: A line but the last one is damaged.
+    """
+    return json_lines(Path(work_dir) / 'ies' / EPOCHS)
 
 
 def _epoch_of(line: str) -> float:

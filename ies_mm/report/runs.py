@@ -5,13 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from ies_mm.errors import ConfigError
-from ies_mm.report.files import json_lines
+from ies_mm.report.methods import is_dry_run, is_selected, method_of
 from ies_mm.report.parts import Part, read_parts, start_folders
 from ies_mm.report.progress import Progress, progress_of
-from ies_mm.report.records import EPOCHS
+from ies_mm.report.records import EPOCHS, read_epochs
 from ies_mm.report.validation import Points, validation_points
 
-PLAIN = 'plain'
 COUNTS = ('epoch', 'excluded', 'mastered', 'trained', 'instances')
 SUMS = (
     'forward_only', 'train_seconds', 'refresh_seconds', 'decide_seconds',
@@ -26,6 +25,7 @@ class Run:
         work_dir (Path): As it was given.
         config (dict): Of its newest start.
         method (str): ``plain``, or what its records say.
+        selected (bool): Whether a method chooses the images that it trains.
         dry_run (bool): Whether it left nothing out on purpose.
         records (list of dict): The lines of ``ies/epochs.jsonl``.
         points (dict): Metric -> step -> value.
@@ -39,6 +39,7 @@ class Run:
     work_dir: Path
     config: dict[str, Any]
     method: str
+    selected: bool
     dry_run: bool
     records: list[dict[str, Any]]
     points: Points
@@ -104,15 +105,15 @@ def is_comparison(folder: Path) -> bool:
 
 def _run(work_dir: Path, parts: list[Part]) -> Run:
     newest = parts[-1].config
-    selected = _is_selected(newest)
+    selected = is_selected(newest)
     records = _records(work_dir) if selected else []
-    dry_run = any(hook.get('dry_run') for hook in _hooks(newest))
     points = validation_points(parts)
     return Run(
         work_dir=work_dir,
         config=_as_started(parts),
-        method=_method(newest, records, dry_run) if selected else PLAIN,
-        dry_run=dry_run,
+        method=method_of(newest, records),
+        selected=selected,
+        dry_run=is_dry_run(newest),
         records=records,
         points=points,
         progress=progress_of(parts[-1], points, records),
@@ -123,21 +124,9 @@ def _run(work_dir: Path, parts: list[Part]) -> Run:
     )
 
 
-def _is_selected(config: dict[str, Any]) -> bool:
-    """Whether a method chooses the images: each works through our sampler."""
-    sampler = config.get('train_dataloader', {}).get('sampler') or {}
-    return str(sampler.get('type')).endswith('IESSampler')
-
-
-def _hooks(config: dict[str, Any]) -> list[dict[str, Any]]:
-    hooks = list((config.get('default_hooks') or {}).values())
-    hooks += config.get('custom_hooks') or []
-    return [hook for hook in hooks if isinstance(hook, dict)]
-
-
 def _records(work_dir: Path) -> list[dict[str, Any]]:
     path = work_dir / 'ies' / EPOCHS
-    records = json_lines(path)
+    records = read_epochs(work_dir)
     for number, record in enumerate(records, 1):
         missing = {'method', 'saved', *COUNTS, *SUMS} - record.keys()
         if missing:
@@ -146,17 +135,6 @@ def _records(work_dir: Path) -> list[dict[str, Any]]:
                 f'{min(missing)}; leave the run out'
             )
     return records
-
-
-def _method(
-    config: dict[str, Any], records: list[dict[str, Any]], dry_run: bool
-) -> str:
-    """The method's name; before the first epoch, its hook's."""
-    hook = (config.get('default_hooks') or {}).get('ies') or {}
-    name = str(hook.get('type', 'selected')).removesuffix('Hook')
-    if records:
-        name = str(records[-1]['method'])
-    return f'{name} dry run' if dry_run else name
 
 
 def _as_started(parts: list[Part]) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 from ies_mm.report.figures import Figures, Spread
 from ies_mm.report.notes import Comparison, Row
-from ies_mm.report.runs import PLAIN
 
 HEADINGS = (
     'method', 'runs', 'best', 'last', 'saved', 'forward only',
@@ -29,7 +28,7 @@ def table(comparison: Comparison) -> str:
 def cells(row: Row) -> list[str]:
     """The texts of a row, one for each of ``HEADINGS``."""
     figures, gain = row.figures, row.speed_up
-    selected = row.group.method != PLAIN
+    selected = row.group.runs[0].selected
     saves = gain is not None and figures.saved.mean > 0
     return [
         row.group.label,

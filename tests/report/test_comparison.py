@@ -86,6 +86,28 @@ def test_training_seconds_of_a_plain_run_are_its_wall_time(
     assert any(note.startswith('seconds in') for note in comparison.notes)
 
 
+def test_early_stopping_is_compared_with_plain(tmp_path: Path) -> None:
+    """It is no baseline, though its config differs by a hook alone."""
+    stopping = write_start(
+        tmp_path / 'a',
+        config_of(default_hooks__stop=dict(type='EarlyStoppingHook')),
+        epoch_scalars({2: 0.5}, 2),
+        [
+            *epoch_log(2, train=10),
+            (20, 'Stopping threshold reached: `mAP` = 0.5 is greater'),
+        ],
+    )
+    plain = plain_run(tmp_path / 'b', train=10)
+    ies = ies_run(tmp_path / 'c', train=8)
+    rows = compare_runs([stopping, plain, ies]).rows
+    factors = {row.group.label: row.speed_up for row in rows}
+    assert list(factors) == ['plain', 'Early Stopping', 'IES']
+    expected = {'plain': 1.0, 'Early Stopping': 2.0, 'IES': 1.25}
+    assert {
+        label: gain and gain.factor for label, gain in factors.items()
+    } == expected
+
+
 def test_a_speed_up_beyond_its_limit_is_not_believed(tmp_path: Path) -> None:
     plain = plain_run(tmp_path / 'a', train=20)
     within = ies_run(tmp_path / 'b', saved=0.5, train=11)

@@ -58,6 +58,13 @@ def test_a_hook_among_the_custom_ones(tmp_path: Path) -> None:
     assert read_run(tmp_path).method == 'IES dry run'
 
 
+def test_early_stopping_is_a_method_and_not_plain(tmp_path: Path) -> None:
+    hook = dict(type='mmengine.hooks.EarlyStoppingHook', monitor='mAP')
+    write_start(tmp_path, config_of(custom_hooks=[hook]), [])
+    run = read_run(tmp_path)
+    assert (run.method, run.selected) == ('Early Stopping', False)
+
+
 def test_records_of_another_run_are_left_out(tmp_path: Path) -> None:
     write_records(tmp_path, [record(1)])
     run = read_run(plain_run(tmp_path))

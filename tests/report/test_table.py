@@ -3,7 +3,13 @@
 from pathlib import Path
 
 import pytest
-from work_dirs import config_of, ies_run, plain_run, write_start
+from work_dirs import (
+    config_of,
+    epoch_scalars,
+    ies_run,
+    plain_run,
+    write_start,
+)
 
 from ies_mm.report.comparison import compare_runs
 from ies_mm.report.figures import Spread
@@ -37,6 +43,15 @@ def test_the_table(tmp_path: Path) -> None:
 def test_without_a_plain_run_there_is_no_speed_up(tmp_path: Path) -> None:
     text = table(compare_runs([ies_run(tmp_path)]))
     assert row(text, 'IES')[-2:] == ['-', '-']
+
+
+def test_early_stopping_excludes_nothing(tmp_path: Path) -> None:
+    hook = dict(type='EarlyStoppingHook')
+    config = config_of(custom_hooks=[hook])
+    lines = epoch_scalars({4: 0.5}, 4)
+    text = table(compare_runs([write_start(tmp_path, config, lines)]))
+    expected = ['Early', 'Stopping', '1', '0.500', '0.500', '-', '-']
+    assert row(text, 'Early')[:7] == expected
 
 
 def test_before_the_first_validation(tmp_path: Path) -> None:
