@@ -12,8 +12,7 @@ def check_number(
         TypeError: Not a number.
         ValueError: Out of range, infinite or NaN.
     """
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f'{name}={value!r}: give a number')
+    _check_is_number(name, value)
     if not (math.isfinite(value) and low <= value <= high):
         raise ValueError(f'{name}={value}: give a number {_span(low, high)}')
 
@@ -25,9 +24,19 @@ def check_ratio(name: str, value: float) -> None:
         TypeError: Not a number.
         ValueError: Out of range, infinite or NaN.
     """
-    check_number(name, value, 0)
-    if value >= 1:
+    _check_is_number(name, value)
+    if not 0 <= value < 1:
         raise ValueError(f'{name}={value}: give a number from 0 to below 1')
+
+
+def check_flag(name: str, value: bool) -> None:
+    """Refuse what is neither True nor False.
+
+    Raises:
+        TypeError: Something else.
+    """
+    if not isinstance(value, bool):
+        raise TypeError(f'{name}={value!r}: give True or False')
 
 
 def check_integer(
@@ -43,6 +52,11 @@ def check_integer(
         raise TypeError(f'{name}={value!r}: give an integer')
     if not low <= value <= high:
         raise ValueError(f'{name}={value}: give an integer {_span(low, high)}')
+
+
+def _check_is_number(name: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f'{name}={value!r}: give a number')
 
 
 def _span(low: float, high: float) -> str:

@@ -4,6 +4,8 @@ Zhou, Wang and Bilmes, *Curriculum Learning by Dynamic Instance Hardness*,
 NeurIPS 2020, in its variant DIHCL-Rand with the loss as hardness.
 """
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -45,7 +47,10 @@ def budget(epoch: int, start: float, factor: float, end: float) -> float:
         factor (float): From one epoch to the next.
         end (float): Where it stays.
     """
-    reached = start * factor**epoch
+    try:
+        reached = start * float(factor) ** epoch
+    except OverflowError:
+        reached = math.inf
     return max(reached, end) if end <= start else min(reached, end)
 
 

@@ -59,10 +59,12 @@ def random_removal(
 
     Args:
         instances (int): Number of instances N.
-        ratio (float): The part left out, 0 <= ratio < 1.
+        ratio (float): The part left out, 0 <= ratio < 1. One instance is
+            always left.
         generator (torch.Generator): Draws what is left out.
     """
     dropped = _draw(torch.arange(instances), ratio, generator)
+    dropped = dropped[: instances - 1]
     return Selection(_all_but(dropped, instances))
 
 

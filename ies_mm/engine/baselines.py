@@ -190,10 +190,12 @@ class DIHCLHook(SelectionHook):
         check_number('start', start, 0, 1)
         check_number('end', end, 0, 1)
         check_number('factor', factor, 0)
-        if (end < start and factor >= 1) or (end > start and factor <= 1):
+        grows = factor > 1 and start > 0
+        if (end < start and factor >= 1) or (end > start and not grows):
             raise ValueError(
                 f'factor={factor} does not lead from start={start} to '
-                f'end={end}: give one {"below" if end < start else "above"} 1'
+                f'end={end}: give a factor below 1 for a budget that shrinks, '
+                'above 1 (and a start above 0) for one that grows'
             )
         self.warmup = warmup
         self.discount = discount

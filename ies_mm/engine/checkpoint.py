@@ -21,6 +21,7 @@ def save(hook: Any, checkpoint: dict[str, Any]) -> None:
         **_origin(hook),
         **hook.state.state_dict(),
         **hook.pace.state_dict(),
+        'method_seed': hook.seed,
         'of_method': hook.method_state(),
         'observed': hook.observed.state_dict() if unfinished else {},
     }
@@ -45,6 +46,8 @@ def load(hook: Any, loaded: dict[str, Any]) -> None:
             )
     hook.state.load_state_dict(loaded)
     hook.pace.load_state_dict(loaded)
+    # MMEngine draws another one where the config has none.
+    hook.seed = loaded['method_seed']
     hook.load_method_state(loaded['of_method'])
     hook.sampler.set_selection(hook.state.selection)
     hook.observed.load_state_dict(loaded['observed'])

@@ -59,7 +59,8 @@ def mixing_error(key: str) -> ConfigError:
     """The error for a transform that mixes images."""
     return ConfigError(
         f'{key} mixes several images into one sample, whose loss then '
-        'belongs to none of them; remove it or train without IES'
+        'belongs to none of them; remove it, or train without '
+        'a selection hook'
     )
 
 

@@ -8,7 +8,7 @@ from mmengine.runner import Runner
 from torch import Tensor
 
 from ies_mm.core import Criterion, LossHistory, Selection, may_exclude
-from ies_mm.core.arguments import check_integer, check_number
+from ies_mm.core.arguments import check_flag, check_integer, check_number
 from ies_mm.engine.selection_hook import SelectionHook
 from ies_mm.errors import ConfigError
 
@@ -77,6 +77,7 @@ class IESHook(SelectionHook):
         check_integer('refresh_interval', refresh_interval, 1)
         check_integer('begin', begin, 1)
         check_number('anneal', anneal, 0, 1)
+        check_flag('dry_run', dry_run)
         self.delta = delta
         self.refresh_interval = refresh_interval
         self.begin = begin

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,12 +23,15 @@ class SelectionMethod(ABC):
         delta (float, optional): Threshold, of a method that has one.
         sampler (IESSampler): The training's, set when it starts.
         pace (Pace): How the training counts, set when it starts.
+        seed (int): Of the method's random numbers: the sampler's, also in a
+            run that goes on from its checkpoint.
     """
 
     method: str
     delta: float | None = None
     sampler: IESSampler
     pace: Pace
+    seed: int
 
     @abstractmethod
     def decide(
@@ -65,20 +69,20 @@ class SelectionMethod(ABC):
         """
         return
 
-    def method_state(self) -> dict[str, Tensor]:
+    def method_state(self) -> dict[str, Any]:
         """What a checkpoint has to keep beside history and selection."""
         return {}
 
-    def load_method_state(self, state: dict[str, Tensor]) -> None:
+    def load_method_state(self, state: dict[str, Any]) -> None:
         """Take over what :meth:`method_state` gave."""
         return
 
     def generator(self, *numbers: int) -> torch.Generator:
         """Random numbers of the method's own, equal on all ranks.
 
-        They depend on the training's seed and on ``numbers`` (of an epoch,
-        an iteration) alone, so that a resumed run draws the same, and the
+        They depend on ``seed`` and on ``numbers`` (of an epoch, an
+        iteration) alone, so that a resumed run draws the same, and the
         training's own random numbers stay as they are.
         """
-        seeds = np.random.SeedSequence([self.sampler.seed, *numbers])
+        seeds = np.random.SeedSequence([self.seed, *numbers])
         return torch.Generator().manual_seed(int(seeds.generate_state(1)[0]))

@@ -78,6 +78,11 @@ def _check_hook(key: str, hook: dict) -> None:
         cls(**arguments)
     except (TypeError, ValueError) as error:
         reason = str(error).replace(f'{cls.__name__}.__init__()', cls.__name__)
+        if 'unexpected keyword' in reason:
+            reason += (
+                f'; it takes {", ".join(signature(cls).parameters)}. '
+                "_delete_=True drops what the base's hook was given"
+            )
         raise ConfigError(f'{key}: {reason}') from error
 
 

@@ -12,6 +12,7 @@ from mmengine.runner import EpochBasedTrainLoop, Runner
 from torch import Tensor
 
 from ies_mm.core import Selection
+from ies_mm.core.arguments import check_flag
 from ies_mm.engine.checkpoint import KEY, load, save
 from ies_mm.engine.checks import check_training
 from ies_mm.engine.clock import Clock
@@ -57,6 +58,9 @@ class SelectionHook(SelectionMethod, Hook):
         keep_history (bool): Keep all epochs in ``ies/instances.npz``.
         allow_batch_augments (bool): Whether Mixup and its like may mix the
             images of a batch.
+
+    Raises:
+        TypeError: One of the two is neither True nor False.
     """
 
     priority = 'NORMAL'
@@ -64,6 +68,8 @@ class SelectionHook(SelectionMethod, Hook):
     def __init__(
         self, depth: int, keep_history: bool, allow_batch_augments: bool
     ) -> None:
+        check_flag('keep_history', keep_history)
+        check_flag('allow_batch_augments', allow_batch_augments)
         self.allow_batch_augments = allow_batch_augments
         self._depth = depth
         self._keep_history = keep_history
@@ -97,6 +103,7 @@ class SelectionHook(SelectionMethod, Hook):
         self.state.epochs = self.pace.epochs_behind
         self._refresher = Refresher(runner.train_dataloader, self.instances)
         self.observed = ObservationsByEpoch(self.state.names)
+        self.seed = self.sampler.seed
         self.reset()
         if self._loaded is not None:
             load(self, self._loaded)

@@ -1,5 +1,6 @@
 """Selective-Backprop: the method that selects inside of the step."""
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -22,7 +23,7 @@ class SelectiveBackpropHook(SelectionHook):
 
     Every batch is scored by a forward pass first (evaluation mode, no
     gradient). An image is chosen with the probability :math:`CDF(L)^\beta`,
-    the share of the last ``history`` losses that its own is not below. Chosen
+    the share of the last ``recent`` losses that its own is not below. Chosen
     images are gathered until they make a batch, and that is trained; what is
     gathered at the end of an epoch is trained as a smaller one, if it is more
     than a single image. Every image is loaded and scored every epoch, so only
@@ -31,7 +32,7 @@ class SelectiveBackpropHook(SelectionHook):
     Args:
         beta (float): The higher, the fewer are chosen: about
             ``1 / (beta + 1)``. Defaults to 1.
-        history (int): Losses that a new one is compared with. Defaults to
+        recent (int): Losses that a new one is compared with. Defaults to
             1024, the authors'.
         keep_history (bool): See :class:`IESHook`. Defaults to False.
         allow_batch_augments (bool): See :class:`IESHook`. Defaults to False.
@@ -46,15 +47,15 @@ class SelectiveBackpropHook(SelectionHook):
     def __init__(
         self,
         beta: float = 1.0,
-        history: int = 1024,
+        recent: int = 1024,
         keep_history: bool = False,
         allow_batch_augments: bool = False,
     ) -> None:
         super().__init__(1, keep_history, allow_batch_augments)
         check_number('beta', beta, 0)
-        check_integer('history', history, 1)
+        check_integer('recent', recent, 1)
         self.beta = beta
-        self.history = history
+        self.recent = recent
 
     def before_train(self, runner: Runner) -> None:
         """Refuse several processes, whose queues would not fill alike.
@@ -72,46 +73,47 @@ class SelectiveBackpropHook(SelectionHook):
 
     def reset(self) -> None:
         """Nothing is gathered, nothing is known."""
-        self._recent = RecentLosses(self.history)
+        self._recent = RecentLosses(self.recent)
         self._queue: list[tuple[int, dict[str, Any]]] = []
-        self._trained: set[int] = set()
-        self._scored = 0
+        self._chosen: dict[int, list[int]] = defaultdict(list)
+        self._shown = 0
         self._scoring_seconds = 0.0
 
     def train_batch(
         self, runner: Runner, batch: Batch, step: Callable[[Any], Any]
     ) -> Any:
         """Score the batch; train as soon as enough has been chosen."""
-        chosen = self._choose(runner, batch)
-        for number in torch.nonzero(chosen).flatten().tolist():
-            sample = {key: part[number] for key, part in batch.data.items()}
-            self._queue.append((int(batch.ids[number]), sample))
+        losses = self._score(runner, batch)
+        self._choose(runner, batch, losses)
         size = runner.train_dataloader.batch_sampler.batch_size
-        outputs: Any = {}
+        # Where nothing is trained the log has the loss that was scored.
+        outputs: Any = {'loss': losses.mean()}
         while len(self._queue) >= size:
             outputs = self._train(runner, size, step)
-        if self._ends_an_epoch(runner, batch):
-            # BatchNorm cannot be trained on one image alone.
-            if len(self._queue) > 1:
+        if self._ends_an_epoch(runner, batch) and self._queue:
+            if len(self._queue) == 1:
+                # BatchNorm cannot be trained on one image alone.
+                number, _ = self._queue.pop()
+                self._chosen[self.state.epochs].remove(number)
+            else:
                 outputs = self._train(runner, size, step)
-            self._queue.clear()
         return outputs
 
     def account(self, seen: Tensor) -> tuple[Tensor, Tensor]:
-        """What was chosen was trained, what was only scored was left out."""
+        """What was chosen is trained, what was only scored is left out."""
         shown, _ = super().account(seen)
-        trained = torch.zeros_like(shown)
-        trained[list(self._trained)] = True
-        self._trained.clear()
-        return trained, shown & ~trained
+        self._shown = int(shown.sum())
+        chosen = torch.zeros_like(shown)
+        chosen[self._chosen.pop(self.state.epochs, [])] = True
+        return chosen, shown & ~chosen
 
     def with_scored(
         self, runner: Runner, ids: Tensor, losses: Tensor, left_out: Tensor
     ) -> tuple[Tensor, Tensor, int]:
         """The scores are in already; their time and number are counted."""
         self.clock.credit(self._scoring_seconds)
-        scored, self._scored, self._scoring_seconds = self._scored, 0, 0.0
-        return ids, losses, scored
+        self._scoring_seconds = 0.0
+        return ids, losses, self._shown
 
     def expected_excluded(self) -> int:
         """As many as in the epoch before; who knows."""
@@ -124,34 +126,47 @@ class SelectiveBackpropHook(SelectionHook):
         nothing = torch.zeros(history.instances, dtype=torch.bool)
         return nothing, Selection.everything(history.instances)
 
-    def method_state(self) -> dict[str, Tensor]:
-        """The recent losses."""
-        return {'recent': self._recent.values}
+    def method_state(self) -> dict[str, Any]:
+        """The recent losses, and the choice in epochs that go on."""
+        return {
+            'recent': self._recent.values,
+            'chosen': dict(self._chosen),
+        }
 
-    def load_method_state(self, state: dict[str, Tensor]) -> None:
-        """Go on with the recent losses of a checkpoint."""
+    def load_method_state(self, state: dict[str, Any]) -> None:
+        """Go on with the recent losses and the choice of a checkpoint."""
         self._recent.values = state['recent'].cpu()
+        for epoch, ids in state['chosen'].items():
+            self._chosen[epoch].extend(ids)
 
-    def _choose(self, runner: Runner, batch: Batch) -> Tensor:
-        """Score the batch and draw; bool (B,)."""
+    def _score(self, runner: Runner, batch: Batch) -> Tensor:
+        """Losses of the batch's images, float32 (B,)."""
         self.clock.pause()
         with forward_only(runner):
             captured = score(runner, batch.data)
         self.observe(batch, captured)
         losses = captured.totals().cpu()
-        self._scored += len(losses)
         self._scoring_seconds += self.clock.go_on()
+        return losses
+
+    def _choose(self, runner: Runner, batch: Batch, losses: Tensor) -> None:
+        """Draw, and gather what was drawn."""
         self._recent.add(losses)
         chances = self._recent.probabilities(losses, self.beta)
-        drawn = torch.rand(len(losses), generator=self.generator(runner.iter))
-        return drawn < chances
+        generator = self.generator(runner.iter)
+        drawn = torch.rand(len(losses), generator=generator) < chances
+        epochs = [k for k, samples in batch.epochs for _ in range(samples)]
+        for place in torch.nonzero(drawn).flatten().tolist():
+            number = int(batch.ids[place])
+            sample = {key: part[place] for key, part in batch.data.items()}
+            self._queue.append((number, sample))
+            self._chosen[epochs[place]].append(number)
 
     def _train(
         self, runner: Runner, size: int, step: Callable[[Any], Any]
     ) -> Any:
         """Train on the oldest samples of the queue."""
         taken, self._queue = self._queue[:size], self._queue[size:]
-        self._trained.update(number for number, _ in taken)
         collate: Any = runner.train_dataloader.collate_fn
         return step(collate([sample for _, sample in taken]))
 

@@ -29,6 +29,8 @@ def test_budgets_that_shrink_and_grow() -> None:
     assert shrinking == [1.0, 0.5, 0.25, 0.2, 0.2]
     growing = [budget(epoch, 0.25, 2.0, 0.8) for epoch in range(4)]
     assert growing == [0.25, 0.5, 0.8, 0.8]
+    assert budget(10**6, 0.25, 10, 0.8) == 0.8
+    assert budget(10**6, 1.0, 0.5, 0.2) == 0.2
 
 
 def test_the_harder_the_likelier() -> None:

@@ -96,9 +96,19 @@ def test_random_removal_leaves_out_its_ratio(
     ]
     exact = ratio * instances
     assert all(abs(count - exact) < 1 for count in counts)
+    if exact > instances - 1:
+        return  # one is always left
     if abs(exact - round(exact)) < 1e-6:
         assert set(counts) == {round(exact)}
     assert abs(sum(counts) / 200 - exact) < 4 * 0.5 / 200**0.5
+
+
+def test_random_removal_leaves_one() -> None:
+    counts = [
+        int(random_removal(3, 0.99, seeded(seed)).active.sum())
+        for seed in range(50)
+    ]
+    assert set(counts) == {1}
 
 
 def test_random_removal_draws_every_image_alike() -> None:

@@ -161,7 +161,12 @@ def test_dihcl_keeps_to_its_budget_and_prefers_the_hard(
 
 
 @pytest.mark.parametrize(
-    'arguments', [dict(start=1.0, factor=1.1), dict(start=0.2, factor=0.9)]
+    'arguments',
+    [
+        dict(start=1.0, factor=1.1),
+        dict(start=0.2, factor=0.9),
+        dict(start=0.0, factor=2.0),
+    ],
 )
 def test_a_budget_that_leads_away_is_refused(arguments: dict) -> None:
     with pytest.raises(ValueError, match='does not lead from'):
@@ -171,8 +176,13 @@ def test_a_budget_that_leads_away_is_refused(arguments: dict) -> None:
 @pytest.mark.parametrize('ratio', [1, -0.1, float('nan')])
 @pytest.mark.parametrize('hook', [InfoBatchHook, RandomRemovalHook])
 def test_ratios_out_of_range(hook: Any, ratio: float) -> None:
-    with pytest.raises(ValueError, match='ratio='):
+    with pytest.raises(ValueError, match='give a number from 0 to below 1'):
         hook(ratio=ratio)
+
+
+def test_a_flag_that_is_none() -> None:
+    with pytest.raises(TypeError, match="keep_history='no': give True or"):
+        InfoBatchHook(keep_history='no')
 
 
 METHODS = [
@@ -213,6 +223,22 @@ def test_early_stopping_beside_a_method(
     assert [record['epoch'] for record in records] == [1, 2, 3, 4]
     assert all(r['excluded'] + r['trained'] == IMAGES for r in records)
     assert 'prepare_data' not in vars(runner.train_dataloader.dataset)
+
+
+def test_without_a_seed_a_resumed_run_draws_the_same(
+    folders: Path, tmp_path: Path
+) -> None:
+    """MMEngine draws another seed for the sampler of the resumed run."""
+    out = []
+    for name, checkpoint in (('whole', ''), ('again', 'whole/epoch_2.pth')):
+        config = config_of(folders, tmp_path / name, 4)
+        config.randomness = dict(seed=None)
+        config.resume = bool(checkpoint)
+        config.load_from = str(tmp_path / checkpoint) if checkpoint else None
+        hook = RandomRemovalHook(0.4, keep_history=True)
+        train(config, with_hook(hook))
+        out.append(instances_of(tmp_path / name)['trained'][-1])
+    assert np.array_equal(*out)
 
 
 @pytest.mark.parametrize(('hook', 'arguments'), METHODS)

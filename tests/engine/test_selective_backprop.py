@@ -10,7 +10,14 @@ import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
-from runs import epochs_of, instances_of, plain_config, train, with_hook
+from runs import (
+    epochs_of,
+    instances_of,
+    parameters,
+    plain_config,
+    train,
+    with_hook,
+)
 from task_runs import (
     classifier_config,
     in_iterations,
@@ -100,10 +107,9 @@ def test_the_losses_are_scored_before_the_step(
     runner, _ = run(config)
     model.load_state_dict(runner.model.state_dict())
     # Weights stay; BatchNorm's statistics do not, so they are fixed.
-    for ours in (model,):
-        for part in ours.modules():
-            if isinstance(part, torch.nn.BatchNorm2d):
-                part.reset_running_stats()
+    for part in model.modules():
+        if isinstance(part, torch.nn.BatchNorm2d):
+            part.reset_running_stats()
     losses = instances_of(tmp_path)['losses'][0, :, 0]
     dataset = runner.train_dataloader.dataset
     first = torch.randperm(IMAGES, generator=torch.Generator().manual_seed(7))[
@@ -121,33 +127,62 @@ def test_the_losses_are_scored_before_the_step(
     np.testing.assert_allclose(losses[first], expected, rtol=1e-5)
 
 
-def test_detector_and_segmentor(voc: Path, maps: Path, tmp_path: Path) -> None:
-    """Their samples survive being scored and put together anew.
+@pytest.mark.parametrize('task', ['detector', 'segmentor'])
+def test_samples_survive_being_scored_and_put_together_anew(
+    voc: Path, maps: Path, tmp_path: Path, task: str
+) -> None:
+    """Everything chosen is the plain run, to the bit, with maps padded."""
+    found = []
+    for name in ('plain', 'ours'):
+        config = segmentor_config(maps, tmp_path / name)
+        config.train_dataloader.batch_size = 5
+        config.model.data_preprocessor.size = (64, 80)
+        if task == 'detector':
+            config = plain_config(voc, tmp_path / name)
+        if name == 'plain':
+            found.append(parameters(train(config)))
+        else:
+            found.append(parameters(run(with_sampler(config), beta=0)[0]))
+    assert all(torch.equal(found[0][k], found[1][k]) for k in found[0])
 
-    The segmentor's preprocessor pads the maps of the samples it is given.
-    """
-    for name, config in (
-        ('det', plain_config(voc, tmp_path / 'det')),
-        ('seg', segmentor_config(maps, tmp_path / 'seg')),
-    ):
-        if name == 'seg':
-            config.model.data_preprocessor.size = (64, 80)
-        run(with_sampler(config), beta=1.0)
-        records = epochs_of(tmp_path / name)
-        assert sum(r['trained'] for r in records) > 0
-        assert sum(r['excluded'] for r in records) > 0
+
+def iterations(folders: Path, work_dir: Path) -> Config:
+    config = in_iterations(classifier_config(folders, work_dir), 13)
+    config.train_dataloader.dataset.pipeline.pop(1)
+    config.default_hooks.checkpoint.interval = 6
+    return with_sampler(config)
 
 
 def test_in_iterations_every_pass_is_accounted_for(
     folders: Path, tmp_path: Path
 ) -> None:
-    config = in_iterations(classifier_config(folders, tmp_path), 13)
-    runner, steps = run(with_sampler(config), beta=1.0)
+    """Four passes of 13 images in 13 batches of 4."""
+    runner, steps = run(iterations(folders, tmp_path), beta=1.0)
     assert runner.iter == 13
     records = epochs_of(tmp_path)
     assert [record['epoch'] for record in records] == [1, 2, 3, 4]
     assert all(r['trained'] + r['excluded'] == IMAGES for r in records)
+    assert all(r['forward_only'] == IMAGES for r in records)
     assert all(len(batch) == 4 for batch in steps.trained)
+    # But for what waits at the end, what was chosen was trained.
+    trained = sum(len(batch) for batch in steps.trained)
+    assert 0 <= sum(r['trained'] for r in records) - trained < 4
+
+
+def test_a_run_resumed_within_a_pass_keeps_its_records(
+    folders: Path, tmp_path: Path
+) -> None:
+    run(iterations(folders, tmp_path / 'whole'), beta=1.0)
+    config = iterations(folders, tmp_path / 'again')
+    config.resume = True
+    config.load_from = str(tmp_path / 'whole' / 'iter_6.pth')
+    run(config, beta=1.0)
+    whole, again = (epochs_of(tmp_path / n) for n in ('whole', 'again'))
+    assert [record['epoch'] for record in again] == [2, 3, 4]
+    assert all(r['forward_only'] == IMAGES for r in again)
+    # Half of the second pass was done; its choice is not forgotten.
+    assert abs(again[0]['trained'] - whole[1]['trained']) <= 3
+    assert again[0]['trained'] + again[0]['excluded'] == IMAGES
 
 
 def test_several_processes_are_refused(
