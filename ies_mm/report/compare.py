@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from ies_mm.report.as_json import as_json
-from ies_mm.report.comparison import compare_runs
-from ies_mm.report.curves import draw_curves
+from ies_mm.report.comparing.comparison import compare_runs
+from ies_mm.report.comparing.notes import Comparison
 from ies_mm.report.files import write_files
-from ies_mm.report.notes import Comparison
-from ies_mm.report.page import render_page
-from ies_mm.report.table import table
+from ies_mm.report.showing.as_json import as_json
+from ies_mm.report.showing.curves import draw_curves
+from ies_mm.report.showing.page import render_page
+from ies_mm.report.showing.table import table
 
 __all__ = ['compare', 'table']
 

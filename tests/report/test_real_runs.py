@@ -14,7 +14,7 @@ from task_runs import (
 )
 
 from ies_mm.report.compare import compare, table
-from ies_mm.report.runs import read_run
+from ies_mm.report.reading.runs import read_run
 
 IMAGES = 16
 TOP1 = 'accuracy/top1'

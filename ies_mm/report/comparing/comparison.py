@@ -1,0 +1,91 @@
+"""Runs set beside each other: rows of figures, and what to know of them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ies_mm.errors import ConfigError
+from ies_mm.report.comparing.figures import figures_of, speed_up
+from ies_mm.report.comparing.groups import Group, baselines_of, group_runs
+from ies_mm.report.comparing.notes import Comparison, Row, notes_on
+from ies_mm.report.comparing.same_data import check_same_data
+from ies_mm.report.reading.runs import Run, is_comparison, read_run
+
+HEADLINES = (
+    'pascal_voc/mAP',
+    'coco/bbox_mAP',
+    'mIoU',
+    'accuracy/top1',
+)
+
+
+def compare_runs(
+    work_dirs: Sequence[Path], metric: str | None = None
+) -> Comparison:
+    """Read work directories and set their runs beside each other.
+
+    Args:
+        work_dirs (sequence of Path): At least one.
+        metric (str, optional): Name of a validation metric. Defaults to None,
+            a well-known one that all runs have, else the first common one.
+
+    Raises:
+        ConfigError: A directory that cannot be read or holds no run, runs
+            on different data, or no common metric of this name.
+    """
+    given = [path for path in work_dirs if not is_comparison(path)]
+    folders: dict[Path, Path] = {}
+    for path in given or work_dirs:
+        folders.setdefault(path.resolve(), path)
+    runs = [read_run(folder) for folder in folders.values()]
+    check_same_data(runs)
+    name = _metric(runs, metric)
+    rows = _rows(group_runs(runs), name)
+    repeated = len(given) - len(folders)
+    return Comparison(name, rows, notes_on(rows, repeated))
+
+
+def _metric(runs: Sequence[Run], wanted: str | None) -> str | None:
+    validated = [run for run in runs if run.points]
+    if not validated:
+        if wanted:
+            raise ConfigError(
+                f'--metric {wanted}: no run has been validated yet; '
+                'wait for the first validation'
+            )
+        return None
+    common = [
+        name
+        for name in validated[0].points
+        if all(name in run.points for run in validated)
+    ]
+    if wanted and wanted not in common:
+        raise ConfigError(
+            f'--metric {wanted}: not every run has it; '
+            f'there is {", ".join(common) or "none that all have"}'
+        )
+    if not common:
+        raise ConfigError(
+            'the runs have no validation metric in common: '
+            + '; '.join(
+                f'{r.work_dir} has {", ".join(r.points)}' for r in runs
+            )
+            + '; compare runs with the same evaluator'
+        )
+    headlines = [name for name in HEADLINES if name in common]
+    return wanted or [*headlines, *common][0]
+
+
+def _rows(groups: Sequence[Group], metric: str | None) -> list[Row]:
+    figures = [figures_of(group.runs, metric) for group in groups]
+    rows = []
+    for group, own in zip(groups, figures, strict=True):
+        plain = [
+            speed_up(own, other.label, theirs)
+            for other, theirs in zip(groups, figures, strict=True)
+            if group.finished and other in baselines_of(group, groups)
+        ]
+        # Of several plain groups that would do, the fastest.
+        known = [found for found in plain if found is not None]
+        slowest = min(known, key=lambda found: found.factor, default=None)
+        rows.append(Row(group, own, slowest))
+    return rows

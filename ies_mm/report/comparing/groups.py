@@ -1,0 +1,171 @@
+"""Which runs are seeds of one another, what to call them, what is plain."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ies_mm.report.reading.dumped_config import flatten
+from ies_mm.report.reading.methods import PLAIN
+from ies_mm.report.reading.runs import Run
+
+# These do not change what a training does.
+IRRELEVANT = (
+    'work_dir', 'experiment_name', 'launcher', 'resume', 'log_level',
+    'log_processor', 'visualizer', 'vis_backends', 'randomness.seed',
+    'custom_imports', 'test_dataloader', 'test_cfg', 'test_evaluator',
+    'default_hooks.logger', 'default_hooks.visualization',
+    'default_hooks.ies.keep_history',
+)  # fmt: skip
+# In these a selected run differs from the plain run that it is measured by.
+OF_THE_METHOD = ('default_hooks', 'custom_hooks', 'train_dataloader.sampler')
+LONGEST_VALUE = 12
+LABEL_SETTINGS = 3
+
+
+@dataclass(frozen=True)
+class Group:
+    """Runs that differ by their seed alone.
+
+    Attributes:
+        label (str): Name in tables and pictures.
+        family (str): The same for runs of one config, finished or not.
+        method (str): Of its runs.
+        runs (list of Run): By seed. A run that is not finished is alone.
+        settings (dict): Flat config without what is irrelevant.
+    """
+
+    label: str
+    family: str
+    method: str
+    runs: list[Run]
+    settings: dict[str, Any]
+
+    @property
+    def finished(self) -> bool:
+        """Whether its runs reached their end."""
+        return self.runs[0].progress.finished
+
+
+def group_runs(runs: Sequence[Run]) -> list[Group]:
+    """Sort runs into groups, plain ones first, unfinished ones last."""
+    found: list[tuple[dict[str, Any], list[Run]]] = []
+    for run in runs:
+        settings = _settings(run)
+        for known, members in found:
+            if _same_group(members[0], run) and known == settings:
+                members.append(run)
+                break
+        else:
+            found.append((settings, [run]))
+    groups = [
+        Group('', '', members[0].method, _sorted(members), settings)
+        for settings, members in found
+    ]
+    groups.sort(key=lambda group: (not group.finished, group.method != PLAIN))
+    return _labelled(groups)
+
+
+def baselines_of(group: Group, groups: Sequence[Group]) -> list[Group]:
+    """The plain groups that a group's time may be compared with.
+
+    They have the same config but for what makes the method; a single plain
+    group will do with any. A plain group is its own.
+    """
+    plain = [g for g in groups if g.method == PLAIN and g.finished]
+    if group.method == PLAIN:
+        return [g for g in plain if g is group]
+    if len(plain) == 1:
+        return plain
+    return [g for g in plain if not other_settings(group, g)]
+
+
+def other_settings(one: Group, two: Group) -> list[str]:
+    """The keys in which configs differ, but for what makes the method."""
+    return [
+        key
+        for key in _differing([one, two])
+        if not _is_part_of(key, OF_THE_METHOD)
+    ]
+
+
+def _settings(run: Run) -> dict[str, Any]:
+    return {
+        key: value
+        for key, value in flatten(run.config).items()
+        if not _is_part_of(key, IRRELEVANT)
+    }
+
+
+def _is_part_of(key: str, parents: tuple[str, ...]) -> bool:
+    return any(f'{key}.'.startswith(f'{parent}.') for parent in parents)
+
+
+def _same_group(one: Run, two: Run) -> bool:
+    finished = one.progress.finished and two.progress.finished
+    return finished and one.method == two.method
+
+
+def _sorted(runs: list[Run]) -> list[Run]:
+    return sorted(runs, key=lambda run: (run.seed is None, run.seed or 0))
+
+
+def _differing(groups: Sequence[Group]) -> list[str]:
+    keys = {key for group in groups for key in group.settings}
+    differing = [
+        key
+        for key in sorted(keys)
+        if any(
+            group.settings.get(key) != groups[0].settings.get(key)
+            for group in groups
+        )
+    ]
+    # What sets a method up says most.
+    return sorted(differing, key=lambda k: not _is_part_of(k, OF_THE_METHOD))
+
+
+def _labelled(groups: list[Group]) -> list[Group]:
+    labelled = []
+    for group in groups:
+        alike = [g for g in groups if g.method == group.method]
+        family = ' '.join([group.method, *_tags(group, alike)])
+        label = family
+        if not group.finished:
+            label += f' {_run_tag(group, alike)}*'
+        labelled.append(replace(group, label=label, family=family))
+    return labelled
+
+
+def _tags(group: Group, alike: Sequence[Group]) -> list[str]:
+    """What tells a group from others of its method; a few settings will do."""
+    tags = [_all_tags(g, alike) for g in alike]
+    configs = {str(g.settings) for g in alike}
+    shown = LABEL_SETTINGS
+    while len({tuple(t[:shown]) for t in tags}) < len(configs):
+        if shown > max(map(len, tags)):
+            break
+        shown += 1
+    return _all_tags(group, alike)[:shown]
+
+
+def _all_tags(group: Group, alike: Sequence[Group]) -> list[str]:
+    tags = [
+        f'{key.rpartition(".")[2]}={_short(group.settings.get(key, "-"))}'
+        for key in _differing(alike)
+    ]
+    return list(dict.fromkeys(tags))
+
+
+def _run_tag(group: Group, alike: Sequence[Group]) -> str:
+    """The folder of an unfinished run, where there are several such."""
+    unfinished = [
+        g for g in alike if not g.finished and g.settings == group.settings
+    ]
+    name = group.runs[0].work_dir.name
+    return f'{name} ' if len(unfinished) > 1 else ''
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    if len(text) <= LONGEST_VALUE:
+        return text
+    return f'{text[: LONGEST_VALUE - 2]}..'

@@ -1,0 +1,131 @@
+"""What a comparison consists of, and what a reader must know of it."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from ies_mm.report.comparing.figures import Figures, SpeedUp
+from ies_mm.report.comparing.groups import Group, other_settings
+from ies_mm.report.reading.methods import PLAIN
+
+SETTINGS_NAMED = 4
+
+
+@dataclass(frozen=True)
+class Row:
+    """A group with its figures.
+
+    Attributes:
+        group (Group): The runs.
+        figures (Figures): Means over them.
+        speed_up (SpeedUp, optional): None without a plain group to compare
+            with, and for a run that is not finished.
+    """
+
+    group: Group
+    figures: Figures
+    speed_up: SpeedUp | None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What a table, a page and a JSON file say of some runs.
+
+    Attributes:
+        metric (str, optional): The validation metric, higher is better; None
+            where no run has been validated yet.
+        rows (list of Row): Plain groups first, unfinished runs last.
+        notes (list of str): What a reader must know.
+    """
+
+    metric: str | None
+    rows: list[Row]
+    notes: list[str]
+
+
+def notes_on(rows: Sequence[Row], repeated: int) -> list[str]:
+    """All notes, the general ones last.
+
+    Args:
+        rows (sequence of Row): The rows.
+        repeated (int): Directories that had been given before.
+    """
+    notes = [*_unfinished(rows), *_of_runs(rows), *_same_seeds(rows)]
+    if repeated:
+        notes.append(
+            f'{repeated} of the directories had been given before and '
+            'were counted once'
+        )
+    return [
+        *notes,
+        *_baselines(rows),
+        *_beyond_the_limit(rows),
+        *_seconds(rows),
+    ]
+
+
+def _unfinished(rows: Sequence[Row]) -> Iterator[str]:
+    for row in rows:
+        if not row.group.finished:
+            run = row.group.runs[0]
+            yield f'* unfinished: {run.work_dir}, {run.progress}'
+
+
+def _of_runs(rows: Sequence[Row]) -> Iterator[str]:
+    for row in rows:
+        for run in row.group.runs:
+            yield from run.notes
+
+
+def _same_seeds(rows: Sequence[Row]) -> Iterator[str]:
+    for row in rows:
+        seeds = Counter(run.seed for run in row.group.runs)
+        for seed, count in seeds.items():
+            if count > 1 and seed is not None:
+                yield (
+                    f'{row.group.label}: {count} runs have the seed {seed}, '
+                    'so the deviation is not one over seeds'
+                )
+
+
+def _baselines(rows: Sequence[Row]) -> Iterator[str]:
+    groups = {row.group.label: row.group for row in rows}
+    for row in rows:
+        if row.speed_up is None:
+            continue
+        plain = groups[row.speed_up.baseline]
+        if keys := other_settings(row.group, plain):
+            yield (
+                f'{row.group.label} is compared with {plain.label}, whose '
+                f'config differs in more than the method: {_named(keys)}'
+            )
+
+
+def _beyond_the_limit(rows: Sequence[Row]) -> Iterator[str]:
+    for row in rows:
+        if row.speed_up and row.speed_up.share > 1 and row.figures.saved.mean:
+            yield (
+                f'{row.group.label} is faster than what it saved allows: '
+                'something else slowed the plain runs down, so this speed-up '
+                'is not due to the method alone'
+            )
+
+
+def _seconds(rows: Sequence[Row]) -> Iterator[str]:
+    if not all(row.group.runs[0].selected for row in rows):
+        yield (
+            'seconds in brackets: a run without selection does not time its '
+            'training parts; this is wall time without validations, with '
+            'start-up and saving'
+        )
+    if any(row.speed_up and row.group.method != PLAIN for row in rows):
+        yield (
+            'speed-up: wall time without validations, plain / this; it holds '
+            'if the runs had the same machine to themselves'
+        )
+
+
+def _named(keys: Sequence[str]) -> str:
+    more = len(keys) - SETTINGS_NAMED
+    names = ', '.join(keys[:SETTINGS_NAMED])
+    return f'{names} and {more} more' if more > 0 else names

@@ -1,0 +1,1 @@
+"""What a work directory holds, read into runs."""

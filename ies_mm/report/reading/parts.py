@@ -1,0 +1,118 @@
+"""The parts of a run: one folder of a work directory for each start.
+
+MMEngine makes a folder named by the time whenever a runner is built, also for
+a test and for a run that is resumed.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ies_mm.errors import ConfigError
+from ies_mm.report.files import json_lines
+from ies_mm.report.reading.dumped_config import read_config
+from ies_mm.report.reading.log import Log, read_log
+
+FOLDER = re.compile(r'\d{8}_\d{6}')
+LOGGER_INTERVAL = 10
+"""MMEngine's default."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A start of a run.
+
+    Attributes:
+        folder (Path): Its folder.
+        config (dict): As MMEngine dumped it.
+        lines (list of dict): The lines of ``scalars.json``.
+        log (Log): What the text log says.
+    """
+
+    folder: Path
+    config: dict[str, Any]
+    lines: list[dict[str, Any]]
+    log: Log
+
+    @property
+    def training_lines(self) -> list[dict[str, Any]]:
+        """MMEngine writes ``iter`` into these, and into no others."""
+        return [line for line in self.lines if 'iter' in line]
+
+    @property
+    def resumed(self) -> bool:
+        """Whether the config asks to go on from a checkpoint."""
+        return bool(self.config.get('resume'))
+
+    @property
+    def first_iteration(self) -> int:
+        """The first one that was logged; 0 if none was."""
+        lines = self.training_lines
+        return int(lines[0]['iter']) if lines else 0
+
+    @property
+    def begins_late(self) -> bool:
+        """Whether it goes on from a checkpoint, and not from nothing."""
+        logger = self.config.get('default_hooks', {}).get('logger') or {}
+        interval = logger.get('interval', LOGGER_INTERVAL)
+        return self.resumed and self.first_iteration > interval
+
+
+def read_parts(work_dir: Path) -> list[Part]:
+    """The parts of the newest run in a work directory, oldest first.
+
+    Raises:
+        ConfigError: There is no run in it, or a file of it is damaged.
+    """
+    folders = start_folders(work_dir)
+    if not folders:
+        raise ConfigError(_no_run(work_dir))
+    parts: list[Part] = []
+    for part in map(_read_part, reversed(folders)):
+        # A test, or a start that broke off before anything was trained.
+        if not part.training_lines:
+            continue
+        if parts and part.first_iteration >= parts[0].first_iteration:
+            break  # resumed without a checkpoint: it began anew
+        parts.insert(0, part)
+        if not part.resumed:
+            break
+    return parts or [_read_part(folders[-1])]
+
+
+def start_folders(work_dir: Path) -> list[Path]:
+    """MMEngine's folders in a work directory, oldest first."""
+    # glob would pass over a folder that may not be read.
+    return [
+        folder
+        for folder in sorted(work_dir.iterdir())
+        if FOLDER.fullmatch(folder.name) and (folder / 'vis_data').is_dir()
+    ]
+
+
+def _read_part(folder: Path) -> Part:
+    return Part(
+        folder,
+        read_config(folder / 'vis_data' / 'config.py'),
+        json_lines(folder / 'vis_data' / 'scalars.json'),
+        read_log(folder / f'{folder.name}.log'),
+    )
+
+
+def _no_run(work_dir: Path) -> str:
+    inside = [
+        folder.name
+        for folder in sorted(work_dir.iterdir())
+        if folder.is_dir() and start_folders(folder)
+    ]
+    if inside:
+        return (
+            f'{work_dir} is no work directory itself, but holds '
+            f'{len(inside)}, {inside[0]} among them; give {work_dir}/*'
+        )
+    return (
+        f'{work_dir} holds no run: MMEngine makes a folder '
+        '<time>/vis_data in a work directory, and there is none; '
+        'give the work_dir of a training'
+    )

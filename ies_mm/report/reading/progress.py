@@ -1,0 +1,78 @@
+"""How far a run is, and whether it is over."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ies_mm.errors import ConfigError
+from ies_mm.report.reading.parts import Part
+from ies_mm.report.reading.validation import Points, counts_iterations
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is.
+
+    Attributes:
+        unit (str): ``epoch`` or ``iteration``, what the loop counts.
+        done (int): Behind it.
+        planned (int): What the config asks for.
+        finished (bool): Whether it reached its end, be it an early one.
+    """
+
+    unit: str
+    done: int
+    planned: int
+    finished: bool
+
+    def __str__(self) -> str:
+        return f'{self.done} of {self.planned} {self.unit}s'
+
+
+def progress_of(
+    part: Part, points: Points, records: Sequence[dict[str, Any]]
+) -> Progress:
+    """Judge by the newest part of a run.
+
+    Raises:
+        ConfigError: The config does not say how long to train.
+    """
+    validated = {step for steps in points.values() for step in steps}
+    if counts_iterations(part.config):
+        return _iterations(part, validated)
+    return _epochs(part, validated, records)
+
+
+def _iterations(part: Part, validated: set[int]) -> Progress:
+    planned = int(part.config['train_cfg']['max_iters'])
+    lines = part.training_lines
+    done = max([line['iter'] for line in lines] + [*validated, 0])
+    # Where images are skipped the end comes earlier; the log says when.
+    end = part.log.announced or planned
+    reached = end in validated if _validates(part) else done >= end
+    finished = reached or part.log.stopped
+    return Progress('iteration', done, planned, finished)
+
+
+def _epochs(
+    part: Part, validated: set[int], records: Sequence[dict[str, Any]]
+) -> Progress:
+    planned = (part.config.get('train_cfg') or {}).get('max_epochs')
+    if planned is None:
+        raise ConfigError(
+            f'{part.folder.parent} is no training: its train_cfg has neither '
+            'max_epochs nor max_iters; leave it out'
+        )
+    begun = [line.get('epoch', 0) - 1 for line in part.training_lines]
+    recorded = [record['epoch'] for record in records]
+    done = max([*begun, *recorded, *validated, part.log.saved_epoch])
+    # MMEngine always validates after the last epoch, if it does at all.
+    if _validates(part):
+        reached = planned in validated
+    else:
+        reached = part.log.saved_epoch >= planned
+    return Progress('epoch', done, planned, reached or part.log.stopped)
+
+
+def _validates(part: Part) -> bool:
+    return part.config.get('val_cfg') is not None

@@ -1,0 +1,177 @@
+"""A run, as its work directory tells it."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ies_mm.errors import ConfigError
+from ies_mm.report.reading.methods import is_dry_run, is_selected, method_of
+from ies_mm.report.reading.parts import Part, read_parts, start_folders
+from ies_mm.report.reading.progress import Progress, progress_of
+from ies_mm.report.reading.validation import Points, validation_points
+from ies_mm.report.records import EPOCHS, read_epochs
+
+COUNTS = ('epoch', 'excluded', 'mastered', 'trained', 'instances')
+SUMS = (
+    'forward_only', 'train_seconds', 'refresh_seconds', 'decide_seconds',
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run.
+
+    Attributes:
+        work_dir (Path): As it was given.
+        config (dict): Of its newest start.
+        method (str): ``plain``, or what its records say.
+        selected (bool): Whether a method chooses the images that it trains.
+        dry_run (bool): Whether it left nothing out on purpose.
+        records (list of dict): The lines of ``ies/epochs.jsonl``.
+        points (dict): Metric -> step -> value.
+        progress (Progress): How far it is.
+        starts (int): 1, and 1 more for each time it was resumed.
+        total_seconds (float, optional): Wall time, if the log tells it.
+        validation_seconds (float): Wall time of the validations.
+        notes (list of str): What a reader must know of it.
+    """
+
+    work_dir: Path
+    config: dict[str, Any]
+    method: str
+    selected: bool
+    dry_run: bool
+    records: list[dict[str, Any]]
+    points: Points
+    progress: Progress
+    starts: int
+    total_seconds: float | None
+    validation_seconds: float
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def seed(self) -> int | None:
+        """The seed that the config asks for."""
+        seed: int | None = (self.config.get('randomness') or {}).get('seed')
+        return seed
+
+    @property
+    def saved(self) -> float:
+        """Excluded instance-epochs / all instance-epochs."""
+        return float(self.records[-1]['saved']) if self.records else 0.0
+
+    @property
+    def training_wall(self) -> float | None:
+        """Wall time without validations: the same for every run."""
+        if self.total_seconds is None:
+            return None
+        return self.total_seconds - self.validation_seconds
+
+    def total(self, key: str) -> float:
+        """A sum over the records."""
+        return float(sum(record[key] for record in self.records))
+
+
+def read_run(work_dir: Path) -> Run:
+    """Read a work directory.
+
+    Raises:
+        ConfigError: It is not there, cannot be read, or holds no run.
+    """
+    try:
+        return _run(work_dir, read_parts(work_dir))
+    except FileNotFoundError as error:
+        raise ConfigError(
+            f'there is no {error.filename}; give the work_dir of a training'
+        ) from error
+    except OSError as error:
+        raise ConfigError(
+            f'{work_dir} cannot be read: {error.strerror} '
+            f'({error.filename}); make it readable, or leave the run out'
+        ) from error
+
+
+def is_comparison(folder: Path) -> bool:
+    """Whether a comparison, and no run, was written here.
+
+    By default that is beside the runs, where ``work_dirs/*`` meets it.
+    """
+    try:
+        written = (folder / 'compare.json').exists()
+        return written and not start_folders(folder)
+    except OSError:
+        return False
+
+
+def _run(work_dir: Path, parts: list[Part]) -> Run:
+    newest = parts[-1].config
+    selected = is_selected(newest)
+    records = _records(work_dir) if selected else []
+    points = validation_points(parts)
+    return Run(
+        work_dir=work_dir,
+        config=_as_started(parts),
+        method=method_of(newest, records),
+        selected=selected,
+        dry_run=is_dry_run(newest),
+        records=records,
+        points=points,
+        progress=progress_of(parts[-1], points, records),
+        starts=len(parts),
+        total_seconds=_total_seconds(parts),
+        validation_seconds=sum(p.log.validation_seconds for p in parts),
+        notes=_notes(work_dir, parts, selected),
+    )
+
+
+def _records(work_dir: Path) -> list[dict[str, Any]]:
+    path = work_dir / 'ies' / EPOCHS
+    records = read_epochs(work_dir)
+    for number, record in enumerate(records, 1):
+        missing = {'method', 'saved', *COUNTS, *SUMS} - record.keys()
+        if missing:
+            raise ConfigError(
+                f'{path} is of another version: line {number} has no '
+                f'{min(missing)}; leave the run out'
+            )
+    return records
+
+
+def _as_started(parts: list[Part]) -> dict[str, Any]:
+    """The newest config, with the weights that the run began with."""
+    first = parts[0]
+    weights = None if first.resumed else first.config.get('load_from')
+    return parts[-1].config | {'load_from': weights}
+
+
+def _total_seconds(parts: list[Part]) -> float | None:
+    seconds = [part.log.seconds for part in parts]
+    known = [value for value in seconds if value is not None]
+    if len(known) < len(seconds) or parts[0].begins_late:
+        return None
+    return sum(known)
+
+
+def _notes(work_dir: Path, parts: list[Part], selected: bool) -> list[str]:
+    notes = []
+    if parts[0].begins_late:
+        notes.append(
+            f'{work_dir} goes on from a checkpoint of another folder: what '
+            'came before is not in it, so its seconds are not known'
+        )
+    elif any(part.log.seconds is None for part in parts):
+        notes.append(
+            f'{work_dir} has no text log, so its seconds are not known '
+            '(MMEngine writes one unless log_level is above INFO)'
+        )
+    if len(parts) > 1:
+        notes.append(
+            f'{work_dir} was resumed ({len(parts)} parts): its total seconds '
+            'are those of all parts, what was done twice included'
+        )
+    if not selected and (work_dir / 'ies' / EPOCHS).exists():
+        notes.append(
+            f'{work_dir}/ies was left out: it is of another run than the '
+            'newest, which has no IESSampler'
+        )
+    return notes

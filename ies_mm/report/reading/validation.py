@@ -1,0 +1,55 @@
+"""The validation metrics of a run, in order."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from ies_mm.report.reading.parts import Part
+
+Points = dict[str, dict[int, float]]
+"""Metric -> step -> value."""
+
+NO_METRICS = {'step', 'time', 'data_time', 'memory'}
+
+
+def validation_points(parts: Sequence[Part]) -> Points:
+    """The metrics of a run's parts; where steps meet, the later part's."""
+    points: Points = {}
+    for part in parts:
+        for step, line in _validations(part):
+            for name, value in line.items():
+                if _is_metric(name, value):
+                    points.setdefault(name, {})[step] = float(value)
+    return {
+        name: dict(sorted(steps.items())) for name, steps in points.items()
+    }
+
+
+def counts_iterations(config: dict[str, Any]) -> bool:
+    """Whether the training loop counts iterations, not epochs."""
+    return 'max_iters' in (config.get('train_cfg') or {})
+
+
+def _validations(part: Part) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Validation lines, each with the epoch or iteration it came after."""
+    unit = 'iter' if counts_iterations(part.config) else 'epoch'
+    trained = 0
+    for line in part.lines:
+        if 'iter' in line:
+            trained = line.get(unit, trained)
+        elif _steps_are(unit, part.config):
+            yield int(line['step']), line
+        else:
+            yield trained, line
+
+
+def _steps_are(unit: str, config: dict[str, Any]) -> bool:
+    """Whether LoggerHook writes this unit as the step of a validation."""
+    logger = (config.get('default_hooks') or {}).get('logger') or {}
+    by_epoch = logger.get('log_metric_by_epoch', True)
+    return by_epoch == (unit == 'epoch')
+
+
+def _is_metric(name: str, value: Any) -> bool:
+    return name.rpartition('/')[2] not in NO_METRICS and isinstance(
+        value, int | float
+    )

@@ -1,0 +1,1 @@
+"""A comparison as table, JSON, pictures and page."""

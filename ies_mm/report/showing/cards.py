@@ -1,0 +1,130 @@
+"""The gallery of a method: some of its images, each on a card."""
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ies_mm.report.comparing.notes import Comparison
+from ies_mm.report.reading.runs import Run
+from ies_mm.report.showing.gallery import (
+    Instances,
+    read_instances,
+    shelves,
+    times_taken_back,
+)
+from ies_mm.report.showing.pictures import data_uri, loss_curve, thumbnail
+
+
+@dataclass(frozen=True)
+class Card:
+    """An image; ``picture`` is None where its file is not there any more."""
+
+    name: str
+    facts: str
+    picture: str | None
+    curve: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """Cards under headings, and what to know of them."""
+
+    label: str
+    origin: str
+    remarks: list[str]
+    shelves: list[tuple[str, list[Card]]]
+
+
+def sections_of(comparison: Comparison) -> Iterator[Section]:
+    """A gallery for each group that selects images, of its first run."""
+    for row in comparison.rows:
+        run = row.group.runs[0]
+        if run.selected:
+            yield _section(row.group.label, run, read_instances(run))
+
+
+def _section(label: str, run: Run, instances: Instances | None) -> Section:
+    origin = f'Run {run.work_dir}'
+    if run.seed is not None:
+        origin += f', seed {run.seed}'
+    if instances is None:
+        return Section(label, origin, ['Nothing was kept of its images.'], [])
+    origin += f'; loss: {" + ".join(instances.terms)}'
+    shared = _shared_folder(instances.names)
+    titled = [
+        (
+            shelf.title,
+            [_card(instances, image, shared) for image in shelf.images],
+        )
+        for shelf in shelves(instances)
+    ]
+    cards = [card for _, found in titled for card in found]
+    remarks = [*_remarks(run, instances), *_missing(cards)]
+    return Section(label, origin, remarks, titled)
+
+
+def _remarks(run: Run, instances: Instances) -> Iterator[str]:
+    if not instances.from_the_start:
+        yield (
+            f'Only epochs {instances.epochs[0]} to {instances.epochs[-1]} '
+            'were kept of single images (keep_history=False): what was '
+            'excluded before is not known here. Train with keep_history=True '
+            'to see the whole run.'
+        )
+    if run.dry_run:
+        yield (
+            'A dry run excludes nothing. How many images were mastered is '
+            'in the curves; which ones is not kept.'
+        )
+    elif not instances.excluded.any():
+        yield 'Nothing was excluded in the epochs that were kept.'
+
+
+def _missing(cards: list[Card]) -> Iterator[str]:
+    missing = sum(card.picture is None for card in cards)
+    if missing:
+        yield (
+            f'{missing} of {len(cards)} image files were not found from the '
+            'folder in which this page was made.'
+        )
+
+
+def _card(instances: Instances, image: int, shared: str) -> Card:
+    path = instances.names[image]
+    picture = thumbnail(Path(path))
+    return Card(
+        name=path.removeprefix(shared).lstrip('/'),
+        facts=_facts(instances, image),
+        picture=data_uri(picture, 'jpeg') if picture else None,
+        curve=data_uri(loss_curve(instances, image)),
+    )
+
+
+def _shared_folder(paths: Sequence[str]) -> str:
+    """The folder that all images are in, at some depth; may be empty."""
+    folders = {os.path.dirname(path) for path in paths}  # noqa: PTH120
+    try:
+        return os.path.commonpath(folders)
+    except ValueError:  # absolute and relative ones
+        return ''
+
+
+def _facts(instances: Instances, image: int) -> str:
+    out = instances.excluded[:, image]
+    losses = instances.losses[:, image]
+    seen = losses[np.isfinite(losses)]
+    loss = f'last loss {seen[-1]:#.3g}' if len(seen) else 'never observed'
+    if not out.any():
+        return f'trained in all {len(out)} epochs, {loss}'
+    back = int(times_taken_back(instances.excluded)[image])
+    first = ''
+    if instances.from_the_start:
+        first = f'first in epoch {instances.epochs[out.argmax()]}, '
+    times = {0: 'never', 1: 'once'}.get(back, f'{back} times')
+    return (
+        f'out in {out.sum()} of {len(out)} epochs, {first}'
+        f'taken back {times}, {loss}'
+    )

@@ -1,0 +1,192 @@
+"""Metric and excluded images over epochs, after the paper's Figure 1."""
+
+import io
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from ies_mm.report.comparing.groups import Group
+from ies_mm.report.comparing.notes import Comparison
+from ies_mm.report.reading.methods import PLAIN
+from ies_mm.report.reading.runs import Run
+from ies_mm.report.showing.axis import PASS, axis_label, positions
+
+# Okabe and Ito's colours, which colour-blind readers tell apart; not the
+# yellow, which is too light for a line.
+PLAIN_COLOUR = '#404040'
+COLOURS = ('#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9')
+MARKERS = 'osD^vPX'
+STYLE: dict[Any, Any] = {
+    'axes.spines.top': False,
+    'axes.spines.right': False,
+    'axes.grid': True,
+    'axes.axisbelow': True,
+    'grid.color': '#e4e4e4',
+    'font.size': 10,
+    'legend.frameon': False,
+    # A dollar sign in a name is no formula.
+    'text.parse_math': False,
+}
+
+Curve = tuple[list[float], list[float]]
+Panel = Callable[[Axes, Comparison], None]
+
+
+@dataclass(frozen=True)
+class Look:
+    """How the lines of a group are drawn, the same in every panel."""
+
+    colour: str
+    marker: str
+    dashes: str
+
+
+def draw_curves(comparison: Comparison) -> bytes:
+    """Both panels side by side, a PNG."""
+    return _png(comparison, (metric_panel, count_panel), (10, 4.6))
+
+
+def draw_panel(comparison: Comparison, panel: Panel) -> bytes:
+    """One panel, a PNG that can also be read on a small screen."""
+    return _png(comparison, (panel,), (5, 4.4))
+
+
+def metric_panel(axes: Axes, comparison: Comparison) -> None:
+    """The metric: a mean and its sample deviation over seeds."""
+    runs = [run for row in comparison.rows for run in row.group.runs]
+    for group, look in _looks(comparison):
+        curves = [
+            _metric_curve(run, comparison.metric, runs) for run in group.runs
+        ]
+        _draw(axes, curves, look, group.label)
+    axes.set(
+        xlabel=axis_label(runs),
+        ylabel=comparison.metric or 'no validation yet',
+        title='Validation',
+    )
+
+
+def count_panel(axes: Axes, comparison: Comparison) -> None:
+    """Images left out; for a dry run those that would have been."""
+    runs = [run for row in comparison.rows for run in row.group.runs]
+    for group, look in _looks(comparison):
+        if not any(run.records for run in group.runs):
+            continue
+        curves = [_count_curve(run) for run in group.runs]
+        _draw(axes, curves, look, group.label)
+    dry = any(run.dry_run for run in runs)
+    counts = {r['instances'] for run in runs for r in run.records}
+    of = f' of {min(counts):,}' if len(counts) == 1 else ''
+    axes.set(
+        xlabel=PASS if axis_label(runs) != 'epoch' else 'epoch',
+        ylabel=f'images{of}',
+        title='Images excluded' + (' (dashed: mastered)' if dry else ''),
+    )
+    axes.set_ylim(bottom=0)
+
+
+def _png(
+    comparison: Comparison, panels: Sequence[Panel], size: tuple[float, float]
+) -> bytes:
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=size, layout='constrained')
+        for number, panel in enumerate(panels):
+            axes = figure.add_subplot(1, len(panels), number + 1)
+            panel(axes, comparison)
+            axes.set_xlim(left=0)
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        _add_legend(figure, columns=2 * len(panels))
+        return as_png(figure, dpi=160)
+
+
+def as_png(figure: Figure, dpi: int) -> bytes:
+    """The picture's file."""
+    file = io.BytesIO()
+    figure.savefig(file, format='png', dpi=dpi)
+    return file.getvalue()
+
+
+def _add_legend(figure: Figure, columns: int) -> None:
+    """One legend below; a line of the same label in two panels once."""
+    lines: dict[str, Any] = {}
+    for axes in figure.axes:
+        handles, labels = axes.get_legend_handles_labels()
+        lines |= dict(zip(labels, handles, strict=True))
+    if lines:
+        figure.legend(
+            list(lines.values()),
+            list(lines),
+            loc='outside lower center',
+            ncols=columns,
+        )
+
+
+def _looks(comparison: Comparison) -> Iterator[tuple[Group, Look]]:
+    """A colour for each config, whether its runs are finished or not."""
+    families: list[str] = []
+    for row in comparison.rows:
+        group = row.group
+        if group.family not in families:
+            families.append(group.family)
+        number = families.index(group.family)
+        colour = COLOURS[number % len(COLOURS)]
+        if group.method == PLAIN and number == 0:
+            colour = PLAIN_COLOUR
+        dashes = '--' if group.runs[0].dry_run else '-'
+        if not group.finished:
+            dashes = ':'
+        marker = MARKERS[number % len(MARKERS)]
+        yield group, Look(colour, marker, dashes)
+
+
+def _draw(axes: Axes, curves: Sequence[Curve], look: Look, label: str) -> None:
+    """The mean of curves, point by point, and a band of a deviation."""
+    length = min(len(values) for _, values in curves)
+    if not length:
+        return
+    places = np.mean([where[:length] for where, _ in curves], axis=0)
+    values = np.array([values[:length] for _, values in curves])
+    mean = values.mean(axis=0)
+    axes.plot(
+        places,
+        mean,
+        color=look.colour,
+        linestyle=look.dashes,
+        marker=look.marker,
+        markersize=4,
+        label=label,
+    )
+    if len(curves) > 1:
+        spread = values.std(axis=0, ddof=1)
+        axes.fill_between(
+            places,
+            mean - spread,
+            mean + spread,
+            color=look.colour,
+            alpha=0.18,
+            linewidth=0,
+        )
+
+
+def _metric_curve(run: Run, metric: str | None, runs: Sequence[Run]) -> Curve:
+    points = run.points.get(metric or '', {})
+    return positions(run, list(points), runs), list(points.values())
+
+
+def _count_curve(run: Run) -> Curve:
+    if run.dry_run:
+        # What is mastered after an epoch would be out in the next one.
+        return (
+            [record['epoch'] + 1.0 for record in run.records[:-1]],
+            [float(record['mastered']) for record in run.records[:-1]],
+        )
+    return (
+        [float(record['epoch']) for record in run.records],
+        [float(record['excluded']) for record in run.records],
+    )

@@ -1,0 +1,57 @@
+"""The comparison as one HTML page that needs no other file."""
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from ies_mm.report.comparing.figures import best, last, spread
+from ies_mm.report.comparing.notes import Comparison
+from ies_mm.report.reading.runs import Run
+from ies_mm.report.showing.cards import sections_of
+from ies_mm.report.showing.curves import count_panel, draw_panel, metric_panel
+from ies_mm.report.showing.pictures import data_uri
+from ies_mm.report.showing.table import (
+    UNKNOWN,
+    cells,
+    metric_text,
+    seconds_text,
+)
+
+
+def render_page(comparison: Comparison) -> bytes:
+    """The page."""
+    environment = Environment(
+        loader=PackageLoader('ies_mm.report.showing', '.'),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    text = environment.get_template('page.html.j2').render(
+        metric=comparison.metric,
+        rows=[cells(row) for row in comparison.rows],
+        runs=[
+            _run_cells(row.group.label, run, comparison.metric)
+            for row in comparison.rows
+            for run in row.group.runs
+        ],
+        notes=comparison.notes,
+        metric_curve=data_uri(draw_panel(comparison, metric_panel)),
+        count_curve=data_uri(draw_panel(comparison, count_panel)),
+        sections=list(sections_of(comparison)),
+    )
+    # Names of files need not be Unicode.
+    return text.encode(errors='replace')
+
+
+def _run_cells(label: str, run: Run, metric: str | None) -> list[str]:
+    """The texts of a run's row in the table of runs."""
+    return [
+        label,
+        str(run.work_dir),
+        UNKNOWN if run.seed is None else str(run.seed),
+        str(run.progress),
+        metric_text(spread([best(run, metric)])),
+        metric_text(spread([last(run, metric)])),
+        f'{run.saved:.1%}' if run.records else UNKNOWN,
+        seconds_text(spread([run.total_seconds])),
+        seconds_text(spread([run.training_wall])),
+    ]

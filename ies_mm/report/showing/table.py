@@ -1,0 +1,111 @@
+"""The comparison as lines of text, at most 120 columns wide."""
+
+import textwrap
+from collections.abc import Sequence
+
+from ies_mm.report.comparing.figures import Figures, Spread
+from ies_mm.report.comparing.notes import Comparison, Row
+
+HEADINGS = (
+    'method', 'runs', 'best', 'last', 'saved', 'forward only',
+    'training', 'refresh', 'decision', 'total', 'speed up', 'of limit',
+)  # fmt: skip
+LABEL_WIDTH = 16
+NOTE_WIDTH = 100
+UNKNOWN = '-'
+
+
+def table(comparison: Comparison) -> str:
+    """The rows and the notes."""
+    lines = _aligned([cells(row) for row in comparison.rows])
+    above = 'no run has been validated yet'
+    if comparison.metric:
+        above = f'metric: {comparison.metric} (higher is better)'
+    notes = [_wrapped_note(note) for note in comparison.notes]
+    return '\n'.join([above, '', *lines, '', *notes]).rstrip()
+
+
+def cells(row: Row) -> list[str]:
+    """The texts of a row, one for each of ``HEADINGS``."""
+    figures, gain = row.figures, row.speed_up
+    selected = row.group.runs[0].selected
+    saves = gain is not None and figures.saved.mean > 0
+    return [
+        row.group.label,
+        str(len(row.group.runs)),
+        metric_text(figures.best),
+        metric_text(figures.last),
+        f'{figures.saved.mean:.1%}' if selected else UNKNOWN,
+        f'{figures.forward_only.mean:,.0f}' if selected else UNKNOWN,
+        _training_text(figures),
+        seconds_text(figures.refresh_seconds),
+        seconds_text(figures.decision_seconds),
+        seconds_text(figures.total_seconds),
+        f'{gain.factor:.2f}x' if gain else UNKNOWN,
+        f'{gain.share:.0%}' if gain and saves else UNKNOWN,
+    ]
+
+
+def metric_text(spread: Spread | None) -> str:
+    """Mean and deviation; percentages have two decimals, fractions three."""
+    if spread is None:
+        return UNKNOWN
+    decimals = 2 if abs(spread.mean) > 1 else 3
+    text = f'{spread.mean:.{decimals}f}'
+    if spread.deviation is None:
+        return text
+    return f'{text} ± {spread.deviation:.{decimals}f}'
+
+
+def seconds_text(spread: Spread | None) -> str:
+    """Mean seconds; those below ten with a decimal."""
+    if spread is None:
+        return UNKNOWN
+    if 0 < spread.mean < 0.05:
+        return '<0.1'
+    return f'{spread.mean:,.{1 if spread.mean < 10 else 0}f}'
+
+
+def _training_text(figures: Figures) -> str:
+    """In brackets where it is wall time, which holds more."""
+    text = seconds_text(figures.training_seconds)
+    is_wall = figures.refresh_seconds is None and text != UNKNOWN
+    return f'({text})' if is_wall else text
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    heading = [[*title.split(' '), ''][:2] for title in HEADINGS]
+    top = [first for first, _ in heading]
+    below = [second for _, second in heading]
+    widths = [
+        max(map(len, column)) for column in zip(top, below, *rows, strict=True)
+    ]
+    widths[0] = min(widths[0], LABEL_WIDTH)
+    lines = [_line(top, widths), _line(below, widths)]
+    lines.append('-' * len(lines[0]))
+    for row in rows:
+        lines += _row_lines(row, widths)
+    return lines
+
+
+def _row_lines(row: Sequence[str], widths: Sequence[int]) -> list[str]:
+    """A long label goes on in the next line."""
+    label, *more = textwrap.wrap(row[0], widths[0]) or ['']
+    return [_line([label, *row[1:]], widths), *more]
+
+
+def _line(texts: Sequence[str], widths: Sequence[int]) -> str:
+    label = texts[0].ljust(widths[0])
+    pairs = zip(texts[1:], widths[1:], strict=True)
+    return '  '.join([label, *(text.rjust(width) for text, width in pairs)])
+
+
+def _wrapped_note(note: str) -> str:
+    # A path is never broken.
+    return textwrap.fill(
+        note,
+        NOTE_WIDTH,
+        subsequent_indent='  ',
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

@@ -1,0 +1,163 @@
+"""Which runs belong together, and what they are called."""
+
+from pathlib import Path
+
+import pytest
+from work_dirs import (
+    config_of,
+    epoch_scalars,
+    ies_run,
+    plain_run,
+    write_start,
+)
+
+from ies_mm.report.comparing.groups import Group, baselines_of, group_runs
+from ies_mm.report.reading.runs import read_run
+
+
+def groups_of(*work_dirs: Path) -> list[Group]:
+    return group_runs([read_run(path) for path in work_dirs])
+
+
+def members(groups: list[Group]) -> dict[str, list[str]]:
+    return {g.label: [run.work_dir.name for run in g.runs] for g in groups}
+
+
+def configured(work_dir: Path, config: dict) -> Path:
+    """A finished plain run with a config of its own."""
+    return write_start(work_dir, config, epoch_scalars({4: 0.5}, 4))
+
+
+def test_runs_that_differ_by_seed_are_one_group(tmp_path: Path) -> None:
+    groups = groups_of(
+        ies_run(tmp_path / 'a', seed=1),
+        plain_run(tmp_path / 'b', seed=2),
+        ies_run(tmp_path / 'c', seed=0),
+        plain_run(tmp_path / 'd', seed=0),
+    )
+    assert members(groups) == {'plain': ['d', 'b'], 'IES': ['c', 'a']}
+
+
+@pytest.mark.parametrize(
+    ('key', 'value'),
+    [
+        ('work_dir', 'elsewhere'),
+        ('experiment_name', 'another'),
+        ('launcher', 'pytorch'),
+        ('log_level', 'DEBUG'),
+        ('test_dataloader', {'batch_size': 9}),
+        ('custom_imports', {'imports': ['a']}),
+        ('default_hooks__logger__interval', 1),
+        ('default_hooks__ies__keep_history', True),
+    ],
+)
+def test_what_changes_no_training_makes_no_group(
+    tmp_path: Path, key: str, value: object
+) -> None:
+    one, two = config_of(hook={}), config_of(1, {}, **{key: value})
+    groups = groups_of(
+        configured(tmp_path / 'a', one), configured(tmp_path / 'b', two)
+    )
+    assert len(groups) == 1
+
+
+def test_settings_that_differ_are_in_the_label(tmp_path: Path) -> None:
+    groups = groups_of(
+        ies_run(tmp_path / 'a', hook={'delta': 0.1}),
+        ies_run(tmp_path / 'b', hook={'delta': 0.2, 'begin': 3}),
+        plain_run(tmp_path / 'c'),
+    )
+    labels = ['plain', 'IES begin=- delta=0.1', 'IES begin=3 delta=0.2']
+    assert [group.label for group in groups] == labels
+
+
+def test_settings_of_the_method_come_first(tmp_path: Path) -> None:
+    groups = groups_of(
+        configured(tmp_path / 'a', config_of(0, {'delta': 1}, auto='x')),
+        configured(tmp_path / 'b', config_of(0, {'delta': 2}, auto='y')),
+    )
+    labels = ['IES delta=1 auto=x', 'IES delta=2 auto=y']
+    assert [group.label for group in groups] == labels
+
+
+def test_a_helper_variable_is_not_named_twice(tmp_path: Path) -> None:
+    """OpenMMLab's configs keep max_epochs in a variable as well."""
+    short = config_of(max_epochs=4)
+    long = config_of(max_epochs=2, train_cfg__max_epochs=2)
+    groups = groups_of(
+        configured(tmp_path / 'a', short), configured(tmp_path / 'b', long)
+    )
+    labels = ['plain max_epochs=4', 'plain max_epochs=2 *']
+    assert [group.label for group in groups] == labels
+
+
+def test_a_dry_run_is_a_method(tmp_path: Path) -> None:
+    groups = groups_of(
+        ies_run(tmp_path / 'a'), ies_run(tmp_path / 'b', hook={'dry_run': 1})
+    )
+    assert members(groups) == {'IES': ['a'], 'IES dry run': ['b']}
+
+
+def test_unfinished_runs_are_not_pooled(tmp_path: Path) -> None:
+    groups = groups_of(
+        ies_run(tmp_path / 'new', values={2: 0.5}),
+        ies_run(tmp_path / 'newer', values={2: 0.5}, seed=1),
+        ies_run(tmp_path / 'old', seed=2),
+    )
+    assert members(groups) == {
+        'IES': ['old'],
+        'IES new *': ['new'],
+        'IES newer *': ['newer'],
+    }
+    # They are still runs of the same config, and get the same colour.
+    assert {group.family for group in groups} == {'IES'}
+
+
+def test_a_single_unfinished_run_needs_no_name(tmp_path: Path) -> None:
+    groups = groups_of(
+        ies_run(tmp_path / 'a'), ies_run(tmp_path / 'b', values={2: 0.5})
+    )
+    assert [group.label for group in groups] == ['IES', 'IES *']
+
+
+def baselines(groups: list[Group], label: str) -> list[str]:
+    own = next(group for group in groups if group.label == label)
+    return [group.label for group in baselines_of(own, groups)]
+
+
+def test_the_only_plain_group_is_the_baseline(tmp_path: Path) -> None:
+    other = config_of(train_dataloader__batch_size=16)
+    groups = groups_of(
+        ies_run(tmp_path / 'a'), configured(tmp_path / 'b', other)
+    )
+    assert baselines(groups, 'IES') == ['plain']
+    assert baselines(groups, 'plain') == ['plain']
+
+
+def test_of_plain_groups_the_one_with_the_same_config(tmp_path: Path) -> None:
+    large = config_of(train_dataloader__batch_size=16)
+    small = config_of()
+    groups = groups_of(
+        configured(tmp_path / 'a', large),
+        configured(tmp_path / 'b', small),
+        ies_run(tmp_path / 'c'),
+    )
+    assert baselines(groups, 'IES') == ['plain batch_size=2']
+
+
+def test_without_a_finished_plain_run_there_is_none(tmp_path: Path) -> None:
+    groups = groups_of(
+        ies_run(tmp_path / 'a'), plain_run(tmp_path / 'b', values={2: 0.5})
+    )
+    assert baselines(groups, 'IES') == []
+
+
+def test_none_of_several_fits(tmp_path: Path) -> None:
+    two = config_of(train_dataloader__batch_size=4)
+    three = config_of(train_dataloader__batch_size=8)
+    groups = groups_of(
+        configured(tmp_path / 'a', two),
+        configured(tmp_path / 'b', three),
+        ies_run(tmp_path / 'c'),
+    )
+    assert baselines(groups, 'IES') == []

@@ -1,0 +1,117 @@
+"""The page holds all that it shows, and shows names as they are."""
+
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from work_dirs import ies_run, plain_run, write_instances
+
+from ies_mm.report.comparing.comparison import compare_runs
+from ies_mm.report.showing.page import render_page
+
+EVIL = '<script>alert("x")</script>.png'
+ROWS = [[1, 1, 1], [1, 0, 0], [1, 1, 0], [1, 0, 0]]
+
+
+class Reader(HTMLParser):
+    """Tags, addresses and text of a page."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.sources: list[str] = []
+        self.text: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(
+        self, tag: str, attrs: list[tuple[str, str | None]]
+    ) -> None:
+        self.tags.append(tag)
+        self.sources += [v or '' for k, v in attrs if k in ('src', 'href')]
+
+    def handle_data(self, data: str) -> None:
+        if data.strip():
+            self.text.append(' '.join(data.split()))
+
+
+def page_of(*work_dirs: Path) -> Reader:
+    return Reader(render_page(compare_runs(work_dirs)).decode())
+
+
+def run_with_images(tmp_path: Path, first_epoch: int = 1) -> Path:
+    """Three images: one file, one that is gone, one with a wicked name."""
+    images = tmp_path / 'images'
+    images.mkdir()
+    Image.new('RGB', (640, 480)).save(images / 'a.png')
+    names = [f'{images}/{name}' for name in ('a.png', 'gone.png', EVIL)]
+    excluded = (0,) * (first_epoch - 1) + (0, 2, 1, 2)
+    work_dir = ies_run(tmp_path / 'ies', excluded=excluded)
+    write_instances(work_dir, names, ROWS, first_epoch=first_epoch)
+    return work_dir
+
+
+def test_the_page_needs_no_other_file(tmp_path: Path) -> None:
+    page = page_of(plain_run(tmp_path / 'a'), run_with_images(tmp_path))
+    # Two pictures of curves; 2, 2, 1 and 1 cards, of which one has a file.
+    assert len(page.sources) == 2 + 6 + 1
+    assert all(source.startswith('data:image/') for source in page.sources)
+    assert not {'script', 'link', 'iframe'} & set(page.tags)
+
+
+def test_names_are_escaped(tmp_path: Path) -> None:
+    work_dir = run_with_images(tmp_path).rename(tmp_path / '<b>run')
+    page = page_of(work_dir)
+    assert EVIL in page.text
+    assert 'script' not in page.tags
+    assert str(work_dir) in page.text
+
+
+def test_facts_and_placeholders(tmp_path: Path) -> None:
+    page = page_of(run_with_images(tmp_path))
+    assert page.text.count('no file') == 5
+    fact = 'out in 2 of 4 epochs, first in epoch 2, taken back once, last '
+    assert f'{fact}loss 1.00' in page.text
+    assert 'trained in all 4 epochs, last loss 1.00' in page.text
+    assert any('5 of 6 image files were not' in text for text in page.text)
+
+
+def test_a_run_of_which_the_last_epochs_were_kept_says_so(
+    tmp_path: Path,
+) -> None:
+    page = page_of(run_with_images(tmp_path, first_epoch=7))
+    assert any('Only epochs 7 to 10 were kept' in text for text in page.text)
+    assert 'Excluded first' not in page.text
+    assert not any('first in epoch' in text for text in page.text)
+
+
+def test_a_dry_run_does_not_pretend(tmp_path: Path) -> None:
+    work_dir = ies_run(tmp_path, hook={'dry_run': True}, excluded=(0,) * 4)
+    write_instances(work_dir, ['a'], [[1]] * 4)
+    page = page_of(work_dir)
+    assert any('A dry run excludes nothing' in text for text in page.text)
+    assert 'Never excluded' not in page.text
+
+
+def test_a_run_without_instances_says_so(tmp_path: Path) -> None:
+    page = page_of(ies_run(tmp_path))
+    assert any('Nothing was kept of its images' in t for t in page.text)
+
+
+@pytest.mark.parametrize(
+    'names', [['a', '/b', 'c'], ['', 'x\0y', '.'], ['\udcff.png', 'b', 'c']]
+)
+def test_names_of_any_kind(tmp_path: Path, names: list[str]) -> None:
+    work_dir = ies_run(tmp_path, excluded=(0, 2, 1, 2))
+    write_instances(work_dir, names, ROWS)
+    page_of(work_dir)
+
+
+def test_the_table_is_there(tmp_path: Path) -> None:
+    plain = plain_run(tmp_path / 'a', train=20)
+    page = page_of(plain, ies_run(tmp_path / 'b', train=10, saved=0.5))
+    begin = page.text.index('IES')
+    assert page.text[begin : begin + 12] == [
+        'IES', '1', '0.600', '0.600', '50.0%', '12', '20', '4.0', '2.0', '40',
+        '2.00x', '100%',
+    ]  # fmt: skip
