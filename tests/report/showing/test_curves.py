@@ -113,7 +113,7 @@ def test_a_run_without_a_validation_has_no_line(tmp_path: Path) -> None:
     assert list(lines) == ['plain']
 
 
-@pytest.mark.parametrize('label', ['$x$ $', '_hidden', '<b>'])
+@pytest.mark.parametrize('label', [r'$\nosuch$', '_hidden', '<b>'])
 def test_the_picture_of_any_names(tmp_path: Path, label: str) -> None:
     run = ies_run(tmp_path)
     (tmp_path / 'ies' / 'epochs.jsonl').unlink()
