@@ -2,6 +2,7 @@
 """Make a small VOC data set, train it four ways, compare the runs."""
 
 import argparse
+import os
 import re
 import shutil
 import subprocess
@@ -28,26 +29,34 @@ def main() -> None:
     """Data, four trainings, the table and the page."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument('--seed', type=int, default=0, help='of the runs')
-    seed = f'randomness.seed={arguments.parse_args().seed}'
-    make_data()
+    arguments.add_argument(
+        '--images',
+        type=int,
+        default=64,
+        help='to train on; the more, the longer',
+    )
+    args = arguments.parse_args()
+    os.chdir(ROOT)
+    seed = f'randomness.seed={args.seed}'
+    make_data(args.images)
     plain = train('plain', PLAIN, seed)
     ies = train('ies', IES, seed)
     infobatch = train('infobatch', INFOBATCH, seed)
     # The control: as many images left out as IES did, by nobody's choice.
-    saved = read_epochs(ROOT / ies)[-1]['saved']
+    saved = read_epochs(ies)[-1]['saved']
     ratio = f'default_hooks.ies.ratio={saved:.4f}'
     random = train('random', RANDOM, seed, ratio)
-    runs = [ROOT / run for run in (plain, ies, infobatch, random)]
-    print(f'\n{table(compare(runs, ROOT / WORK / "compare"))}\n')
+    runs = (plain, ies, infobatch, random)
+    print(f'\n{table(compare(runs, WORK / "compare"))}\n')
     print(f'The page with pictures: {WORK}/compare/compare.html')
     print('What this shows and what it cannot show: docs/demo.md')
 
 
-def make_data() -> None:
+def make_data(images: int) -> None:
     """The images, the same in every run of the demo."""
     command = [sys.executable, 'tools/make_voc.py', str(DATA)]
-    command += ['--images', '120', '--seed', '0']
-    if subprocess.run(command, cwd=ROOT, check=False).returncode:
+    command += ['--images', str(images), '--seed', '0']
+    if subprocess.run(command, check=False).returncode:
         sys.exit(1)
 
 
@@ -58,16 +67,16 @@ def train(name: str, config: Path, *options: str) -> Path:
         Path: Its work directory.
     """
     work_dir = WORK / name
-    shutil.rmtree(ROOT / work_dir, ignore_errors=True)
-    (ROOT / work_dir).mkdir(parents=True)
-    epochs = Config.fromfile(ROOT / config).train_cfg.max_epochs
+    shutil.rmtree(work_dir, ignore_errors=True)
+    work_dir.mkdir(parents=True)
+    epochs = Config.fromfile(config).train_cfg.max_epochs
     command = [sys.executable, 'tools/train.py', str(config)]
     command += ['--work-dir', str(work_dir), '--cfg-options', *options]
-    log = ROOT / work_dir / 'output.log'
+    log = work_dir / 'output.log'
     started = time.monotonic()
     with log.open('w') as output:
         process = subprocess.Popen(
-            command, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT
+            command, stdout=output, stderr=subprocess.STDOUT
         )
         while process.poll() is None:
             time.sleep(1)

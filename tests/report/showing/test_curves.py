@@ -8,6 +8,12 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
+
+from ies_mm.report.comparing.comparison import compare_runs
+from ies_mm.report.comparing.notes import Comparison
+from ies_mm.report.reading.runs import read_run
+from ies_mm.report.showing.axis import axis_label, positions
+from ies_mm.report.showing.curves import count_panel, draw_curves, metric_panel
 from work_dirs import (
     config_of,
     ies_run,
@@ -16,12 +22,6 @@ from work_dirs import (
     write_records,
     write_start,
 )
-
-from ies_mm.report.comparing.comparison import compare_runs
-from ies_mm.report.comparing.notes import Comparison
-from ies_mm.report.reading.runs import read_run
-from ies_mm.report.showing.axis import axis_label, positions
-from ies_mm.report.showing.curves import count_panel, draw_curves, metric_panel
 
 Lines = dict[str, list[tuple[float, float]]]
 
