@@ -1,5 +1,7 @@
 """Heads and losses of the classifiers whose losses are captured."""
 
+from torch import nn
+
 from small_cls import (
     CHANNELS,
     CLASSES,
@@ -7,7 +9,6 @@ from small_cls import (
     cls_batch,
     cls_head_config,
 )
-from torch import nn
 
 IMAGES = 9
 WEIGHTS = [0.2, 1.0, 3.0, 0.7, 1.5]

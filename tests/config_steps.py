@@ -3,7 +3,6 @@
 import copy
 from typing import Any
 
-import small
 import torch
 from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
@@ -11,6 +10,8 @@ from mmengine.structures import PixelData
 from mmpretrain.structures import DataSample
 from mmseg.structures import SegDataSample
 from torch import Tensor, nn
+
+import small
 
 # Smaller images than the configs have, so that a step takes a second.
 SIDES = dict(mmpretrain=64, mmseg=65)

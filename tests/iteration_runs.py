@@ -6,6 +6,7 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
+
 from runs import FixedSelection
 from task_runs import classifier_config, in_iterations
 

@@ -8,16 +8,16 @@ from typing import Any
 
 import numpy as np
 import torch
-import transforms  # noqa: F401
 from mmdet.registry import DATASETS
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
-from small import faster_rcnn_config
 
+import transforms  # noqa: F401
 from ies_mm.core import Selection
 from ies_mm.engine import IESHook
+from small import faster_rcnn_config
 
 
 class FixedSelection(IESHook):

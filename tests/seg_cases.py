@@ -4,13 +4,14 @@ import copy
 from typing import Any
 
 import pytest
+from torch import nn
+
 from small_seg import (
     build_segmentor,
     head_config,
     seg_batch,
     segmentor_config,
 )
-from torch import nn
 
 MARKS = [
     pytest.mark.filterwarnings('ignore:Default ..avg_non_ignore'),

@@ -12,7 +12,6 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 import torch
-from config_steps import build, skeleton, step
 from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import (
@@ -32,6 +31,7 @@ from torch.optim.lr_scheduler import (
     MultiStepLR,
 )
 
+from config_steps import build, skeleton, step
 from ies_mm.losses import capture_per_image_losses
 
 CONFIGS = Path(__file__).parents[1] / 'configs'

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from iteration_runs import IMAGES
 from task_runs import make_folders, make_maps
 

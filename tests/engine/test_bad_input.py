@@ -9,11 +9,11 @@ import pytest
 from mmengine.device import get_device
 from mmengine.registry import LOOPS
 from mmengine.runner import BaseLoop
-from runs import ies_config, plain_config, train
 
 from ies_mm.engine import IESHook
 from ies_mm.engine.preflight import check_config
 from ies_mm.errors import ConfigError
+from runs import ies_config, plain_config, train
 
 TRAIN = Path(__file__).parents[2] / 'tools' / 'train.py'
 

@@ -9,13 +9,6 @@ import torch
 from mmengine.config import Config
 from mmengine.hooks import EarlyStoppingHook
 from mmengine.runner import Runner
-from runs import epochs_of, instances_of, parameters, train, with_hook
-from task_runs import (
-    classifier_config,
-    in_iterations,
-    make_folders,
-    with_sampler,
-)
 
 from ies_mm.core.reference import ReferenceInfoBatch
 from ies_mm.engine import (
@@ -25,6 +18,13 @@ from ies_mm.engine import (
     RandomRemovalHook,
     SelectiveBackpropHook,
     SmallLossRescaleHook,
+)
+from runs import epochs_of, instances_of, parameters, train, with_hook
+from task_runs import (
+    classifier_config,
+    in_iterations,
+    make_folders,
+    with_sampler,
 )
 
 IMAGES = 13

@@ -6,6 +6,15 @@ import numpy as np
 import pytest
 import torch
 from mmengine.dataset import pseudo_collate
+from torch.utils.data import DataLoader, TensorDataset
+
+from ies_mm.engine.identity import (
+    TAG,
+    InstanceMap,
+    batch_instances,
+    mixing_transforms,
+)
+from ies_mm.errors import ConfigError
 from runs import (
     build_dataset as build,
 )
@@ -16,15 +25,6 @@ from runs import (
     instances_of,
     train,
 )
-from torch.utils.data import DataLoader, TensorDataset
-
-from ies_mm.engine.identity import (
-    TAG,
-    InstanceMap,
-    batch_instances,
-    mixing_transforms,
-)
-from ies_mm.errors import ConfigError
 
 
 def repeat(times: int, dataset: dict) -> dict:

@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 import torch
-from iteration_runs import OUT, PLAIN, Ends, always, plain
 from mmengine.config import Config
 from mmengine.runner import loops
+
+from ies_mm.errors import ConfigError
+from iteration_runs import OUT, PLAIN, Ends, always, plain
 from runs import (
     epochs_of,
     parameters,
@@ -21,8 +23,6 @@ from task_runs import (
     with_ies,
     with_sampler,
 )
-
-from ies_mm.errors import ConfigError
 
 
 @pytest.mark.parametrize('seed', [7, None])

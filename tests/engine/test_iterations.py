@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 import torch
-from iteration_runs import IMAGES, OUT, PLAIN, Ends, always, plain
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
+
+from iteration_runs import IMAGES, OUT, PLAIN, Ends, always, plain
 from runs import (
     FixedSelection,
     epochs_of,

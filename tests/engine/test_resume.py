@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.config import Config
-from runs import epochs_of, ies_config, instances_of, plain_config, train
 
 from ies_mm.errors import ConfigError
+from runs import epochs_of, ies_config, instances_of, plain_config, train
 
 
 def deterministic(voc: Path, work_dir: Path) -> Config:

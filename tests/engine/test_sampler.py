@@ -7,11 +7,11 @@ import pytest
 import torch
 from mmengine.dataset import DefaultSampler
 from mmengine.registry import DATA_SAMPLERS
-from runs import build_dataset, dataset_config
 from torch.utils.data import BatchSampler
 
 from ies_mm.core import Selection
 from ies_mm.engine import IESSampler
+from runs import build_dataset, dataset_config
 
 
 class Images:

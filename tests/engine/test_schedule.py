@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
+
 from runs import FixedSelection, train, with_hook
 from task_runs import classifier_config, make_folders, with_sampler
 

@@ -10,6 +10,9 @@ import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
+
+from ies_mm.engine import SelectiveBackpropHook, selective_backprop
+from ies_mm.errors import ConfigError
 from runs import (
     epochs_of,
     instances_of,
@@ -25,9 +28,6 @@ from task_runs import (
     segmentor_config,
     with_sampler,
 )
-
-from ies_mm.engine import SelectiveBackpropHook, selective_backprop
-from ies_mm.errors import ConfigError
 
 IMAGES = 13
 

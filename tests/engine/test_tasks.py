@@ -8,6 +8,9 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+
+from ies_mm.engine.preflight import check_config
+from ies_mm.errors import ConfigError
 from runs import FixedSelection, epochs_of, instances_of, train, with_hook
 from task_runs import (
     classifier_config,
@@ -17,9 +20,6 @@ from task_runs import (
     with_ies,
     with_sampler,
 )
-
-from ies_mm.engine.preflight import check_config
-from ies_mm.errors import ConfigError
 
 
 @pytest.fixture(scope='module')

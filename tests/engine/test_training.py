@@ -8,6 +8,10 @@ import pytest
 import torch
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
+from tensorboard.backend.event_processing.event_accumulator import (
+    EventAccumulator,
+)
+
 from runs import (
     FixedSelection,
     epochs_of,
@@ -17,9 +21,6 @@ from runs import (
     plain_config,
     train,
     with_hook,
-)
-from tensorboard.backend.event_processing.event_accumulator import (
-    EventAccumulator,
 )
 
 ALWAYS = dict(delta=1e9)

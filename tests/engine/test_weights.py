@@ -10,11 +10,11 @@ from mmengine.config import Config
 from mmengine.optim import OptimWrapper
 from mmengine.registry import OPTIM_WRAPPERS
 from mmengine.runner import Runner
-from runs import parameters, plain_config, train, with_hook
-from task_runs import classifier_config, segmentor_config, with_sampler
 
 from ies_mm.core import Selection
 from ies_mm.engine import RandomRemovalHook
+from runs import parameters, plain_config, train, with_hook
+from task_runs import classifier_config, segmentor_config, with_sampler
 
 
 class Weighted(RandomRemovalHook):

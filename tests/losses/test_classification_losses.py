@@ -3,10 +3,10 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from cls_cases import CASES, WEIGHTS, model_and_data
-from loss_checks import check_against_each_image_alone, close, run
 
+from cls_cases import CASES, WEIGHTS, model_and_data
 from ies_mm.losses import capture_per_image_losses
+from loss_checks import check_against_each_image_alone, close, run
 
 
 @pytest.mark.parametrize('name', CASES)

@@ -4,18 +4,18 @@ from typing import Any
 
 import pytest
 import torch.nn.functional as F
-from cls_cases import CE, SEESAW, SMOOTH, data_of
-from loss_checks import run
 from mmpretrain.models.heads import (
     EfficientFormerClsHead,
     LinearClsHead,
     MultiLabelLinearClsHead,
 )
-from small_cls import CHANNELS, CLASSES, build_classifier, cls_head_config
 from torch import Tensor, nn
 
+from cls_cases import CE, SEESAW, SMOOTH, data_of
 from ies_mm.errors import UnsupportedModelError
 from ies_mm.losses import capture_per_image_losses, check_supported
+from loss_checks import run
+from small_cls import CHANNELS, CLASSES, build_classifier, cls_head_config
 
 
 @pytest.mark.parametrize('reduction', ['sum', 'none'])

@@ -2,7 +2,10 @@
 
 import pytest
 import torch
+from torch import Tensor, nn
+
 from cls_cases import IMAGES, SEESAW, data_of
+from ies_mm.losses import capture_per_image_losses
 from loss_checks import (
     check_gradient_of_summed_shares,
     check_nested_captures,
@@ -11,9 +14,6 @@ from loss_checks import (
     run,
 )
 from small_cls import CHANNELS, CLASSES, build_classifier, cls_head_config
-from torch import Tensor, nn
-
-from ies_mm.losses import capture_per_image_losses
 
 
 def seesaw_models(conformer: bool = False) -> list[nn.Module]:

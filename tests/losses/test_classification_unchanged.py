@@ -1,7 +1,9 @@
 """Losses of classifiers: capturing them changes nothing else."""
 
 import pytest
+
 from cls_cases import CASES, IMAGES, model_and_data
+from ies_mm.losses import capture_per_image_losses
 from loss_checks import (
     check_gradient_of_summed_shares,
     check_half_precision,
@@ -12,8 +14,6 @@ from loss_checks import (
     patched,
     run,
 )
-
-from ies_mm.losses import capture_per_image_losses
 
 
 @pytest.mark.parametrize('name', CASES)

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 import torch
-from loss_checks import patched
 from mmdet.models.task_modules.samplers import RandomSampler
-from small import batch, build, faster_rcnn_config
 from torch import Tensor, nn
 
 from ies_mm.errors import UnsupportedModelError
 from ies_mm.losses import capture_per_image_losses, check_supported
+from loss_checks import patched
+from small import batch, build, faster_rcnn_config
 
 SIZES = [(96, 128), (128, 96), (64, 80), (100, 101)]
 BOXES = [1, 3, 2, 6]

@@ -6,17 +6,17 @@ from typing import Any
 
 import pytest
 import torch
+from mmseg.models.decode_heads import PointHead
+from torch import Tensor
+
+from ies_mm.losses import capture_per_image_losses
 from loss_checks import (
     captured_losses,
     check_against_each_image_alone,
     close,
     run,
 )
-from mmseg.models.decode_heads import PointHead
 from seg_cases import CONFIGS, MARKS, SIZES, TERMS, build, data_of
-from torch import Tensor
-
-from ies_mm.losses import capture_per_image_losses
 
 pytestmark = MARKS
 

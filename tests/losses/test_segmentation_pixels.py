@@ -5,8 +5,11 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from loss_checks import captured_losses, check_same_terms, close, run
 from mmseg.structures.sampler import OHEMPixelSampler
+from torch import Tensor, nn
+
+from ies_mm.losses import capture_per_image_losses
+from loss_checks import captured_losses, check_same_terms, close, run
 from seg_cases import (
     CONFIGS,
     MARKS,
@@ -17,9 +20,6 @@ from seg_cases import (
     data_of,
 )
 from small_seg import IGNORED, head_config, labels_of, segmentor_config
-from torch import Tensor, nn
-
-from ies_mm.losses import capture_per_image_losses
 
 pytestmark = MARKS
 

@@ -3,15 +3,15 @@
 from typing import Any
 
 import pytest
-from loss_checks import hooks, patched
 from mmseg.models.decode_heads import FCNHead
 from mmseg.models.losses import CrossEntropyLoss
-from seg_cases import CONFIGS, MARKS, build, ce, lovasz
-from small_seg import head_config, segmentor_config
 from torch import Tensor
 
 from ies_mm.errors import UnsupportedModelError
 from ies_mm.losses import check_supported
+from loss_checks import hooks, patched
+from seg_cases import CONFIGS, MARKS, build, ce, lovasz
+from small_seg import head_config, segmentor_config
 
 pytestmark = MARKS
 

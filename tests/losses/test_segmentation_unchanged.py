@@ -3,6 +3,9 @@
 import copy
 
 import pytest
+from torch import nn
+
+from ies_mm.losses import capture_per_image_losses
 from loss_checks import (
     check_gradient_of_summed_shares,
     check_half_precision,
@@ -15,9 +18,6 @@ from loss_checks import (
 )
 from seg_cases import CONFIGS, MARKS, TERMS, build, data_of
 from small_seg import build_segmentor
-from torch import nn
-
-from ies_mm.losses import capture_per_image_losses
 
 pytestmark = MARKS
 

@@ -6,15 +6,15 @@ from collections.abc import Callable
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ies_mm.losses import capture_per_image_losses, weight_per_image_losses
 from loss_checks import gradient, patched, run
 from seg_cases import CONFIGS, MARKS
 from seg_cases import build as build_seg
 from seg_cases import data_of as seg_data
 from small import batch, build, faster_rcnn_config
 from small_cls import build_classifier, cls_batch, cls_head_config
-from torch import Tensor, nn
-
-from ies_mm.losses import capture_per_image_losses, weight_per_image_losses
 
 pytestmark = MARKS
 WEIGHTS = torch.tensor([2.0, 1.0, 0.0, 0.5])

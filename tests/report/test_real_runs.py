@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 from mmengine.config import Config
+
+from ies_mm.report.compare import compare, table
+from ies_mm.report.reading.runs import read_run
 from runs import FixedSelection, train, with_hook
 from task_runs import (
     classifier_config,
@@ -12,9 +15,6 @@ from task_runs import (
     make_folders,
     with_sampler,
 )
-
-from ies_mm.report.compare import compare, table
-from ies_mm.report.reading.runs import read_run
 
 IMAGES = 16
 TOP1 = 'accuracy/top1'

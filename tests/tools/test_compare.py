@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from work_dirs import config_of, epoch_scalars, ies_run, plain_run, write_start
 
 TOOL = Path(__file__).resolve().parents[2] / 'tools' / 'compare.py'

@@ -5,6 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from ies_mm.errors import ConfigError
+from ies_mm.report.comparing.comparison import compare_runs
+from ies_mm.report.comparing.figures import Spread
+from ies_mm.report.comparing.notes import Comparison
+from ies_mm.report.showing.as_json import as_json
 from work_dirs import (
     config_of,
     epoch_log,
@@ -13,12 +19,6 @@ from work_dirs import (
     plain_run,
     write_start,
 )
-
-from ies_mm.errors import ConfigError
-from ies_mm.report.comparing.comparison import compare_runs
-from ies_mm.report.comparing.figures import Spread
-from ies_mm.report.comparing.notes import Comparison
-from ies_mm.report.showing.as_json import as_json
 
 
 def strict(comparison: Comparison) -> Any:

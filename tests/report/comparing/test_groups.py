@@ -3,6 +3,9 @@
 from pathlib import Path
 
 import pytest
+
+from ies_mm.report.comparing.groups import Group, baselines_of, group_runs
+from ies_mm.report.reading.runs import read_run
 from work_dirs import (
     config_of,
     epoch_scalars,
@@ -10,9 +13,6 @@ from work_dirs import (
     plain_run,
     write_start,
 )
-
-from ies_mm.report.comparing.groups import Group, baselines_of, group_runs
-from ies_mm.report.reading.runs import read_run
 
 
 def groups_of(*work_dirs: Path) -> list[Group]:

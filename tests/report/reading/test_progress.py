@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import pytest
+
+from ies_mm.report.reading.runs import read_run
 from work_dirs import (
     config_of,
     epoch_log,
@@ -11,8 +13,6 @@ from work_dirs import (
     write_records,
     write_start,
 )
-
-from ies_mm.report.reading.runs import read_run
 
 MAP = 'pascal_voc/mAP'
 

@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-from work_dirs import config_of, epoch_log, epoch_scalars, write_start
-
 from ies_mm.report.reading.runs import read_run
+from work_dirs import config_of, epoch_log, epoch_scalars, write_start
 
 MAP = 'pascal_voc/mAP'
 

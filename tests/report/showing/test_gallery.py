@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from work_dirs import ies_run, plain_run, write_instances
 
 from ies_mm.errors import ConfigError
 from ies_mm.report.reading.runs import read_run
@@ -14,6 +13,7 @@ from ies_mm.report.showing.gallery import (
     shelves,
     times_taken_back,
 )
+from work_dirs import ies_run, plain_run, write_instances
 
 # A column for each image, a row for each epoch; 0: not trained.
 TRAINED = [

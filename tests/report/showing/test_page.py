@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from work_dirs import ies_run, plain_run, write_instances
 
 from ies_mm.report.comparing.comparison import compare_runs
 from ies_mm.report.showing.page import render_page
+from work_dirs import ies_run, plain_run, write_instances
 
 EVIL = '<script>alert("x")</script>.png'
 ROWS = [[1, 1, 1], [1, 0, 0], [1, 1, 0], [1, 0, 0]]

@@ -3,6 +3,10 @@
 from pathlib import Path
 
 import pytest
+
+from ies_mm.report.comparing.comparison import compare_runs
+from ies_mm.report.comparing.figures import Spread
+from ies_mm.report.showing.table import metric_text, seconds_text, table
 from work_dirs import (
     config_of,
     epoch_scalars,
@@ -10,10 +14,6 @@ from work_dirs import (
     plain_run,
     write_start,
 )
-
-from ies_mm.report.comparing.comparison import compare_runs
-from ies_mm.report.comparing.figures import Spread
-from ies_mm.report.showing.table import metric_text, seconds_text, table
 
 
 def row(text: str, label: str) -> list[str]:
