@@ -15,35 +15,24 @@ def save(hook: Any, checkpoint: dict[str, Any]) -> None:
         checkpoint (dict): MMEngine's; tensors, numbers, strings and None are
             added, which ``torch.load(weights_only=True)`` takes.
     """
-    # An epoch-based loop saves between epochs, where nothing is unfinished.
-    unfinished = not hook.pace.loop_ends_epochs
-    checkpoint[KEY] = {
-        **_origin(hook),
-        **hook.state.state_dict(),
-        **hook.pace.state_dict(),
-        'method_seed': hook.seed,
-        'of_method': hook.method_state(),
-        'observed': hook.observed.state_dict() if unfinished else {},
-    }
+    checkpoint[KEY] = _state(hook)
 
 
 def load(hook: Any, loaded: dict[str, Any]) -> None:
     """Go on from what :func:`save` put into a checkpoint.
+
+    Arguments of the hook that have changed hold from its next decision on;
+    the log names them.
 
     Args:
         hook (SelectionHook): At the start of a training.
         loaded (dict): ``checkpoint[KEY]``.
 
     Raises:
-        ConfigError: It is of another method, data set or kind of loop.
+        ConfigError: It is of another method, data set or kind of loop, or
+            was written by another version.
     """
-    for key, found in _origin(hook).items():
-        if loaded[key] != found:
-            raise ConfigError(
-                f'cannot resume: the checkpoint is of another {key} '
-                f'({loaded[key]}, here {found}); resume with the same '
-                'config, or start anew with load_from'
-            )
+    _check(hook, loaded)
     hook.state.load_state_dict(loaded)
     hook.pace.load_state_dict(loaded)
     # MMEngine draws another one where the config has none.
@@ -51,6 +40,49 @@ def load(hook: Any, loaded: dict[str, Any]) -> None:
     hook.load_method_state(loaded['of_method'])
     hook.sampler.set_selection(hook.state.selection)
     hook.observed.load_state_dict(loaded['observed'])
+
+
+def _state(hook: Any) -> dict[str, Any]:
+    # An epoch-based loop saves between epochs, where nothing is unfinished.
+    unfinished = not hook.pace.loop_ends_epochs
+    return {
+        **_origin(hook),
+        **hook.state.state_dict(),
+        **hook.pace.state_dict(),
+        'arguments': hook.arguments(),
+        'method_seed': hook.seed,
+        'of_method': hook.method_state(),
+        'observed': hook.observed.state_dict() if unfinished else {},
+    }
+
+
+def _check(hook: Any, loaded: dict[str, Any]) -> None:
+    for key, found in _origin(hook).items():
+        if loaded.get(key) != found:
+            raise ConfigError(
+                f'cannot resume: the checkpoint is of another {key} '
+                f'({loaded.get(key)}, here {found}); resume with the same '
+                'config, or start anew with load_from'
+            )
+    missing = sorted(_state(hook).keys() - loaded.keys())
+    if missing:
+        raise ConfigError(
+            f'cannot resume: the state in the checkpoint has no {missing[0]!r}'
+            ', another version of ies_mm wrote it; resume with that version, '
+            'or start anew with load_from'
+        )
+    before, now = loaded['arguments'], hook.arguments()
+    changed = [
+        f'{name}={now[name]} (was {before.get(name)})'
+        for name in now
+        if now[name] != before.get(name)
+    ]
+    if changed:
+        hook.pace.runner.logger.warning(
+            f'{hook.method} goes on with other arguments than the '
+            f'checkpoint: {", ".join(changed)}; they hold from the next '
+            'decision on'
+        )
 
 
 def _origin(hook: Any) -> dict[str, str]:

@@ -2,6 +2,8 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
 
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
@@ -115,6 +117,10 @@ class IESHook(SelectionHook):
         while not may_exclude(first, epochs, self.begin, self.anneal):
             epochs += 1
         return epochs
+
+    def arguments(self) -> dict[str, Any]:
+        """What the method was made with, by name."""
+        return super().arguments() | asdict(self.criterion)
 
     def decide(
         self, history: LossHistory, names: Sequence[str], epoch: int

@@ -53,6 +53,14 @@ class InstanceMap:
             ]
         return self._paths
 
+    def first_positions(self) -> Tensor:
+        """int64 (N,), the first position that shows each instance."""
+        shown = self.of_position
+        first = torch.full((len(self),), len(shown))
+        return first.scatter_reduce_(
+            0, shown, torch.arange(len(shown)), reduce='amin'
+        )
+
     def fingerprint(self) -> str:
         """A hash of the images and their order, the same in every run."""
         return hashlib.sha256('\n'.join(self.paths()).encode()).hexdigest()

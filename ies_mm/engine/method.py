@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -68,6 +69,14 @@ class SelectionMethod(ABC):
             losses (Tensor): float32 (M, T).
         """
         return
+
+    def arguments(self) -> dict[str, Any]:
+        """What the method was made with, by name."""
+        return {
+            name: getattr(self, name, None)
+            for name, parameter in signature(type(self)).parameters.items()
+            if parameter.kind is not parameter.VAR_KEYWORD
+        }
 
     def method_state(self) -> dict[str, Any]:
         """What a checkpoint has to keep beside history and selection."""

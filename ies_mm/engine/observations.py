@@ -36,7 +36,8 @@ class Observations:
                 such loss by its nature. Defaults to None, all have all.
 
         Raises:
-            ConfigError: A term that the first batch did not have.
+            ConfigError: A term that the first batch, or the checkpoint, did
+                not have.
             UnsupportedModelError: Not one loss an image.
         """
         lengths = {len(values) for values in losses.values()}
@@ -51,8 +52,9 @@ class Observations:
         new = [term for term in losses if term not in self.names]
         if new:
             raise ConfigError(
-                f'loss term {new[0]!r} appeared after the first batch, which '
-                f'had {", ".join(self.names)}'
+                f'loss term {new[0]!r} is none of the first batch, or of the '
+                f'checkpoint resumed from ({", ".join(self.names)}); train '
+                'with a model whose terms stay the same'
             )
         # A head leaves a term out where the whole batch has nothing for it.
         absent = torch.zeros_like(next(iter(losses.values())))
@@ -123,6 +125,7 @@ class ObservationsByEpoch:
     def __init__(self, names: list[str]) -> None:
         self._names = names
         self._epochs: dict[int, Observations] = {}
+        self._awaited: set[str] = set()
 
     def add(
         self,
@@ -139,6 +142,7 @@ class ObservationsByEpoch:
             losses (dict): Term -> float32 (B,).
             missing (dict): Term -> bool (B,).
         """
+        self._awaited -= losses.keys()
         start = 0
         for epoch, samples in epochs:
             part = slice(start, start + samples)
@@ -150,7 +154,19 @@ class ObservationsByEpoch:
             start += samples
 
     def take(self, epoch: int) -> Observations:
-        """The observations of an epoch that has ended; forgotten here."""
+        """The observations of an epoch that has ended; forgotten here.
+
+        Raises:
+            ConfigError: A term of the checkpoint that was resumed from was
+                in no batch of the epoch.
+        """
+        if self._awaited and self._awaited != set(self._names):
+            raise ConfigError(
+                'cannot resume: the checkpoint has the loss term '
+                f'{min(self._awaited)!r}, which this model has not (it has '
+                f'{", ".join(sorted(set(self._names) - self._awaited))}); '
+                'resume with the same model, or start anew with load_from'
+            )
         return self._epochs.pop(epoch, Observations(self._names))
 
     def samples(self, epoch: int) -> int:
@@ -164,7 +180,8 @@ class ObservationsByEpoch:
     def load_state_dict(
         self, state: dict[int, tuple[Tensor, Tensor, Tensor]]
     ) -> None:
-        """Note again what :meth:`state_dict` gave."""
+        """Note again what :meth:`state_dict` gave, under the run's names."""
+        self._awaited = set(self._names)
         for epoch, seen in state.items():
             self._of(epoch).add_tensors(*seen)
 

@@ -8,6 +8,7 @@ training is long for is told to MMEngine, which logs and saves by it.
 from abc import ABC, abstractmethod
 from typing import Any
 
+from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import Runner
 from torch import Tensor
 
@@ -112,3 +113,16 @@ class Pace(ABC):
     def _set_max_iters(self, iterations: int) -> None:
         self.loop._max_iters = iterations
         self.runner.message_hub.update_info('max_iters', iterations)
+        # The last iteration makes the step that it has gathered gradients
+        # for, however many there are.
+        for wrapper in _optim_wrappers(self.runner.optim_wrapper):
+            counts = wrapper._accumulative_counts
+            wrapper._max_counts = iterations
+            wrapper._remainder_counts = iterations % counts
+
+
+def _optim_wrappers(wrapper: Any) -> list[OptimWrapper]:
+    """Those that accumulate gradients; an ``OptimWrapperDict`` has several."""
+    several = isinstance(wrapper, OptimWrapperDict)
+    found = wrapper.values() if several else [wrapper]
+    return [one for one in found if isinstance(one, OptimWrapper)]

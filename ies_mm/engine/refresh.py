@@ -4,7 +4,6 @@ import copy
 from collections.abc import Iterator
 from typing import Any
 
-import torch
 from mmengine.dist import get_rank, get_world_size
 from mmengine.runner import Runner
 from torch import Tensor
@@ -30,7 +29,7 @@ class Refresher:
         self, train_loader: DataLoader, instances: InstanceMap
     ) -> None:
         self._sampler = _Positions(train_loader.dataset)
-        self._first_position = _first_positions(instances)
+        self._first_position = instances.first_positions()
         self._loader = _loader_like(train_loader, self._sampler)
 
     def score(
@@ -70,14 +69,6 @@ class _Positions(Sampler[int]):
 
     def __len__(self) -> int:
         return len(self.positions)
-
-
-def _first_positions(instances: InstanceMap) -> Tensor:
-    shown = instances.of_position
-    first = torch.full((len(instances),), len(shown))
-    return first.scatter_reduce_(
-        0, shown, torch.arange(len(shown)), reduce='amin'
-    )
 
 
 def _loader_like(train_loader: DataLoader, sampler: _Positions) -> DataLoader:

@@ -27,6 +27,7 @@ class Reporter:
         self._instances = instances
         self._logger = runner.logger
         self._named_non_finite: set[int] = set()
+        self._warned_of_disk = False
         self._records = RunRecords(
             Path(runner.work_dir) / 'ies', instances.paths(), keep
         )
@@ -55,12 +56,24 @@ class Reporter:
             'loss': dict(zip(names, means, strict=True)),
         }
         if is_main_process():
-            self._records.add(record, names, ids, losses, trained)
+            try:
+                self._records.add(record, names, ids, losses, trained)
+            except OSError as error:
+                self._warn_of_disk(error)
         self._logger.info(
             '{method} epoch {epoch}: trained {trained} of {instances} images, '
             'scored {forward_only} by forward passes only, {mastered} are '
             'mastered, saved {saved:.1%} so far'.format(**record)
         )
+
+    def _warn_of_disk(self, error: OSError) -> None:
+        if not self._warned_of_disk:
+            self._logger.warning(
+                f'{self._records.folder} cannot be written to: '
+                f'{error.strerror}; the training goes on, and its epochs are '
+                'recorded there as soon as that works'
+            )
+        self._warned_of_disk = True
 
     def _name_non_finite(self, epoch: int, ids: Tensor) -> None:
         new = [i for i in ids.tolist() if i not in self._named_non_finite]

@@ -72,7 +72,7 @@ class SelectionHook(SelectionMethod, Hook):
         check_flag('allow_batch_augments', allow_batch_augments)
         self.allow_batch_augments = allow_batch_augments
         self._depth = depth
-        self._keep_history = keep_history
+        self.keep_history = keep_history
         self._loaded: dict[str, Any] | None = None
         self._mastered = 0
         self._scope = ExitStack()
@@ -109,7 +109,7 @@ class SelectionHook(SelectionMethod, Hook):
             load(self, self._loaded)
         else:
             self._select(self.first_selection())
-        keep = None if self._keep_history else self._depth
+        keep = None if self.keep_history else self._depth
         self._reporter = Reporter(self.instances, runner, keep)
         self._reporter.open(after=self.state.epochs)
         self._stop_if_nothing_is_left(runner)

@@ -12,7 +12,11 @@ from torch import Tensor
 
 from ies_mm.core import LossHistory, RecentLosses, Selection
 from ies_mm.core.arguments import check_integer, check_number
-from ies_mm.engine.scoring import forward_only, score
+from ies_mm.engine.scoring import (
+    forward_only,
+    preserved_random_state,
+    score,
+)
 from ies_mm.engine.selection_hook import Batch, SelectionHook
 from ies_mm.errors import ConfigError
 
@@ -127,17 +131,25 @@ class SelectiveBackpropHook(SelectionHook):
         return nothing, Selection.everything(history.instances)
 
     def method_state(self) -> dict[str, Any]:
-        """The recent losses, and the choice in epochs that go on."""
+        """The recent losses, the choice, and what waits to be trained."""
         return {
             'recent': self._recent.values,
             'chosen': dict(self._chosen),
+            'queue': [number for number, _ in self._queue],
         }
 
     def load_method_state(self, state: dict[str, Any]) -> None:
-        """Go on with the recent losses and the choice of a checkpoint."""
+        """Go on with what a checkpoint has; what waits is loaded anew."""
         self._recent.values = state['recent'].cpu()
         for epoch, ids in state['chosen'].items():
             self._chosen[epoch].extend(ids)
+        dataset: Any = self.sampler.dataset
+        positions = self.instances.first_positions().tolist()
+        with preserved_random_state():
+            self._queue = [
+                (number, dataset[positions[number]])
+                for number in state['queue']
+            ]
 
     def _score(self, runner: Runner, batch: Batch) -> Tensor:
         """Losses of the batch's images, float32 (B,)."""

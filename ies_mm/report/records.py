@@ -1,8 +1,10 @@
 """The files of a run: ``ies/epochs.jsonl`` and ``ies/instances.npz``."""
 
 import json
+import os
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,7 @@ class RunRecords:
         self._epochs: list[int] = []
         self._losses: list[Tensor] = []
         self._trained: list[Tensor] = []
+        self._unwritten: list[str] = []
 
     def open(self, after: int = 0) -> None:
         """Start a run, or go on with it after some epoch.
@@ -48,9 +51,7 @@ class RunRecords:
         if not path.exists():
             return
         if after == 0:
-            made = time.localtime(path.stat().st_mtime)
-            stamp = time.strftime('%Y%m%d_%H%M%S', made)
-            self.folder.rename(self.folder.with_name(f'ies_{stamp}'))
+            self._put_aside(path.stat().st_mtime)
             return
         lines = path.read_text().splitlines(keepends=True)
         kept = [line for line in lines if _epoch_of(line) <= after]
@@ -68,14 +69,19 @@ class RunRecords:
     ) -> None:
         """Append an epoch.
 
+        Where it cannot be written, the files stay as they were, and its line
+        of ``epochs.jsonl`` is written with that of the next epoch.
+
         Args:
             record (dict): The line of ``epochs.jsonl``.
             names (list of str): Names of the T terms.
             ids (Tensor): int64 (M,), instances observed.
             losses (Tensor): float32 (M, T).
             trained (Tensor): bool (N,).
+
+        Raises:
+            OSError: The disk is full, or the folder is not to be written to.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
         table = torch.full((len(self._identity), len(names)), torch.nan)
         table[ids] = losses
         self._epochs.append(record['epoch'])
@@ -84,22 +90,37 @@ class RunRecords:
         if self._keep is not None:
             for rows in (self._epochs, self._losses, self._trained):
                 del rows[: -self._keep]
+        self._unwritten.append(json.dumps(record) + '\n')
+        self.folder.mkdir(parents=True, exist_ok=True)
         self._save_instances(names)
-        with (self.folder / EPOCHS).open('a') as lines:
-            lines.write(json.dumps(record) + '\n')
+        _append(self.folder / EPOCHS, ''.join(self._unwritten))
+        self._unwritten.clear()
+
+    def _put_aside(self, modified: float) -> None:
+        stamp = time.strftime('%Y%m%d_%H%M%S', time.localtime(modified))
+        aside = self.folder.with_name(f'ies_{stamp}')
+        number = 1
+        while aside.exists():
+            number += 1
+            aside = self.folder.with_name(f'ies_{stamp}_{number}')
+        self.folder.rename(aside)
 
     def _save_instances(self, names: list[str]) -> None:
         path = self.folder / INSTANCES
         scratch = path.with_suffix('.tmp')
-        with scratch.open('wb') as file:
-            np.savez(
-                file,
-                identity=self._identity,
-                terms=np.asarray(names),
-                epochs=np.asarray(self._epochs),
-                losses=torch.stack(self._losses).numpy(),
-                trained=torch.stack(self._trained).numpy(),
-            )
+        try:
+            with scratch.open('wb') as file:
+                np.savez(
+                    file,
+                    identity=self._identity,
+                    terms=np.asarray(names),
+                    epochs=np.asarray(self._epochs),
+                    losses=torch.stack(self._losses).numpy(),
+                    trained=torch.stack(self._trained).numpy(),
+                )
+        except OSError:
+            scratch.unlink(missing_ok=True)
+            raise
         scratch.replace(path)
 
     def _load_instances(self, epoch: int) -> None:
@@ -125,6 +146,22 @@ def _epoch_of(line: str) -> float:
     except ValueError:
         # A line cut off by a kill: its epoch has no checkpoint either.
         return float('inf')
+
+
+def _append(path: Path, text: str) -> None:
+    """Append all of the text, or leave the file as it is.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    before = path.stat().st_size if path.exists() else 0
+    try:
+        with path.open('a') as file:
+            file.write(text)
+    except OSError:
+        with suppress(OSError):
+            os.truncate(path, before)
+        raise
 
 
 def _replace(path: Path, content: bytes) -> None:

@@ -6,19 +6,18 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from mmengine.config import Config
 from mmengine.hooks import EarlyStoppingHook
 from mmengine.runner import Runner
 
 from ies_mm.core.reference import ReferenceInfoBatch
 from ies_mm.engine import (
     DIHCLHook,
-    IESHook,
     InfoBatchHook,
     RandomRemovalHook,
     SelectiveBackpropHook,
     SmallLossRescaleHook,
 )
+from method_cases import METHODS, config_of
 from runs import epochs_of, instances_of, parameters, train, with_hook
 from task_runs import (
     classifier_config,
@@ -33,12 +32,6 @@ IMAGES = 13
 @pytest.fixture(scope='module')
 def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_folders(tmp_path_factory.mktemp('folders'), IMAGES)
-
-
-def config_of(folders: Path, work_dir: Path, epochs: int) -> Config:
-    config = with_sampler(classifier_config(folders, work_dir))
-    config.train_cfg.max_epochs = epochs
-    return config
 
 
 class Watched(InfoBatchHook):
@@ -185,16 +178,6 @@ def test_a_flag_that_is_none() -> None:
         InfoBatchHook(keep_history='no')
 
 
-METHODS = [
-    (IESHook, dict(delta=0.3, order=1, window=1)),
-    (InfoBatchHook, dict()),
-    (SmallLossRescaleHook, dict()),
-    (RandomRemovalHook, dict(ratio=0.3)),
-    (DIHCLHook, dict(warmup=1, factor=0.8)),
-    (SelectiveBackpropHook, dict()),
-]
-
-
 @pytest.mark.parametrize(('hook', 'arguments'), METHODS)
 def test_early_stopping_beside_a_method(
     folders: Path, tmp_path: Path, hook: type, arguments: dict
@@ -239,27 +222,3 @@ def test_without_a_seed_a_resumed_run_draws_the_same(
         train(config, with_hook(hook))
         out.append(instances_of(tmp_path / name)['trained'][-1])
     assert np.array_equal(*out)
-
-
-@pytest.mark.parametrize(('hook', 'arguments'), METHODS)
-def test_a_resumed_run_ends_as_the_uninterrupted_one(
-    folders: Path, tmp_path: Path, hook: type, arguments: dict
-) -> None:
-    """Without random augmentation, whose state MMEngine does not keep."""
-
-    def run(name: str, checkpoint: Path | None = None) -> dict:
-        config = config_of(folders, tmp_path / name, 6)
-        config.train_dataloader.dataset.pipeline.pop(1)
-        if checkpoint is not None:
-            config.resume, config.load_from = True, str(checkpoint)
-        return parameters(train(config, with_hook(hook(**arguments))))
-
-    expected = run('whole')
-    records = epochs_of(tmp_path / 'whole')
-    assert sum(record['excluded'] for record in records) > 0
-    found = run('again', tmp_path / 'whole' / 'epoch_3.pth')
-    assert all(torch.equal(found[k], expected[k]) for k in expected)
-    again = epochs_of(tmp_path / 'again')
-    keys = ('epoch', 'trained', 'excluded', 'reincluded', 'saved', 'loss')
-    for ours, theirs in zip(again, records[3:], strict=True):
-        assert [ours[k] for k in keys] == [theirs[k] for k in keys]

@@ -1,0 +1,31 @@
+"""Every selection method, so that it leaves something out of a few epochs."""
+
+from pathlib import Path
+
+from mmengine.config import Config
+
+from ies_mm.engine import (
+    DIHCLHook,
+    IESHook,
+    InfoBatchHook,
+    RandomRemovalHook,
+    SelectiveBackpropHook,
+    SmallLossRescaleHook,
+)
+from task_runs import classifier_config, with_sampler
+
+METHODS = [
+    (IESHook, dict(delta=0.12, order=1, window=1)),
+    (InfoBatchHook, dict()),
+    (SmallLossRescaleHook, dict()),
+    (RandomRemovalHook, dict(ratio=0.3)),
+    (DIHCLHook, dict(warmup=1, factor=0.8)),
+    (SelectiveBackpropHook, dict()),
+]
+
+
+def config_of(folders: Path, work_dir: Path, epochs: int) -> Config:
+    """A small classifier's training with our sampler; the hook is missing."""
+    config = with_sampler(classifier_config(folders, work_dir))
+    config.train_cfg.max_epochs = epochs
+    return config
