@@ -1,5 +1,7 @@
 """Transforms that make single images behave in a planned way."""
 
+import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -44,3 +46,18 @@ class Refuse(BaseTransform):
 
     def transform(self, results: dict) -> Any:
         return None if results['sample_idx'] in self.images else results
+
+
+@TRANSFORMS.register_module()
+class KillWorker(BaseTransform):
+    """Ends the process that loads an image, while some file is there."""
+
+    def __init__(self, image: int, while_there: str) -> None:
+        self.image = image
+        self.while_there = while_there
+
+    def transform(self, results: dict) -> dict:
+        loads_it = results['sample_idx'] == self.image
+        if loads_it and Path(self.while_there).exists():
+            os._exit(1)
+        return results

@@ -1,14 +1,14 @@
 """The state travels in the checkpoint and is taken on resume alone."""
 
+import os
 import shutil
 from pathlib import Path
 
-import pytest
 import torch
 from mmengine.config import Config
 
-from ies_mm.errors import ConfigError
-from runs import epochs_of, ies_config, instances_of, plain_config, train
+from ies_mm.report import RunRecords
+from runs import epochs_of, ies_config, instances_of, train
 
 
 def deterministic(voc: Path, work_dir: Path) -> Config:
@@ -65,26 +65,6 @@ def test_load_from_does_not_take_the_state(voc: Path, tmp_path: Path) -> None:
     assert hook.state.history.count.tolist() == [1] * 12
 
 
-def test_foreign_checkpoints(voc: Path, tmp_path: Path) -> None:
-    """Of another data set: refused. Of a plain run: said, starts empty."""
-    train(ies_config(voc, tmp_path / 'a', epochs=1, delta=0.1))
-    config = ies_config(voc, tmp_path / 'b', epochs=2, delta=0.1)
-    config.train_dataloader.dataset.indices = 8
-    config.resume = True
-    config.load_from = str(tmp_path / 'a' / 'epoch_1.pth')
-    with pytest.raises(ConfigError, match='of another dataset'):
-        train(config)
-
-    train(plain_config(voc, tmp_path / 'plain', epochs=1))
-    config = ies_config(voc, tmp_path / 'c', epochs=2, delta=0.1)
-    config.resume = True
-    config.load_from = str(tmp_path / 'plain' / 'epoch_1.pth')
-    train(config)
-    assert [record['epoch'] for record in epochs_of(tmp_path / 'c')] == [2]
-    log = ''.join(path.read_text() for path in tmp_path.glob('c/*/*.log'))
-    assert 'holds no state of IES' in log
-
-
 def test_another_run_s_records_are_put_aside(
     voc: Path, tmp_path: Path
 ) -> None:
@@ -93,3 +73,16 @@ def test_another_run_s_records_are_put_aside(
     assert [record['epoch'] for record in epochs_of(tmp_path)] == [1]
     [before] = tmp_path.glob('ies_2*')
     assert (before / 'epochs.jsonl').exists()
+
+
+def test_records_put_aside_in_the_same_second_have_names_of_their_own(
+    tmp_path: Path,
+) -> None:
+    for number in range(3):
+        (tmp_path / 'ies').mkdir()
+        path = tmp_path / 'ies' / 'epochs.jsonl'
+        path.write_text(f'{number}')
+        os.utime(path, (0, 0))
+        RunRecords(tmp_path / 'ies', []).open()
+    aside = sorted(tmp_path.glob('ies_*/epochs.jsonl'))
+    assert [path.read_text() for path in aside] == ['0', '1', '2']
