@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 from _command import one_line_errors, parser, read_config
+from _processes import prepare_processes
 from mmengine.runner import Runner
 
 from ies_mm.engine.preflight import check_files
@@ -23,6 +24,7 @@ def main() -> None:
             raise ConfigError(f'there is no checkpoint {args.checkpoint}')
         check_files(cfg, 'test_dataloader')
         cfg.load_from = args.checkpoint
+        prepare_processes(cfg)
         Runner.from_cfg(cfg).test()
 
 

@@ -2,6 +2,9 @@
 
 from typing import Any
 
+from mmengine.hooks import CheckpointHook
+from mmengine.runner import Runner
+
 from ies_mm.errors import ConfigError
 
 KEY = 'ies'
@@ -40,6 +43,20 @@ def load(hook: Any, loaded: dict[str, Any]) -> None:
     hook.load_method_state(loaded['of_method'])
     hook.sampler.set_selection(hook.state.selection)
     hook.observed.load_state_dict(loaded['observed'])
+
+
+def about_to_save(runner: Runner) -> bool:
+    """Whether MMEngine saves a checkpoint after this iteration.
+
+    The first rank saves alone, so what only the others know has to reach it
+    before.
+    """
+    return any(
+        hook.every_n_train_iters(runner, hook.interval, hook.save_begin)
+        or (hook.save_last and hook.is_last_train_iter(runner))
+        for hook in runner.hooks
+        if isinstance(hook, CheckpointHook) and not hook.by_epoch
+    )
 
 
 def _state(hook: Any) -> dict[str, Any]:

@@ -1,10 +1,13 @@
 """The per-image losses seen in one epoch."""
 
 import torch
-from mmengine.dist import all_gather_object
+from mmengine.dist import all_gather_object, is_main_process
 from torch import Tensor
 
 from ies_mm.errors import ConfigError, UnsupportedModelError
+
+Noted = tuple[Tensor, Tensor, Tensor]
+ByEpoch = dict[int, Noted]
 
 
 class Observations:
@@ -68,7 +71,7 @@ class Observations:
             torch.stack([missing.get(t, everywhere) for t in self.names], 1)
         )
 
-    def tensors(self) -> tuple[Tensor, Tensor, Tensor]:
+    def tensors(self) -> Noted:
         """What was noted on this rank: ids, losses, missing, on the CPU."""
         if not self._ids:
             empty = torch.zeros(0, dtype=torch.long)
@@ -126,6 +129,7 @@ class ObservationsByEpoch:
         self._names = names
         self._epochs: dict[int, Observations] = {}
         self._awaited: set[str] = set()
+        self._gathered: ByEpoch | None = None
 
     def add(
         self,
@@ -143,6 +147,7 @@ class ObservationsByEpoch:
             missing (dict): Term -> bool (B,).
         """
         self._awaited -= losses.keys()
+        self._gathered = None
         start = 0
         for epoch, samples in epochs:
             part = slice(start, start + samples)
@@ -167,26 +172,49 @@ class ObservationsByEpoch:
                 f'{", ".join(sorted(set(self._names) - self._awaited))}); '
                 'resume with the same model, or start anew with load_from'
             )
+        self._gathered = None
         return self._epochs.pop(epoch, Observations(self._names))
 
     def samples(self, epoch: int) -> int:
         """How many samples of an epoch were noted."""
         return len(self._of(epoch).tensors()[0])
 
-    def state_dict(self) -> dict[int, tuple[Tensor, Tensor, Tensor]]:
-        """What was noted so far, by epoch."""
-        return {k: seen.tensors() for k, seen in self._epochs.items()}
+    def gather(self) -> None:
+        """Have the coming checkpoint hold what all ranks noted.
 
-    def load_state_dict(
-        self, state: dict[int, tuple[Tensor, Tensor, Tensor]]
-    ) -> None:
+        To be called by all of them; one rank alone writes checkpoints.
+        """
+        parts = all_gather_object(self._noted())
+        epochs = sorted({epoch for part in parts for epoch in part})
+        self._gathered = {
+            epoch: _concatenated([p[epoch] for p in parts if epoch in p])
+            for epoch in epochs
+        }
+
+    def state_dict(self) -> ByEpoch:
+        """What was noted so far, by epoch: ids, losses, missing.
+
+        Of all ranks right after :meth:`gather`, else of this one.
+        """
+        return self._noted() if self._gathered is None else self._gathered
+
+    def load_state_dict(self, state: ByEpoch) -> None:
         """Note again what :meth:`state_dict` gave, under the run's names."""
         self._awaited = set(self._names)
-        for epoch, seen in state.items():
-            self._of(epoch).add_tensors(*seen)
+        if is_main_process():  # Each observation counts once.
+            for epoch, seen in state.items():
+                self._of(epoch).add_tensors(*seen)
+
+    def _noted(self) -> ByEpoch:
+        return {epoch: seen.tensors() for epoch, seen in self._epochs.items()}
 
     def _of(self, epoch: int) -> Observations:
         return self._epochs.setdefault(epoch, Observations(self._names))
+
+
+def _concatenated(parts: list[Noted]) -> Noted:
+    ids, losses, missing = zip(*parts, strict=True)
+    return torch.cat(ids), torch.cat(losses), torch.cat(missing)
 
 
 def _joined(parts: list[Tensor]) -> Tensor:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ies_mm.core import Selection
 from ies_mm.core.arguments import check_flag
-from ies_mm.engine.checkpoint import KEY, load, save
+from ies_mm.engine.checkpoint import KEY, about_to_save, load, save
 from ies_mm.engine.checks import check_training
 from ies_mm.engine.clock import Clock
 from ies_mm.engine.epoch_pace import EpochPace
@@ -173,6 +173,8 @@ class SelectionHook(SelectionMethod, Hook):
         while self.pace.is_over(self.state.epochs):
             self._end_epoch(runner)
             self._begin_epoch(runner)
+        if not self.pace.loop_ends_epochs and about_to_save(runner):
+            self.observed.gather()
 
     def after_train_epoch(self, runner: Runner) -> None:
         """End an epoch; an iteration-based loop calls this at its own end."""
@@ -188,6 +190,8 @@ class SelectionHook(SelectionMethod, Hook):
 
     def before_val(self, runner: Runner) -> None:
         """A validation inside of an epoch is not training time."""
+        # The best checkpoint is saved by what comes out of it.
+        self.observed.gather()
         self.clock.pause()
 
     def after_val(self, runner: Runner) -> None:

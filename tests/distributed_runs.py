@@ -1,0 +1,203 @@
+"""Trainings of several processes; torchrun starts this file.
+
+Every process writes what it saw of each training, for the tests to compare:
+``RESULTS/NAME-RANK.pt``.
+"""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from mmengine.config import Config
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from ies_mm.engine import IESHook, InfoBatchHook, RandomRemovalHook
+from ies_mm.engine.identity import batch_instances
+from method_cases import config_of
+from runs import FixedSelection, ies_config, train
+from same_runs import by_epochs, by_iterations
+from task_runs import in_iterations, with_sampler
+
+EPOCHS = 4
+OUT = {1: [0, 3, 5, 8, 9], 2: list(range(1, 13)), 3: [2]}
+"""Left out after epochs 1 to 3; after epoch 2 all but one of 13 images."""
+
+
+class Watch(Hook):
+    """What this process trains and selects, epoch by epoch."""
+
+    priority = 'LOWEST'
+
+    def __init__(self, hook: Any) -> None:
+        self.hook = hook
+        self.active: list[list[bool]] = []
+        self.batches: list[list[list[int]]] = []
+        self.scored: list[int] = []
+
+    def before_train(self, runner: Runner) -> None:
+        def count(model: Any, args: tuple, inputs: dict) -> None:
+            if not model.training:
+                self.scored[-1] += len(inputs['data_samples'])
+
+        runner.model.module.register_forward_pre_hook(count, with_kwargs=True)
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        self.active.append(self.hook.state.selection.active.tolist())
+        self.batches.append([])
+        self.scored.append(0)
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, **_: Any
+    ) -> None:
+        self.batches[-1].append(batch_instances(data_batch).tolist())
+
+
+def plain_hook(**arguments: Any) -> FixedSelection:
+    return FixedSelection(OUT, keep_history=True, **arguments)
+
+
+def classifier(folders: Path, work_dir: Path) -> Config:
+    return config_of(folders, work_dir, EPOCHS)
+
+
+def detector(voc: Path, work_dir: Path) -> Config:
+    """Batches by aspect ratio; nothing is random but the order."""
+    config = ies_config(voc, work_dir, EPOCHS)
+    config.default_hooks.pop('ies')
+    config.optim_wrapper.optimizer.lr = 0.0
+    config.model.backbone.norm_eval = True
+    config.train_dataloader.dataset.pipeline[3].prob = 0.0
+    for part in (config.model.train_cfg.rpn, config.model.train_cfg.rcnn):
+        part.sampler.num = 10**6
+        part.sampler.pos_fraction = 1.0
+    return config
+
+
+def frozen(folders: Path, work_dir: Path) -> Config:
+    """Weights and statistics that do not move."""
+    config = by_epochs(folders, work_dir)
+    config.train_cfg.max_epochs = 2
+    config.optim_wrapper.optimizer.lr = 0.0
+    config.param_scheduler = None
+    config.model.backbone.norm_eval = True
+    return config
+
+
+def accumulating(folders: Path, work_dir: Path) -> Config:
+    config = classifier(folders, work_dir)
+    config.optim_wrapper.accumulative_counts = 3
+    return config
+
+
+def endless(folders: Path, work_dir: Path) -> Config:
+    return with_sampler(in_iterations(classifier(folders, work_dir), 12))
+
+
+def resumed(folders: Path, work_dir: Path) -> Config:
+    """From the second epoch of the run of ``whole``."""
+    config = by_epochs(folders, work_dir)
+    config.resume = True
+    config.load_from = str(work_dir.parent / 'whole' / 'epoch_2.pth')
+    return config
+
+
+def repeated_endless(folders: Path, work_dir: Path) -> Config:
+    """A pass shows every image twice."""
+    config = by_iterations(folders, work_dir)
+    config.train_dataloader.dataset = dict(
+        type='RepeatDataset',
+        times=2,
+        dataset=config.train_dataloader.dataset,
+    )
+    return config
+
+
+def resumed_endless(folders: Path, work_dir: Path) -> Config:
+    """From the middle of a pass of the run of ``whole-endless``."""
+    config = repeated_endless(folders, work_dir)
+    config.resume = True
+    config.load_from = str(work_dir.parent / 'whole-endless' / 'iter_4.pth')
+    return config
+
+
+def unused(folders: Path, work_dir: Path) -> Config:
+    config = classifier(folders, work_dir)
+    config.model_wrapper_cfg = dict(find_unused_parameters=True)
+    return config
+
+
+Run = tuple[Callable[[Path, Path], Config], Callable[[], Any]]
+
+RUNS: dict[str, Run] = {
+    'classifier': (classifier, plain_hook),
+    'detector': (detector, lambda: FixedSelection(
+        {1: [0, 3, 5, 8, 9], 2: list(range(1, 12)), 3: [2]}, keep_history=True
+    )),
+    'endless': (endless, plain_hook),
+    'frozen': (frozen, plain_hook),
+    'accumulating': (accumulating, plain_hook),
+    'unused': (unused, lambda: InfoBatchHook(anneal=0)),
+    'random': (classifier, lambda: RandomRemovalHook(0.4)),
+    'mastered': (classifier, lambda: IESHook(1e9, order=1, window=1)),
+    'whole': (by_epochs, lambda: InfoBatchHook(anneal=0, keep_history=True)),
+    'resumed': (resumed, lambda: InfoBatchHook(anneal=0, keep_history=True)),
+    'whole-endless': (
+        repeated_endless, lambda: InfoBatchHook(anneal=0, keep_history=True)
+    ),
+    'resumed-endless': (
+        resumed_endless, lambda: InfoBatchHook(anneal=0, keep_history=True)
+    ),
+}  # fmt: skip
+
+
+def run(name: str, data: Path, results: Path) -> None:
+    """Train, and write what was seen."""
+    make, hook_of = RUNS[name]
+    config, hook = make(data, results / name), hook_of()
+    config.launcher = 'pytorch'
+    wrapper = config.get('model_wrapper_cfg') or {}
+    config.model_wrapper_cfg = dict(
+        type='MMDistributedDataParallel', device_ids=None, **wrapper
+    )
+    watch = Watch(hook)
+
+    def register(runner: Runner) -> None:
+        runner.register_hook(hook)
+        runner.register_hook(watch)
+
+    runner = train(config, register)
+    weight = hook.state.selection.weight
+    seen = {
+        'active': watch.active,
+        'batches': watch.batches,
+        'scored': watch.scored,
+        'last': hook.state.selection.active.tolist(),
+        'weight': None if weight is None else weight.tolist(),
+        'history': hook.state.history.values,
+        'parameters': {
+            name: parameter.detach()
+            for name, parameter in runner.model.module.named_parameters()
+        },
+        'epoch': runner.epoch,
+        'iter': runner.iter,
+    }
+    torch.save(seen, results / f'{name}-{dist.get_rank()}.pt')
+
+
+def main() -> None:
+    voc, folders, results = (Path(argument) for argument in sys.argv[1:])
+    torch.set_num_threads(1)
+    dist.init_process_group('gloo')
+    for name in RUNS:
+        run(name, voc if name == 'detector' else folders, results)
+    dist.destroy_process_group()
+
+
+if __name__ == '__main__':
+    main()
