@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
-from mmengine.optim import OptimWrapper
-from mmengine.registry import OPTIM_WRAPPERS
 from mmengine.runner import Runner
 
+import autocast  # noqa: F401
 from ies_mm.core import Selection
 from ies_mm.engine import RandomRemovalHook
 from runs import parameters, plain_config, train, with_hook
@@ -31,14 +30,6 @@ class Weighted(RandomRemovalHook):
     def decide(self, *_: Any) -> Any:
         selection = self.first_selection()
         return ~selection.active, selection
-
-
-@OPTIM_WRAPPERS.register_module()
-class Bfloat16Wrapper(OptimWrapper):
-    """AmpOptimWrapper's context; that one itself wants a GPU."""
-
-    def optim_context(self, model: torch.nn.Module) -> Any:
-        return torch.autocast('cpu', torch.bfloat16)
 
 
 def segmentor(maps: Path, voc: Path, work_dir: Path) -> Config:
