@@ -1,7 +1,9 @@
 """Small real trainings that the tests start and look into."""
 
 import copy
+import itertools
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -32,6 +34,8 @@ class FixedSelection(IESHook):
         active[self.plan.get(epoch, [])] = False
         return ~active, Selection(active)
 
+
+RUNS = itertools.count()
 
 CLASSES = ('bicycle', 'bird', 'boat', 'bottle')
 TRAIN_PIPELINE = [
@@ -120,7 +124,9 @@ def train(
 ) -> Runner:
     """Run a training to its end; ``prepare`` sees the runner before."""
     config = copy.deepcopy(config)
-    config.experiment_name = str(abs(hash(config.work_dir)))
+    # MMEngine keeps loggers and visualizers by this name and the second; two
+    # runs in one second would share them.
+    config.experiment_name = f'run_{os.getpid()}_{next(RUNS)}'
     runner = Runner.from_cfg(config)
     if prepare is not None:
         prepare(runner)

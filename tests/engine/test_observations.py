@@ -51,7 +51,9 @@ def test_a_term_that_a_batch_lacks_is_zero_and_a_new_one_refused() -> None:
     observed.add(torch.tensor([1]), {'b': torch.tensor([5.0])})
     assert names == ['a', 'b']
     assert observed.merge()[1].tolist() == [[1, 2], [0, 5]]
-    with pytest.raises(ConfigError, match="loss term 'c' appeared"):
+    with pytest.raises(
+        ConfigError, match="loss term 'c' is none of the first"
+    ):
         observed.add(torch.tensor([1]), {'c': torch.tensor([5.0])})
 
 
