@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from mmengine.dist import get_rank, get_world_size
 from mmengine.runner import Runner
+from mmengine.runner.loops import _InfiniteDataloaderIterator
 from torch import Tensor
 from torch.utils.data import BatchSampler
 
@@ -136,12 +137,8 @@ class IterationPace(Pace):
         # nothing of the numbering (mmengine up to 0.10.7 makes one at once).
         self.loop.dataloader._iterator = None
         with preserved_random_state():
-            iterator = type(self.loop.dataloader_iterator)(
-                self.loop.dataloader
-            )
-        # A resumed loop skips what it has trained; the stream has already.
-        iterator.skip_iter = _skip_nothing
-        self.loop.dataloader_iterator = iterator
+            iterator = _InfiniteDataloaderIterator(self.loop.dataloader)
+        self.loop.dataloader_iterator = _Resumed(iterator, self.runner.iter)
 
     def _say_how_late(self) -> None:
         loader = self.runner.train_dataloader
@@ -151,6 +148,31 @@ class IterationPace(Pace):
                 f'{loader.num_workers} workers fetch {late} batches ahead, so '
                 'a selection takes hold that many batches after its decision'
             )
+
+
+class _Resumed:
+    """The loader's batches, for a loop that goes on after some iterations.
+
+    Such a loop begins with skipping what it has trained, which the stream has
+    behind it already: by ``skip_iter``, or in mmengine up to 0.10.7, whose
+    iterators have no such method, by drawing it.
+    """
+
+    def __init__(self, iterator: Any, trained: int) -> None:
+        self._iterator = iterator
+        self._to_ignore = 0 if hasattr(iterator, 'skip_iter') else trained
+
+    def skip_iter(self, iterations: int) -> None:
+        """There is nothing to skip."""
+
+    def __iter__(self) -> '_Resumed':
+        return self
+
+    def __next__(self) -> Any:
+        if self._to_ignore:
+            self._to_ignore -= 1
+            return None
+        return next(self._iterator)
 
 
 def _check_order(runner: Runner) -> None:
@@ -172,7 +194,3 @@ def _check_order(runner: Runner) -> None:
             'train_dataloader.in_order=False changes the order of an endless '
             'stream; leave it out in an iteration-based training'
         )
-
-
-def _skip_nothing(iterations: int) -> None:
-    return

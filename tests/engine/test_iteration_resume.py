@@ -8,6 +8,7 @@ import torch
 from mmengine.config import Config
 from mmengine.runner import loops
 
+from ies_mm.engine.iteration_pace import _Resumed
 from ies_mm.errors import ConfigError
 from iteration_runs import OUT, PLAIN, Ends, always, plain
 from runs import (
@@ -105,10 +106,7 @@ def test_another_loop_cannot_go_on(folders: Path, tmp_path: Path) -> None:
 def test_an_iterator_made_before_is_replaced(
     folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """MMEngine up to 0.10.7 starts its workers when the loop is built.
-
-    It resumes by drawing what was trained, which the stream has behind it.
-    """
+    """MMEngine up to 0.10.7 starts its workers when the loop is built."""
     original = loops._InfiniteDataloaderIterator.__init__
 
     def eager(self: Any, dataloader: Any) -> None:
@@ -116,13 +114,6 @@ def test_an_iterator_made_before_is_replaced(
         self._iterator = iter(dataloader)
 
     monkeypatch.setattr(loops._InfiniteDataloaderIterator, '__init__', eager)
-
-    def drawing(self: Any, iterations: int) -> None:
-        for _ in range(iterations):
-            next(self)
-
-    eagerly = loops._InfiniteDataloaderIterator
-    monkeypatch.setattr(eagerly, 'skip_iter', drawing)
 
     def config(name: str) -> Config:
         made = with_ies(plain(folders, tmp_path / name, 10), delta=0)
@@ -138,6 +129,31 @@ def test_an_iterator_made_before_is_replaced(
     again.load_from = str(tmp_path / 'whole' / 'iter_7.pth')
     train(again)
     assert [r['trained'] for r in epochs_of(tmp_path / 'again')] == [20]
+
+
+@pytest.mark.parametrize('skips', [True, False])
+def test_what_a_resumed_loop_skips_is_not_taken_from_the_stream(
+    skips: bool,
+) -> None:
+    """By a method of the iterator's, or by drawing (up to 0.10.7)."""
+
+    class Batches:
+        def __init__(self) -> None:
+            self.numbers = iter(range(10))
+
+        def __next__(self) -> int:
+            return next(self.numbers)
+
+    class SkippingBatches(Batches):
+        def skip_iter(self, iterations: int) -> None:
+            raise AssertionError('the stream has them behind it')
+
+    iterator = _Resumed(SkippingBatches() if skips else Batches(), 3)
+    if skips:
+        iterator.skip_iter(3)
+    else:
+        assert [next(iterator) for _ in range(3)] == [None] * 3
+    assert [next(iterator) for _ in range(4)] == [0, 1, 2, 3]
 
 
 def test_an_iterator_made_anew_draws_no_random_number(
