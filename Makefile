@@ -4,12 +4,13 @@
 PYTHON3 ?= $(shell command -v python3.11 || echo python3)
 PYTHON ?= .venv/bin/python
 
-.PHONY: help setup demo test bench lint clean
+.PHONY: help setup demo test test-originals bench lint clean
 
 help:
 	@echo 'make setup   the reference environment in .venv (slow once)'
 	@echo 'make demo    small data, four methods, one table, one page (10 minutes)'
 	@echo 'make test    lint, types and the whole test suite'
+	@echo 'make test-originals   the suite with the original OpenMMLab packages'
 	@echo 'make bench   the benchmarks'
 	@echo 'make lint    ruff and mypy alone'
 	@echo 'make clean   remove the environment and what demo made'
@@ -31,6 +32,9 @@ demo: setup
 test: lint
 	$(PYTHON) -m pytest -q -n 2
 
+test-originals:
+	tools/test_originals.sh
+
 bench: setup
 	$(PYTHON) tools/bench.py
 
@@ -40,4 +44,4 @@ lint: setup
 	$(PYTHON) -m mypy
 
 clean:
-	rm -rf .venv work_dirs/demo data/demo
+	rm -rf .venv .venv-originals work_dirs/demo data/demo

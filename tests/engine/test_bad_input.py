@@ -1,6 +1,7 @@
 """What cannot work is refused in one line that says what to change."""
 
 import copy
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -162,6 +163,8 @@ def command(*arguments: object) -> subprocess.CompletedProcess:
         capture_output=True,
         text=True,
         check=False,
+        # Libraries' warnings are not our lines.
+        env=os.environ | dict(PYTHONWARNINGS='ignore'),
     )
 
 

@@ -111,7 +111,7 @@ def test_an_iterator_made_before_is_replaced(
 
     def eager(self: Any, dataloader: Any) -> None:
         original(self, dataloader)
-        self._iterator = iter(dataloader)
+        self._iterator = self._iterator or iter(dataloader)
 
     monkeypatch.setattr(loops._InfiniteDataloaderIterator, '__init__', eager)
 
@@ -164,7 +164,7 @@ def test_an_iterator_made_anew_draws_no_random_number(
 
     def eager(self: Any, dataloader: Any) -> None:
         original(self, dataloader)
-        self._iterator = iter(dataloader)
+        self._iterator = self._iterator or iter(dataloader)
 
     monkeypatch.setattr(loops._InfiniteDataloaderIterator, '__init__', eager)
 
