@@ -196,6 +196,7 @@ def main() -> None:
     dist.init_process_group('gloo')
     for name in RUNS:
         run(name, voc if name == 'detector' else folders, results)
+    dist.barrier()
     dist.destroy_process_group()
 
 

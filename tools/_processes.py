@@ -1,6 +1,8 @@
 """How the processes of a distributed run find each other."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch.distributed
 from mmengine.config import Config
@@ -9,25 +11,32 @@ from mmengine.device import get_device
 from ies_mm.errors import ConfigError
 
 
-def prepare_processes(cfg: Config) -> None:
-    """Check the launcher, and start the process group where MMEngine cannot.
+@contextmanager
+def processes(cfg: Config) -> Iterator[None]:
+    """Check the launcher, and start the processes' group where MMEngine can't.
 
     Its launcher for torchrun asks for a GPU. On a machine without one the
-    group is started here, with gloo, and the model wrapped for the CPU.
+    group is started here, with gloo, the model wrapped for the CPU, and the
+    group ended when all are done: a process that ends before the others have
+    let go of it makes them fail.
 
     Raises:
         ConfigError: The processes were not started by torchrun.
     """
-    if cfg.launcher != 'pytorch':
-        return
-    if 'RANK' not in os.environ:
+    by_torchrun = cfg.launcher == 'pytorch'
+    if by_torchrun and 'RANK' not in os.environ:
         raise ConfigError(
             '--launcher pytorch: this process was not started by torchrun; '
             'call torchrun --nproc_per_node=N tools/train.py ...'
         )
-    if get_device() == 'cpu':
-        torch.distributed.init_process_group('gloo')
-        cfg.model_wrapper_cfg = wrapper_on_cpu(cfg)
+    if not by_torchrun or get_device() != 'cpu':
+        yield
+        return
+    torch.distributed.init_process_group('gloo')
+    cfg.model_wrapper_cfg = wrapper_on_cpu(cfg)
+    yield
+    torch.distributed.barrier()
+    torch.distributed.destroy_process_group()
 
 
 def wrapper_on_cpu(cfg: Config) -> dict:

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 from _command import one_line_errors, parser, read_config
-from _processes import prepare_processes
+from _processes import processes
 from mmengine.runner import Runner
 
 from ies_mm.engine.preflight import check_files
@@ -24,8 +24,8 @@ def main() -> None:
             raise ConfigError(f'there is no checkpoint {args.checkpoint}')
         check_files(cfg, 'test_dataloader')
         cfg.load_from = args.checkpoint
-        prepare_processes(cfg)
-        Runner.from_cfg(cfg).test()
+        with processes(cfg):
+            Runner.from_cfg(cfg).test()
 
 
 if __name__ == '__main__':

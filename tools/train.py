@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from _command import one_line_errors, parser, read_config
-from _processes import prepare_processes
+from _processes import processes
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.runner import Runner
@@ -34,8 +34,8 @@ def main() -> None:
         cfg = read_config(args)
         _apply(cfg, args)
         check_config(cfg)
-        prepare_processes(cfg)
-        Runner.from_cfg(cfg).train()
+        with processes(cfg):
+            Runner.from_cfg(cfg).train()
 
 
 def _apply(cfg: Config, args: argparse.Namespace) -> None:
