@@ -77,6 +77,7 @@ class SelectionHook(SelectionMethod, Hook):
         self._mastered = 0
         self._scope = ExitStack()
         self.clock = Clock()
+        self.observed = ObservationsByEpoch([])
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Keep the state for :meth:`before_train`; not with ``load_from``."""

@@ -13,7 +13,9 @@ from tensorboard.backend.event_processing.event_accumulator import (
 )
 
 from runs import (
+    TEST_PIPELINE,
     FixedSelection,
+    dataset_config,
     epochs_of,
     ies_config,
     instances_of,
@@ -286,3 +288,21 @@ def test_a_nan_loss_keeps_its_image_in_training_and_is_named_once(
     assert log.count('a loss that is NaN') == 1
     path = instances_of(tmp_path)['identity'][6]
     assert path in log
+
+
+def test_a_validation_without_a_training(voc: Path, tmp_path: Path) -> None:
+    """``runner.val()`` of the same config; the hook has nothing to do."""
+    config = ies_config(voc, tmp_path, delta=0.1)
+    config.val_dataloader = dict(
+        batch_size=4,
+        num_workers=0,
+        sampler=dict(type='DefaultSampler', shuffle=False),
+        dataset=dataset_config(
+            voc, 'test', test_mode=True, pipeline=TEST_PIPELINE
+        ),
+    )
+    config.val_evaluator = dict(type='VOCMetric')
+    config.val_cfg = dict(type='ValLoop')
+    metrics = Runner.from_cfg(config).val()
+    assert 'pascal_voc/mAP' in metrics
+    assert not (tmp_path / 'ies').exists()
