@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from mmengine.config import Config
 from mmengine.fileio import LocalBackend
 from mmengine.runner import Runner
 
@@ -97,53 +98,43 @@ def killed(run: Callable[[], Any], moment: str) -> None:
     assert process.exitcode == -signal.SIGKILL
 
 
+def ies(config: Config, resume: bool = False) -> Runner:
+    """Train, from the beginning or from the last checkpoint."""
+    config.resume = resume
+    hook = IESHook(0.12, order=1, window=1, keep_history=True)
+    return train(config, with_hook(hook))
+
+
 @pytest.mark.parametrize('moment', MOMENTS)
 def test_in_an_epoch_based_loop(
     folders: Path, tmp_path: Path, moment: str
 ) -> None:
-    def run(name: str, resume: bool = False) -> None:
-        config = by_epochs(folders, tmp_path / name)
-        config.resume = resume
-        hook = IESHook(0.12, order=1, window=1, keep_history=True)
-        train(config, with_hook(hook))
-
-    run('whole')
-    killed(lambda: run('killed'), moment)
-    run('killed', resume=True)
-    last = f'epoch_{EPOCHS}.pth'
-    assert_same_run(tmp_path / 'killed', tmp_path / 'whole', last)
-    lines = (tmp_path / 'killed' / 'ies' / 'epochs.jsonl').read_text()
+    whole, again = tmp_path / 'whole', tmp_path / 'killed'
+    ies(by_epochs(folders, whole))
+    killed(lambda: ies(by_epochs(folders, again)), moment)
+    ies(by_epochs(folders, again), resume=True)
+    assert_same_run(again, whole, f'epoch_{EPOCHS}.pth')
+    lines = (again / 'ies' / 'epochs.jsonl').read_text()
     epochs = [json.loads(line)['epoch'] for line in lines.splitlines()]
     assert epochs == list(range(1, EPOCHS + 1))
-    assert not list(tmp_path.glob('killed/ies/*.tmp'))
+    assert not list(again.glob('ies/*.tmp'))
 
 
 def test_in_an_iteration_based_loop(folders: Path, tmp_path: Path) -> None:
-    def run(name: str, resume: bool = False) -> Runner:
-        config = by_iterations(folders, tmp_path / name)
-        config.resume = resume
-        hook = IESHook(0.12, order=1, window=1, keep_history=True)
-        return train(config, with_hook(hook))
-
-    last = f'iter_{run("whole").iter}.pth'
-    killed(lambda: run('killed'), 'in an epoch')
-    run('killed', resume=True)
-    assert_same_run(tmp_path / 'killed', tmp_path / 'whole', last)
+    whole, again = tmp_path / 'whole', tmp_path / 'killed'
+    iterations = ies(by_iterations(folders, whole)).iter
+    killed(lambda: ies(by_iterations(folders, again)), 'in an epoch')
+    ies(by_iterations(folders, again), resume=True)
+    assert_same_run(again, whole, f'iter_{iterations}.pth')
 
 
 def test_several_times(folders: Path, tmp_path: Path) -> None:
     """Killed and resumed until it is through."""
-
-    def run(name: str, resume: bool = False) -> None:
-        config = by_epochs(folders, tmp_path / name)
-        config.resume = resume
-        hook = IESHook(0.12, order=1, window=1, keep_history=True)
-        train(config, with_hook(hook))
-
-    run('whole')
-    killed(lambda: run('killed'), 'before the first checkpoint')
-    killed(lambda: run('killed', resume=True), 'in the line')
-    killed(lambda: run('killed', resume=True), 'before the first checkpoint')
-    run('killed', resume=True)
-    last = f'epoch_{EPOCHS}.pth'
-    assert_same_run(tmp_path / 'killed', tmp_path / 'whole', last)
+    whole, again = tmp_path / 'whole', tmp_path / 'killed'
+    ies(by_epochs(folders, whole))
+    early = 'before the first checkpoint'
+    killed(lambda: ies(by_epochs(folders, again)), early)
+    for moment in ('in the line', early):
+        killed(lambda: ies(by_epochs(folders, again), resume=True), moment)
+    ies(by_epochs(folders, again), resume=True)
+    assert_same_run(again, whole, f'epoch_{EPOCHS}.pth')
