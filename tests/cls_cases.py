@@ -1,5 +1,6 @@
 """Heads and losses of the classifiers whose losses are captured."""
 
+from mmpretrain.registry import MODELS
 from torch import nn
 
 from small_cls import (
@@ -95,12 +96,12 @@ HEADS = {
         'vector',
         'score',
     ),
-    'regression': (
-        cls_head_config(type='LinearRegressionHead'),
-        'vector',
-        'score',
-    ),
 }
+# mmpretrain 1.2.0 has no regression.
+HAS_REGRESSION = 'LinearRegressionHead' in MODELS.module_dict
+if HAS_REGRESSION:
+    regression = cls_head_config(type='LinearRegressionHead')
+    HEADS['regression'] = (regression, 'vector', 'score')
 CASES = [*LOSSES, *HEADS]
 
 

@@ -38,6 +38,23 @@ class BrokenBox(BaseTransform):
 
 
 @TRANSFORMS.register_module()
+class SoftLabel(BaseTransform):
+    """Labels as scores, 1.0 for the class; one image has another number."""
+
+    def __init__(self, classes: int, image: int, value: float) -> None:
+        self.classes = classes
+        self.image = image
+        self.value = value
+
+    def transform(self, results: dict) -> dict:
+        score = np.zeros(self.classes, dtype=np.float32)
+        is_it = results['sample_idx'] == self.image
+        score[results['gt_label']] = self.value if is_it else 1.0
+        results['gt_score'] = score
+        return results
+
+
+@TRANSFORMS.register_module()
 class Refuse(BaseTransform):
     """Returns None for some images: the data set then fetches another."""
 

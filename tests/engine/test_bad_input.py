@@ -1,9 +1,6 @@
 """What cannot work is refused in one line that says what to change."""
 
 import copy
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,12 +8,11 @@ from mmengine.device import get_device
 from mmengine.registry import LOOPS
 from mmengine.runner import BaseLoop
 
+from commands import TRAIN, call
 from ies_mm.engine import IESHook
 from ies_mm.engine.preflight import check_config
 from ies_mm.errors import ConfigError
 from runs import ies_config, plain_config, train
-
-TRAIN = Path(__file__).parents[2] / 'tools' / 'train.py'
 
 
 @pytest.mark.parametrize(
@@ -157,17 +153,6 @@ def test_epochs_needed(arguments: dict, needed: float) -> None:
     assert IESHook(0.1, **arguments).epochs_needed() == needed
 
 
-def command(*arguments: object) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, TRAIN, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-        # Libraries' warnings are not our lines.
-        env=os.environ | dict(PYTHONWARNINGS='ignore'),
-    )
-
-
 def test_the_command_gives_one_line_and_writes_nothing(
     voc: Path, tmp_path: Path
 ) -> None:
@@ -177,7 +162,7 @@ def test_the_command_gives_one_line_and_writes_nothing(
     config.train_dataloader.dataset.data_root = str(root)
     path = tmp_path / 'config.py'
     path.write_text(config.pretty_text)
-    result = command(path)
+    result = call(TRAIN, path)
     assert result.returncode == 2
     [line] = result.stderr.splitlines()
     assert f'{root}/VOC2007/ImageSets/Main/trainval.txt' in line
@@ -187,7 +172,7 @@ def test_the_command_gives_one_line_and_writes_nothing(
 
 
 def test_the_command_without_a_config(tmp_path: Path) -> None:
-    result = command(tmp_path / 'none.py')
+    result = call(TRAIN, tmp_path / 'none.py')
     assert result.returncode == 2
     assert result.stderr.count('\n') == 1
     assert 'there is no config file' in result.stderr
@@ -209,7 +194,7 @@ def test_arguments_of_the_command(
         pytest.skip('there is an accelerator')
     path = tmp_path / 'config.py'
     path.write_text(ies_config(voc, tmp_path / 'run', delta=0).pretty_text)
-    result = command(path, *arguments)
+    result = call(TRAIN, path, *arguments)
     assert result.returncode == 2
     assert message in result.stderr.splitlines()[-1]
     assert 'Traceback' not in result.stderr
@@ -219,7 +204,7 @@ def test_arguments_of_the_command(
 def test_a_broken_config_file(tmp_path: Path) -> None:
     path = tmp_path / 'config.py'
     path.write_text("_base_ = './gone.py'")
-    result = command(path)
+    result = call(TRAIN, path)
     assert result.returncode == 2
     [line] = result.stderr.splitlines()
     assert f'{path} cannot be read: FileNotFoundError' in line
@@ -244,7 +229,7 @@ def test_what_cannot_be_scored_is_refused_before_anything_is_written(
     config = ies_config(voc, tmp_path / 'run', delta=0.1)
     path = tmp_path / 'config.py'
     path.write_text(config.pretty_text)
-    result = command(path, '--cfg-options', change)
+    result = call(TRAIN, path, '--cfg-options', change)
     assert result.returncode == 2
     assert message in result.stderr.splitlines()[-1]
     assert 'Traceback' not in result.stderr

@@ -141,6 +141,38 @@ class Arm(Hook):
             self.path.touch()
 
 
+@pytest.mark.parametrize('value', ['inf', 'nan'])
+def test_a_loss_that_is_no_number_stays_with_its_image(
+    folders: Path, tmp_path: Path, value: str
+) -> None:
+    """Weights that do not move master every other one.
+
+    No image trains alone: another one fills its batch.
+    """
+    config = by_epochs(folders, tmp_path)
+    config.model.head.loss.use_soft = True
+    config.model.backbone.norm_eval = True
+    config.train_dataloader.dataset.pipeline.insert(
+        1, dict(type='SoftLabel', classes=3, image=6, value=float(value))
+    )
+    hook = IESHook(1e-3, order=1, window=1, keep_history=True)
+
+    def prepare(runner: Runner) -> None:
+        runner.register_hook(hook)
+        for parameter in runner.model.parameters():
+            parameter.register_hook(torch.zeros_like)
+
+    train(config, prepare)
+    arrays = instances_of(tmp_path)
+    of_image = arrays['losses'][:, 6, 0]
+    assert [str(loss) for loss in of_image] == [value] * EPOCHS
+    assert [r['non_finite'] for r in epochs_of(tmp_path)] == [1] * EPOCHS
+    assert arrays['trained'][:, 6].all()
+    assert arrays['trained'].sum(axis=1).tolist() == [20, 20, 20, 2, 2]
+    log = ''.join(p.read_text() for p in tmp_path.glob('*/*.log'))
+    assert log.count('a loss that is NaN or infinite') == 1
+
+
 def test_an_unreadable_image_is_named_by_the_plain_error(
     folders: Path, tmp_path: Path
 ) -> None:

@@ -14,6 +14,8 @@ import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.runner import Runner
+from mmpretrain.datasets import CustomDataset
+from mmpretrain.registry import DATASETS
 
 import transforms  # noqa: F401
 from runs import FixedSelection, instances_of, train, with_hook
@@ -70,6 +72,20 @@ def few(config: Config, root: Path) -> None:
     config.train_dataloader.dataset.indices = [13, 2, 5, 11, 0, 7, 8, 3, 9, 10]
 
 
+@DATASETS.register_module()
+class Filtered(CustomDataset):
+    """Leaves out what ``filter_cfg`` lists, as mmdet's data sets do."""
+
+    def filter_data(self) -> list[dict]:
+        out = self.filter_cfg['out']
+        return [d for i, d in enumerate(self.data_list) if i not in out]
+
+
+def filtered(config: Config, root: Path) -> None:
+    config.train_dataloader.dataset.type = Filtered
+    config.train_dataloader.dataset.filter_cfg = dict(out=[0, 6, 7])
+
+
 def lists(config: Config, root: Path) -> None:
     config.train_dataloader.dataset.serialize_data = False
 
@@ -98,6 +114,8 @@ CHANGES: dict[str, list[Change]] = {
     'leaf': [],
     'lists': [lists],
     'indices': [few],
+    'filtered': [filtered],
+    'filtered, nested': [lists, filtered, nested],
     'repeat': [wrap(dict(type='RepeatDataset', times=3))],
     'balanced': [wrap(dict(type='ClassBalancedDataset', oversample_thr=0.9))],
     'concat': [concatenated],

@@ -1,19 +1,14 @@
 """tools/train.py in several processes, on a machine without a GPU."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 from mmengine.device import get_device
 
+from commands import TRAIN, call
 from runs import epochs_of
 from task_runs import classifier_config, make_folders, with_ies
-
-TRAIN = Path(__file__).parents[2] / 'tools' / 'train.py'
 
 pytestmark = pytest.mark.skipif(
     get_device() != 'cpu', reason='MMEngine starts the processes of GPUs'
@@ -27,16 +22,6 @@ def config_file(tmp_path: Path) -> Path:
     path = tmp_path / 'config.py'
     path.write_text(config.pretty_text)
     return path
-
-
-def call(*command: Any, **environment: str) -> Any:
-    return subprocess.run(
-        [sys.executable, *map(str, command)],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=os.environ | dict(PYTHONWARNINGS='ignore') | environment,
-    )
 
 
 def test_torchrun_trains_with_two(tmp_path: Path) -> None:

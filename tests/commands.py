@@ -1,0 +1,27 @@
+"""Starting the tools as a user does."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+TRAIN = Path(__file__).parents[1] / 'tools' / 'train.py'
+# Some of torch's deprecations are shown whatever Python is told.
+WARNING = re.compile(r'^.*: DeprecationWarning: .*\n {2}.*\n', re.MULTILINE)
+
+
+def call(
+    *command: Any, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a Python file; libraries' warnings are not among its lines."""
+    result = subprocess.run(
+        [sys.executable, *map(str, command)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | dict(PYTHONWARNINGS='ignore') | environment,
+    )
+    result.stderr = WARNING.sub('', result.stderr)
+    return result
