@@ -16,6 +16,24 @@ from task_runs import classifier_config, with_sampler
 
 METHODS = [
     (IESHook, dict(delta=0.12, order=1, window=1)),
+    (
+        IESHook,
+        dict(
+            delta=dict(type='Budget', saved=0.3),
+            order=1,
+            window=1,
+            center=True,
+            smooth=0.6,
+        ),
+    ),
+    (
+        IESHook,
+        dict(
+            delta=dict(type='NoiseFloor', factor=8.0, images=6, interval=2),
+            order=1,
+            window=1,
+        ),
+    ),
     (InfoBatchHook, dict()),
     (SmallLossRescaleHook, dict()),
     (RandomRemovalHook, dict(ratio=0.3)),

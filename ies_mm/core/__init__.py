@@ -1,17 +1,33 @@
 """Pure tensor maths of instance selection; imports torch alone."""
 
 from ies_mm.core.criteria import Criterion
+from ies_mm.core.denoising import Denoiser
 from ies_mm.core.hardness import budget, hardest, update_hardness
 from ies_mm.core.history import LossHistory
 from ies_mm.core.percentile import RecentLosses
 from ies_mm.core.pruning import infobatch, random_removal
 from ies_mm.core.selection import Selection, may_exclude
+from ies_mm.core.thresholds import (
+    Budget,
+    Fixed,
+    NoiseFloor,
+    Progress,
+    Relative,
+    Threshold,
+)
 
 __all__ = [
+    'Budget',
     'Criterion',
+    'Denoiser',
+    'Fixed',
     'LossHistory',
+    'NoiseFloor',
+    'Progress',
     'RecentLosses',
+    'Relative',
     'Selection',
+    'Threshold',
     'budget',
     'hardest',
     'infobatch',

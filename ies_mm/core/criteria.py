@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ies_mm.core.arguments import check_integer, check_number
+from ies_mm.core.arguments import check_integer
 from ies_mm.core.history import LossHistory
+from ies_mm.core.thresholds import Progress, Threshold, build_threshold
 
 CHUNK = 1 << 17
 """Instances judged at once: bounds the float64 scratch memory."""
@@ -56,7 +57,9 @@ class Criterion:
     1`` observations: six with the defaults.
 
     Args:
-        delta (float): Threshold, in units of the loss. 0 masters nothing.
+        delta (float, dict or Threshold): Threshold, in units of the loss, or
+            how it is set, see :mod:`ies_mm.core.thresholds`. 0 masters
+            nothing.
         order (int): 0 (the loss itself) to 3. Defaults to 2, the paper's.
         window (int): Differences averaged, at least 1. Defaults to 3.
         terms (str or sequence of str): What is judged. ``'sum'``, the summed
@@ -68,13 +71,13 @@ class Criterion:
         ValueError: An argument is out of range.
     """
 
-    delta: float
+    delta: float | dict | Threshold
     order: int = 2
     window: int = 3
     terms: str | Sequence[str] = 'sum'
 
     def __post_init__(self) -> None:
-        check_number('delta', self.delta, 0)
+        build_threshold(self.delta)
         check_integer('order', self.order, 0, 3)
         check_integer('window', self.window, 1)
         _check_terms(self.terms)
@@ -89,12 +92,24 @@ class Criterion:
         """Observations that an instance needs before it can be mastered."""
         return self.depth + 1
 
-    def mastered(self, history: LossHistory, names: Sequence[str]) -> Tensor:
+    @property
+    def threshold(self) -> Threshold:
+        """What ``delta`` stands for."""
+        return build_threshold(self.delta)
+
+    def mastered(
+        self,
+        history: LossHistory,
+        names: Sequence[str],
+        progress: Progress | None = None,
+    ) -> Tensor:
         """Judge every instance.
 
         Args:
             history (LossHistory): At least ``depth`` observations deep.
             names (sequence of str): Names of its T terms.
+            progress (Progress, optional): Where the training stands. Defaults
+                to None, enough for a ``delta`` that is a number.
 
         Returns:
             Tensor: bool (N,).
@@ -102,12 +117,57 @@ class Criterion:
         Raises:
             ValueError: ``terms`` names a term that the model does not have.
         """
-        columns = self.columns(names)
-        parts = [
-            self._judge(values, columns)
-            for values in history.values.split(CHUNK, dim=1)
-        ]
-        return torch.cat(parts) & (history.count >= self.needed)
+        return self.judge(history, names, progress)[0]
+
+    def judge(
+        self,
+        history: LossHistory,
+        names: Sequence[str],
+        progress: Progress | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """Judge every instance, and say by what.
+
+        Args:
+            history (LossHistory): As for :meth:`mastered`.
+            names (sequence of str): As for :meth:`mastered`.
+            progress (Progress, optional): As for :meth:`mastered`.
+
+        Returns:
+            tuple: The mastered, bool (N,), and the limits of flatness in
+            units of the loss, float64 (C,).
+        """
+        width = self.width(names)
+        if progress is None:
+            progress = Progress(torch.zeros(width, dtype=torch.double))
+        scale = self.threshold.scale(progress)
+        scores = self._scores(history, names, scale)
+        level = self.threshold.level(scores, progress)
+        return scores < level, level * scale
+
+    def flatness(self, values: Tensor, names: Sequence[str]) -> Tensor:
+        r""":math:`m_i` of the columns that are judged.
+
+        Args:
+            values (Tensor): (K, N, T), K >= ``depth``, newest row last.
+            names (sequence of str): Names of the T terms.
+
+        Returns:
+            Tensor: float64 (N, C): C = T columns with ``terms`` ``'all'`` or
+            ``'any'``, else one.
+        """
+        judged = self.judged(values[-self.depth :], names)
+        return flatness(judged, self.order, self.window)
+
+    def judged(self, values: Tensor, names: Sequence[str]) -> Tensor:
+        """Losses of the columns that are judged, float64 (..., C)."""
+        judged = values[..., self.columns(names)].double()
+        if self.terms in ('all', 'any'):
+            return judged
+        return judged.sum(dim=-1, keepdim=True)
+
+    def width(self, names: Sequence[str]) -> int:
+        """C, the number of columns that are judged."""
+        return len(names) if self.terms in ('all', 'any') else 1
 
     def columns(self, names: Sequence[str]) -> list[int]:
         """Indices of the judged terms among ``names``."""
@@ -121,13 +181,21 @@ class Criterion:
             )
         return [list(names).index(term) for term in self.terms]
 
-    def _judge(self, values: Tensor, columns: list[int]) -> Tensor:
-        judged = values[-self.depth :, :, columns].double()
-        if self.terms not in ('all', 'any'):
-            judged = judged.sum(dim=2, keepdim=True)
-        flat = flatness(judged, self.order, self.window)
-        below = flat < self.delta
-        return below.any(dim=1) if self.terms == 'any' else below.all(dim=1)
+    def _scores(
+        self, history: LossHistory, names: Sequence[str], scale: Tensor
+    ) -> Tensor:
+        """Flatness in units of the scale, (N,); NaN where it is too early."""
+        parts = [
+            self._joined(self.flatness(values, names) / scale)
+            for values in history.values.split(CHUNK, dim=1)
+        ]
+        return torch.cat(parts).masked_fill(
+            history.count < self.needed, torch.nan
+        )
+
+    def _joined(self, flat: Tensor) -> Tensor:
+        """One score of several columns, (N, C) -> (N,)."""
+        return flat.amin(dim=1) if self.terms == 'any' else flat.amax(dim=1)
 
 
 def _check_terms(terms: object) -> None:

@@ -81,7 +81,11 @@ def _check(hook: Any, loaded: dict[str, Any]) -> None:
                 f'({loaded.get(key)}, here {found}); resume with the same '
                 'config, or start anew with load_from'
             )
-    missing = sorted(_state(hook).keys() - loaded.keys())
+    ours, theirs = _state(hook), loaded.get('of_method', {})
+    missing = sorted(
+        (ours.keys() - loaded.keys())
+        | (ours['of_method'].keys() - theirs.keys())
+    )
     if missing:
         raise ConfigError(
             f'cannot resume: the state in the checkpoint has no {missing[0]!r}'

@@ -9,8 +9,15 @@ from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 from torch import Tensor
 
-from ies_mm.core import Criterion, LossHistory, Selection, may_exclude
+from ies_mm.core import (
+    Criterion,
+    Denoiser,
+    LossHistory,
+    Selection,
+    may_exclude,
+)
 from ies_mm.core.arguments import check_flag, check_integer, check_number
+from ies_mm.engine.progress import TrainingProgress
 from ies_mm.engine.selection_hook import SelectionHook
 from ies_mm.errors import ConfigError
 
@@ -26,10 +33,13 @@ class IESHook(SelectionHook):
     image is left out.
 
     Args:
-        delta (float): An image is mastered when the mean of its last
+        delta (float or dict): An image is mastered when the mean of its last
             ``window`` absolute loss differences of order ``order`` is below
             this, in units of the loss. 0 excludes nothing. The paper uses
             1e-3 for CIFAR-10; detectors need far more, see docs/results.md.
+            A dict has it set itself: ``dict(type='Budget', saved=0.2)``,
+            ``dict(type='Relative', factor=4.34e-4)`` or
+            ``dict(type='NoiseFloor')``, see :mod:`ies_mm.core.thresholds`.
         order (int): Order of the difference, 0 to 3. Defaults to 2.
         window (int): Differences averaged. Defaults to 3.
         terms (str or list of str): ``'sum'`` judges the summed loss,
@@ -49,6 +59,14 @@ class IESHook(SelectionHook):
             What is recorded for an image is then the loss of the mixture in
             its place of the batch, against the mixed label, also when it is
             scored by a forward pass. Defaults to False, which refuses them.
+        expected (bool): Score heads that sample their anchors at random by
+            the mean over all that they could have drawn. Defaults to False.
+        center (bool): Judge what is left of each loss without the median
+            movement of the data set, see :class:`Denoiser`. Defaults to
+            False.
+        smooth (float): Judge an exponential average of each loss, of which
+            the newest observation makes up this part, above 0 to 1. Defaults
+            to 1, the loss itself.
 
     Raises:
         TypeError: An argument is of the wrong type.
@@ -59,7 +77,7 @@ class IESHook(SelectionHook):
 
     def __init__(
         self,
-        delta: float,
+        delta: float | dict,
         order: int = 2,
         window: int = 3,
         terms: str | Sequence[str] = 'sum',
@@ -69,6 +87,9 @@ class IESHook(SelectionHook):
         keep_history: bool = False,
         dry_run: bool = False,
         allow_batch_augments: bool = False,
+        expected: bool = False,
+        center: bool = False,
+        smooth: float = 1.0,
     ) -> None:
         self.criterion = Criterion(delta, order, window, terms)
         super().__init__(
@@ -80,11 +101,16 @@ class IESHook(SelectionHook):
         check_integer('begin', begin, 1)
         check_number('anneal', anneal, 0, 1)
         check_flag('dry_run', dry_run)
+        check_flag('expected', expected)
+        self.denoiser = Denoiser(center, smooth)
         self.delta = delta
         self.refresh_interval = refresh_interval
         self.begin = begin
         self.anneal = anneal
         self.dry_run = dry_run
+        self.expected = expected
+        self.center = center
+        self.smooth = smooth
 
     def before_train(self, runner: Runner) -> None:
         """Warn where the training ends before anything can be excluded."""
@@ -122,16 +148,70 @@ class IESHook(SelectionHook):
         """What the method was made with, by name."""
         return super().arguments() | asdict(self.criterion)
 
+    def reset(self) -> None:
+        """Begin a training; what an earlier one left is forgotten."""
+        self.denoiser.reset()
+        self._progress = TrainingProgress(self.criterion, self.expected)
+
+    def denoise(self, ids: Tensor, losses: Tensor) -> Tensor:
+        """The losses that are judged."""
+        return self.denoiser(ids, losses, self.state.instances)
+
+    def measure(self, runner: Runner, losses: Tensor) -> None:
+        """Learn what the threshold needs to know."""
+        self._progress.take_in(losses)
+        self._progress.measure(
+            runner,
+            self.instances,
+            self.state.names,
+            self.state.epochs + 1,
+            self.seed,
+        )
+
     def decide(
         self, history: LossHistory, names: Sequence[str], epoch: int
     ) -> tuple[Tensor, Selection]:
         """The mastered instances, and what the next epoch trains."""
-        mastered = self.criterion.mastered(history, names)
-        may = may_exclude(epoch, self.pace.max_epochs, self.begin, self.anneal)
-        if self.dry_run or not may:
+        progress = self._progress.of(
+            names,
+            instances=history.instances,
+            epochs=self.pace.max_epochs,
+            epochs_ahead=self._epochs_ahead(epoch),
+            excluded=self.state.excluded,
+        )
+        mastered, limits = self.criterion.judge(history, names, progress)
+        self.delta = _for_record(limits, names)
+        if self.dry_run or not self._may_exclude(epoch):
             return mastered, Selection.everything(history.instances)
         return mastered, Selection(~mastered)
+
+    def _may_exclude(self, epoch: int) -> bool:
+        return may_exclude(
+            epoch, self.pace.max_epochs, self.begin, self.anneal
+        )
+
+    def _epochs_ahead(self, epoch: int) -> int:
+        """How many epochs after ``epoch`` may leave something out."""
+        later = range(epoch, int(self.pace.max_epochs))
+        return sum(self._may_exclude(earlier) for earlier in later)
+
+    def method_state(self) -> dict[str, Any]:
+        """What a checkpoint has to keep beside history and selection."""
+        return self.denoiser.state_dict() | self._progress.state_dict()
+
+    def load_method_state(self, state: dict[str, Any]) -> None:
+        """Take over what :meth:`method_state` gave."""
+        self.denoiser.load_state_dict(state)
+        self._progress.load_state_dict(state)
 
     def refresh_due(self, epoch: int) -> bool:
         """Whether excluded instances are scored after ``epoch`` (from 1)."""
         return epoch % self.refresh_interval == 0
+
+
+def _for_record(limits: Tensor, names: Sequence[str]) -> Any:
+    """A number, or one a term; None for a limit that is not there."""
+    numbers = [x if math.isfinite(x) else None for x in limits.tolist()]
+    if len(set(numbers)) == 1:
+        return numbers[0]
+    return dict(zip(names, numbers, strict=True))

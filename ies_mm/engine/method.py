@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from mmengine.runner import Runner
 from torch import Tensor
 
 from ies_mm.core import LossHistory, Selection
@@ -21,7 +22,10 @@ class SelectionMethod(ABC):
 
     Attributes:
         method (str): Name in records and log.
-        delta (float, optional): Threshold, of a method that has one.
+        delta (float or dict, optional): Threshold in units of the loss, of a
+            method that has one; term -> threshold where it has several.
+        expected (bool): Whether heads with random samplers are scored by the
+            mean over what they could have drawn.
         sampler (IESSampler): The training's, set when it starts.
         pace (Pace): How the training counts, set when it starts.
         seed (int): Of the method's random numbers: the sampler's, also in a
@@ -29,7 +33,8 @@ class SelectionMethod(ABC):
     """
 
     method: str
-    delta: float | None = None
+    delta: Any = None
+    expected = False
     sampler: IESSampler
     pace: Pace
     seed: int
@@ -67,6 +72,24 @@ class SelectionMethod(ABC):
         Args:
             ids (Tensor): int64 (M,), instances, each once.
             losses (Tensor): float32 (M, T).
+        """
+        return
+
+    def denoise(self, ids: Tensor, losses: Tensor) -> Tensor:
+        """What enters the history in the place of an epoch's observations.
+
+        Args:
+            ids (Tensor): int64 (M,), instances, each once.
+            losses (Tensor): float32 (M, T).
+        """
+        return losses
+
+    def measure(self, runner: Runner, losses: Tensor) -> None:
+        """Measure what the coming decision needs beside the observations.
+
+        Args:
+            runner (Runner): After the training part of an epoch.
+            losses (Tensor): float32 (M, T), the epoch's observations.
         """
         return
 

@@ -23,11 +23,17 @@ class Refresher:
     Args:
         train_loader (DataLoader): Whose data set, batches and workers to use.
         instances (InstanceMap): Numbering of the data set.
+        expected (bool): As in :func:`capture_per_image_losses`. Defaults to
+            False.
     """
 
     def __init__(
-        self, train_loader: DataLoader, instances: InstanceMap
+        self,
+        train_loader: DataLoader,
+        instances: InstanceMap,
+        expected: bool = False,
     ) -> None:
+        self._expected = expected
         self._sampler = _Positions(train_loader.dataset)
         self._first_position = instances.first_positions()
         self._loader = _loader_like(train_loader, self._sampler)
@@ -48,7 +54,7 @@ class Refresher:
         if self._sampler.positions:
             with forward_only(runner):
                 for batch in self._loader:
-                    captured = score(runner, batch)
+                    captured = score(runner, batch, self._expected)
                     observed.add(
                         batch_instances(batch),
                         captured.losses,

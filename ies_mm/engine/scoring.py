@@ -38,17 +38,21 @@ def forward_only(runner: Runner) -> Iterator[None]:
             buffer.copy_(buffers[name])
 
 
-def score(runner: Runner, batch: Any) -> CapturedLosses:
+def score(
+    runner: Runner, batch: Any, expected: bool = False
+) -> CapturedLosses:
     """Per-image losses of a batch; to be called within :func:`forward_only`.
 
     Args:
         runner (Runner): Whose model to run.
         batch (Any): As a data loader gives it; it is left as it is, since
             preprocessors work on copies of the samples.
+        expected (bool): As in :func:`capture_per_image_losses`. Defaults to
+            False.
     """
     model: Any = unwrap(runner.model)
     data = model.data_preprocessor(batch, training=True)
-    with capture_per_image_losses(model) as captured:
+    with capture_per_image_losses(model, expected=expected) as captured:
         model(**data, mode='loss')
     return captured
 

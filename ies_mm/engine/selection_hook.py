@@ -102,7 +102,9 @@ class SelectionHook(SelectionMethod, Hook):
         self.sampler.user = self
         self.pace = _pace_of(runner, self.sampler)
         self.state.epochs = self.pace.epochs_behind
-        self._refresher = Refresher(runner.train_dataloader, self.instances)
+        self._refresher = Refresher(
+            runner.train_dataloader, self.instances, self.expected
+        )
         self.observed = ObservationsByEpoch(self.state.names)
         self.seed = self.sampler.seed
         self.reset()
@@ -150,7 +152,9 @@ class SelectionHook(SelectionMethod, Hook):
             What the model's ``train_step`` returned.
         """
         weights = self.state.selection.weights_of(batch.ids)
-        with weight_per_image_losses(runner.model, weights) as captured:
+        with weight_per_image_losses(
+            runner.model, weights, self.expected
+        ) as captured:
             outputs = step(batch.data)
         self.observe(batch, captured)
         return outputs
@@ -231,6 +235,7 @@ class SelectionHook(SelectionMethod, Hook):
         trained, left_out = self.account(seen)
         record: dict[str, Any] = {'train_seconds': self.clock.lap()}
         ids, losses, scored = self.with_scored(runner, ids, losses, left_out)
+        self.measure(runner, losses)
         record['refresh_seconds'] = self.clock.lap()
         record |= self._decide(ids, losses, left_out)
         record['decide_seconds'] = self.clock.lap()
@@ -286,7 +291,7 @@ class SelectionHook(SelectionMethod, Hook):
         self, ids: Tensor, losses: Tensor, left_out: Tensor
     ) -> dict[str, Any]:
         """Take the epoch in and set up the next one."""
-        self.state.history.observe(ids, losses)
+        self.state.history.observe(ids, self.denoise(ids, losses))
         self.take_in(ids, losses)
         counts = self.state.count_epoch(left_out)
         mastered, selection = self.decide(

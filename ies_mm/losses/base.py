@@ -4,6 +4,7 @@ import importlib
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -14,7 +15,9 @@ from ies_mm.losses.patching import override
 
 Losses = dict[str, Tensor]
 Note = Callable[..., None]
-Adapter = Callable[[str, nn.Module, bool, Note], AbstractContextManager[None]]
+Adapter = Callable[
+    [str, nn.Module, 'Wanted', Note], AbstractContextManager[None]
+]
 
 _ADAPTERS: dict[type, tuple[Adapter, tuple[str, ...]]] = {}
 _FAMILIES = {
@@ -24,19 +27,33 @@ _FAMILIES = {
 }
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """What an adapter is asked for.
+
+    Attributes:
+        shares (bool): Shares beside the losses.
+        expected (bool): Losses averaged over what a random sampler could have
+            drawn, where the head can say.
+    """
+
+    shares: bool = False
+    expected: bool = False
+
+
 def register_adapter(
     *heads: type, relies_on: tuple[str, ...] = ()
 ) -> Callable[[Adapter], Adapter]:
     """Register an adapter for heads and for their subclasses.
 
-    An adapter is a context manager ``adapter(name, head, shares, note)``:
+    An adapter is a context manager ``adapter(name, head, want, note)``:
     while it is open, every loss computation of ``head`` calls
     ``note(term, losses, shares, missing=None)`` for each of its terms (see
     :meth:`CapturedLosses.note`), under the names that the model returns them
     by. ``name`` is the head's in the model, ``decode_head`` or
-    ``auxiliary_head.0``; ``shares`` says whether shares are wanted; None is
-    noted where they are not. The adapter restores the head on leaving, also
-    after an exception.
+    ``auxiliary_head.0``; ``want`` is a :class:`Wanted`; None is noted for
+    shares that are not. The adapter restores the head on leaving, also after
+    an exception.
 
     Args:
         *heads (type): Classes of the model's direct children.
@@ -57,7 +74,8 @@ class CapturedLosses:
 
     Attributes:
         losses (dict): Term -> float32 (N,), each image as if it were alone in
-            the batch: same outputs, same sampled anchors, RoIs and pixels,
+            the batch: same outputs, same sampled anchors (or, if so asked,
+            the mean over all that could have been sampled), RoIs and pixels,
             its own normaliser. Without gradient. NaN where the image has no
             such loss, see ``missing``.
         shares (dict): Term -> (N,), the parts of the batch loss, which they
@@ -132,7 +150,7 @@ class CapturedLosses:
 
 @contextmanager
 def capture_per_image_losses(
-    model: nn.Module, shares: bool = False
+    model: nn.Module, shares: bool = False, expected: bool = False
 ) -> Iterator[CapturedLosses]:
     """Note the per-image losses of the loss forward run inside the context.
 
@@ -144,6 +162,9 @@ def capture_per_image_losses(
         model (nn.Module): An mmdet detector, an mmseg segmentor or an
             mmpretrain classifier, wrapped in DDP or not.
         shares (bool): Whether to compute the shares too. Defaults to False.
+        expected (bool): Whether the losses of a head that samples its anchors
+            at random are those expected of it, instead of those of the sample
+            that it drew. Shares are of the drawn. Defaults to False.
 
     Yields:
         CapturedLosses: Filled by the forward.
@@ -154,9 +175,10 @@ def capture_per_image_losses(
     """
     model = unwrap(model)
     captured = CapturedLosses()
+    want = Wanted(shares, expected)
     with ExitStack() as stack:
         for name, head, adapter in _heads_with_adapters(model):
-            stack.enter_context(adapter(name, head, shares, captured.note))
+            stack.enter_context(adapter(name, head, want, captured.note))
         stack.enter_context(_completeness(model, captured))
         yield captured
 

@@ -20,7 +20,7 @@ from mmpretrain.models.heads import (
 from torch import Tensor, nn
 
 from ies_mm.errors import UnsupportedModelError
-from ies_mm.losses.base import Note, register_adapter
+from ies_mm.losses.base import Note, Wanted, register_adapter
 from ies_mm.losses.calls import LossCall, noted_calls, per_image
 from ies_mm.losses.patching import override
 
@@ -35,7 +35,7 @@ from ies_mm.losses.patching import override
 @register_adapter(ArcFaceClsHead, relies_on=('loss',))
 @contextmanager
 def cls_head(
-    name: str, head: nn.Module, shares: bool, note: Note
+    name: str, head: nn.Module, want: Wanted, note: Note
 ) -> Iterator[None]:
     """Adapter for classification heads: wraps ``head.loss``."""
     _check_averages(name, head.loss_module)
@@ -43,12 +43,12 @@ def cls_head(
     def loss(original: Callable, *args: Any, **kwargs: Any) -> dict:
         with noted_calls(head) as calls:
             batch = original(*args, **kwargs)
-        with torch.set_grad_enabled(shares and torch.is_grad_enabled()):
+        with torch.set_grad_enabled(want.shares and torch.is_grad_enabled()):
             sums = [_images(call) for call in calls]
         images = len(sums[0])
         own = [torch.ones_like(sums[0])] * len(sums)
         counts = [images] * len(sums)
-        note('loss', *per_image(sums, own, counts, shares))
+        note('loss', *per_image(sums, own, counts, want.shares))
         return batch
 
     with override(head, 'loss', loss):

@@ -27,8 +27,13 @@ from mmdet.models.roi_heads.bbox_heads import BBoxHead
 from torch import Tensor, nn
 
 from ies_mm.errors import UnsupportedModelError
-from ies_mm.losses.base import Note, inherits, register_adapter
+from ies_mm.losses.base import Note, Wanted, inherits, register_adapter
 from ies_mm.losses.calls import LossCall, noted_calls
+from ies_mm.losses.expected import (
+    draws_at_random,
+    expected_calls,
+    noted_draws,
+)
 from ies_mm.losses.patching import override
 from ies_mm.losses.rows import row_losses, row_weights
 
@@ -42,30 +47,37 @@ Calls = dict[str, list[LossCall]]
         'loss_by_feat',
         'loss_by_feat_single',
         'get_targets',
+        '_get_targets_single',
     ),
 )
 @contextmanager
 def rpn_head(
-    name: str, head: nn.Module, shares: bool, note: Note
+    name: str, head: nn.Module, want: Wanted, note: Note
 ) -> Iterator[None]:
     """Adapter for RPN heads: wraps ``head.loss_by_feat``."""
 
     def loss_by_feat(original: Callable, *args: Any, **kwargs: Any) -> dict:
-        with _noted_samples(head) as samples, noted_calls(head) as noted:
+        with noted_draws(head) as draws, noted_calls(head) as noted:
             batch = original(*args, **kwargs)
         calls = _by_name(noted)
-        images = len(samples)
-        sampled = _counts([s.avg_factor for s in samples], calls)
+        images = len(draws)
+        sampled = _counts([draw.sample.avg_factor for draw in draws], calls)
 
         def to_images(rows: Tensor) -> Tensor:
             # Rows of a level stand image after image, equally many.
             return rows.view(images, -1).sum(dim=1)
 
-        for child, term in (
-            ('loss_cls', 'loss_rpn_cls'),
-            ('loss_bbox', 'loss_rpn_bbox'),
-        ):
-            note(term, *row_losses(calls[child], to_images, sampled, shares))
+        def losses(calls: list[LossCall], shares: bool) -> tuple:
+            return row_losses(calls, to_images, sampled, shares)
+
+        note('loss_rpn_bbox', *losses(calls['loss_bbox'], want.shares))
+        drawn = calls['loss_cls']
+        if want.expected and draws_at_random(head):
+            alone, _ = losses(expected_calls(drawn, draws, head), False)
+            shares = losses(drawn, True)[1] if want.shares else None
+            note('loss_rpn_cls', alone, shares)
+        else:
+            note('loss_rpn_cls', *losses(drawn, want.shares))
         return batch
 
     with override(head, 'loss_by_feat', loss_by_feat):
@@ -75,7 +87,7 @@ def rpn_head(
 @register_adapter(StandardRoIHead, relies_on=('loss', 'bbox_loss'))
 @contextmanager
 def roi_head(
-    name: str, head: nn.Module, shares: bool, note: Note
+    name: str, head: nn.Module, want: Wanted, note: Note
 ) -> Iterator[None]:
     """Adapter for RoI heads: wraps ``head.bbox_head.loss_and_target``."""
     bbox_head = _box_head_alone(name, head)
@@ -87,7 +99,7 @@ def roi_head(
         samples = kwargs['sampling_results']
         for term in result['loss_bbox']:
             if term in ('loss_cls', 'loss_bbox'):
-                note(term, *_roi_term(term, calls, samples, shares))
+                note(term, *_roi_term(term, calls, samples, want.shares))
         return result
 
     with override(bbox_head, 'loss_and_target', loss_and_target):
@@ -153,16 +165,3 @@ def _box_head_alone(name: str, head: nn.Module) -> nn.Module:
             'that keep its loss'
         )
     return bbox_head
-
-
-@contextmanager
-def _noted_samples(head: nn.Module) -> Iterator[list]:
-    """Note the sampling result of every image of a batch, in order."""
-    samples: list = []
-
-    def sample(original: Callable, *args: Any, **kwargs: Any) -> Any:
-        samples.append(original(*args, **kwargs))
-        return samples[-1]
-
-    with override(head.sampler, 'sample', sample):
-        yield samples

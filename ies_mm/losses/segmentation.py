@@ -40,7 +40,7 @@ from mmseg.models.losses import (
 from torch import Tensor, nn
 
 from ies_mm.errors import UnsupportedModelError
-from ies_mm.losses.base import Note, inherits, register_adapter
+from ies_mm.losses.base import Note, Wanted, inherits, register_adapter
 from ies_mm.losses.calls import (
     LossCall,
     loss_modules,
@@ -63,7 +63,7 @@ _PIXELS = (CrossEntropyLoss, FocalLoss)
 )
 @contextmanager
 def decode_head(
-    name: str, head: nn.Module, shares: bool, note: Note
+    name: str, head: nn.Module, want: Wanted, note: Note
 ) -> Iterator[None]:
     """Adapter for decode and auxiliary heads: wraps ``head.loss_by_feat``."""
     for child, module in loss_modules(head).items():
@@ -74,13 +74,15 @@ def decode_head(
         with noted_calls(head) as noted:
             batch = original(*args, **kwargs)
         for term, calls in _by_term(batch, noted).items():
-            with torch.set_grad_enabled(shares and torch.is_grad_enabled()):
+            with torch.set_grad_enabled(
+                want.shares and torch.is_grad_enabled()
+            ):
                 parts = [_split(call) for call in calls]
             losses, own_shares = per_image(
                 [part.sums for part in parts],
                 [part.own.clamp(min=1e-12) for part in parts],
                 [part.batch for part in parts],
-                shares,
+                want.shares,
             )
             missing = torch.stack([part.empty for part in parts]).all(0)
             note(f'{prefix}.{term}', losses, own_shares, missing)

@@ -16,7 +16,7 @@ from ies_mm.losses.patching import override
 
 @contextmanager
 def weight_per_image_losses(
-    model: nn.Module, weights: Tensor | None
+    model: nn.Module, weights: Tensor | None, expected: bool = False
 ) -> Iterator[CapturedLosses]:
     r"""Have the model return :math:`\sum_i w_i s_i` for each of its terms.
 
@@ -30,6 +30,8 @@ def weight_per_image_losses(
         model (nn.Module): As in :func:`capture_per_image_losses`.
         weights (Tensor, optional): float (N,), of the images of the coming
             batch. None leaves the forward as it is, to the bit.
+        expected (bool): As in :func:`capture_per_image_losses`. Defaults to
+            False.
 
     Yields:
         CapturedLosses: Filled by the forward; losses are without weights.
@@ -39,11 +41,13 @@ def weight_per_image_losses(
         ValueError: There is not one weight an image.
     """
     if weights is None:
-        with capture_per_image_losses(model) as captured:
+        with capture_per_image_losses(model, expected=expected) as captured:
             yield captured
         return
 
-    with capture_per_image_losses(model, shares=True) as captured:
+    with capture_per_image_losses(
+        model, shares=True, expected=expected
+    ) as captured:
 
         def loss(original: Callable, *args: Any, **kwargs: Any) -> Any:
             batch = original(*args, **kwargs)

@@ -1,0 +1,218 @@
+"""Below which flatness is an instance mastered?
+
+A threshold is a level times a scale. The scale belongs to what is judged, the
+summed loss or each term by itself, so that a small box loss counts beside a
+large classification loss; the level is one number for all.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ies_mm.core.arguments import check_integer, check_number
+
+SMALLEST_SCALE = 1e-12
+"""A term that is zero throughout is divided by this."""
+
+MOST_LEFT_OUT = 0.9
+"""The largest part of the instances that a budget leaves out of an epoch."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a training stands when its thresholds are asked for.
+
+    Attributes:
+        first_loss (Tensor): float64 (C,), mean loss of the first epoch, of
+            each of the C columns that are judged.
+        noise_floor (Tensor, optional): float64 (C,), flatness of a network
+            that does not learn.
+        instances (int): Number of instances N.
+        epochs (float): Epochs of the whole training.
+        epochs_ahead (float): Epochs to come that may leave something out.
+        excluded (int): Instance-epochs left out so far.
+    """
+
+    first_loss: Tensor
+    noise_floor: Tensor | None = None
+    instances: int = 0
+    epochs: float = 0
+    epochs_ahead: float = 0
+    excluded: int = 0
+
+
+class Threshold(ABC):
+    """How the limits of mastered instances are set."""
+
+    def scale(self, progress: Progress) -> Tensor:
+        """What each column is measured in, float64 (C,)."""
+        return torch.ones_like(progress.first_loss)
+
+    @abstractmethod
+    def level(self, scores: Tensor, progress: Progress) -> float:
+        """Instances whose score is below this are mastered.
+
+        Args:
+            scores (Tensor): float64 (N,), flatness in units of the scale; NaN
+                where there is none yet.
+            progress (Progress): Where the training stands.
+        """
+
+
+@dataclass(frozen=True)
+class Fixed(Threshold):
+    r"""The paper's: :math:`m_i < \delta`.
+
+    Args:
+        delta (float): In units of the loss. 0 masters nothing.
+    """
+
+    delta: float
+
+    def __post_init__(self) -> None:
+        check_number('delta', self.delta, 0)
+
+    def level(self, scores: Tensor, progress: Progress) -> float:
+        """``delta``."""
+        return self.delta
+
+
+@dataclass(frozen=True)
+class Relative(Threshold):
+    r"""Of the mean loss of the first epoch: :math:`m_i < f \bar L(1)`.
+
+    With ``factor=4.34e-4`` and a first loss near that of a uniform guess,
+    ln 10 and ln 100, it gives the authors' 1e-3 for CIFAR-10 and 2e-3 for
+    CIFAR-100. Costs nothing. It knows the loss's scale, not its noise: where
+    the noise is a larger part of the loss (detectors), nothing gets below.
+
+    Args:
+        factor (float): f.
+    """
+
+    factor: float
+
+    def __post_init__(self) -> None:
+        check_number('factor', self.factor, 0)
+
+    def scale(self, progress: Progress) -> Tensor:
+        """The mean loss of the first epoch."""
+        return progress.first_loss.clamp(min=SMALLEST_SCALE)
+
+    def level(self, scores: Tensor, progress: Progress) -> float:
+        """``factor``."""
+        return self.factor
+
+
+@dataclass(frozen=True)
+class NoiseFloor(Threshold):
+    r"""Of what a network that does not learn has: :math:`m_i < f m_0`.
+
+    :math:`m_0` is the median flatness of some instances over repeated forward
+    passes with the present weights. At ``factor=1`` half of the instances of
+    a frozen network would be mastered. It fails where noise is nearly all
+    that there is: then about half of the instances are mastered from the
+    start, whichever they are.
+
+    Args:
+        factor (float): f. Defaults to 1.
+        images (int): Instances in the passes. Defaults to 64.
+        interval (int): Epochs between two measurements, each of which costs
+            ``order + window`` forward passes over ``images``. Defaults to 5.
+    """
+
+    factor: float = 1.0
+    images: int = 64
+    interval: int = 5
+
+    def __post_init__(self) -> None:
+        check_number('factor', self.factor, 0)
+        check_integer('images', self.images, 2)
+        check_integer('interval', self.interval, 1)
+
+    def scale(self, progress: Progress) -> Tensor:
+        """The floor as it was last measured; NaN masters nothing."""
+        if progress.noise_floor is None:
+            return torch.full_like(progress.first_loss, torch.nan)
+        return progress.noise_floor.clamp(min=SMALLEST_SCALE)
+
+    def level(self, scores: Tensor, progress: Progress) -> float:
+        """``factor``."""
+        return self.factor
+
+
+@dataclass(frozen=True)
+class Budget(Threshold):
+    r"""Whatever saves the asked share of the training.
+
+    After each epoch the instances still to be left out, :math:`sNT` less
+    those that were, are spread evenly over the epochs to come that may leave
+    some out; as many of the flattest are mastered. Costs nothing. It fails
+    where the epochs that are left cannot save so much: at most 0.9 of the
+    instances are left out of an epoch.
+
+    Args:
+        saved (float): s, the share of all instance-epochs, 0 to below 1.
+    """
+
+    saved: float
+
+    def __post_init__(self) -> None:
+        check_number('saved', self.saved, 0, MOST_LEFT_OUT)
+
+    def scale(self, progress: Progress) -> Tensor:
+        """The mean loss of the first epoch."""
+        return progress.first_loss.clamp(min=SMALLEST_SCALE)
+
+    def level(self, scores: Tensor, progress: Progress) -> float:
+        """The flatness of the first instance that is to be trained."""
+        known = scores[~scores.isnan()].sort().values
+        count = round(self.share(progress) * progress.instances)
+        if count <= 0:
+            return 0.0
+        return float(known[count]) if count < len(known) else torch.inf
+
+    def share(self, progress: Progress) -> float:
+        """Part of the instances to leave out of the next epoch."""
+        if progress.epochs_ahead <= 0:
+            return 0.0
+        wanted = self.saved * progress.epochs
+        had = progress.excluded / progress.instances
+        share = (wanted - had) / progress.epochs_ahead
+        return min(max(share, 0.0), MOST_LEFT_OUT)
+
+
+_TYPES: dict[str, type[Threshold]] = {
+    'Relative': Relative,
+    'NoiseFloor': NoiseFloor,
+    'Budget': Budget,
+}
+
+
+def build_threshold(delta: Any) -> Threshold:
+    """A threshold from what a config gives as ``delta``.
+
+    Args:
+        delta (float, dict or Threshold): A number, or a dict with the name of
+            a threshold as ``type`` and its arguments.
+
+    Raises:
+        TypeError: Neither of them, or an argument is unknown or of the wrong
+            type.
+        ValueError: There is no such type, or an argument is out of range.
+    """
+    if isinstance(delta, Threshold):
+        return delta
+    if not isinstance(delta, dict):
+        return Fixed(delta)
+    arguments = dict(delta)
+    name = arguments.pop('type', None)
+    if name not in _TYPES:
+        raise ValueError(
+            f'delta=dict(type={name!r}): give a number, or the type '
+            f'{", ".join(map(repr, _TYPES))}'
+        )
+    return _TYPES[name](**arguments)

@@ -1,0 +1,158 @@
+"""Repeated forward passes with weights that stand still.
+
+What differs between two of them is noise: augmentation, sampled anchors and
+RoIs, dropout, and with BatchNorm who else is in the batch. Every source has a
+seed of its own, so that any of them can be held still.
+"""
+
+import random
+from collections.abc import Callable, Collection, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.runner import Runner
+from torch import Tensor, nn
+
+from ies_mm.engine.identity import InstanceMap
+from ies_mm.engine.scoring import forward_only, preserved_random_state, score
+from ies_mm.losses.base import unwrap
+from ies_mm.losses.patching import override
+
+AUGMENTATION = 'augmentation'
+BATCHES = 'batches'
+DROPOUT = 'dropout'
+
+
+class FrozenPasses:
+    """Scores the same instances again and again, as training sees them.
+
+    In training mode, since dropout and BatchNorm's batches are noise of the
+    training too; statistics and random numbers are given back.
+
+    Args:
+        runner (Runner): With model, optimiser wrapper and training loader.
+        instances (InstanceMap): Numbering of the loader's data set.
+        ids (Tensor): int64 (M,), the instances to score.
+        seed (int): Of everything random. Defaults to 0.
+        expected (bool): As in :func:`capture_per_image_losses`. Defaults to
+            False.
+    """
+
+    def __init__(
+        self,
+        runner: Runner,
+        instances: InstanceMap,
+        ids: Tensor,
+        seed: int = 0,
+        expected: bool = False,
+    ) -> None:
+        loader: Any = runner.train_dataloader
+        self._runner = runner
+        self._dataset = loader.dataset
+        self._collate = loader.collate_fn
+        self._size = loader.batch_sampler.batch_size
+        self._positions = instances.first_positions()[ids].tolist()
+        self._seed = seed
+        self._expected = expected
+
+    def sources(self) -> list[str]:
+        """What may differ between two passes."""
+        samplers = _samplers(unwrap(self._runner.model))
+        return [AUGMENTATION, BATCHES, DROPOUT, *samplers]
+
+    def losses(
+        self, passes: int, names: list[str], vary: Collection[str]
+    ) -> Tensor:
+        """The losses of every pass.
+
+        Args:
+            passes (int): P.
+            names (list of str): Names of the T terms.
+            vary (collection of str): The :meth:`sources` that differ from
+                pass to pass; the others are the same in each.
+
+        Returns:
+            Tensor: float32 (P, M, T). A term that an image has not is zero.
+        """
+        with forward_only(self._runner):
+            self._runner.model.train()
+            rows = [
+                self._pass(number, names, frozenset(vary))
+                for number in range(passes)
+            ]
+        return torch.stack(rows)
+
+    def _pass(self, number: int, names: list[str], vary: frozenset) -> Tensor:
+        order = np.arange(len(self._positions))
+        if BATCHES in vary:
+            np.random.default_rng([self._seed, number]).shuffle(order)
+        found = torch.zeros(len(order), len(names))
+        for part in np.split(order, range(self._size, len(order), self._size)):
+            found[torch.from_numpy(part)] = self._batch(
+                part.tolist(), number, names, vary
+            )
+        return found
+
+    def _batch(
+        self, images: list[int], number: int, names: list[str], vary: frozenset
+    ) -> Tensor:
+        def seed(source: str, image: int) -> None:
+            seed_all(self._seed, image, number + 1 if source in vary else 0)
+
+        items = []
+        for image in images:
+            seed(AUGMENTATION, image)
+            items.append(self._dataset[self._positions[image]])
+        with _seeded_samplers(unwrap(self._runner.model), images, seed):
+            seed(DROPOUT, images[0])
+            captured = score(
+                self._runner, self._collate(items), self._expected
+            )
+        none = torch.zeros(len(images))
+        columns = [captured.losses.get(name, none).cpu() for name in names]
+        return torch.stack(columns, dim=1).nan_to_num(0.0)
+
+
+def seed_all(*numbers: int) -> None:
+    """Seed Python, NumPy and torch by some numbers."""
+    state = np.random.SeedSequence(numbers).generate_state(1)[0]
+    random.seed(int(state))
+    np.random.seed(int(state))
+    torch.manual_seed(int(state))
+
+
+def _samplers(model: nn.Module) -> dict[str, Any]:
+    """What draws anchors or RoIs, by its name in the model."""
+    found = {}
+    for name, module in model.named_modules():
+        for attribute in ('sampler', 'bbox_sampler'):
+            sampler = vars(module).get(attribute)
+            if callable(getattr(sampler, 'sample', None)):
+                found[f'{name}.{attribute}'] = sampler
+    return found
+
+
+@contextmanager
+def _seeded_samplers(
+    model: nn.Module, images: list[int], seed: Callable[[str, int], None]
+) -> Iterator[None]:
+    """Seed every draw by its image; images are drawn for in order."""
+    with ExitStack() as stack:
+        for source, sampler in _samplers(model).items():
+            order = iter(images)
+
+            def sample(
+                original: Callable,
+                *args: Any,
+                source: str = source,
+                order: Iterator[int] = order,
+                **kwargs: Any,
+            ) -> Any:
+                with preserved_random_state():
+                    seed(source, next(order))
+                    return original(*args, **kwargs)
+
+            stack.enter_context(override(sampler, 'sample', sample))
+        yield

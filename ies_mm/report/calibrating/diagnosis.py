@@ -1,0 +1,186 @@
+"""What a criterion would have done in a recorded run, and what it sees."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ies_mm.core import Criterion
+from ies_mm.errors import ConfigError
+from ies_mm.report.calibrating.measures import (
+    WIDTH,
+    ceiling,
+    persistence,
+    predictive_power,
+    rank_correlation,
+    rises,
+)
+from ies_mm.report.calibrating.noise import Noise
+from ies_mm.report.calibrating.recorded import Recorded
+
+QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
+SHARES = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5)
+TRIED = 0.2
+"""The share saved by the delta to try, about the paper's on VOC2007."""
+
+
+@dataclass(frozen=True)
+class Foresight:
+    """How much a criterion says of what comes.
+
+    Attributes:
+        name (str): Of the criterion.
+        persistence (float): Rank correlation with itself, from disjoint
+            epochs.
+        decrease (float): With the image's further loss decrease.
+        rise (float): With the image's rise after it was left out; NaN where
+            nothing was.
+    """
+
+    name: str
+    persistence: float
+    decrease: float
+    rise: float
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a delta would have left out.
+
+    Attributes:
+        delta (float): In units of the loss.
+        saved (float): Part of all instance-epochs.
+        first (float): Part of the images in the first epoch that may be
+            selected.
+        last (float): In the last epoch.
+    """
+
+    delta: float
+    saved: float
+    first: float
+    last: float
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """All figures of a run.
+
+    Attributes:
+        recorded (Recorded): The run.
+        criterion (Criterion): What was looked at.
+        quantiles (ndarray): (E, 5), ``QUANTILES`` of it after every epoch.
+        foresight (list of Foresight): Of the criterion, of the plain loss and
+            of the orders 0 to 3.
+        ceiling (float): See :func:`measures.ceiling`.
+        settings (list of Setting): For ``SHARES`` of the training saved.
+        tried (Setting): The delta to try.
+        noise (Noise, optional): Of frozen weights.
+    """
+
+    recorded: Recorded
+    criterion: Criterion
+    quantiles: NDArray[np.float64]
+    foresight: list[Foresight]
+    ceiling: float
+    settings: list[Setting]
+    tried: Setting
+    noise: Noise | None
+
+
+def diagnose(
+    recorded: Recorded, criterion: Criterion, noise: Noise | None = None
+) -> Diagnosis:
+    """Compute everything.
+
+    Args:
+        recorded (Recorded): A run's losses.
+        criterion (Criterion): Its delta is not looked at.
+        noise (Noise, optional): Of frozen weights. Defaults to None.
+
+    Raises:
+        ConfigError: The run is too short.
+    """
+    epochs = len(recorded.losses)
+    if epochs < criterion.needed + 4 * WIDTH:
+        raise ConfigError(
+            f'the run has {epochs} epochs; to compare the criterion with '
+            f'what comes after takes {criterion.needed + 4 * WIDTH} or more'
+        )
+    scores = recorded.scores(criterion)
+    judged = scores[criterion.needed - 1 :]
+    quantiles = np.full((epochs, len(QUANTILES)), np.nan)
+    quantiles[criterion.needed - 1 :] = np.nanquantile(
+        judged, QUANTILES, axis=1
+    ).T
+    return Diagnosis(
+        recorded,
+        criterion,
+        quantiles,
+        _foresights(recorded, criterion),
+        ceiling(recorded.total, first=criterion.needed - 1),
+        [setting(scores, share) for share in SHARES],
+        setting(scores, TRIED),
+        noise,
+    )
+
+
+def setting(scores: np.ndarray, share: float) -> Setting:
+    """The delta that would have saved a share of the training.
+
+    Args:
+        scores (ndarray): (E, N), the criterion; NaN before it can judge. What
+            is decided after the last epoch saves nothing.
+        share (float): Part of all instance-epochs.
+    """
+    decided = scores[:-1]
+    known = np.sort(decided[np.isfinite(decided)])
+    count = min(round(share * scores.size), len(known) - 1)
+    delta = float(known[count])
+    out = (decided < delta).mean(axis=1)
+    able = np.isfinite(decided).any(axis=1)
+    return Setting(
+        delta, float(out.sum() / len(scores)), float(out[able][0]), out[-1]
+    )
+
+
+def _foresights(recorded: Recorded, criterion: Criterion) -> list[Foresight]:
+    terms = criterion.terms
+    orders = [(f'order {n}, window {criterion.window}', n) for n in range(4)]
+    rows: list[tuple[str, Criterion]] = [('the criterion', criterion)]
+    rows += [('the plain loss', Criterion(0, 0, 1, terms))]
+    rows += [
+        (name, Criterion(0, n, criterion.window, terms)) for name, n in orders
+    ]
+    first = max(row.needed for _, row in rows) - 1
+    return [foresight(recorded, name, row, first) for name, row in rows]
+
+
+def foresight(
+    recorded: Recorded, name: str, criterion: Criterion, first: int
+) -> Foresight:
+    """Of one criterion, over the same epochs as the others.
+
+    Args:
+        recorded (Recorded): The run.
+        name (str): Of the criterion.
+        criterion (Criterion): Which.
+        first (int): The first epoch, from 0, after which it is looked at.
+    """
+    scores = recorded.scores(criterion)
+    scores[:first] = np.nan
+    total = recorded.total
+    rise = rises(total, recorded.trained)
+    pairs = zip(scores, rise, strict=True)
+    lag = criterion.depth
+    return Foresight(
+        name,
+        persistence(scores, lag),
+        predictive_power(scores, total),
+        _mean([rank_correlation(a, b) for a, b in pairs]),
+    )
+
+
+def _mean(values: Sequence[float]) -> float:
+    known = [value for value in values if np.isfinite(value)]
+    return float(np.mean(known)) if known else np.nan

@@ -1,0 +1,132 @@
+"""How much a criterion says of an image: figures from recorded losses.
+
+All take ``losses``, (E, N), one summed loss an epoch and image, and
+``scores``, (E, N), a criterion after each epoch, NaN where it has none.
+Epochs count from 0 here.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+from scipy import stats
+
+WIDTH = 3
+"""Epochs averaged for one level of an image's loss."""
+
+
+def rank_correlation(a: np.ndarray, b: np.ndarray) -> float:
+    """Spearman's, over the images where both are numbers.
+
+    Args:
+        a (np.ndarray): (N,).
+        b (np.ndarray): (N,).
+
+    Returns:
+        float: NaN with fewer than three images, or where one is constant.
+    """
+    both = np.isfinite(a) & np.isfinite(b)
+    a, b = a[both], b[both]
+    if len(a) < 3 or np.ptp(a) == 0 or np.ptp(b) == 0:
+        return np.nan
+    return float(stats.spearmanr(a, b).statistic)
+
+
+def persistence(scores: np.ndarray, lag: int) -> float:
+    """Of a criterion with itself, ``lag`` epochs later; the mean over epochs.
+
+    Args:
+        scores (np.ndarray): (E, N).
+        lag (int): At least the observations that the criterion reads, or the
+            same losses are compared with themselves.
+    """
+    pairs = zip(scores[:-lag], scores[lag:], strict=True)
+    return _mean([rank_correlation(a, b) for a, b in pairs])
+
+
+def predictive_power(
+    scores: np.ndarray, losses: np.ndarray, width: int = WIDTH
+) -> float:
+    """With the image's further loss decrease; the mean over epochs.
+
+    The decrease is taken from epochs after those that the criterion has read,
+    so that chance cannot be seen twice (regression to the mean).
+    """
+    return _mean(
+        [
+            rank_correlation(scores[epoch], half)
+            for epoch, halves in further_decreases(losses, width)
+            for half in halves
+            if np.isfinite(scores[epoch]).any()
+        ]
+    )
+
+
+def ceiling(losses: np.ndarray, width: int = WIDTH, first: int = 0) -> float:
+    """Of the further decrease with itself, from disjoint epochs.
+
+    No criterion can be asked to predict the decrease better than the square
+    root of this: the rest is noise of the decrease itself.
+
+    Args:
+        losses (np.ndarray): (E, N).
+        width (int): Epochs averaged for one level.
+        first (int): The first epoch after which it is asked.
+    """
+    return _mean(
+        [
+            rank_correlation(*halves)
+            for epoch, halves in further_decreases(losses, width)
+            if epoch >= first
+        ]
+    )
+
+
+def further_decreases(
+    losses: np.ndarray, width: int = WIDTH
+) -> Iterator[tuple[int, tuple[np.ndarray, np.ndarray]]]:
+    """By how much each image's loss falls after an epoch, to the end.
+
+    Measured twice, from every other epoch of the next ``2 * width`` and of the
+    last ``2 * width``, less the median over images.
+
+    Yields:
+        tuple: The epoch, and the two decreases, each (N,).
+    """
+    last = losses[-2 * width :]
+    for epoch in range(len(losses) - 4 * width):
+        following = losses[epoch + 1 : epoch + 1 + 2 * width]
+        halves = [
+            following[part::2].mean(axis=0) - last[part::2].mean(axis=0)
+            for part in (0, 1)
+        ]
+        first, second = (half - np.nanmedian(half) for half in halves)
+        yield epoch, (first, second)
+
+
+def rises(losses: np.ndarray, trained: np.ndarray) -> np.ndarray:
+    """By how much each image's loss rose while it was left out.
+
+    From the last epoch that trained it to the first that was left out for
+    ``WIDTH`` epochs on end, less the median movement of the trained images.
+
+    Args:
+        losses (np.ndarray): (E, N).
+        trained (np.ndarray): bool (E, N).
+
+    Returns:
+        np.ndarray: (E, N), at the epoch whose decision left the image out;
+        NaN elsewhere.
+    """
+    found = np.full(losses.shape, np.nan)
+    for epoch in range(len(losses) - WIDTH):
+        later = trained[epoch + 1 : epoch + 1 + WIDTH]
+        out = trained[epoch] & ~later.any(axis=0)
+        moved = losses[epoch + WIDTH] - losses[epoch]
+        common = np.nanmedian(moved[later.all(axis=0)]) if out.any() else 0
+        found[epoch, out] = (moved - common)[out]
+    return found
+
+
+def _mean(values: list[float]) -> float:
+    known = [value for value in values if np.isfinite(value)]
+    return float(np.mean(known)) if known else np.nan

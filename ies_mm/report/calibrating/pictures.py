@@ -1,0 +1,131 @@
+"""A diagnosis as one picture of four panels."""
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.figure import Figure
+from matplotlib.ticker import (
+    LogLocator,
+    MaxNLocator,
+    NullFormatter,
+    PercentFormatter,
+    StrMethodFormatter,
+)
+
+from ies_mm.report.calibrating.diagnosis import QUANTILES, Diagnosis
+from ies_mm.report.calibrating.noise import ALL
+from ies_mm.report.showing.curves import COLOURS, STYLE, as_png
+
+FLOOR = COLOURS[1]
+
+
+def draw(diagnosis: Diagnosis) -> bytes:
+    """A PNG."""
+    with matplotlib.rc_context(STYLE | {'axes.titlelocation': 'left'}):
+        figure = Figure(figsize=(11, 7.5), layout='constrained')
+        course, foresight, settings, noise = figure.subplots(2, 2).flat
+        _course(course, diagnosis)
+        _foresight(foresight, diagnosis)
+        _settings(settings, diagnosis)
+        _noise(noise, diagnosis)
+        return as_png(figure, dpi=130)
+
+
+def _course(axes: Axes, diagnosis: Diagnosis) -> None:
+    """How the criterion falls."""
+    epochs = np.arange(1, len(diagnosis.quantiles) + 1)
+    low, quarter, middle, three, high = diagnosis.quantiles.T
+    blue = COLOURS[0]
+    axes.fill_between(epochs, low, high, color=blue, alpha=0.15, linewidth=0)
+    axes.fill_between(epochs, quarter, three, color=blue, alpha=0.25, lw=0)
+    axes.plot(epochs, middle, color=blue, label='median image')
+    if diagnosis.noise is not None:
+        axes.axhline(
+            diagnosis.noise.floor,
+            color=FLOOR,
+            linestyle='--',
+            label='the same of frozen weights',
+        )
+    axes.set_yscale('log')
+    _plain_numbers(axes.yaxis)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set(
+        xlabel='epoch',
+        ylabel='criterion',
+        title=f'Median, middle half, {QUANTILES[0]:.0%} to '
+        f'{QUANTILES[-1]:.0%} of the images',
+    )
+    axes.legend()
+
+
+def _foresight(axes: Axes, diagnosis: Diagnosis) -> None:
+    """How well the further decrease is foreseen."""
+    rows = diagnosis.foresight[::-1]
+    axes.barh(
+        [row.name for row in rows],
+        [np.nan_to_num(row.decrease) for row in rows],
+        color=COLOURS[0],
+        height=0.6,
+    )
+    axes.axvline(
+        diagnosis.ceiling, color=FLOOR, linestyle='--', label='ceiling'
+    )
+    axes.axvline(0, color='#808080', linewidth=0.8)
+    axes.set(
+        xlabel='rank correlation',
+        title='With the further decrease',
+    )
+    axes.legend()
+
+
+def _settings(axes: Axes, diagnosis: Diagnosis) -> None:
+    """What a range of deltas would have left out."""
+    scores = diagnosis.recorded.scores(diagnosis.criterion)
+    known = scores[np.isfinite(scores)]
+    low, high = np.quantile(known, (0.005, 0.995)).tolist()
+    deltas = np.geomspace(low, high, 60)
+    decided = scores[:-1]
+    saved = [(decided < delta).sum() / scores.size for delta in deltas]
+    axes.plot(deltas, saved, color=COLOURS[0])
+    tried = diagnosis.tried
+    axes.plot(tried.delta, tried.saved, 'o', color=COLOURS[0])
+    axes.annotate(
+        f'{tried.delta:.3g}',
+        (tried.delta, tried.saved),
+        xytext=(8, -4),
+        textcoords='offset points',
+        va='top',
+    )
+    if diagnosis.noise is not None:
+        axes.axvline(
+            diagnosis.noise.floor,
+            color=FLOOR,
+            linestyle='--',
+            label='noise floor',
+        )
+        axes.legend()
+    axes.set_xscale('log')
+    _plain_numbers(axes.xaxis)
+    axes.yaxis.set_major_formatter(PercentFormatter(1))
+    axes.set(xlabel='delta', ylabel='saved', title='What it would have saved')
+
+
+def _noise(axes: Axes, diagnosis: Diagnosis) -> None:
+    """Where the noise comes from."""
+    axes.set_title('Noise of frozen weights')
+    if diagnosis.noise is None:
+        axes.set_axis_off()
+        axes.text(0.5, 0.5, 'not measured', ha='center', va='center')
+        return
+    spread = {k: v[-1] for k, v in diagnosis.noise.spread.items()}
+    names = sorted(spread, key=lambda name: (name == ALL, spread[name]))
+    axes.barh(names, [spread[n] for n in names], color=COLOURS[0], height=0.6)
+    axes.set(xlabel='standard deviation of the summed loss')
+
+
+def _plain_numbers(axis: Axis) -> None:
+    """A logarithmic axis without powers of ten, which are formulas."""
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(StrMethodFormatter('{x:g}'))
+    axis.set_minor_formatter(NullFormatter())

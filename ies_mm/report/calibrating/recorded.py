@@ -1,0 +1,67 @@
+"""The losses that a run kept of every image and epoch."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ies_mm.core import Criterion
+from ies_mm.errors import ConfigError
+from ies_mm.report.records import INSTANCES
+from ies_mm.report.showing.gallery import UNREADABLE
+
+HOW = 'train with default_hooks.ies.dry_run=True and keep_history=True'
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A run's losses.
+
+    Attributes:
+        losses (ndarray): float32 (E, N, T), NaN where not observed.
+        trained (ndarray): bool (E, N).
+        terms (list of str): Names of the T terms.
+    """
+
+    losses: NDArray[np.float32]
+    trained: NDArray[np.bool_]
+    terms: list[str]
+
+    @property
+    def total(self) -> NDArray[np.float64]:
+        """The summed loss, (E, N)."""
+        return self.losses.astype(np.float64).sum(axis=2)
+
+    def scores(self, criterion: Criterion) -> NDArray[np.float64]:
+        """Flatness after every epoch, (E, N), NaN before it can be judged."""
+        values = torch.from_numpy(self.losses)
+        found = np.full(self.trained.shape, np.nan)
+        for epoch in range(criterion.needed - 1, len(found)):
+            flat = criterion.flatness(values[: epoch + 1], self.terms)
+            found[epoch] = flat[:, 0].numpy()
+        return found
+
+
+def read_recorded(work_dir: Path) -> Recorded:
+    """Read ``ies/instances.npz`` of a run that kept all its epochs.
+
+    Raises:
+        ConfigError: There is no such file, it is damaged, or it has the last
+            epochs alone.
+    """
+    path = work_dir / 'ies' / INSTANCES
+    if not path.is_file():
+        raise ConfigError(f'{path} is missing; {HOW}')
+    try:
+        with np.load(path) as arrays:
+            epochs = arrays['epochs']
+            recorded = Recorded(
+                arrays['losses'], arrays['trained'], list(arrays['terms'])
+            )
+    except UNREADABLE as error:
+        raise ConfigError(f'{path} cannot be read: {error}; {HOW}') from error
+    if not len(epochs) or epochs[0] != 1:
+        raise ConfigError(f'{path} has not every epoch; {HOW}')
+    return recorded

@@ -1,0 +1,127 @@
+"""A diagnosis as text and as JSON."""
+
+import dataclasses
+import json
+import math
+from typing import Any
+
+from ies_mm.report.calibrating.diagnosis import QUANTILES, Diagnosis
+from ies_mm.report.calibrating.noise import ALL
+
+HARDLY = 0.3
+"""A ceiling below which no criterion can do much better than chance."""
+
+
+def table(diagnosis: Diagnosis) -> str:
+    """All figures, and what they mean."""
+    parts = [_course(diagnosis), _foresight(diagnosis), _settings(diagnosis)]
+    if diagnosis.noise is not None:
+        parts.append(_noise(diagnosis))
+    parts.append(advice(diagnosis))
+    return '\n\n'.join(parts)
+
+
+def as_json(diagnosis: Diagnosis) -> bytes:
+    """The figures; NaN becomes null."""
+    noise = diagnosis.noise
+    content = {
+        'criterion': dataclasses.asdict(diagnosis.criterion),
+        'quantiles': diagnosis.quantiles.tolist(),
+        'foresight': [dataclasses.asdict(f) for f in diagnosis.foresight],
+        'ceiling': diagnosis.ceiling,
+        'settings': [dataclasses.asdict(s) for s in diagnosis.settings],
+        'delta_to_try': diagnosis.tried.delta,
+        'noise_floor': noise.floor if noise else None,
+        'noise': (
+            {k: v.tolist() for k, v in noise.spread.items()} if noise else None
+        ),
+        'terms': diagnosis.recorded.terms,
+    }
+    return json.dumps(_without_nan(content), indent=1).encode()
+
+
+def advice(diagnosis: Diagnosis) -> str:
+    """The delta to try, and how much to expect of it."""
+    tried, noise = diagnosis.tried, diagnosis.noise
+    lines = [
+        f'delta to try: {tried.delta:.4g} (would have saved {tried.saved:.0%})'
+    ]
+    if noise is not None and tried.delta <= noise.floor:
+        lines.append(
+            f'It is not above the noise floor, {noise.floor:.4g}: frozen '
+            'weights would look no less learned.'
+        )
+    if not diagnosis.ceiling >= HARDLY:
+        lines.append(
+            f'The ceiling is {_number(diagnosis.ceiling)}: which images still '
+            'have something to give can hardly be known here. Compare with '
+            'random removal before you trust any delta.'
+        )
+    return '\n'.join(lines)
+
+
+def _course(diagnosis: Diagnosis) -> str:
+    rows = [['epoch', *(f'{q:.0%}' for q in QUANTILES)]]
+    able = [
+        epoch
+        for epoch, values in enumerate(diagnosis.quantiles)
+        if not math.isnan(values[0])
+    ]
+    for epoch in (able[0], able[len(able) // 2], able[-1]):
+        values = diagnosis.quantiles[epoch]
+        rows.append([str(epoch + 1), *(f'{v:.4g}' for v in values)])
+    return 'criterion, quantiles over images\n' + _aligned(rows)
+
+
+def _foresight(diagnosis: Diagnosis) -> str:
+    rows = [['rank correlation', 'itself later', 'decrease', 'rise']]
+    for row in diagnosis.foresight:
+        figures = (row.persistence, row.decrease, row.rise)
+        rows.append([row.name, *map(_number, figures)])
+    rows.append(['ceiling', '', _number(diagnosis.ceiling), ''])
+    return _aligned(rows)
+
+
+def _settings(diagnosis: Diagnosis) -> str:
+    rows = [['delta', 'saves', 'first', 'last']]
+    for one in diagnosis.settings:
+        parts = (one.saved, one.first, one.last)
+        rows.append([f'{one.delta:.4g}', *(f'{part:.0%}' for part in parts)])
+    return 'what a delta would have left out\n' + _aligned(rows)
+
+
+def _noise(diagnosis: Diagnosis) -> str:
+    noise = diagnosis.noise
+    assert noise is not None
+    rows = [['standard deviation', *diagnosis.recorded.terms, 'sum']]
+    for source, spread in noise.spread.items():
+        rows.append([source, *(f'{value:.3g}' for value in spread)])
+    rows.sort(key=lambda row: row[0] == ALL)
+    return (
+        f'noise of frozen weights; floor of the criterion {noise.floor:.4g}\n'
+        + _aligned(rows)
+    )
+
+
+def _aligned(rows: list[list[str]]) -> str:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for first, *others in rows:
+        cells = [first.ljust(widths[0])]
+        cells += [o.rjust(w) for o, w in zip(others, widths[1:], strict=True)]
+        lines.append('  '.join(cells).rstrip())
+    return '\n'.join([lines[0], '-' * max(map(len, lines)), *lines[1:]])
+
+
+def _number(value: float) -> str:
+    return '-' if math.isnan(value) else f'{value:.2f}'
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_nan(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(inner) for inner in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,154 @@
+"""Thresholds that set themselves, against their equations."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from ies_mm.core import (
+    Budget,
+    Criterion,
+    Fixed,
+    LossHistory,
+    NoiseFloor,
+    Progress,
+    Relative,
+)
+from ies_mm.core.thresholds import build_threshold
+
+
+def history_of(losses: np.ndarray, depth: int) -> LossHistory:
+    """Of (E, N, T) losses."""
+    history = LossHistory(losses.shape[1], losses.shape[2], depth)
+    for epoch in losses:
+        ids = torch.arange(len(epoch))
+        history.observe(ids, torch.from_numpy(epoch).float())
+    return history
+
+
+def second_differences(losses: np.ndarray) -> np.ndarray:
+    """The paper's m_i of the last six epochs, (N, T)."""
+    steps = losses[2:] - 2 * losses[1:-1] + losses[:-2]
+    return np.abs(steps[-3:]).mean(axis=0)
+
+
+@pytest.fixture
+def losses() -> np.ndarray:
+    """Two terms, the second of a tenth of the scale; (6, 40, 2)."""
+    draw = np.random.default_rng(0)
+    return draw.random((6, 40, 2)) * np.array([1.0, 0.1])
+
+
+@pytest.mark.parametrize(('classes', 'delta'), [(10, 1e-3), (100, 2e-3)])
+def test_relative_gives_the_deltas_of_the_authors(
+    classes: int, delta: float
+) -> None:
+    first = torch.tensor([math.log(classes)], dtype=torch.double)
+    threshold, progress = Relative(4.34e-4), Progress(first)
+    limit = threshold.level(first, progress) * threshold.scale(progress)
+    assert float(limit) == pytest.approx(delta, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ('terms', 'joined'), [('all', np.all), ('any', np.any)]
+)
+@pytest.mark.parametrize('kind', ['Relative', 'NoiseFloor'])
+def test_every_term_is_judged_on_its_own_scale(
+    losses: np.ndarray, terms: str, joined: object, kind: str
+) -> None:
+    criterion = Criterion(dict(type=kind, factor=1.3), terms=terms)
+    scale = losses[0].mean(axis=0)
+    progress = Progress(torch.from_numpy(scale), torch.from_numpy(scale))
+    history = history_of(losses, criterion.depth)
+    mastered, limits = criterion.judge(history, ['a', 'b'], progress)
+    expected = joined(second_differences(losses) < 1.3 * scale, axis=1)
+    assert mastered.tolist() == expected.tolist()
+    assert 0 < expected.sum() < 40
+    np.testing.assert_allclose(limits, 1.3 * scale)
+
+
+def test_a_floor_that_was_not_measured_masters_nothing(
+    losses: np.ndarray,
+) -> None:
+    criterion = Criterion(NoiseFloor(1e9))
+    progress = Progress(torch.ones(1, dtype=torch.double))
+    history = history_of(losses, criterion.depth)
+    assert not criterion.mastered(history, ['a', 'b'], progress).any()
+
+
+@pytest.mark.parametrize('terms', ['sum', 'all', 'any'])
+def test_a_budget_masters_the_flattest(losses: np.ndarray, terms: str) -> None:
+    criterion = Criterion(Budget(0.2), terms=terms)
+    first = losses[0].mean(axis=0)
+    if terms == 'sum':
+        first = first.sum(keepdims=True)
+    progress = Progress(
+        torch.from_numpy(first),
+        instances=40, epochs=20, epochs_ahead=10, excluded=40,
+    )  # fmt: skip
+    history = history_of(losses, criterion.depth)
+    mastered = criterion.mastered(history, ['a', 'b'], progress)
+    flat = second_differences(losses) / first
+    score = flat.min(axis=1) if terms == 'any' else flat.max(axis=1)
+    if terms == 'sum':
+        score = second_differences(losses.sum(axis=2, keepdims=True))[:, 0]
+    # 0.2 * 20 * 40 less 40 over 10 epochs: 12 an epoch.
+    assert set(np.flatnonzero(mastered)) == set(np.argsort(score)[:12])
+
+
+@pytest.mark.parametrize('saved', [0.0, 0.1, 0.2, 0.4])
+@pytest.mark.parametrize('anneal', [0, 3])
+def test_a_budget_ends_where_it_was_told(saved: float, anneal: int) -> None:
+    """A training of 25 epochs whose last ``anneal`` leave out nothing."""
+    instances, epochs = 60, 25
+    criterion = Criterion(Budget(saved))
+    draw = np.random.default_rng(1)
+    history = LossHistory(instances, 1, criterion.depth)
+    excluded, active = 0, torch.ones(instances, dtype=torch.bool)
+    for epoch in range(1, epochs + 1):
+        excluded += int((~active).sum())
+        rows = torch.from_numpy(draw.random((instances, 1))).float()
+        history.observe(torch.arange(instances), rows)
+        ahead = max(epochs - anneal - epoch, 0)
+        progress = Progress(
+            torch.ones(1, dtype=torch.double),
+            instances=instances, epochs=epochs,
+            epochs_ahead=ahead, excluded=excluded,
+        )  # fmt: skip
+        active = ~criterion.mastered(history, ['loss'], progress)
+        if not ahead:
+            active[:] = True
+    assert excluded / (instances * epochs) == pytest.approx(saved, abs=0.005)
+
+
+def test_a_budget_that_is_too_large_leaves_something_to_train_on() -> None:
+    progress = Progress(
+        torch.ones(1, dtype=torch.double),
+        instances=100, epochs=20, epochs_ahead=1, excluded=0,
+    )  # fmt: skip
+    assert Budget(0.5).share(progress) == 0.9
+
+
+@pytest.mark.parametrize(
+    ('delta', 'message'),
+    [
+        (dict(type='Relativ', factor=1), "type='Relativ'.*give a number"),
+        (dict(factor=1), 'type=None'),
+        (dict(type='Budget', saved=0.95), 'saved=0.95: .* from 0 to 0.9'),
+        (dict(type='Relative', factor=-1), 'factor=-1: give a number >= 0'),
+        (dict(type='NoiseFloor', images=1), 'images=1: give an integer >= 2'),
+        (dict(type='NoiseFloor', interval=0), 'interval=0'),
+        (dict(type='Budget', share=1), "unexpected keyword argument 'share'"),
+        (dict(type='Budget'), "'saved'"),
+        ('small', "delta='small': give a number"),
+        (-1.0, 'delta=-1.0: give a number >= 0'),
+    ],
+)
+def test_what_is_no_threshold_is_refused(delta: object, message: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=message):
+        Criterion(delta)
+
+
+def test_a_number_is_the_threshold_of_the_paper() -> None:
+    assert build_threshold(0.1) == Fixed(0.1)
