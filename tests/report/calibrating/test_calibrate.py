@@ -1,0 +1,120 @@
+"""tools/calibrate.py on a real small dry run."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from commands import call
+from ies_mm.core import Criterion, LossHistory
+from ies_mm.report.calibrating.diagnosis import setting
+from ies_mm.report.calibrating.recorded import read_recorded
+from iteration_runs import IMAGES
+from runs import train
+from same_runs import by_epochs
+from task_runs import make_folders, with_ies
+
+TOOL = Path(__file__).parents[3] / 'tools' / 'calibrate.py'
+EPOCHS = 20
+
+
+@pytest.fixture(scope='module')
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp('calibrate')
+    folders = make_folders(root / 'folders', IMAGES)
+    config = by_epochs(folders, root / 'run')
+    config.train_cfg.max_epochs = EPOCHS
+    config.param_scheduler = []
+    config.custom_imports = dict(imports=['ies_mm.engine'])
+    hook = dict(delta=0.05, dry_run=True, keep_history=True)
+    train(with_ies(config, **hook))
+    return root / 'run'
+
+
+def test_table_json_and_picture(run: Path, tmp_path: Path) -> None:
+    result = call(TOOL, run, '--images', '8', '--out', tmp_path)
+    assert result.returncode == 0, result.stderr
+    for word in ('rank correlation', 'ceiling', 'batches', 'delta to try'):
+        assert word in result.stdout
+    found = json.loads((tmp_path / 'calibration.json').read_text())
+    assert found['terms'] == ['loss']
+    assert found['noise_floor'] > 0
+    assert found['noise']['batches'][-1] > 0
+    assert found['noise']['dropout'] == [0, 0]
+    with Image.open(tmp_path / 'calibration.png') as picture:
+        assert min(picture.size) > 500
+
+
+def test_scores_are_the_criterion_of_the_hook(run: Path) -> None:
+    recorded = read_recorded(run)
+    scores = recorded.scores(Criterion(0))
+    history = LossHistory(IMAGES, 1, 5)
+    for epoch, losses in enumerate(recorded.losses):
+        history.observe(torch.arange(IMAGES), torch.from_numpy(losses))
+        known = scores[epoch][np.isfinite(scores[epoch])]
+        delta = float(np.median(known)) if len(known) else 1.0
+        mastered = Criterion(delta).mastered(history, ['loss'])
+        assert mastered.tolist() == (scores[epoch] < delta).tolist()
+
+
+def test_what_a_delta_would_have_saved() -> None:
+    draw = np.random.default_rng(0)
+    scores = draw.random((10, 50))
+    scores[:5] = np.nan
+    found = setting(scores, 0.2)
+    literal = sum(
+        scores[epoch, image] < found.delta
+        for epoch in range(9)  # what is decided after the last saves nothing
+        for image in range(50)
+    )
+    assert found.saved == pytest.approx(literal / 500)
+    assert found.saved == pytest.approx(0.2, abs=0.005)
+
+
+def test_other_criteria(run: Path, tmp_path: Path) -> None:
+    options = ('--order', '1', '--window', '2', '--terms', 'loss')
+    result = call(TOOL, run, *options, '--images', '0', '--out', tmp_path)
+    assert result.returncode == 0, result.stderr
+    found = json.loads((tmp_path / 'calibration.json').read_text())
+    assert (found['criterion']['order'], found['noise']) == (1, None)
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (['--terms', 'loss_bbox'], "no term 'loss_bbox'; it has loss"),
+        (['--order', '7'], 'order=7: give an integer from 0 to 3'),
+        (['--window', '9'], 'the run has 20 epochs'),
+    ],
+)
+def test_bad_arguments(
+    run: Path, tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    out = tmp_path / 'out'
+    result = call(TOOL, run, *arguments, '--images', '0', '--out', out)
+    assert result.returncode == 2
+    [line] = result.stderr.splitlines()
+    assert message in line
+    assert not out.exists()
+
+
+def test_a_run_that_kept_nothing(tmp_path: Path) -> None:
+    result = call(TOOL, tmp_path)
+    assert result.returncode == 2
+    [line] = result.stderr.splitlines()
+    assert 'instances.npz is missing; train with' in line
+    assert 'keep_history=True' in line
+
+
+def test_a_run_without_a_checkpoint(run: Path, tmp_path: Path) -> None:
+    (tmp_path / 'ies').mkdir()
+    name = 'ies/instances.npz'
+    (tmp_path / name).write_bytes((run / name).read_bytes())
+    result = call(TOOL, tmp_path)
+    assert result.returncode == 2
+    [line] = result.stderr.splitlines()
+    assert 'has no config' in line
+    assert '--images 0' in line

@@ -1,0 +1,92 @@
+"""Figures of a criterion on losses whose truth is known."""
+
+import numpy as np
+import pytest
+
+from ies_mm.report.calibrating.measures import (
+    ceiling,
+    further_decreases,
+    persistence,
+    predictive_power,
+    rank_correlation,
+    rises,
+)
+
+EPOCHS, IMAGES = 30, 400
+
+
+def curves(noise: float) -> tuple[np.ndarray, np.ndarray]:
+    """Losses that fall by a speed of each image's own, and the speeds."""
+    draw = np.random.default_rng(0)
+    speed = draw.uniform(0.0, 0.1, IMAGES)
+    epochs = np.arange(EPOCHS)[:, None]
+    clean = 5 + draw.random(IMAGES) - speed * epochs
+    return clean + noise * draw.standard_normal(clean.shape), speed
+
+
+def test_rank_correlation_heeds_order_alone() -> None:
+    a = np.array([1.0, 5.0, np.nan, 2.0, 9.0])
+    b = np.array([10.0, 50.0, 3.0, 11.0, 1e6])
+    assert rank_correlation(a, b) == pytest.approx(1)
+    assert rank_correlation(a, -b) == pytest.approx(-1)
+    assert np.isnan(rank_correlation(a, np.ones(5)))
+    assert np.isnan(rank_correlation(a[:2], b[:2]))
+
+
+def test_without_noise_the_speed_is_a_perfect_criterion() -> None:
+    losses, speed = curves(noise=0.0)
+    scores = np.broadcast_to(speed, losses.shape)
+    assert ceiling(losses) > 0.999
+    assert predictive_power(scores, losses) > 0.999
+    assert predictive_power(-scores, losses) < -0.999
+
+
+def test_in_noise_alone_nothing_is_foreseen() -> None:
+    losses = np.random.default_rng(0).standard_normal((EPOCHS, IMAGES))
+    assert abs(ceiling(losses)) < 0.05
+    # Regression to the mean would make the plain loss look prophetic.
+    assert abs(predictive_power(losses, losses)) < 0.05
+    assert abs(persistence(losses, 5)) < 0.05
+
+
+def test_noise_lowers_the_ceiling_and_what_can_be_foreseen() -> None:
+    losses, speed = curves(noise=0.5)
+    scores = np.broadcast_to(speed, losses.shape)
+    limit = ceiling(losses)
+    assert 0.5 < limit < 0.95
+    # The truth itself reaches the root of the ceiling, and no more.
+    assert predictive_power(scores, losses) == pytest.approx(
+        limit**0.5, abs=0.03
+    )
+
+
+def test_decreases_are_from_epochs_after_the_one_that_is_asked() -> None:
+    losses, _ = curves(noise=0.1)
+    asked = dict(further_decreases(losses))
+    other = losses.copy()
+    other[:11] = 7.0
+    for epoch, halves in further_decreases(other):
+        if epoch >= 10:
+            np.testing.assert_array_equal(halves, asked[epoch])
+    assert max(asked) + 1 + 6 <= EPOCHS - 6
+
+
+def test_the_halves_share_no_epoch() -> None:
+    losses, _ = curves(noise=0.1)
+    first, second = dict(further_decreases(losses))[5]
+    losses[6:12:2] += np.random.default_rng(1).random((3, IMAGES))
+    again, same = dict(further_decreases(losses))[5]
+    np.testing.assert_array_equal(second, same)
+    assert not np.array_equal(first, again)
+
+
+def test_a_rise_is_that_of_the_image_beyond_the_others() -> None:
+    losses = np.zeros((8, 4))
+    losses += np.arange(8)[:, None] * 0.25  # all move alike
+    losses[4:, 0] += 2.0
+    trained = np.ones((8, 4), dtype=bool)
+    trained[3:6, 0] = False  # three epochs out
+    trained[3, 1] = False  # out for one alone
+    found = rises(losses, trained)
+    assert found[2, 0] == pytest.approx(2.0)
+    assert np.isfinite(found).sum() == 1
