@@ -102,13 +102,16 @@ class SmallLossRescaleHook(InfoBatchHook):
 class RandomRemovalHook(SelectionHook):
     """Random Remove, the control at equal compute (IES, appendix D).
 
-    Every epoch, the first one too, leaves out as many instances, drawn anew,
-    without any weights. They are neither loaded nor scored.
+    Every epoch leaves out as many instances, drawn anew, without any weights.
+    They are neither loaded nor scored.
 
     Args:
         ratio (float): The part left out, from 0 to below 1.
         keep_history (bool): See :class:`IESHook`. Defaults to False.
         allow_batch_augments (bool): See :class:`IESHook`. Defaults to False.
+        begin (int): Epochs, at least 0, that train on everything first.
+            Defaults to 0. Six, as many as IES needs with its defaults, tells
+            *which* images are left out from *when* that is done.
 
     Raises:
         TypeError: An argument is of the wrong type.
@@ -122,10 +125,13 @@ class RandomRemovalHook(SelectionHook):
         ratio: float,
         keep_history: bool = False,
         allow_batch_augments: bool = False,
+        begin: int = 0,
     ) -> None:
         super().__init__(1, keep_history, allow_batch_augments)
         check_ratio('ratio', ratio)
+        check_integer('begin', begin, 0)
         self.ratio = ratio
+        self.begin = begin
 
     def first_selection(self) -> Selection:
         """Leave out of the first epoch, or the first after a plain run."""
@@ -140,6 +146,8 @@ class RandomRemovalHook(SelectionHook):
 
     def _drawn(self, epoch: int) -> Selection:
         instances = len(self.sampler.instances)
+        if epoch < self.begin:
+            return Selection.everything(instances)
         return random_removal(instances, self.ratio, self.generator(epoch))
 
 

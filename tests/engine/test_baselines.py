@@ -126,6 +126,17 @@ def test_random_removal_saves_its_ratio(
     assert len({tuple(row) for row in trained}) > 1
 
 
+def test_random_removal_begins_when_it_is_told(
+    folders: Path, tmp_path: Path
+) -> None:
+    """The control of IES, which leaves nothing out of its first epochs."""
+    hook = RandomRemovalHook(0.4, begin=3)
+    train(config_of(folders, tmp_path, 6), with_hook(hook))
+    excluded = [record['excluded'] for record in epochs_of(tmp_path)]
+    assert excluded[:3] == [0, 0, 0]
+    assert all(abs(count - 0.4 * IMAGES) < 4 for count in excluded[3:])
+
+
 def test_random_removal_in_iterations(folders: Path, tmp_path: Path) -> None:
     config = in_iterations(classifier_config(folders, tmp_path), 26)
     runner = train(with_sampler(config), with_hook(RandomRemovalHook(0.4)))

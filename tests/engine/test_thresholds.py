@@ -1,0 +1,154 @@
+"""Thresholds that set themselves, in whole small trainings."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+from ies_mm.engine import IESHook
+from runs import epochs_of, instances_of, parameters, plain_config, train
+from same_runs import by_epochs
+from task_runs import (
+    in_iterations,
+    segmentor_config,
+    with_ies,
+    with_sampler,
+)
+
+FAST = dict(order=1, window=1, keep_history=True)
+
+
+def budget(saved: float) -> dict[str, Any]:
+    return FAST | dict(delta=dict(type='Budget', saved=saved))
+
+
+def classifier(folders: Path, work_dir: Path, epochs: int = 20) -> Config:
+    config = by_epochs(folders, work_dir)
+    config.train_cfg.max_epochs = epochs
+    config.param_scheduler = []
+    config.default_hooks.checkpoint.interval = 100
+    return config
+
+
+@pytest.mark.parametrize('saved', [0.1, 0.2, 0.4])
+def test_a_budget_is_kept(folders: Path, tmp_path: Path, saved: float) -> None:
+    config = classifier(folders, tmp_path)
+    train(with_ies(config, **budget(saved)))
+    records = epochs_of(tmp_path)
+    assert records[-1]['saved'] == pytest.approx(saved, abs=0.02)
+    limits = {record['delta'] for record in records[3:]}
+    assert len(limits) > 5
+    # The flattest are left out: their difference was below the limit.
+    arrays = instances_of(tmp_path)
+    steps = np.abs(np.diff(arrays['losses'][..., 0], axis=0))
+    for epoch in range(3, 19):
+        left_out = ~arrays['trained'][epoch + 1]
+        below = steps[epoch - 1] < records[epoch]['delta']
+        # One more or less, where a batch had to be filled.
+        assert (left_out & ~below).sum() == 0
+        assert (below & ~left_out).sum() <= 1
+
+
+def test_a_budget_is_kept_with_annealing(
+    folders: Path, tmp_path: Path
+) -> None:
+    config = classifier(folders, tmp_path)
+    train(with_ies(config, anneal=0.2, **budget(0.2)))
+    records = epochs_of(tmp_path)
+    assert records[-1]['saved'] == pytest.approx(0.2, abs=0.02)
+    assert [record['excluded'] for record in records[-4:]] == [0] * 4
+
+
+def test_a_budget_is_kept_in_iterations(folders: Path, tmp_path: Path) -> None:
+    config = in_iterations(classifier(folders, tmp_path), 100)
+    train(with_ies(config, **budget(0.2)))
+    assert epochs_of(tmp_path)[-1]['saved'] == pytest.approx(0.2, abs=0.04)
+
+
+def test_a_budget_is_kept_by_a_segmentor(maps: Path, tmp_path: Path) -> None:
+    config = segmentor_config(maps, tmp_path)
+    config.train_cfg.max_epochs = 12
+    config.default_hooks.checkpoint.interval = 100
+    train(with_ies(config, terms='all', **budget(0.2)))
+    last = epochs_of(tmp_path)[-1]
+    assert last['saved'] == pytest.approx(0.2, abs=0.04)
+
+
+def test_a_budget_of_nothing_is_the_plain_run(
+    folders: Path, tmp_path: Path
+) -> None:
+    plain = train(with_sampler(classifier(folders, tmp_path / 'plain', 5)))
+    hook = budget(0.0) | dict(center=True, smooth=0.5, expected=True)
+    config = classifier(folders, tmp_path / 'ies', 5)
+    found = parameters(train(with_ies(config, **hook)))
+    expected = parameters(plain)
+    assert all(torch.equal(found[k], expected[k]) for k in expected)
+
+
+def test_a_noise_floor_leaves_the_training_alone(
+    voc: Path, tmp_path: Path
+) -> None:
+    """Measured each epoch; with random flips, anchors, RoIs, BatchNorm."""
+    floor = dict(type='NoiseFloor', factor=0.0, images=5, interval=1)
+    config = plain_config(voc, tmp_path / 'ies', epochs=4)
+    found = parameters(train(with_ies(config, delta=floor, **FAST)))
+    expected = parameters(train(plain_config(voc, tmp_path / 'plain', 4)))
+    assert all(torch.equal(found[k], expected[k]) for k in expected)
+
+
+def test_a_network_that_stands_still_is_at_its_floor(
+    voc: Path, tmp_path: Path
+) -> None:
+    """Half of what does not learn is below ``factor=1``, by definition."""
+    config = plain_config(voc, tmp_path, epochs=8)
+    config.optim_wrapper.optimizer.lr = 0.0
+    config.model.backbone.norm_eval = True
+    floor = dict(type='NoiseFloor', images=12, interval=1)
+    train(with_ies(config, delta=floor, dry_run=True, **FAST))
+    mastered = [record['mastered'] for record in epochs_of(tmp_path)[2:]]
+    assert 3 < np.mean(mastered) < 9
+
+
+def test_relative_and_terms(voc: Path, tmp_path: Path) -> None:
+    """Each term against its own mean of the first epoch."""
+    config = plain_config(voc, tmp_path, epochs=5)
+    relative = dict(type='Relative', factor=0.3)
+    hook = FAST | dict(delta=relative, terms='all', dry_run=True)
+    train(with_ies(config, **hook))
+    arrays, records = instances_of(tmp_path), epochs_of(tmp_path)
+    first = np.nanmean(arrays['losses'][0].astype(np.float64), axis=0)
+    assert list(records[-1]['delta'].values()) == pytest.approx(0.3 * first)
+    steps = np.abs(np.diff(arrays['losses'].astype(np.float64), axis=0))
+    for epoch in range(2, 5):
+        expected = (steps[epoch - 1] < 0.3 * first).all(axis=1).sum()
+        assert records[epoch]['mastered'] == expected
+
+
+def test_center_and_smooth_judge_other_losses_than_are_recorded(
+    folders: Path, tmp_path: Path
+) -> None:
+    def run(name: str, **hook: Any) -> Runner:
+        config = classifier(folders, tmp_path / name, 6)
+        hook = FAST | dict(delta=0.05, dry_run=True) | hook
+        return train(with_ies(config, **hook))
+
+    def history(runner: Runner) -> torch.Tensor:
+        [hook] = [h for h in runner.hooks if isinstance(h, IESHook)]
+        return hook.state.history.values[-1, :, 0]
+
+    plain, other = run('plain'), run('other', center=True, smooth=0.5)
+    losses = instances_of(tmp_path / 'plain')['losses']
+    np.testing.assert_array_equal(
+        instances_of(tmp_path / 'other')['losses'], losses
+    )
+    np.testing.assert_array_equal(history(plain), losses[-1, :, 0])
+    # numpy's median of an even number is between two; torch takes the lower.
+    steps = np.sort(np.diff(losses[..., 0], axis=0), axis=1)[:, 9]
+    level = losses[0, :, 0].astype(np.float64)
+    for now, common in zip(losses[1:, :, 0], np.cumsum(steps), strict=True):
+        level = 0.5 * (now - common) + 0.5 * level
+    np.testing.assert_allclose(history(other), level, atol=1e-5)
