@@ -53,7 +53,7 @@ def tensors() -> int:
 
 @pytest.mark.parametrize('loop', ['epochs', 'iterations'])
 def test_memory_is_flat(tmp_path: Path, loop: str) -> None:
-    """What ten thousand epochs would add is below a megabyte."""
+    """What ten thousand epochs would add: one loss an image would be 4 MB."""
     folders = make_folders(tmp_path / 'folders', IMAGES)
     config = by_epochs(folders, tmp_path / 'run')
     config.train_dataloader.batch_size = IMAGES
@@ -67,4 +67,4 @@ def test_memory_is_flat(tmp_path: Path, loop: str) -> None:
     )
     assert runner.iter == EPOCHS
     growth = (memory.bytes[-1] - memory.bytes[-2]) / 20
-    assert growth * 10_000 < 2**20
+    assert growth * 10_000 < 2 * 2**20

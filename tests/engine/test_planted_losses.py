@@ -82,7 +82,7 @@ class Filtered(CustomDataset):
 
 
 def filtered(config: Config, root: Path) -> None:
-    config.train_dataloader.dataset.type = Filtered
+    config.train_dataloader.dataset.type = 'Filtered'
     config.train_dataloader.dataset.filter_cfg = dict(out=[0, 6, 7])
 
 
