@@ -1,12 +1,12 @@
 """When is an instance mastered?"""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from ies_mm.core.arguments import check_integer
+from ies_mm.core.arguments import check_integer, check_number
 from ies_mm.core.history import LossHistory
 from ies_mm.core.thresholds import Progress, Threshold, build_threshold
 
@@ -27,20 +27,26 @@ def difference(values: Tensor, order: int) -> Tensor:
     return torch.diff(values, n=order, dim=0)
 
 
-def flatness(values: Tensor, order: int, window: int) -> Tensor:
+def flatness(
+    values: Tensor, order: int, window: int, average: str = 'mean'
+) -> Tensor:
     r"""Mean magnitude of the last differences, :math:`m_i`.
 
     Args:
         values (Tensor): (K, ...) with K >= order + window, newest row last.
         order (int): Order of the difference.
         window (int): Differences averaged.
+        average (str): ``'mean'`` or ``'median'``, which one jump does not
+            move. Defaults to ``'mean'``.
 
     Returns:
-        Tensor: float64 (...), the mean of ``window`` absolute differences;
+        Tensor: float64 (...), the average of ``window`` absolute differences;
         NaN where one of the observations is NaN.
     """
     recent = values[-(order + window) :].double()
     magnitudes = difference(recent, order).abs()
+    if average == 'median':
+        return magnitudes.median(dim=0).values
     total = magnitudes[0]
     for magnitude in magnitudes[1:]:
         total = total + magnitude
@@ -62,9 +68,12 @@ class Criterion:
             nothing.
         order (int): 0 (the loss itself) to 3. Defaults to 2, the paper's.
         window (int): Differences averaged, at least 1. Defaults to 3.
-        terms (str or sequence of str): What is judged. ``'sum'``, the summed
-            loss; ``'all'``, every term must be mastered; ``'any'``, one must
-            be; names, the sum of these terms. Defaults to ``'sum'``.
+        terms (str, sequence of str or dict): What is judged. ``'sum'``, the
+            summed loss; ``'all'``, every term must be mastered; ``'any'``,
+            one must be; names, the sum of these terms; a dict of name to
+            weight, their weighted sum. Defaults to ``'sum'``.
+        average (str): How the differences of the window are averaged,
+            ``'mean'`` or ``'median'``. Defaults to ``'mean'``.
 
     Raises:
         TypeError: An argument is of the wrong type.
@@ -74,13 +83,18 @@ class Criterion:
     delta: float | dict | Threshold
     order: int = 2
     window: int = 3
-    terms: str | Sequence[str] = 'sum'
+    terms: str | Sequence[str] | Mapping[str, float] = 'sum'
+    average: str = 'mean'
 
     def __post_init__(self) -> None:
         build_threshold(self.delta)
         check_integer('order', self.order, 0, 3)
         check_integer('window', self.window, 1)
         _check_terms(self.terms)
+        if self.average not in ('mean', 'median'):
+            raise ValueError(
+                f"average={self.average!r}: give 'mean' or 'median'"
+            )
 
     @property
     def depth(self) -> int:
@@ -156,13 +170,15 @@ class Criterion:
             ``'any'``, else one.
         """
         judged = self.judged(values[-self.depth :], names)
-        return flatness(judged, self.order, self.window)
+        return flatness(judged, self.order, self.window, self.average)
 
     def judged(self, values: Tensor, names: Sequence[str]) -> Tensor:
         """Losses of the columns that are judged, float64 (..., C)."""
         judged = values[..., self.columns(names)].double()
         if self.terms in ('all', 'any'):
             return judged
+        if isinstance(self.terms, Mapping):
+            judged = judged * judged.new_tensor(list(self.terms.values()))
         return judged.sum(dim=-1, keepdim=True)
 
     def width(self, names: Sequence[str]) -> int:
@@ -206,7 +222,13 @@ def _check_terms(terms: object) -> None:
                 'term names'
             )
         return
-    if not isinstance(terms, Sequence):
-        raise TypeError(f'terms={terms!r}: give a string or a list of names')
+    if isinstance(terms, Mapping):
+        for name, weight in terms.items():
+            check_number(f'terms[{name!r}]', weight, 0)
+    elif not isinstance(terms, Sequence):
+        raise TypeError(
+            f'terms={terms!r}: give a string, a list of names or a dict of '
+            'weights'
+        )
     if not terms or not all(isinstance(term, str) for term in terms):
         raise ValueError(f'terms={terms!r}: give at least one term name')

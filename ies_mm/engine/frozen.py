@@ -5,20 +5,18 @@ RoIs, dropout, and with BatchNorm who else is in the batch. Every source has a
 seed of its own, so that any of them can be held still.
 """
 
-import random
-from collections.abc import Callable, Collection, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
 import torch
 from mmengine.runner import Runner
-from torch import Tensor, nn
+from torch import Tensor
 
 from ies_mm.engine.identity import InstanceMap
-from ies_mm.engine.scoring import forward_only, preserved_random_state, score
+from ies_mm.engine.scoring import forward_only, score
+from ies_mm.engine.seeding import samplers_of, seed_all, seeded_samplers
 from ies_mm.losses.base import unwrap
-from ies_mm.losses.patching import override
 
 AUGMENTATION = 'augmentation'
 BATCHES = 'batches'
@@ -59,7 +57,7 @@ class FrozenPasses:
 
     def sources(self) -> list[str]:
         """What may differ between two passes."""
-        samplers = _samplers(unwrap(self._runner.model))
+        samplers = samplers_of(unwrap(self._runner.model))
         return [AUGMENTATION, BATCHES, DROPOUT, *samplers]
 
     def losses(
@@ -105,7 +103,7 @@ class FrozenPasses:
         for image in images:
             seed(AUGMENTATION, image)
             items.append(self._dataset[self._positions[image]])
-        with _seeded_samplers(unwrap(self._runner.model), images, seed):
+        with seeded_samplers(unwrap(self._runner.model), images, seed):
             seed(DROPOUT, images[0])
             captured = score(
                 self._runner, self._collate(items), self._expected
@@ -113,46 +111,3 @@ class FrozenPasses:
         none = torch.zeros(len(images))
         columns = [captured.losses.get(name, none).cpu() for name in names]
         return torch.stack(columns, dim=1).nan_to_num(0.0)
-
-
-def seed_all(*numbers: int) -> None:
-    """Seed Python, NumPy and torch by some numbers."""
-    state = np.random.SeedSequence(numbers).generate_state(1)[0]
-    random.seed(int(state))
-    np.random.seed(int(state))
-    torch.manual_seed(int(state))
-
-
-def _samplers(model: nn.Module) -> dict[str, Any]:
-    """What draws anchors or RoIs, by its name in the model."""
-    found = {}
-    for name, module in model.named_modules():
-        for attribute in ('sampler', 'bbox_sampler'):
-            sampler = vars(module).get(attribute)
-            if callable(getattr(sampler, 'sample', None)):
-                found[f'{name}.{attribute}'] = sampler
-    return found
-
-
-@contextmanager
-def _seeded_samplers(
-    model: nn.Module, images: list[int], seed: Callable[[str, int], None]
-) -> Iterator[None]:
-    """Seed every draw by its image; images are drawn for in order."""
-    with ExitStack() as stack:
-        for source, sampler in _samplers(model).items():
-            order = iter(images)
-
-            def sample(
-                original: Callable,
-                *args: Any,
-                source: str = source,
-                order: Iterator[int] = order,
-                **kwargs: Any,
-            ) -> Any:
-                with preserved_random_state():
-                    seed(source, next(order))
-                    return original(*args, **kwargs)
-
-            stack.enter_context(override(sampler, 'sample', sample))
-        yield

@@ -1,7 +1,7 @@
 """The hooks that decide, between epochs, which instances are trained."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -42,9 +42,10 @@ class IESHook(SelectionHook):
             ``dict(type='NoiseFloor')``, see :mod:`ies_mm.core.thresholds`.
         order (int): Order of the difference, 0 to 3. Defaults to 2.
         window (int): Differences averaged. Defaults to 3.
-        terms (str or list of str): ``'sum'`` judges the summed loss,
+        terms (str, list of str or dict): ``'sum'`` judges the summed loss,
             ``'all'`` wants every term mastered, ``'any'`` one; a list of term
-            names judges their sum. Defaults to ``'sum'``.
+            names judges their sum, a dict of weights their weighted sum.
+            Defaults to ``'sum'``.
         refresh_interval (int): Excluded images are scored every so many
             epochs. Defaults to 1, as in the paper.
         begin (int): First epoch, from 1, after which anything may be
@@ -61,6 +62,11 @@ class IESHook(SelectionHook):
             scored by a forward pass. Defaults to False, which refuses them.
         expected (bool): Score heads that sample their anchors at random by
             the mean over all that they could have drawn. Defaults to False.
+        fixed_refresh (bool): Score excluded images under the same conditions
+            each time: augmentation, anchors and RoIs are drawn by a seed of
+            the image's own. Defaults to False, as the paper's program does.
+        average (str): How the differences of the window are averaged,
+            ``'mean'`` or ``'median'``. Defaults to ``'mean'``.
         center (bool): Judge what is left of each loss without the median
             movement of the data set, see :class:`Denoiser`. Defaults to
             False.
@@ -80,7 +86,7 @@ class IESHook(SelectionHook):
         delta: float | dict,
         order: int = 2,
         window: int = 3,
-        terms: str | Sequence[str] = 'sum',
+        terms: str | Sequence[str] | Mapping[str, float] = 'sum',
         refresh_interval: int = 1,
         begin: int = 1,
         anneal: float = 0.0,
@@ -88,10 +94,15 @@ class IESHook(SelectionHook):
         dry_run: bool = False,
         allow_batch_augments: bool = False,
         expected: bool = False,
+        fixed_refresh: bool = False,
+        average: str = 'mean',
         center: bool = False,
         smooth: float = 1.0,
     ) -> None:
-        self.criterion = Criterion(delta, order, window, terms)
+        # Plain ones: MMEngine's own dicts would have to be unpickled.
+        delta = dict(delta) if isinstance(delta, dict) else delta
+        terms = dict(terms) if isinstance(terms, dict) else terms
+        self.criterion = Criterion(delta, order, window, terms, average)
         super().__init__(
             depth=self.criterion.depth,
             keep_history=keep_history,
@@ -102,6 +113,7 @@ class IESHook(SelectionHook):
         check_number('anneal', anneal, 0, 1)
         check_flag('dry_run', dry_run)
         check_flag('expected', expected)
+        check_flag('fixed_refresh', fixed_refresh)
         self.denoiser = Denoiser(center, smooth)
         self.delta = delta
         self.refresh_interval = refresh_interval
@@ -109,6 +121,7 @@ class IESHook(SelectionHook):
         self.anneal = anneal
         self.dry_run = dry_run
         self.expected = expected
+        self.fixed_refresh = fixed_refresh
         self.center = center
         self.smooth = smooth
 

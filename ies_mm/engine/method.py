@@ -26,6 +26,8 @@ class SelectionMethod(ABC):
             method that has one; term -> threshold where it has several.
         expected (bool): Whether heads with random samplers are scored by the
             mean over what they could have drawn.
+        fixed_refresh (bool): Whether an instance is scored by forward passes
+            under the same conditions each time.
         sampler (IESSampler): The training's, set when it starts.
         pace (Pace): How the training counts, set when it starts.
         seed (int): Of the method's random numbers: the sampler's, also in a
@@ -35,6 +37,7 @@ class SelectionMethod(ABC):
     method: str
     delta: Any = None
     expected = False
+    fixed_refresh = False
     sampler: IESSampler
     pace: Pace
     seed: int

@@ -2,6 +2,8 @@
 
 import copy
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Any
 
 from mmengine.dist import get_rank, get_world_size
@@ -12,6 +14,8 @@ from torch.utils.data import DataLoader, Sampler
 from ies_mm.engine.identity import InstanceMap, batch_instances
 from ies_mm.engine.observations import Observations
 from ies_mm.engine.scoring import forward_only, score
+from ies_mm.engine.seeding import SeededItems, seed_all, seeded_samplers
+from ies_mm.losses.base import unwrap
 
 
 class Refresher:
@@ -25,6 +29,8 @@ class Refresher:
         instances (InstanceMap): Numbering of the data set.
         expected (bool): As in :func:`capture_per_image_losses`. Defaults to
             False.
+        seed (int, optional): Has augmentation, anchors and RoIs of an image
+            drawn the same way each time. Defaults to None, anew each time.
     """
 
     def __init__(
@@ -32,11 +38,13 @@ class Refresher:
         train_loader: DataLoader,
         instances: InstanceMap,
         expected: bool = False,
+        seed: int | None = None,
     ) -> None:
         self._expected = expected
+        self._seed = seed
         self._sampler = _Positions(train_loader.dataset)
         self._first_position = instances.first_positions()
-        self._loader = _loader_like(train_loader, self._sampler)
+        self._loader = _loader_like(train_loader, self._sampler, seed)
 
     def score(
         self, runner: Runner, ids: Tensor, names: list[str]
@@ -54,13 +62,25 @@ class Refresher:
         if self._sampler.positions:
             with forward_only(runner):
                 for batch in self._loader:
-                    captured = score(runner, batch, self._expected)
+                    ids = batch_instances(batch)
+                    with self._draws(runner, ids):
+                        captured = score(runner, batch, self._expected)
                     observed.add(
-                        batch_instances(batch),
+                        ids,
                         captured.losses,
                         captured.missing,
                     )
         return observed
+
+    def _draws(
+        self, runner: Runner, ids: Tensor
+    ) -> AbstractContextManager[None]:
+        if self._seed is None:
+            return nullcontext()
+        by_image = partial(seed_all, self._seed)
+        return seeded_samplers(
+            unwrap(runner.model), ids.tolist(), lambda _, i: by_image(i)
+        )
 
 
 class _Positions(Sampler[int]):
@@ -77,14 +97,19 @@ class _Positions(Sampler[int]):
         return len(self.positions)
 
 
-def _loader_like(train_loader: DataLoader, sampler: _Positions) -> DataLoader:
+def _loader_like(
+    train_loader: DataLoader, sampler: _Positions, seed: int | None
+) -> DataLoader:
     """The training's loader over other positions, batched the same way."""
     original: Any = train_loader.batch_sampler
     # Copies all but the sampler and the data set that it holds.
     batch_sampler = copy.deepcopy(original, {id(original.sampler): sampler})
     batch_sampler.drop_last = False
+    dataset: Any = train_loader.dataset
+    if seed is not None:
+        dataset = SeededItems(dataset, seed)
     return DataLoader(
-        train_loader.dataset,
+        dataset,
         batch_sampler=batch_sampler,
         num_workers=train_loader.num_workers,
         collate_fn=train_loader.collate_fn,

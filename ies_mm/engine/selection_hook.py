@@ -102,9 +102,6 @@ class SelectionHook(SelectionMethod, Hook):
         self.sampler.user = self
         self.pace = _pace_of(runner, self.sampler)
         self.state.epochs = self.pace.epochs_behind
-        self._refresher = Refresher(
-            runner.train_dataloader, self.instances, self.expected
-        )
         self.observed = ObservationsByEpoch(self.state.names)
         self.seed = self.sampler.seed
         self.reset()
@@ -112,6 +109,12 @@ class SelectionHook(SelectionMethod, Hook):
             load(self, self._loaded)
         else:
             self._select(self.first_selection())
+        self._refresher = Refresher(
+            runner.train_dataloader,
+            self.instances,
+            self.expected,
+            self.seed if self.fixed_refresh else None,
+        )
         keep = None if self.keep_history else self._depth
         self._reporter = Reporter(self.instances, runner, keep)
         self._reporter.open(after=self.state.epochs)

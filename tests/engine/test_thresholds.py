@@ -152,3 +152,22 @@ def test_center_and_smooth_judge_other_losses_than_are_recorded(
     for now, common in zip(losses[1:, :, 0], np.cumsum(steps), strict=True):
         level = 0.5 * (now - common) + 0.5 * level
     np.testing.assert_allclose(history(other), level, atol=1e-5)
+
+
+def test_the_state_of_a_config_needs_no_unpickling(
+    voc: Path, tmp_path: Path
+) -> None:
+    """MMEngine's config dicts would."""
+    config = plain_config(voc, tmp_path, epochs=2)
+    delta = dict(type='Relative', factor=0.3)
+    weights = dict(loss_cls=1.0, loss_bbox=2.0)
+    config = with_ies(config, delta=delta, terms=weights, **FAST)
+    del config.default_hooks.checkpoint
+    runner = train(config)
+    [hook] = [h for h in runner.hooks if isinstance(h, IESHook)]
+    checkpoint: dict[str, Any] = {}
+    hook.before_save_checkpoint(runner, checkpoint)
+    torch.save(checkpoint, tmp_path / 'state.pth')
+    loaded = torch.load(tmp_path / 'state.pth', weights_only=True)
+    assert loaded['ies']['arguments']['delta'] == delta
+    assert loaded['ies']['arguments']['terms'] == weights

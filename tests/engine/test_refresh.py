@@ -1,0 +1,68 @@
+"""Forward passes under the same conditions each time."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+
+from runs import (
+    FixedSelection,
+    instances_of,
+    parameters,
+    plain_config,
+    train,
+    with_hook,
+)
+from task_runs import with_sampler
+
+OUT = {epoch: [2, 5, 6, 9] for epoch in range(1, 9)}
+
+
+def still(voc: Path, work_dir: Path, workers: int = 0) -> Config:
+    """Weights that do not move; flips, random anchors and RoIs."""
+    config = with_sampler(plain_config(voc, work_dir, epochs=5))
+    config.optim_wrapper.optimizer.lr = 0.0
+    config.model.backbone.norm_eval = True
+    config.train_dataloader.num_workers = workers
+    config.train_dataloader.persistent_workers = False
+    return config
+
+
+@pytest.mark.parametrize('workers', [0, 2])
+def test_an_image_is_scored_the_same_way(
+    voc: Path, tmp_path: Path, workers: int
+) -> None:
+    config = still(voc, tmp_path, workers)
+    hook = FixedSelection(OUT, keep_history=True, fixed_refresh=True)
+    train(config, with_hook(hook))
+    losses = instances_of(tmp_path)['losses'][1:, OUT[1]]
+    np.testing.assert_allclose(losses, losses[:1].repeat(4, 0), rtol=2e-5)
+
+
+def test_by_default_it_is_not(voc: Path, tmp_path: Path) -> None:
+    hook = FixedSelection(OUT, keep_history=True)
+    train(still(voc, tmp_path), with_hook(hook))
+    losses = instances_of(tmp_path)['losses'][1:, OUT[1]].sum(axis=2)
+    assert (losses.std(axis=0) > 2e-4).all()
+
+
+def test_whoever_else_is_out_does_not_matter(
+    voc: Path, tmp_path: Path
+) -> None:
+    plan = {1: [2, 5], 2: [2, 3, 8], 3: [0, 2], 4: [2, 11]}
+    hook = FixedSelection(plan, keep_history=True, fixed_refresh=True)
+    train(still(voc, tmp_path), with_hook(hook))
+    losses = instances_of(tmp_path)['losses'][1:, 2]
+    np.testing.assert_allclose(losses, losses[:1].repeat(4, 0), rtol=2e-5)
+
+
+def test_the_training_is_the_same(voc: Path, tmp_path: Path) -> None:
+    def run(fixed: bool) -> dict[str, torch.Tensor]:
+        config = with_sampler(plain_config(voc, tmp_path / str(fixed), 4))
+        hook = FixedSelection(OUT, fixed_refresh=fixed)
+        return parameters(train(config, with_hook(hook)))
+
+    without, with_it = run(fixed=False), run(fixed=True)
+    assert all(torch.equal(with_it[k], without[k]) for k in without)
