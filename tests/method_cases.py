@@ -29,7 +29,7 @@ METHODS = [
     (
         IESHook,
         dict(
-            delta=dict(type='NoiseFloor', factor=8.0, images=6, interval=2),
+            delta=dict(type='NoiseFloor', factor=15.0, images=6, interval=2),
             order=1,
             window=1,
         ),
