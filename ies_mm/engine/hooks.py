@@ -10,6 +10,7 @@ from mmengine.runner import Runner
 from torch import Tensor
 
 from ies_mm.core import (
+    Budget,
     Criterion,
     Denoiser,
     LossHistory,
@@ -17,6 +18,7 @@ from ies_mm.core import (
     may_exclude,
 )
 from ies_mm.core.arguments import check_flag, check_integer, check_number
+from ies_mm.core.thresholds import MOST_LEFT_OUT
 from ies_mm.engine.progress import TrainingProgress
 from ies_mm.engine.selection_hook import SelectionHook
 from ies_mm.errors import ConfigError
@@ -140,6 +142,15 @@ class IESHook(SelectionHook):
                 'max_epochs multiplied).'
             )
 
+        most = self._most_saved()
+        threshold = self.criterion.threshold
+        if isinstance(threshold, Budget) and threshold.saved > most:
+            runner.logger.warning(
+                f'delta=Budget(saved={threshold.saved}): these '
+                f'{self.pace.max_epochs} epochs can save {most:.0%} at most; '
+                'train longer, or ask for less'
+            )
+
     def check_terms(self, names: Sequence[str]) -> None:
         """Refuse unknown terms with the first batch, not after an epoch."""
         try:
@@ -197,6 +208,12 @@ class IESHook(SelectionHook):
         if self.dry_run or not self._may_exclude(epoch):
             return mastered, Selection.everything(history.instances)
         return mastered, Selection(~mastered)
+
+    def _most_saved(self) -> float:
+        """The largest share that a budget can save."""
+        first = max(self.criterion.needed, self.begin)
+        able = self._epochs_ahead(first)
+        return MOST_LEFT_OUT * able / self.pace.max_epochs
 
     def _may_exclude(self, epoch: int) -> bool:
         return may_exclude(

@@ -78,6 +78,20 @@ def test_a_budget_is_kept_by_a_segmentor(maps: Path, tmp_path: Path) -> None:
     assert last['saved'] == pytest.approx(0.2, abs=0.04)
 
 
+@pytest.mark.parametrize(('saved', 'warned'), [(0.25, False), (0.6, True)])
+def test_a_budget_out_of_reach_is_warned_of(
+    folders: Path, tmp_path: Path, saved: float, warned: bool
+) -> None:
+    """Of 8 epochs the first 3 leave nothing out, and 2 anneal: 3 * 0.9 / 8."""
+    config = classifier(folders, tmp_path, epochs=8)
+    train(with_ies(config, anneal=0.25, **budget(saved)))
+    log = ''.join(p.read_text() for p in tmp_path.glob('*/*.log'))
+    assert ('these 8 epochs can save 34% at most' in log) == warned
+    assert epochs_of(tmp_path)[-1]['saved'] == pytest.approx(
+        min(saved, 0.34), abs=0.03
+    )
+
+
 def test_a_budget_of_nothing_is_the_plain_run(
     folders: Path, tmp_path: Path
 ) -> None:
