@@ -56,15 +56,19 @@ def step_cost(name: str, model: Any, data: dict, pairs: int) -> None:
         with capture_per_image_losses(model):
             step()
 
+    def expected_step() -> None:
+        with capture_per_image_losses(model, expected=True):
+            step()
+
     def weighted_step() -> None:
         with weight_per_image_losses(model, weights):
             step()
 
+    ways = {'capture': captured_step, 'weights': weighted_step}
+    if hasattr(model, 'rpn_head'):
+        ways['capture of expected losses'] = expected_step
     print(f'a step, {name}:')
-    for label, changed in (
-        ('capture', captured_step),
-        ('weights', weighted_step),
-    ):
+    for label, changed in ways.items():
         times = alternate(step, changed, pairs)
         ratios = [with_ / plain for plain, with_ in times]
         plain = statistics.median(plain for plain, _ in times)
