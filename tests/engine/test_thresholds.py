@@ -127,6 +127,17 @@ def test_a_network_that_stands_still_is_at_its_floor(
     assert 3 < np.mean(mastered) < 9
 
 
+def test_the_floor_is_measured_at_its_interval(
+    folders: Path, tmp_path: Path
+) -> None:
+    floor = dict(type='NoiseFloor', images=8, interval=2)
+    config = classifier(folders, tmp_path, epochs=7)
+    train(with_ies(config, delta=floor, dry_run=True, **FAST))
+    limits = [record['delta'] for record in epochs_of(tmp_path)]
+    assert limits[:2] == [None, None]
+    assert limits[2] == limits[3] != limits[4] == limits[5] != limits[6]
+
+
 def test_relative_and_terms(voc: Path, tmp_path: Path) -> None:
     """Each term against its own mean of the first epoch."""
     config = plain_config(voc, tmp_path, epochs=5)
