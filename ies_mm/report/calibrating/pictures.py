@@ -1,5 +1,7 @@
 """A diagnosis as one picture of four panels."""
 
+from typing import Any
+
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
@@ -17,7 +19,7 @@ from ies_mm.report.calibrating.diagnosis import QUANTILES, Diagnosis
 from ies_mm.report.calibrating.noise import ALL
 from ies_mm.report.showing.curves import COLOURS, STYLE, as_png
 
-FLOOR = COLOURS[1]
+LIMIT: dict[str, Any] = dict(color=COLOURS[1], linestyle='--')
 
 
 def draw(diagnosis: Diagnosis) -> bytes:
@@ -41,12 +43,8 @@ def _course(axes: Axes, diagnosis: Diagnosis) -> None:
     axes.fill_between(epochs, quarter, three, color=blue, alpha=0.25, lw=0)
     axes.plot(epochs, middle, color=blue, label='median image')
     if diagnosis.noise is not None:
-        axes.axhline(
-            diagnosis.noise.floor,
-            color=FLOOR,
-            linestyle='--',
-            label='the same of frozen weights',
-        )
+        line = diagnosis.noise.floor
+        axes.axhline(line, label='the same of frozen weights', **LIMIT)
     axes.set_yscale('log')
     _plain_numbers(axes.yaxis)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -68,9 +66,7 @@ def _foresight(axes: Axes, diagnosis: Diagnosis) -> None:
         color=COLOURS[0],
         height=0.6,
     )
-    axes.axvline(
-        diagnosis.ceiling, color=FLOOR, linestyle='--', label='ceiling'
-    )
+    axes.axvline(diagnosis.ceiling, label='ceiling', **LIMIT)
     axes.axvline(0, color='#808080', linewidth=0.8)
     axes.set(
         xlabel='rank correlation',
@@ -98,12 +94,7 @@ def _settings(axes: Axes, diagnosis: Diagnosis) -> None:
         va='top',
     )
     if diagnosis.noise is not None:
-        axes.axvline(
-            diagnosis.noise.floor,
-            color=FLOOR,
-            linestyle='--',
-            label='noise floor',
-        )
+        axes.axvline(diagnosis.noise.floor, label='noise floor', **LIMIT)
         axes.legend()
     axes.set_xscale('log')
     _plain_numbers(axes.xaxis)
