@@ -10,14 +10,13 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import torch
 from _command import one_line_errors
 from _parser import Parser
 from mmengine.config import Config
 from mmengine.runner import Runner, find_latest_checkpoint
 
 from ies_mm.core import Criterion
-from ies_mm.engine.frozen import FrozenPasses
+from ies_mm.engine.frozen import FrozenPasses, drawn_instances
 from ies_mm.engine.identity import InstanceMap
 from ies_mm.errors import ConfigError
 from ies_mm.report.calibrating.diagnosis import diagnose
@@ -43,8 +42,8 @@ def main() -> None:
         '--images',
         type=int,
         default=64,
-        help='images in the passes with frozen weights, 0 for no passes '
-        '(default: %(default)s)',
+        help='images in the passes with frozen weights, four batches or more; '
+        '0 for no passes (default: %(default)s)',
     )
     arguments.add_argument(
         '--out', type=Path, help='folder of the files (default: WORK_DIR/ies)'
@@ -86,9 +85,8 @@ def _measured(
     with tempfile.TemporaryDirectory() as scratch:
         runner = _runner(work_dir, Path(scratch))
         instances = InstanceMap(runner.train_dataloader.dataset)
-        draw = torch.Generator().manual_seed(0)
-        ids = torch.randperm(len(instances), generator=draw)[:images]
-        passes = FrozenPasses(runner, instances, ids.sort().values)
+        ids = drawn_instances(runner, instances, images, seed=0)
+        passes = FrozenPasses(runner, instances, ids)
         count = max(criterion.depth, 6)
         losses = {
             source: passes.losses(count, recorded.terms, [source])

@@ -119,7 +119,8 @@ class NoiseFloor(Threshold):
 
     Args:
         factor (float): f. Defaults to 1.
-        images (int): Instances in the passes. Defaults to 64.
+        images (int): Instances in the passes; at least four batches are
+            taken. Defaults to 64.
         interval (int): Epochs between two measurements, each of which costs
             ``order + window`` forward passes over ``images``. Defaults to 5.
     """

@@ -23,6 +23,26 @@ BATCHES = 'batches'
 DROPOUT = 'dropout'
 
 
+def drawn_instances(
+    runner: Runner, instances: InstanceMap, images: int, seed: int
+) -> Tensor:
+    """Instances for the passes, int64 (M,).
+
+    At least four batches of them, so that an image is not with the same
+    others each time, and at most all.
+
+    Args:
+        runner (Runner): With a training loader.
+        instances (InstanceMap): Numbering of its data set.
+        images (int): As many as these, or more.
+        seed (int): Of the draw.
+    """
+    loader: Any = runner.train_dataloader
+    count = max(images, 4 * loader.batch_sampler.batch_size)
+    order = np.random.default_rng(seed).permutation(len(instances))
+    return torch.from_numpy(np.sort(order[:count]))
+
+
 class FrozenPasses:
     """Scores the same instances again and again, as training sees them.
 

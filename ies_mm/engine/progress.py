@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from mmengine.dist import broadcast_object_list
 from mmengine.runner import Runner
 from torch import Tensor
 
 from ies_mm.core import Criterion, NoiseFloor, Progress
-from ies_mm.engine.frozen import FrozenPasses
+from ies_mm.engine.frozen import FrozenPasses, drawn_instances
 from ies_mm.engine.identity import InstanceMap
 
 
@@ -57,9 +56,9 @@ class TrainingProgress:
         """
         threshold = self._criterion.threshold
         if isinstance(threshold, NoiseFloor) and self._due(threshold, epoch):
-            draw = np.random.default_rng([seed, epoch])
-            order = draw.permutation(len(instances))[: threshold.images]
-            ids = torch.from_numpy(np.sort(order))
+            ids = drawn_instances(
+                runner, instances, threshold.images, seed + epoch
+            )
             passes = FrozenPasses(runner, instances, ids, seed, self._expected)
             floor = [self._floor(passes, list(names))]
             # All ranks must decide alike, whatever their device rounds to.

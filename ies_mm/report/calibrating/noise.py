@@ -16,14 +16,24 @@ class Noise:
     """Of repeated forward passes with frozen weights.
 
     Attributes:
-        floor (float): Median of the criterion over the images.
+        flatness (ndarray): (M,), the criterion of every image, as if the
+            passes were epochs.
         spread (dict): Source -> (T + 1,), the standard deviation of each
             term's loss and, last, of the summed loss; the root of the mean
             variance of an image.
     """
 
-    floor: float
+    flatness: NDArray[np.float64]
     spread: dict[str, NDArray[np.float64]]
+
+    @property
+    def floor(self) -> float:
+        """Of the median image."""
+        return float(np.median(self.flatness))
+
+    def below(self, delta: float) -> float:
+        """Part of the images that a delta would master."""
+        return float((self.flatness < delta).mean())
 
 
 def noise_of(
@@ -44,4 +54,4 @@ def noise_of(
         values = losses.double()
         values = torch.cat([values, values.sum(dim=2, keepdim=True)], dim=2)
         spread[source] = values.var(dim=0).mean(dim=0).sqrt().numpy()
-    return Noise(float(flat.median()), spread)
+    return Noise(flat[:, 0].numpy(), spread)

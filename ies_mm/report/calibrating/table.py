@@ -8,9 +8,6 @@ from typing import Any
 from ies_mm.report.calibrating.diagnosis import QUANTILES, Diagnosis
 from ies_mm.report.calibrating.noise import ALL
 
-HARDLY = 0.3
-"""A ceiling below which no criterion can do much better than chance."""
-
 
 def table(diagnosis: Diagnosis) -> str:
     """All figures, and what they mean."""
@@ -46,17 +43,21 @@ def advice(diagnosis: Diagnosis) -> str:
     lines = [
         f'delta to try: {tried.delta:.4g} (would have saved {tried.saved:.0%})'
     ]
-    if noise is not None and tried.delta <= noise.floor:
+    if noise is not None:
+        frozen = noise.below(tried.delta)
         lines.append(
-            f'It is not above the noise floor, {noise.floor:.4g}: frozen '
-            'weights would look no less learned.'
+            f'With frozen weights, which learn nothing, {frozen:.0%} of the '
+            f'images are below it; in the last epoch {tried.last:.0%} '
+            'were. The nearer the two, the more it is noise that is judged.'
         )
-    if not diagnosis.ceiling >= HARDLY:
-        lines.append(
-            f'The ceiling is {_number(diagnosis.ceiling)}: which images still '
-            'have something to give can hardly be known here. Compare with '
-            'random removal before you trust any delta.'
-        )
+    lines += [
+        f'A perfect criterion would foresee the decrease with '
+        f'{_number(max(diagnosis.ceiling, 0) ** 0.5)}, the root of the '
+        f'ceiling; this one does with '
+        f'{_number(diagnosis.foresight[0].decrease)}, the plain loss with '
+        f'{_number(diagnosis.foresight[1].decrease)}. Compare with random '
+        'removal before you trust a delta.'
+    ]
     return '\n'.join(lines)
 
 
@@ -79,7 +80,11 @@ def _foresight(diagnosis: Diagnosis) -> str:
         figures = (row.persistence, row.decrease, row.rise)
         rows.append([row.name, *map(_number, figures)])
     rows.append(['ceiling', '', _number(diagnosis.ceiling), ''])
-    return _aligned(rows)
+    images = diagnosis.recorded.losses.shape[1]
+    return (
+        f'{_aligned(rows)}\n'
+        f'(of {images} images, chance alone gives up to {2 * images**-0.5:.2f})'
+    )
 
 
 def _settings(diagnosis: Diagnosis) -> str:
