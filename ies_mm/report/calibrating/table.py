@@ -51,12 +51,14 @@ def advice(diagnosis: Diagnosis) -> str:
             'were. The nearer the two, the more it is noise that is judged.'
         )
     lines += [
-        f'A perfect criterion would foresee the decrease with '
-        f'{_number(max(diagnosis.ceiling, 0) ** 0.5)}, the root of the '
-        f'ceiling; this one does with '
-        f'{_number(diagnosis.foresight[0].decrease)}, the plain loss with '
-        f'{_number(diagnosis.foresight[1].decrease)}. Compare with random '
-        'removal before you trust a delta.'
+        (
+            f'A perfect criterion would foresee the decrease with '
+            f'{_number(max(diagnosis.ceiling, 0) ** 0.5)}, the root of the '
+            f'ceiling; this one does with '
+            f'{_number(diagnosis.foresight[0].decrease)}, the plain loss with '
+            f'{_number(diagnosis.foresight[1].decrease)}. Compare with random '
+            'removal before you trust a delta.'
+        )
     ]
     return '\n'.join(lines)
 
@@ -81,9 +83,10 @@ def _foresight(diagnosis: Diagnosis) -> str:
         rows.append([row.name, *map(_number, figures)])
     rows.append(['ceiling', '', _number(diagnosis.ceiling), ''])
     images = diagnosis.recorded.losses.shape[1]
+    chance = f'{2 * images**-0.5:.2f}'
     return (
         f'{_aligned(rows)}\n'
-        f'(of {images} images, chance alone gives up to {2 * images**-0.5:.2f})'
+        f'(of {images} images, chance alone gives up to {chance})'
     )
 
 
