@@ -14,6 +14,7 @@ from ies_mm.core import (
     Criterion,
     Denoiser,
     LossHistory,
+    NoiseFloor,
     Selection,
     may_exclude,
 )
@@ -117,6 +118,11 @@ class IESHook(SelectionHook):
         check_flag('expected', expected)
         check_flag('fixed_refresh', fixed_refresh)
         self.denoiser = Denoiser(center, smooth)
+        if smooth < 1 and isinstance(self.criterion.threshold, NoiseFloor):
+            raise ValueError(
+                f'smooth={smooth}: a NoiseFloor is of losses that are not '
+                'smoothed; give another type of delta, or smooth=1'
+            )
         self.delta = delta
         self.refresh_interval = refresh_interval
         self.begin = begin
