@@ -5,7 +5,6 @@ Wants the work directory of a run with ``IESHook(dry_run=True,
 keep_history=True)``; docs/calibration.md explains every figure.
 """
 
-import copy
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -105,7 +104,7 @@ def _runner(work_dir: Path, scratch: Path) -> Runner:
             f'{work_dir} has no {missing}, so nothing can be passed through '
             'the model; give --images 0 to do without'
         )
-    cfg = copy.deepcopy(Config.fromfile(configs[-1]))
+    cfg = Config.fromfile(configs[-1])
     cfg.work_dir, cfg.resume, cfg.launcher = str(scratch), False, 'none'
     # No hook is called, and those of the run may live in the user's code.
     cfg.custom_hooks, cfg.log_level = [], 'ERROR'

@@ -117,12 +117,24 @@ def test_of_other_terms(maps: Path, tmp_path: Path, before: str) -> None:
         train(resumed(again, tmp_path / 'first' / 'epoch_1.pth'))
 
 
+@pytest.mark.parametrize(
+    ('missing', 'part'), [('left_out', None), ('average', 'of_method')]
+)
 def test_of_another_version(
-    folders: Path, tmp_path: Path, checkpoint: Path
+    folders: Path,
+    tmp_path: Path,
+    checkpoint: Path,
+    missing: str,
+    part: str | None,
 ) -> None:
-    path = changed(checkpoint, tmp_path, lambda state: state.pop('left_out'))
+    """A state, or what the method keeps in it, that lacks a part."""
+
+    def take_out(state: dict) -> None:
+        (state if part is None else state[part]).pop(missing)
+
+    path = changed(checkpoint, tmp_path, take_out)
     config = resumed(config_of(folders, tmp_path / 'run', 3), path)
-    with pytest.raises(ConfigError, match="no 'left_out', another version"):
+    with pytest.raises(ConfigError, match=f"no '{missing}', another version"):
         train(config, with_hook(IESHook(0.1)))
 
 

@@ -16,7 +16,7 @@ from same_runs import by_epochs
 from task_runs import in_iterations, make_folders, with_ies, with_sampler
 
 IMAGES = 100
-EPOCHS = 60
+EPOCHS = 140
 OURS = str(Path(ies_mm.__file__).parent / '*')
 
 
@@ -53,7 +53,7 @@ def tensors() -> int:
 
 @pytest.mark.parametrize('loop', ['epochs', 'iterations'])
 def test_memory_is_flat(tmp_path: Path, loop: str) -> None:
-    """What ten thousand epochs would add: one loss an image would be 4 MB."""
+    """What ten thousand epochs would add is below a megabyte."""
     folders = make_folders(tmp_path / 'folders', IMAGES)
     config = by_epochs(folders, tmp_path / 'run')
     config.train_dataloader.batch_size = IMAGES
@@ -66,5 +66,6 @@ def test_memory_is_flat(tmp_path: Path, loop: str) -> None:
         with_ies(config, delta=1e-9), lambda r: r.register_hook(memory)
     )
     assert runner.iter == EPOCHS
-    growth = (memory.bytes[-1] - memory.bytes[-2]) / 20
-    assert growth * 10_000 < 2 * 2**20
+    # From epoch 40 on: a few objects more or less at either end are noise.
+    growth = (memory.bytes[-1] - memory.bytes[1]) / 100
+    assert growth * 10_000 < 2**20
