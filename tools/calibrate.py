@@ -35,7 +35,11 @@ def main() -> None:
     arguments.add_argument('--order', type=int, default=2)
     arguments.add_argument('--window', type=int, default=3)
     arguments.add_argument(
-        '--terms', nargs='+', help='loss terms judged (default: all)'
+        '--terms',
+        nargs='+',
+        metavar='TERM',
+        help='what is judged, as terms of IESHook: sum, all, any, names, or '
+        'NAME=WEIGHT ... (default: sum)',
     )
     arguments.add_argument(
         '--images',
@@ -68,13 +72,25 @@ def main() -> None:
 
 
 def _criterion(args: Any, recorded: Recorded) -> Criterion:
-    terms = args.terms or 'sum'
     try:
+        terms = _terms(args.terms)
         criterion = Criterion(0, args.order, args.window, terms)
         criterion.columns(recorded.terms)
     except ValueError as error:
         raise ConfigError(str(error)) from error
     return criterion
+
+
+def _terms(words: list[str] | None) -> str | list[str] | dict[str, float]:
+    """As IESHook takes them."""
+    if not words:
+        return 'sum'
+    if words in (['sum'], ['all'], ['any']):
+        return words[0]
+    if not any('=' in word for word in words):
+        return words
+    pairs = (word.partition('=') for word in words)
+    return {name: float(weight or 1) for name, _, weight in pairs}
 
 
 def _measured(
@@ -92,7 +108,8 @@ def _measured(
             for source in passes.sources()
         }
         losses[ALL] = passes.losses(count, recorded.terms, passes.sources())
-        return noise_of(losses, criterion, recorded.terms)
+        scale = recorded.scale(criterion)
+        return noise_of(losses, criterion, recorded.terms, scale)
 
 
 def _runner(work_dir: Path, scratch: Path) -> Runner:

@@ -172,6 +172,23 @@ class Criterion:
         judged = self.judged(values[-self.depth :], names)
         return flatness(judged, self.order, self.window, self.average)
 
+    def score(
+        self, values: Tensor, names: Sequence[str], scale: Tensor
+    ) -> Tensor:
+        """What the threshold's level is compared with, a number an instance.
+
+        Args:
+            values (Tensor): As for :meth:`flatness`.
+            names (sequence of str): As for :meth:`flatness`.
+            scale (Tensor): (C,), what each column is measured in.
+
+        Returns:
+            Tensor: float64 (N,): of several columns the least flat one with
+            ``terms='all'``, the flattest with ``'any'``.
+        """
+        flat = self.flatness(values, names) / scale
+        return flat.amin(dim=1) if self.terms == 'any' else flat.amax(dim=1)
+
     def judged(self, values: Tensor, names: Sequence[str]) -> Tensor:
         """Losses of the columns that are judged, float64 (..., C)."""
         judged = values[..., self.columns(names)].double()
@@ -202,16 +219,12 @@ class Criterion:
     ) -> Tensor:
         """Flatness in units of the scale, (N,); NaN where it is too early."""
         parts = [
-            self._joined(self.flatness(values, names) / scale)
+            self.score(values, names, scale)
             for values in history.values.split(CHUNK, dim=1)
         ]
         return torch.cat(parts).masked_fill(
             history.count < self.needed, torch.nan
         )
-
-    def _joined(self, flat: Tensor) -> Tensor:
-        """One score of several columns, (N, C) -> (N,)."""
-        return flat.amin(dim=1) if self.terms == 'any' else flat.amax(dim=1)
 
 
 def _check_terms(terms: object) -> None:

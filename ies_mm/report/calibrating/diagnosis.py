@@ -1,12 +1,12 @@
 """What a criterion would have done in a recorded run, and what it sees."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ies_mm.core import Criterion
+from ies_mm.core import Criterion, Denoiser
 from ies_mm.errors import ConfigError
 from ies_mm.report.calibrating.measures import (
     WIDTH,
@@ -49,7 +49,8 @@ class Setting:
     """What a delta would have left out.
 
     Attributes:
-        delta (float): In units of the loss.
+        delta (float): In units of the loss; where several terms are judged,
+            in each one's first mean loss.
         saved (float): Part of all instance-epochs.
         first (float): Part of the images in the first epoch that may be
             selected.
@@ -70,8 +71,9 @@ class Diagnosis:
         recorded (Recorded): The run.
         criterion (Criterion): What was looked at.
         quantiles (ndarray): (E, 5), ``QUANTILES`` of it after every epoch.
-        foresight (list of Foresight): Of the criterion, of the plain loss and
-            of the orders 0 to 3.
+        foresight (list of Foresight): Of the criterion, of the plain loss, of
+            the mean of five, of the other orders, and of the criterion with
+            each option against noise.
         ceiling (float): See :func:`measures.ceiling`.
         settings (list of Setting): For ``SHARES`` of the training saved.
         tried (Setting): The delta to try.
@@ -86,6 +88,16 @@ class Diagnosis:
     settings: list[Setting]
     tried: Setting
     noise: Noise | None
+
+    @property
+    def best(self) -> float:
+        """What a perfect criterion would reach, the root of the ceiling."""
+        return float(np.sqrt(max(self.ceiling, 0)))
+
+    @property
+    def relative(self) -> bool:
+        """Whether deltas are in units of the terms' first mean losses."""
+        return self.criterion.width(self.recorded.terms) > 1
 
 
 def diagnose(
@@ -144,20 +156,49 @@ def setting(scores: np.ndarray, share: float) -> Setting:
     )
 
 
+Row = tuple[str, Criterion, Denoiser]
+
+
 def _foresights(recorded: Recorded, criterion: Criterion) -> list[Foresight]:
-    terms = criterion.terms
-    orders = [(f'order {n}, window {criterion.window}', n) for n in range(4)]
-    rows: list[tuple[str, Criterion]] = [('the criterion', criterion)]
-    rows += [('the plain loss', Criterion(0, 0, 1, terms))]
-    rows += [
-        (name, Criterion(0, n, criterion.window, terms)) for name, n in orders
+    rows = _rows(criterion, len(recorded.terms))
+    first = max(row.needed for _, row, _ in rows) - 1
+    return [foresight(recorded, *row, first) for row in rows]
+
+
+def _rows(criterion: Criterion, terms: int) -> list[Row]:
+    """The criterion, others, and itself with each option against noise."""
+    plain = Denoiser()
+    rows = [
+        ('the criterion', criterion, plain),
+        ('the plain loss', replace(criterion, order=0, window=1), plain),
+        ('mean of five losses', replace(criterion, order=0, window=5), plain),
     ]
-    first = max(row.needed for _, row in rows) - 1
-    return [foresight(recorded, name, row, first) for name, row in rows]
+    for order in sorted({0, 1, 2, 3} - {criterion.order}):
+        name = f'order {order}, window {criterion.window}'
+        rows.append((name, replace(criterion, order=order), plain))
+    rows += [
+        ('median of the window', replace(criterion, average='median'), plain),
+        ('centered', criterion, Denoiser(center=True)),
+        ('smoothed by 0.3', criterion, Denoiser(smooth=0.3)),
+        (
+            'centered and smoothed',
+            criterion,
+            Denoiser(center=True, smooth=0.3),
+        ),
+    ]
+    if terms > 1:
+        for judged in ('all', 'any'):
+            name = f"terms='{judged}'"
+            rows.append((name, replace(criterion, terms=judged), plain))
+    return rows
 
 
 def foresight(
-    recorded: Recorded, name: str, criterion: Criterion, first: int
+    recorded: Recorded,
+    name: str,
+    criterion: Criterion,
+    denoiser: Denoiser,
+    first: int,
 ) -> Foresight:
     """Of one criterion, over the same epochs as the others.
 
@@ -165,17 +206,17 @@ def foresight(
         recorded (Recorded): The run.
         name (str): Of the criterion.
         criterion (Criterion): Which.
+        denoiser (Denoiser): What is done to the losses before.
         first (int): The first epoch, from 0, after which it is looked at.
     """
-    scores = recorded.scores(criterion)
+    scores = recorded.scores(criterion, denoiser)
     scores[:first] = np.nan
     total = recorded.total
     rise = rises(total, recorded.trained)
     pairs = zip(scores, rise, strict=True)
-    lag = criterion.depth
     return Foresight(
         name,
-        persistence(scores, lag),
+        persistence(scores, criterion.depth),
         predictive_power(scores, total),
         _mean([rank_correlation(a, b) for a, b in pairs]),
     )

@@ -26,6 +26,21 @@ class Noise:
     flatness: NDArray[np.float64]
     spread: dict[str, NDArray[np.float64]]
 
+    def weights(self, terms: list[str]) -> dict[str, float]:
+        """Terms by the inverse of their noise variance, the largest 1.
+
+        Args:
+            terms (list of str): Names of the T terms.
+
+        Returns:
+            dict: Empty where there is one term, or one without noise.
+        """
+        deviation = self.spread[ALL][:-1]
+        if len(terms) == 1 or not deviation.all():
+            return {}
+        inverse = (deviation.min() / deviation) ** 2
+        return dict(zip(terms, inverse.tolist(), strict=True))
+
     @property
     def floor(self) -> float:
         """Of the median image."""
@@ -37,7 +52,10 @@ class Noise:
 
 
 def noise_of(
-    passes: dict[str, torch.Tensor], criterion: Criterion, terms: list[str]
+    passes: dict[str, torch.Tensor],
+    criterion: Criterion,
+    terms: list[str],
+    scale: torch.Tensor,
 ) -> Noise:
     """Figures from the passes.
 
@@ -47,11 +65,12 @@ def noise_of(
             least ``criterion.depth``.
         criterion (Criterion): Whose floor is wanted.
         terms (list of str): Names of the T terms.
+        scale (Tensor): (C,), see :meth:`Recorded.scale`.
     """
-    flat = criterion.flatness(passes[ALL], terms)
+    flat = criterion.score(passes[ALL], terms, scale)
     spread = {}
     for source, losses in passes.items():
         values = losses.double()
         values = torch.cat([values, values.sum(dim=2, keepdim=True)], dim=2)
         spread[source] = values.var(dim=0).mean(dim=0).sqrt().numpy()
-    return Noise(flat[:, 0].numpy(), spread)
+    return Noise(flat.numpy(), spread)

@@ -66,7 +66,7 @@ def _foresight(axes: Axes, diagnosis: Diagnosis) -> None:
         color=COLOURS[0],
         height=0.6,
     )
-    axes.axvline(diagnosis.ceiling, label='ceiling', **LIMIT)
+    axes.axvline(diagnosis.best, label='a perfect criterion', **LIMIT)
     axes.axvline(0, color='#808080', linewidth=0.8)
     axes.set(
         xlabel='rank correlation',

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ies_mm.core import Criterion
+from ies_mm.core import Criterion, Denoiser, Progress, Relative
 from ies_mm.errors import ConfigError
 from ies_mm.report.records import INSTANCES
 from ies_mm.report.showing.gallery import UNREADABLE
@@ -34,13 +34,39 @@ class Recorded:
         """The summed loss, (E, N)."""
         return self.losses.astype(np.float64).sum(axis=2)
 
-    def scores(self, criterion: Criterion) -> NDArray[np.float64]:
-        """Flatness after every epoch, (E, N), NaN before it can be judged."""
-        values = torch.from_numpy(self.losses)
+    def denoised(self, denoiser: Denoiser) -> NDArray[np.float32]:
+        """The losses as a hook with these options judges them, (E, N, T)."""
+        found = np.full_like(self.losses, np.nan)
+        for epoch, losses in enumerate(self.losses):
+            [seen] = np.nonzero(~np.isnan(losses).any(axis=1))
+            found[epoch, seen] = denoiser(
+                torch.from_numpy(seen),
+                torch.from_numpy(losses[seen]),
+                len(losses),
+            )
+        return found
+
+    def scale(self, criterion: Criterion) -> torch.Tensor:
+        """What the judged columns are measured in, float64 (C,).
+
+        One column in units of the loss, several each in its first mean loss.
+        """
+        if criterion.width(self.terms) == 1:
+            return torch.ones(1, dtype=torch.double)
+        first = torch.from_numpy(np.nanmean(self.losses[0], axis=0))
+        return Relative(1).scale(Progress(first.double()))
+
+    def scores(
+        self, criterion: Criterion, denoiser: Denoiser | None = None
+    ) -> NDArray[np.float64]:
+        """The criterion after every epoch, (E, N), NaN before it can judge."""
+        losses = self.denoised(denoiser) if denoiser else self.losses
+        values = torch.from_numpy(losses)
+        scale = self.scale(criterion)
         found = np.full(self.trained.shape, np.nan)
         for epoch in range(criterion.needed - 1, len(found)):
-            flat = criterion.flatness(values[: epoch + 1], self.terms)
-            found[epoch] = flat[:, 0].numpy()
+            upto = values[: epoch + 1]
+            found[epoch] = criterion.score(upto, self.terms, scale).numpy()
         return found
 
 

@@ -32,6 +32,7 @@ def as_json(diagnosis: Diagnosis) -> bytes:
         'noise': (
             {k: v.tolist() for k, v in noise.spread.items()} if noise else None
         ),
+        'weights': noise.weights(diagnosis.recorded.terms) if noise else {},
         'terms': diagnosis.recorded.terms,
     }
     return json.dumps(_without_nan(content), indent=1).encode()
@@ -40,9 +41,10 @@ def as_json(diagnosis: Diagnosis) -> bytes:
 def advice(diagnosis: Diagnosis) -> str:
     """The delta to try, and how much to expect of it."""
     tried, noise = diagnosis.tried, diagnosis.noise
-    lines = [
-        f'delta to try: {tried.delta:.4g} (would have saved {tried.saved:.0%})'
-    ]
+    delta = f'{tried.delta:.4g}'
+    if diagnosis.relative:
+        delta = f"dict(type='Relative', factor={delta})"
+    lines = [f'delta to try: {delta} (would have saved {tried.saved:.0%})']
     if noise is not None:
         frozen = noise.below(tried.delta)
         lines.append(
@@ -53,7 +55,7 @@ def advice(diagnosis: Diagnosis) -> str:
     lines += [
         (
             f'A perfect criterion would foresee the decrease with '
-            f'{_number(max(diagnosis.ceiling, 0) ** 0.5)}, the root of the '
+            f'{_number(diagnosis.best)}, the root of the '
             f'ceiling; this one does with '
             f'{_number(diagnosis.foresight[0].decrease)}, the plain loss with '
             f'{_number(diagnosis.foresight[1].decrease)}. Compare with random '
@@ -105,6 +107,11 @@ def _noise(diagnosis: Diagnosis) -> str:
     for source, spread in noise.spread.items():
         rows.append([source, *(f'{value:.3g}' for value in spread)])
     rows.sort(key=lambda row: row[0] == ALL)
+    weights = noise.weights(diagnosis.recorded.terms)
+    if weights:
+        rows.append(
+            ['inverse variance', *(f'{w:.3g}' for w in weights.values()), '']
+        )
     return (
         f'noise of frozen weights; floor of the criterion {noise.floor:.4g}\n'
         + _aligned(rows)

@@ -1,0 +1,85 @@
+"""Criteria on recorded losses of several terms, against plain loops."""
+
+import numpy as np
+import pytest
+import torch
+
+from ies_mm.core import Criterion, Denoiser
+from ies_mm.report.calibrating.diagnosis import diagnose
+from ies_mm.report.calibrating.noise import ALL, noise_of
+from ies_mm.report.calibrating.recorded import Recorded
+from ies_mm.report.calibrating.table import as_json, table
+
+EPOCHS, IMAGES, TERMS = 20, 30, ['loss_cls', 'loss_bbox']
+
+
+@pytest.fixture
+def recorded() -> Recorded:
+    draw = np.random.default_rng(0)
+    losses = draw.random((EPOCHS, IMAGES, 2)) * [3, 0.02]
+    trained = np.ones((EPOCHS, IMAGES), dtype=bool)
+    return Recorded(losses.astype(np.float32), trained, TERMS)
+
+
+def literal(recorded: Recorded, terms: str, epoch: int, image: int) -> float:
+    """Flatness of each term in units of its first mean loss, joined."""
+    flat = []
+    for term in range(2):
+        first = np.mean(recorded.losses[0, :, term].astype(float))
+        curve = recorded.losses[: epoch + 1, image, term].astype(float)
+        steps = [
+            curve[t] - 2 * curve[t - 1] + curve[t - 2]
+            for t in (epoch - 2, epoch - 1, epoch)
+        ]
+        flat.append(np.mean(np.abs(steps)) / first)
+    return max(flat) if terms == 'all' else min(flat)
+
+
+@pytest.mark.parametrize('terms', ['all', 'any'])
+def test_every_term_on_its_own_scale(recorded: Recorded, terms: str) -> None:
+    scores = recorded.scores(Criterion(0, terms=terms))
+    for epoch in (5, 11, 19):
+        wanted = [literal(recorded, terms, epoch, i) for i in range(IMAGES)]
+        np.testing.assert_allclose(scores[epoch], wanted, rtol=1e-6)
+
+
+def test_smoothed_before_it_is_judged(recorded: Recorded) -> None:
+    scores = recorded.scores(Criterion(0), Denoiser(smooth=0.3))
+    total = recorded.losses.sum(axis=2, dtype=float)
+    average = total.copy()
+    for epoch in range(1, EPOCHS):
+        average[epoch] = 0.3 * total[epoch] + 0.7 * average[epoch - 1]
+    steps = np.abs(np.diff(average, n=2, axis=0))
+    np.testing.assert_allclose(scores[-1], steps[-3:].mean(axis=0), rtol=1e-4)
+
+
+def test_an_image_that_was_not_observed(recorded: Recorded) -> None:
+    recorded.losses[8, 3] = np.nan
+    denoised = recorded.denoised(Denoiser(center=True))
+    assert np.isnan(denoised[8, 3]).all()
+    assert np.isfinite(np.delete(denoised[8], 3, axis=0)).all()
+    assert np.isfinite(denoised[9]).all()
+
+
+def test_weights_are_the_inverse_of_the_noise(recorded: Recorded) -> None:
+    draw = torch.Generator().manual_seed(0)
+    passes = torch.randn(2000, 8, 2, generator=draw) * torch.tensor([0.4, 0.1])
+    scale = torch.ones(1)
+    noise = noise_of({ALL: passes + 5}, Criterion(0), TERMS, scale)
+    weights = noise.weights(TERMS)
+    assert weights['loss_bbox'] == 1
+    assert weights['loss_cls'] == pytest.approx(1 / 16, rel=0.05)
+    found = diagnose(recorded, Criterion(0), noise)
+    assert 'inverse variance' in table(found)
+    assert b'"loss_bbox": 1.0' in as_json(found)
+
+
+def test_no_weights_where_a_term_has_no_noise() -> None:
+    passes = torch.rand(9, 8, 2) * torch.tensor([1.0, 0.0])
+    noise = noise_of({ALL: passes}, Criterion(0), TERMS, torch.ones(1))
+    assert noise.weights(TERMS) == {}
+
+
+def test_a_delta_of_several_terms_is_relative(recorded: Recorded) -> None:
+    text = table(diagnose(recorded, Criterion(0, terms='all')))
+    assert "delta to try: dict(type='Relative', factor=" in text
