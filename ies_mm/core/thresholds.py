@@ -169,12 +169,23 @@ class Budget(Threshold):
         return progress.first_loss.clamp(min=SMALLEST_SCALE)
 
     def level(self, scores: Tensor, progress: Progress) -> float:
-        """The flatness of the first instance that is to be trained."""
+        """The flatness of the first instance that is to be trained.
+
+        Instances as flat as that one are left out with the others where too
+        few are flatter; a later epoch makes up for it.
+        """
         known = scores[~scores.isnan()].sort().values
         count = round(self.share(progress) * progress.instances)
         if count <= 0:
             return 0.0
-        return float(known[count]) if count < len(known) else torch.inf
+        if count >= len(known):
+            return torch.inf
+        level = known[count]
+        tied = int((known <= level).sum())
+        few = int((known < level).sum()) < count
+        if few and tied <= MOST_LEFT_OUT * progress.instances:
+            level = torch.nextafter(level, level.new_tensor(torch.inf))
+        return float(level)
 
     def share(self, progress: Progress) -> float:
         """Part of the instances to leave out of the next epoch."""

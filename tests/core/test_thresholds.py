@@ -122,6 +122,24 @@ def test_a_budget_ends_where_it_was_told(saved: float, anneal: int) -> None:
     assert excluded / (instances * epochs) == pytest.approx(saved, abs=0.005)
 
 
+@pytest.mark.parametrize(('learned', 'out'), [(24, 24), (38, 0), (10, 12)])
+def test_a_budget_of_instances_that_are_alike(learned: int, out: int) -> None:
+    """``learned`` of 40 have the same loss, to the last digit.
+
+    They leave together, but not more than nine tenths of all.
+    """
+    losses = np.zeros((6, 40, 1))
+    losses[:, learned:, 0] = np.arange(1, 41 - learned)
+    criterion = Criterion(Budget(0.2), order=0)
+    progress = Progress(
+        torch.ones(1, dtype=torch.double),
+        instances=40, epochs=20, epochs_ahead=10, excluded=40,
+    )  # fmt: skip
+    history = history_of(losses, criterion.depth)
+    mastered = criterion.mastered(history, ['loss'], progress)
+    assert int(mastered.sum()) == out
+
+
 def test_a_budget_that_is_too_large_leaves_something_to_train_on() -> None:
     progress = Progress(
         torch.ones(1, dtype=torch.double),
