@@ -1,4 +1,6 @@
 _base_ = '../cifar/ies_resnet18_cifar10_sgd_e.py'
 
-# A guess, as the paper gives no delta for this order: see docs/methods/ies.md.
-default_hooks = dict(ies=dict(order=0, delta=0.01))
+# The paper gives no delta for this order; as much as Random Remove's config.
+default_hooks = dict(
+    ies=dict(order=0, delta=dict(_delete_=True, type='Budget', saved=0.5))
+)

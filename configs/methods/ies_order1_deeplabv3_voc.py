@@ -1,4 +1,3 @@
 _base_ = '../ies_deeplabv3_voc.py'
 
-# A guess, as the paper gives no delta for this order: see docs/methods/ies.md.
-default_hooks = dict(ies=dict(order=1, delta=0.03))
+default_hooks = dict(ies=dict(order=1))

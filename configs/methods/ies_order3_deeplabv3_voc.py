@@ -1,4 +1,3 @@
 _base_ = '../ies_deeplabv3_voc.py'
 
-# A guess, as the paper gives no delta for this order: see docs/methods/ies.md.
-default_hooks = dict(ies=dict(order=3, delta=0.09))
+default_hooks = dict(ies=dict(order=3))
