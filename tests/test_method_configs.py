@@ -14,7 +14,7 @@ from ies_mm.engine import (
     SelectiveBackpropHook,
     SmallLossRescaleHook,
 )
-from ies_mm.engine.preflight import _selection_hooks
+from ies_mm.engine.preflight import selection_hooks
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
 NAMES = sorted(path.stem for path in (CONFIGS / 'methods').glob('*.py'))
@@ -86,4 +86,4 @@ def test_the_monitored_metric_is_the_evaluator_s() -> None:
         config = Config.fromfile(path)
         hook = config.default_hooks.early_stopping
         assert hook.monitor == metrics[config.val_evaluator.type]
-        assert not list(_selection_hooks(config))
+        assert not list(selection_hooks(config))

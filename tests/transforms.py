@@ -78,3 +78,14 @@ class KillWorker(BaseTransform):
         if loads_it and Path(self.while_there).exists():
             os._exit(1)
         return results
+
+
+@TRANSFORMS.register_module()
+class RefuseByChance(BaseTransform):
+    """Returns None now and then, as a crop does that shows no object."""
+
+    def __init__(self, prob: float) -> None:
+        self.prob = prob
+
+    def transform(self, results: dict) -> dict | None:
+        return None if np.random.rand() < self.prob else results

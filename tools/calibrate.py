@@ -13,13 +13,15 @@ from _command import one_line_errors
 from _parser import Parser
 from mmengine.config import Config
 from mmengine.runner import Runner, find_latest_checkpoint
+from torch import Tensor
 
 from ies_mm.core import Criterion
 from ies_mm.engine.frozen import FrozenPasses, drawn_instances
 from ies_mm.engine.identity import InstanceMap
+from ies_mm.engine.preflight import check_files, selection_hooks
 from ies_mm.errors import ConfigError
 from ies_mm.report.calibrating.diagnosis import diagnose
-from ies_mm.report.calibrating.noise import ALL, Noise, noise_of
+from ies_mm.report.calibrating.noise import ALL, noise_of
 from ies_mm.report.calibrating.pictures import draw
 from ies_mm.report.calibrating.recorded import Recorded, read_recorded
 from ies_mm.report.calibrating.table import as_json, table
@@ -32,14 +34,18 @@ def main() -> None:
     """Read the arguments, measure, print."""
     arguments = Parser(prog=NAME, description=__doc__)
     arguments.add_argument('work_dir', type=Path, metavar='WORK_DIR')
-    arguments.add_argument('--order', type=int, default=2)
-    arguments.add_argument('--window', type=int, default=3)
+    arguments.add_argument(
+        '--order', type=int, help="of the difference (default: the run's)"
+    )
+    arguments.add_argument(
+        '--window', type=int, help="differences averaged (default: the run's)"
+    )
     arguments.add_argument(
         '--terms',
         nargs='+',
         metavar='TERM',
         help='what is judged, as terms of IESHook: sum, all, any, names, or '
-        'NAME=WEIGHT ... (default: sum)',
+        "NAME=WEIGHT ... (default: the run's)",
     )
     arguments.add_argument(
         '--images',
@@ -55,10 +61,14 @@ def main() -> None:
     out = args.out or args.work_dir / 'ies'
     with one_line_errors(NAME):
         recorded = read_recorded(args.work_dir)
-        criterion = _criterion(args, recorded)
+        config = _config(args.work_dir)
+        hook = _hook(config)
+        criterion = _criterion(args, hook, recorded)
         noise = None
         if args.images:
-            noise = _measured(args.work_dir, recorded, criterion, args.images)
+            passes = _passes(args, config, hook, recorded, criterion)
+            scale = recorded.scale(criterion)
+            noise = noise_of(passes, criterion, recorded.terms, scale)
         diagnosis = diagnose(recorded, criterion, noise)
         write_files(
             out,
@@ -71,65 +81,106 @@ def main() -> None:
     print(f'\nwritten to {out}: calibration.json, calibration.png')
 
 
-def _criterion(args: Any, recorded: Recorded) -> Criterion:
+def _config(work_dir: Path) -> Config:
+    """The config of the last training; empty where none was dumped."""
+    dumped = sorted(work_dir.glob('*/vis_data/config.py'))
+    if not dumped:
+        return Config()
     try:
-        terms = _terms(args.terms)
-        criterion = Criterion(0, args.order, args.window, terms)
+        return Config.fromfile(dumped[-1])
+    except Exception as error:  # whatever its custom_imports may raise
+        reason = ' '.join(str(error).split())
+        raise ConfigError(f'{dumped[-1]} cannot be read: {reason}') from error
+
+
+def _hook(config: Config) -> dict[str, Any]:
+    """The arguments that its selection hook was given."""
+    hooks = [hook for _, hook in selection_hooks(config)]
+    return dict(hooks[0]) if hooks else {}
+
+
+def _criterion(
+    args: Any, hook: dict[str, Any], recorded: Recorded
+) -> Criterion:
+    """The run's, but for what the command line says."""
+    names = ('order', 'window', 'terms', 'average')
+    chosen = {name: hook[name] for name in names if name in hook}
+    try:
+        asked = {
+            'order': args.order,
+            'window': args.window,
+            'terms': _terms(args.terms),
+        }
+        chosen |= {name: x for name, x in asked.items() if x is not None}
+        criterion = Criterion(0, **chosen)
         criterion.columns(recorded.terms)
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise ConfigError(str(error)) from error
     return criterion
 
 
-def _terms(words: list[str] | None) -> str | list[str] | dict[str, float]:
+def _terms(
+    words: list[str] | None,
+) -> str | list[str] | dict[str, float] | None:
     """As IESHook takes them."""
-    if not words:
-        return 'sum'
-    if words in (['sum'], ['all'], ['any']):
-        return words[0]
+    if not words or words in (['sum'], ['all'], ['any']):
+        return words and words[0]
     if not any('=' in word for word in words):
         return words
     pairs = (word.partition('=') for word in words)
     return {name: float(weight or 1) for name, _, weight in pairs}
 
 
-def _measured(
-    work_dir: Path, recorded: Recorded, criterion: Criterion, images: int
-) -> Noise:
-    """Repeated passes with the weights of the last checkpoint."""
+def _passes(
+    args: Any,
+    config: Config,
+    hook: dict[str, Any],
+    recorded: Recorded,
+    criterion: Criterion,
+) -> dict[str, Tensor]:
+    """Repeated passes with the weights of the last checkpoint, by source."""
     with tempfile.TemporaryDirectory() as scratch:
-        runner = _runner(work_dir, Path(scratch))
+        runner = _runner(config, args.work_dir, scratch)
         instances = InstanceMap(runner.train_dataloader.dataset)
-        ids = drawn_instances(runner, instances, images, seed=0)
-        passes = FrozenPasses(runner, instances, ids)
+        ids = drawn_instances(runner, instances, args.images, seed=0)
+        passes = FrozenPasses(
+            runner, instances, ids, expected=hook.get('expected', False)
+        )
         count = max(criterion.depth, 6)
-        losses = {
-            source: passes.losses(count, recorded.terms, [source])
-            for source in passes.sources()
+        varied = {source: [source] for source in passes.sources()}
+        varied[ALL] = passes.sources()
+        return {
+            source: passes.losses(count, recorded.terms, vary)
+            for source, vary in varied.items()
         }
-        losses[ALL] = passes.losses(count, recorded.terms, passes.sources())
-        scale = recorded.scale(criterion)
-        return noise_of(losses, criterion, recorded.terms, scale)
 
 
-def _runner(work_dir: Path, scratch: Path) -> Runner:
-    configs = sorted(work_dir.glob('*.py'))
-    checkpoint = find_latest_checkpoint(str(work_dir))
-    if not configs or not checkpoint:
-        missing = 'checkpoint' if configs else 'config'
+def _runner(config: Config, work_dir: Path, scratch: str) -> Runner:
+    checkpoint = _checkpoint(work_dir)
+    if not config or not checkpoint:
+        missing = 'checkpoint' if config else 'config'
         raise ConfigError(
             f'{work_dir} has no {missing}, so nothing can be passed through '
             'the model; give --images 0 to do without'
         )
-    cfg = Config.fromfile(configs[-1])
-    cfg.work_dir, cfg.resume, cfg.launcher = str(scratch), False, 'none'
-    # No hook is called, and those of the run may live in the user's code.
-    cfg.custom_hooks, cfg.log_level = [], 'ERROR'
-    runner = Runner.from_cfg(cfg)
+    check_files(config, 'train_dataloader')
+    config.work_dir, config.resume, config.launcher = scratch, False, 'none'
+    # None of them is needed, and those of the run may be the user's own.
+    config.custom_hooks, config.log_level = [], 'ERROR'
+    runner = Runner.from_cfg(config)
     runner.load_checkpoint(checkpoint)
     runner._train_loop = runner.build_train_loop(runner._train_loop)
     runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
     return runner
+
+
+def _checkpoint(work_dir: Path) -> str | None:
+    """The last one, also of a work directory that was moved."""
+    found = find_latest_checkpoint(str(work_dir))
+    if not found:
+        return None
+    here = work_dir / Path(found).name
+    return str(here if here.is_file() else found)
 
 
 if __name__ == '__main__':

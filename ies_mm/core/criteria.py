@@ -37,7 +37,8 @@ def flatness(
         order (int): Order of the difference.
         window (int): Differences averaged.
         average (str): ``'mean'`` or ``'median'``, which one jump does not
-            move. Defaults to ``'mean'``.
+            move (of an even number the lower of the two in the middle).
+            Defaults to ``'mean'``.
 
     Returns:
         Tensor: float64 (...), the average of ``window`` absolute differences;
@@ -238,6 +239,8 @@ def _check_terms(terms: object) -> None:
     if isinstance(terms, Mapping):
         for name, weight in terms.items():
             check_number(f'terms[{name!r}]', weight, 0)
+        if terms and not any(terms.values()):
+            raise ValueError(f'terms={terms!r}: give a weight above 0')
     elif not isinstance(terms, Sequence):
         raise TypeError(
             f'terms={terms!r}: give a string, a list of names or a dict of '

@@ -7,6 +7,7 @@ large classification loss; the level is one number for all.
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any
 
 import torch
@@ -153,10 +154,11 @@ class Budget(Threshold):
     those that were, are spread evenly over the epochs to come that may leave
     some out; as many of the flattest are mastered. Costs nothing. It fails
     where the epochs that are left cannot save so much: at most 0.9 of the
-    instances are left out of an epoch.
+    instances are left out of an epoch. Where the training ends within a pass
+    over the data that pass counts as whole.
 
     Args:
-        saved (float): s, the share of all instance-epochs, 0 to below 1.
+        saved (float): s, the share of all instance-epochs, 0 to 0.9.
     """
 
     saved: float
@@ -227,4 +229,13 @@ def build_threshold(delta: Any) -> Threshold:
             f'delta=dict(type={name!r}): give a number, or the type '
             f'{", ".join(map(repr, _TYPES))}'
         )
-    return _TYPES[name](**arguments)
+    cls = _TYPES[name]
+    try:
+        return cls(**arguments)
+    except TypeError as error:
+        reason = str(error).replace('.__init__()', '')
+        takes = ', '.join(signature(cls).parameters)
+        raise TypeError(
+            f'delta: {reason}; {name} takes {takes}. _delete_=True in its '
+            "dict drops what the base's delta was given"
+        ) from error

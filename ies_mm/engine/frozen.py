@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 import torch
 from mmengine.runner import Runner
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ies_mm.engine.identity import InstanceMap
 from ies_mm.engine.scoring import forward_only, score
 from ies_mm.engine.seeding import samplers_of, seed_all, seeded_samplers
+from ies_mm.losses import CapturedLosses
 from ies_mm.losses.base import unwrap
 
 AUGMENTATION = 'augmentation'
@@ -39,8 +41,9 @@ def drawn_instances(
     """
     loader: Any = runner.train_dataloader
     count = max(images, 4 * loader.batch_sampler.batch_size)
+    # Not sorted: data sets often are, class by class.
     order = np.random.default_rng(seed).permutation(len(instances))
-    return torch.from_numpy(np.sort(order[:count]))
+    return torch.from_numpy(order[:count])
 
 
 class FrozenPasses:
@@ -92,7 +95,8 @@ class FrozenPasses:
                 pass to pass; the others are the same in each.
 
         Returns:
-            Tensor: float32 (P, M, T). A term that an image has not is zero.
+            Tensor: float32 (P, M, T). A term that an image has not is zero;
+            a loss that is not finite stays so.
         """
         with forward_only(self._runner):
             self._runner.model.train()
@@ -107,7 +111,7 @@ class FrozenPasses:
         if BATCHES in vary:
             np.random.default_rng([self._seed, number]).shuffle(order)
         found = torch.zeros(len(order), len(names))
-        for part in np.split(order, range(self._size, len(order), self._size)):
+        for part in _batches(order, self._size):
             found[torch.from_numpy(part)] = self._batch(
                 part.tolist(), number, names, vary
             )
@@ -116,8 +120,11 @@ class FrozenPasses:
     def _batch(
         self, images: list[int], number: int, names: list[str], vary: frozenset
     ) -> Tensor:
+        sources = self.sources()
+
         def seed(source: str, image: int) -> None:
-            seed_all(self._seed, image, number + 1 if source in vary else 0)
+            moved = number + 1 if source in vary else 0
+            seed_all(self._seed, sources.index(source), image, moved)
 
         items = []
         for image in images:
@@ -128,6 +135,23 @@ class FrozenPasses:
             captured = score(
                 self._runner, self._collate(items), self._expected
             )
-        none = torch.zeros(len(images))
-        columns = [captured.losses.get(name, none).cpu() for name in names]
-        return torch.stack(columns, dim=1).nan_to_num(0.0)
+        return torch.stack(
+            [_column(captured, name, len(images)) for name in names], dim=1
+        )
+
+
+def _batches(order: NDArray[np.int64], size: int) -> list[NDArray[np.int64]]:
+    """Parts of ``size``; BatchNorm cannot train on an image left alone."""
+    starts = list(range(size, len(order), size))
+    if len(order) % size == 1 and size > 1:
+        starts = starts[:-1]
+    return np.split(order, starts)
+
+
+def _column(captured: CapturedLosses, name: str, images: int) -> Tensor:
+    if name not in captured.losses:
+        return torch.zeros(images)
+    losses = captured.losses[name].cpu()
+    if name in captured.missing:
+        losses = losses.masked_fill(captured.missing[name].cpu(), 0)
+    return losses

@@ -67,7 +67,9 @@ class IESHook(SelectionHook):
             the mean over all that they could have drawn. Defaults to False.
         fixed_refresh (bool): Score excluded images under the same conditions
             each time: augmentation, anchors and RoIs are drawn by a seed of
-            the image's own. Defaults to False, as the paper's program does.
+            the image's own. They then look flatter than trained images, whose
+            losses keep that noise, and come back less often. Defaults to
+            False, as the paper's program does.
         average (str): How the differences of the window are averaged,
             ``'mean'`` or ``'median'``. Defaults to ``'mean'``.
         center (bool): Judge what is left of each loss without the median
@@ -190,13 +192,11 @@ class IESHook(SelectionHook):
     def measure(self, runner: Runner, losses: Tensor) -> None:
         """Learn what the threshold needs to know."""
         self._progress.take_in(losses)
-        self._progress.measure(
-            runner,
-            self.instances,
-            self.state.names,
-            self.state.epochs + 1,
-            self.seed,
-        )
+        epoch = self.state.epochs + 1
+        if self._may_exclude(epoch):
+            self._progress.measure(
+                runner, self.instances, self.state.names, epoch, self.seed
+            )
 
     def decide(
         self, history: LossHistory, names: Sequence[str], epoch: int
@@ -211,7 +211,10 @@ class IESHook(SelectionHook):
         )
         mastered, limits = self.criterion.judge(history, names, progress)
         self.delta = _for_record(limits, names)
-        if self.dry_run or not self._may_exclude(epoch):
+        if not self._may_exclude(epoch):
+            return mastered, Selection.everything(history.instances)
+        if self.dry_run:
+            self._progress.spare(mastered)
             return mastered, Selection.everything(history.instances)
         return mastered, Selection(~mastered)
 

@@ -30,7 +30,7 @@ def check_config(cfg: Config) -> None:
     Raises:
         ConfigError: Names the key, what was found and what to do.
     """
-    hooks = dict(_selection_hooks(cfg))
+    hooks = dict(selection_hooks(cfg))
     for key, hook in hooks.items():
         _check_hook(key, hook)
     _check_pair(cfg, list(hooks))
@@ -60,7 +60,8 @@ def check_files(cfg: Config, *loaders: str) -> None:
                 )
 
 
-def _selection_hooks(cfg: Config) -> Iterator[tuple[str, dict]]:
+def selection_hooks(cfg: Config) -> Iterator[tuple[str, dict]]:
+    """The selection hooks of a config, by their keys."""
     for name, hook in (cfg.get('default_hooks') or {}).items():
         if _is(HOOKS, hook, SelectionHook):
             yield f'default_hooks.{name}', hook
@@ -78,7 +79,7 @@ def _check_hook(key: str, hook: dict) -> None:
         cls(**arguments)
     except (TypeError, ValueError) as error:
         reason = str(error).replace(f'{cls.__name__}.__init__()', cls.__name__)
-        if 'unexpected keyword' in reason:
+        if reason.startswith(f'{cls.__name__} got an unexpected'):
             reason += (
                 f'; it takes {", ".join(signature(cls).parameters)}. '
                 "_delete_=True drops what the base's hook was given"

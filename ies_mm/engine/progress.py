@@ -1,6 +1,7 @@
 """What thresholds that set themselves have to know of a training."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -11,6 +12,8 @@ from torch import Tensor
 from ies_mm.core import Criterion, NoiseFloor, Progress
 from ies_mm.engine.frozen import FrozenPasses, drawn_instances
 from ies_mm.engine.identity import InstanceMap
+
+_MEASURED = ('order', 'window', 'terms', 'average', 'expected')
 
 
 class TrainingProgress:
@@ -26,6 +29,7 @@ class TrainingProgress:
         self._expected = expected
         self._first_loss: Tensor | None = None
         self._noise_floor: Tensor | None = None
+        self._spared = 0
 
     def take_in(self, losses: Tensor) -> None:
         """Learn from an epoch's losses; only the first counts.
@@ -33,8 +37,8 @@ class TrainingProgress:
         Args:
             losses (Tensor): float32 (M, T).
         """
-        if self._first_loss is None and len(losses):
-            finite = losses[torch.isfinite(losses).all(dim=1)]
+        finite = losses[torch.isfinite(losses).all(dim=1)]
+        if self._first_loss is None and len(finite):
             self._first_loss = finite.double().mean(dim=0)
 
     def measure(
@@ -75,31 +79,60 @@ class TrainingProgress:
         """Median flatness over the instances, float64 (C,)."""
         depth = self._criterion.depth
         losses = passes.losses(depth, names, passes.sources())
-        return self._criterion.flatness(losses, names).median(dim=0).values
+        flat = self._criterion.flatness(losses, names)
+        return flat.nanmedian(dim=0).values
 
-    def of(self, names: Sequence[str], **counts: Any) -> Progress:
+    def spare(self, mastered: Tensor) -> None:
+        """Count what a dry run would have left out of the next epoch.
+
+        Args:
+            mastered (Tensor): bool (N,).
+        """
+        self._spared += int(mastered.sum())
+
+    def of(
+        self, names: Sequence[str], excluded: int, **counts: Any
+    ) -> Progress:
         """Where the training stands, for its thresholds.
 
         Args:
             names (sequence of str): The terms.
+            excluded (int): Instance-epochs left out so far; those that a dry
+                run would have left out are added.
             **counts: What else :class:`Progress` has.
         """
         first = self._first_loss
         if first is None:
             first = torch.zeros(len(names), dtype=torch.double)
         judged = self._criterion.judged(first, names)
-        return Progress(judged, self._noise_floor, **counts)
+        return Progress(
+            judged,
+            self._noise_floor,
+            excluded=excluded + self._spared,
+            **counts,
+        )
 
-    def state_dict(self) -> dict[str, Tensor | None]:
-        """Tensors, or None for what is not known yet."""
+    def state_dict(self) -> dict[str, Any]:
+        """What was learned, None for what is not known yet."""
         return {
             'first_loss': self._first_loss,
             'noise_floor': self._noise_floor,
+            'floor_of': self._measured(),
+            'spared': self._spared,
         }
 
-    def load_state_dict(self, state: dict[str, Tensor | None]) -> None:
-        """Take over what :meth:`state_dict` gave."""
-        self._first_loss, self._noise_floor = (
-            None if tensor is None else tensor.cpu()
-            for tensor in (state['first_loss'], state['noise_floor'])
-        )
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over what :meth:`state_dict` gave.
+
+        The floor of another criterion is measured anew.
+        """
+        first, floor = state['first_loss'], state['noise_floor']
+        self._first_loss = None if first is None else first.cpu()
+        if floor is not None and state['floor_of'] == self._measured():
+            self._noise_floor = floor.cpu()
+        self._spared = state['spared']
+
+    def _measured(self) -> dict[str, Any]:
+        """What the floor is of, beside the weights."""
+        asked = asdict(self._criterion) | {'expected': self._expected}
+        return {name: asked[name] for name in _MEASURED}

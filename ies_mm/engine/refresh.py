@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any
 
+import torch
 from mmengine.dist import get_rank, get_world_size
 from mmengine.runner import Runner
 from torch import Tensor
@@ -13,7 +14,11 @@ from torch.utils.data import DataLoader, Sampler
 
 from ies_mm.engine.identity import InstanceMap, batch_instances
 from ies_mm.engine.observations import Observations
-from ies_mm.engine.scoring import forward_only, score
+from ies_mm.engine.scoring import (
+    forward_only,
+    preserved_random_state,
+    score,
+)
 from ies_mm.engine.seeding import SeededItems, seed_all, seeded_samplers
 from ies_mm.losses.base import unwrap
 
@@ -41,10 +46,10 @@ class Refresher:
         seed: int | None = None,
     ) -> None:
         self._expected = expected
-        self._seed = seed
         self._sampler = _Positions(train_loader.dataset)
         self._first_position = instances.first_positions()
-        self._loader = _loader_like(train_loader, self._sampler, seed)
+        self._items = SeededItems(train_loader.dataset, seed)
+        self._loader = _loader_like(train_loader, self._sampler, self._items)
 
     def score(
         self, runner: Runner, ids: Tensor, names: list[str]
@@ -58,26 +63,45 @@ class Refresher:
         """
         observed = Observations(names)
         mine = ids[get_rank() :: get_world_size()]
-        self._sampler.positions = self._first_position[mine].tolist()
-        if self._sampler.positions:
-            with forward_only(runner):
-                for batch in self._loader:
-                    ids = batch_instances(batch)
-                    with self._draws(runner, ids):
-                        captured = score(runner, batch, self._expected)
-                    observed.add(
-                        ids,
-                        captured.losses,
-                        captured.missing,
-                    )
+        with forward_only(runner):
+            with preserved_random_state():
+                self._pass(runner, mine, observed)
+            if self._items.seed is not None:
+                self._without_seed(runner, mine, observed)
         return observed
+
+    def _pass(self, runner: Runner, ids: Tensor, into: Observations) -> None:
+        self._sampler.positions = self._first_position[ids].tolist()
+        if not self._sampler.positions:
+            return
+        for batch in self._loader:
+            shown = batch_instances(batch)
+            with self._draws(runner, shown):
+                captured = score(runner, batch, self._expected)
+            into.add(shown, captured.losses, captured.missing)
+
+    def _without_seed(
+        self, runner: Runner, ids: Tensor, observed: Observations
+    ) -> None:
+        """Draw anew for images whose own draw shows nothing to score.
+
+        A crop without an object or a valid pixel would be the same one for
+        ever, and the image would never be judged again.
+        """
+        shown, _, missing = observed.tensors()
+        seen = shown[~missing.all(dim=1)]
+        seed, self._items.seed = self._items.seed, None
+        try:
+            self._pass(runner, ids[~torch.isin(ids, seen)], observed)
+        finally:
+            self._items.seed = seed
 
     def _draws(
         self, runner: Runner, ids: Tensor
     ) -> AbstractContextManager[None]:
-        if self._seed is None:
+        if self._items.seed is None:
             return nullcontext()
-        by_image = partial(seed_all, self._seed)
+        by_image = partial(seed_all, self._items.seed)
         return seeded_samplers(
             unwrap(runner.model), ids.tolist(), lambda _, i: by_image(i)
         )
@@ -98,16 +122,13 @@ class _Positions(Sampler[int]):
 
 
 def _loader_like(
-    train_loader: DataLoader, sampler: _Positions, seed: int | None
+    train_loader: DataLoader, sampler: _Positions, dataset: Any
 ) -> DataLoader:
     """The training's loader over other positions, batched the same way."""
     original: Any = train_loader.batch_sampler
     # Copies all but the sampler and the data set that it holds.
     batch_sampler = copy.deepcopy(original, {id(original.sampler): sampler})
     batch_sampler.drop_last = False
-    dataset: Any = train_loader.dataset
-    if seed is not None:
-        dataset = SeededItems(dataset, seed)
     return DataLoader(
         dataset,
         batch_sampler=batch_sampler,

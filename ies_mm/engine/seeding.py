@@ -18,10 +18,10 @@ class SeededItems:
 
     Args:
         dataset (Dataset): The data set.
-        seed (int): Of all items.
+        seed (int, optional): Of all items; None leaves them as they come.
     """
 
-    def __init__(self, dataset: Any, seed: int) -> None:
+    def __init__(self, dataset: Any, seed: int | None) -> None:
         self.dataset = dataset
         self.seed = seed
 
@@ -31,7 +31,8 @@ class SeededItems:
 
     def __getitem__(self, position: int) -> Any:
         """The item, after seeding by its position."""
-        seed_all(self.seed, position)
+        if self.seed is not None:
+            seed_all(self.seed, position)
         return self.dataset[position]
 
 

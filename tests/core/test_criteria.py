@@ -197,6 +197,7 @@ def test_weights_of_terms_and_the_median() -> None:
         (dict(terms={'a': -1.0}), r"terms\['a'\]=-1.0: give a number >= 0"),
         (dict(terms={'a': 'much'}), r"terms\['a'\]='much': give a number"),
         (dict(terms={}), 'give at least one term name'),
+        (dict(terms={'a': 0.0}), 'give a weight above 0'),
         (dict(average='mode'), "average='mode': give 'mean' or 'median'"),
     ],
 )

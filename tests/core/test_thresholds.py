@@ -157,7 +157,7 @@ def test_a_budget_that_is_too_large_leaves_something_to_train_on() -> None:
         (dict(type='Relative', factor=-1), 'factor=-1: give a number >= 0'),
         (dict(type='NoiseFloor', images=1), 'images=1: give an integer >= 2'),
         (dict(type='NoiseFloor', interval=0), 'interval=0'),
-        (dict(type='Budget', share=1), "unexpected keyword argument 'share'"),
+        (dict(type='Budget', share=1), "'share'; Budget takes saved. _delete"),
         (dict(type='Budget'), "'saved'"),
         ('small', "delta='small': give a number"),
         (-1.0, 'delta=-1.0: give a number >= 0'),

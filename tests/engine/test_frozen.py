@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ies_mm.engine.frozen import FrozenPasses
 from ies_mm.engine.identity import InstanceMap
+from ies_mm.engine.seeding import seed_all
 from runs import parameters, plain_config
 from task_runs import segmentor_config
 
@@ -128,3 +129,28 @@ def test_expected_losses_have_no_noise_of_the_sampler(
 ) -> None:
     losses = passes_of(detector, expected=True).losses(3, NAMES, [RPN])
     assert not any(spread(losses).values())
+
+
+def test_no_image_is_left_alone_in_a_batch(maps: Path, tmp_path: Path) -> None:
+    """BatchNorm after global pooling wants two values or more."""
+    runner = ready(segmentor_config(maps, tmp_path))
+    size = runner.train_dataloader.batch_sampler.batch_size
+    names = ['decode.loss_ce', 'aux.loss_ce']
+    losses = passes_of(runner, 2 * size + 1).losses(1, names, vary=())
+    assert (losses > 0).all()
+
+
+def test_sources_draw_independently(
+    detector: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seeds = []
+
+    def noting(*numbers: int) -> None:
+        seeds.append(numbers)
+        seed_all(*numbers)
+
+    monkeypatch.setattr('ies_mm.engine.frozen.seed_all', noting)
+    passes = passes_of(detector)
+    passes.losses(2, NAMES, passes.sources())
+    # Augmentation and two samplers of six images, dropout of two batches.
+    assert len(seeds) == len(set(seeds)) == 2 * (3 * 6 + 2)

@@ -66,3 +66,19 @@ def test_the_training_is_the_same(voc: Path, tmp_path: Path) -> None:
 
     without, with_it = run(fixed=False), run(fixed=True)
     assert all(torch.equal(with_it[k], without[k]) for k in without)
+
+
+def test_an_image_whose_own_draw_shows_nothing_is_drawn_anew(
+    voc: Path, tmp_path: Path
+) -> None:
+    config = still(voc, tmp_path)
+    refuse = dict(type='RefuseByChance', prob=0.4)
+    config.train_dataloader.dataset.pipeline.insert(3, refuse)
+    out = [0, 2, 3, 5, 6, 8, 9, 11]
+    plan = dict.fromkeys(range(1, 9), out)
+    hook = FixedSelection(plan, keep_history=True, fixed_refresh=True)
+    train(config, with_hook(hook))
+    seen = np.isfinite(instances_of(tmp_path)['losses'][1:, out, 0])
+    # Some have a draw that shows them each time, the others now and then.
+    assert 0 < seen.all(axis=0).sum() < len(out)
+    assert seen.any(axis=0).all()

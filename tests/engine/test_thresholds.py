@@ -9,7 +9,9 @@ import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
 
+from ies_mm.core import Criterion
 from ies_mm.engine import IESHook
+from ies_mm.engine.progress import TrainingProgress
 from runs import epochs_of, instances_of, parameters, plain_config, train
 from same_runs import by_epochs
 from task_runs import (
@@ -51,6 +53,18 @@ def test_a_budget_is_kept(folders: Path, tmp_path: Path, saved: float) -> None:
         # One more or less, where a batch had to be filled.
         assert (left_out & ~below).sum() == 0
         assert (below & ~left_out).sum() <= 1
+
+
+def test_a_dry_run_decides_as_much_as_a_budget_would(
+    folders: Path, tmp_path: Path
+) -> None:
+    config = classifier(folders, tmp_path)
+    train(with_ies(config, dry_run=True, **budget(0.2)))
+    records = epochs_of(tmp_path)
+    assert records[-1]['saved'] == 0
+    mastered = sum(record['mastered'] for record in records[:-1])
+    instances = records[0]['instances']
+    assert mastered / (20 * instances) == pytest.approx(0.2, abs=0.02)
 
 
 def test_a_budget_is_kept_with_annealing(
@@ -135,7 +149,8 @@ def test_the_floor_is_measured_at_its_interval(
     train(with_ies(config, delta=floor, dry_run=True, **FAST))
     limits = [record['delta'] for record in epochs_of(tmp_path)]
     assert limits[:2] == [None, None]
-    assert limits[2] == limits[3] != limits[4] == limits[5] != limits[6]
+    # After the last epoch nothing can be left out any more.
+    assert limits[2] == limits[3] != limits[4] == limits[5] == limits[6]
 
 
 def test_relative_and_terms(voc: Path, tmp_path: Path) -> None:
@@ -196,3 +211,20 @@ def test_the_state_of_a_config_needs_no_unpickling(
     loaded = torch.load(tmp_path / 'state.pth', weights_only=True)
     assert loaded['ies']['arguments']['delta'] == delta
     assert loaded['ies']['arguments']['terms'] == weights
+
+
+def test_the_floor_of_another_criterion_is_not_taken_over() -> None:
+    floor = torch.tensor([0.3], dtype=torch.double)
+    progress = TrainingProgress(Criterion(dict(type='NoiseFloor')), False)
+    state = progress.state_dict() | {'noise_floor': floor}
+
+    def resumed(expected: bool = False, **changes: Any) -> torch.Tensor | None:
+        criterion = Criterion(dict(type='NoiseFloor', factor=2), **changes)
+        other = TrainingProgress(criterion, expected)
+        other.load_state_dict(state)
+        return other.state_dict()['noise_floor']
+
+    assert torch.equal(resumed(), floor)
+    for changes in (dict(order=1), dict(window=4), dict(terms='all')):
+        assert resumed(**changes) is None
+    assert resumed(expected=True) is None

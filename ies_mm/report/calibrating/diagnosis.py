@@ -111,15 +111,19 @@ def diagnose(
         noise (Noise, optional): Of frozen weights. Defaults to None.
 
     Raises:
-        ConfigError: The run is too short.
+        ConfigError: The run is too short, or has nothing to look at.
     """
+    rows = _rows(criterion, len(recorded.terms))
+    # All are looked at in the same epochs.
+    first = max(row.needed for _, row, _ in rows) - 1
+    _check_length(recorded, first)
     epochs = len(recorded.losses)
-    if epochs < criterion.needed + 4 * WIDTH:
-        raise ConfigError(
-            f'the run has {epochs} epochs; to compare the criterion with '
-            f'what comes after takes {criterion.needed + 4 * WIDTH} or more'
-        )
     scores = recorded.scores(criterion)
+    if not (scores > 0).any():
+        raise ConfigError(
+            f'the criterion of terms={criterion.terms!r} is zero throughout; '
+            'give other --terms'
+        )
     judged = scores[criterion.needed - 1 :]
     quantiles = np.full((epochs, len(QUANTILES)), np.nan)
     quantiles[criterion.needed - 1 :] = np.nanquantile(
@@ -129,12 +133,25 @@ def diagnose(
         recorded,
         criterion,
         quantiles,
-        _foresights(recorded, criterion),
-        ceiling(recorded.total, first=criterion.needed - 1),
+        [foresight(recorded, *row, first) for row in rows],
+        ceiling(recorded.total, first=first),
         [setting(scores, share) for share in SHARES],
         setting(scores, TRIED),
         noise,
     )
+
+
+def _check_length(recorded: Recorded, first: int) -> None:
+    epochs, needed = len(recorded.losses), first + 1 + 4 * WIDTH
+    if epochs < needed:
+        raise ConfigError(
+            f'the run has {epochs} epochs; to compare the criterion with '
+            f'what comes after takes {needed} or more'
+        )
+    if not np.isfinite(recorded.total).any(axis=1).all():
+        raise ConfigError(
+            'the run has epochs without one finite loss; train again'
+        )
 
 
 def setting(scores: np.ndarray, share: float) -> Setting:
@@ -148,7 +165,9 @@ def setting(scores: np.ndarray, share: float) -> Setting:
     decided = scores[:-1]
     known = np.sort(decided[np.isfinite(decided)])
     count = min(round(share * scores.size), len(known) - 1)
-    delta = float(known[count])
+    # Images as flat as the last of them, to the digit, come with it.
+    above = known[known > known[max(count - 1, 0)]]
+    delta = float(above[0] if len(above) else known[-1])
     out = (decided < delta).mean(axis=1)
     able = np.isfinite(decided).any(axis=1)
     return Setting(
@@ -157,12 +176,6 @@ def setting(scores: np.ndarray, share: float) -> Setting:
 
 
 Row = tuple[str, Criterion, Denoiser]
-
-
-def _foresights(recorded: Recorded, criterion: Criterion) -> list[Foresight]:
-    rows = _rows(criterion, len(recorded.terms))
-    first = max(row.needed for _, row, _ in rows) - 1
-    return [foresight(recorded, *row, first) for row in rows]
 
 
 def _rows(criterion: Criterion, terms: int) -> list[Row]:

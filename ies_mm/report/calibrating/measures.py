@@ -106,8 +106,10 @@ def further_decreases(
 def rises(losses: np.ndarray, trained: np.ndarray) -> np.ndarray:
     """By how much each image's loss rose while it was left out.
 
-    From the last epoch that trained it to the first that was left out for
-    ``WIDTH`` epochs on end, less the median movement of the trained images.
+    Of images that were left out for ``WIDTH + 1`` epochs on end, from the
+    first of them to the last, less the median movement of the images trained
+    in all of them. No criterion has read the first when it leaves them out.
+    An image that was taken back sooner is not seen.
 
     Args:
         losses (np.ndarray): (E, N).
@@ -118,10 +120,10 @@ def rises(losses: np.ndarray, trained: np.ndarray) -> np.ndarray:
         NaN elsewhere.
     """
     found = np.full(losses.shape, np.nan)
-    for epoch in range(len(losses) - WIDTH):
-        later = trained[epoch + 1 : epoch + 1 + WIDTH]
+    for epoch in range(len(losses) - WIDTH - 1):
+        later = trained[epoch + 1 : epoch + 2 + WIDTH]
         out = trained[epoch] & ~later.any(axis=0)
-        moved = losses[epoch + WIDTH] - losses[epoch]
+        moved = losses[epoch + 1 + WIDTH] - losses[epoch + 1]
         common = np.nanmedian(moved[later.all(axis=0)]) if out.any() else 0
         found[epoch, out] = (moved - common)[out]
     return found

@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 
 from ies_mm.core import Criterion
+from ies_mm.errors import ConfigError
 
 ALL = 'all together'
 
@@ -16,8 +17,8 @@ class Noise:
     """Of repeated forward passes with frozen weights.
 
     Attributes:
-        flatness (ndarray): (M,), the criterion of every image, as if the
-            passes were epochs.
+        flatness (ndarray): (M,), the criterion of every image whose losses
+            are finite, as if the passes were epochs.
         spread (dict): Source -> (T + 1,), the standard deviation of each
             term's loss and, last, of the summed loss; the root of the mean
             variance of an image.
@@ -66,11 +67,22 @@ def noise_of(
         criterion (Criterion): Whose floor is wanted.
         terms (list of str): Names of the T terms.
         scale (Tensor): (C,), see :meth:`Recorded.scale`.
+
+    Raises:
+        ConfigError: No image has finite losses.
     """
-    flat = criterion.score(passes[ALL], terms, scale)
+    finite = torch.stack(
+        [losses.isfinite().all(dim=2).all(dim=0) for losses in passes.values()]
+    ).all(dim=0)
+    if not finite.any():
+        raise ConfigError(
+            'no image has a finite loss in all the passes with the weights of '
+            'the last checkpoint; give --images 0 to do without them'
+        )
+    flat = criterion.score(passes[ALL][:, finite], terms, scale)
     spread = {}
     for source, losses in passes.items():
-        values = losses.double()
+        values = losses[:, finite].double()
         values = torch.cat([values, values.sum(dim=2, keepdim=True)], dim=2)
         spread[source] = values.var(dim=0).mean(dim=0).sqrt().numpy()
     return Noise(flat.numpy(), spread)

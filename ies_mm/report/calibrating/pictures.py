@@ -78,7 +78,8 @@ def _foresight(axes: Axes, diagnosis: Diagnosis) -> None:
 def _settings(axes: Axes, diagnosis: Diagnosis) -> None:
     """What a range of deltas would have left out."""
     scores = diagnosis.recorded.scores(diagnosis.criterion)
-    known = scores[np.isfinite(scores)]
+    # A logarithmic axis has no place for zeros.
+    known = scores[np.isfinite(scores) & (scores > 0)]
     low, high = np.quantile(known, (0.005, 0.995)).tolist()
     deltas = np.geomspace(low, high, 60)
     decided = scores[:-1]

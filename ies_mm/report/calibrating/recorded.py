@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ies_mm.core import Criterion, Denoiser, Progress, Relative
+from ies_mm.core import Criterion, Denoiser, LossHistory, Progress, Relative
 from ies_mm.errors import ConfigError
 from ies_mm.report.records import INSTANCES
 from ies_mm.report.showing.gallery import UNREADABLE
@@ -53,20 +53,28 @@ class Recorded:
         """
         if criterion.width(self.terms) == 1:
             return torch.ones(1, dtype=torch.double)
-        first = torch.from_numpy(np.nanmean(self.losses[0], axis=0))
-        return Relative(1).scale(Progress(first.double()))
+        first = self.losses[0].astype(np.float64)
+        finite = np.isfinite(first).all(axis=1)
+        mean = torch.from_numpy(first[finite].mean(axis=0))
+        return Relative(1).scale(Progress(mean))
 
     def scores(
         self, criterion: Criterion, denoiser: Denoiser | None = None
     ) -> NDArray[np.float64]:
         """The criterion after every epoch, (E, N), NaN before it can judge."""
         losses = self.denoised(denoiser) if denoiser else self.losses
-        values = torch.from_numpy(losses)
         scale = self.scale(criterion)
         found = np.full(self.trained.shape, np.nan)
-        for epoch in range(criterion.needed - 1, len(found)):
-            upto = values[: epoch + 1]
-            found[epoch] = criterion.score(upto, self.terms, scale).numpy()
+        instances, terms = losses.shape[1:]
+        history = LossHistory(instances, terms, criterion.depth)
+        for epoch, rows in enumerate(losses):
+            [seen] = np.nonzero(~np.isnan(rows).any(axis=1))
+            history.observe(
+                torch.from_numpy(seen), torch.from_numpy(rows[seen])
+            )
+            score = criterion.score(history.values, self.terms, scale)
+            early = history.count < criterion.needed
+            found[epoch] = score.masked_fill(early, torch.nan).numpy()
         return found
 
 

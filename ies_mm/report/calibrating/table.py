@@ -88,7 +88,8 @@ def _foresight(diagnosis: Diagnosis) -> str:
     chance = f'{2 * images**-0.5:.2f}'
     return (
         f'{_aligned(rows)}\n'
-        f'(of {images} images, chance alone gives up to {chance})'
+        f'(of {images} images, chance alone gives up to {chance}; '
+        'a rise is of fewer)'
     )
 
 

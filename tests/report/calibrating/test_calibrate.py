@@ -1,6 +1,7 @@
 """tools/calibrate.py on a real small dry run."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -107,6 +108,43 @@ def test_a_run_that_kept_nothing(tmp_path: Path) -> None:
     [line] = result.stderr.splitlines()
     assert 'instances.npz is missing; train with' in line
     assert 'keep_history=True' in line
+
+
+def test_a_work_directory_that_was_moved(run: Path, tmp_path: Path) -> None:
+    moved = tmp_path / 'moved'
+    shutil.copytree(run, moved)
+    (moved / 'last_checkpoint').write_text(f'/gone/epoch_{EPOCHS}.pth')
+    # Someone's script must not be taken for the config.
+    (moved / 'zzz.py').write_text('print("hello")')
+    result = call(TOOL, moved, '--images', '8')
+    assert result.returncode == 0, result.stderr
+
+
+def test_the_run_s_own_criterion(run: Path, tmp_path: Path) -> None:
+    other = tmp_path / 'other'
+    shutil.copytree(run, other)
+    [dumped] = other.glob('*/vis_data/config.py')
+    text = dumped.read_text()
+    assert 'delta=0.05' in text
+    dumped.write_text(text.replace('delta=0.05', 'delta=0.05, order=1'))
+    result = call(TOOL, other, '--images', '0')
+    assert result.returncode == 0, result.stderr
+    found = json.loads((other / 'ies' / 'calibration.json').read_text())
+    assert found['criterion']['order'] == 1
+
+
+def test_images_that_are_gone(run: Path, tmp_path: Path) -> None:
+    other = tmp_path / 'other'
+    shutil.copytree(run, other)
+    [dumped] = other.glob('*/vis_data/config.py')
+    folders = str(run.parent / 'folders')
+    text = dumped.read_text()
+    assert folders in text
+    dumped.write_text(text.replace(folders, '/gone'))
+    result = call(TOOL, other)
+    assert result.returncode == 2
+    [line] = result.stderr.splitlines()
+    assert 'looked for /gone, which is not there' in line
 
 
 def test_a_run_without_a_checkpoint(run: Path, tmp_path: Path) -> None:

@@ -5,8 +5,10 @@ import pytest
 import torch
 
 from ies_mm.core import Criterion, Denoiser
+from ies_mm.errors import ConfigError
 from ies_mm.report.calibrating.diagnosis import diagnose
 from ies_mm.report.calibrating.noise import ALL, noise_of
+from ies_mm.report.calibrating.pictures import draw
 from ies_mm.report.calibrating.recorded import Recorded
 from ies_mm.report.calibrating.table import as_json, table
 
@@ -83,3 +85,53 @@ def test_no_weights_where_a_term_has_no_noise() -> None:
 def test_a_delta_of_several_terms_is_relative(recorded: Recorded) -> None:
     text = table(diagnose(recorded, Criterion(0, terms='all')))
     assert "delta to try: dict(type='Relative', factor=" in text
+
+
+def test_images_that_have_no_loss_left() -> None:
+    """Exact zeros, as float32 gives for images that are learned."""
+    losses = np.random.default_rng(0).random((EPOCHS, IMAGES, 2)) + 1
+    losses[:, :20] = 0
+    trained = np.ones((EPOCHS, IMAGES), dtype=bool)
+    recorded = Recorded(losses.astype(np.float32), trained, TERMS)
+    found = diagnose(recorded, Criterion(0))
+    assert found.tried.delta > 0
+    assert found.tried.saved > 0.2
+    draw(found)
+    zero = Recorded(0 * recorded.losses, trained, TERMS)
+    with pytest.raises(ConfigError, match='zero throughout'):
+        diagnose(zero, Criterion(0))
+
+
+@pytest.mark.parametrize('order', [0, 2])
+def test_the_shortest_run(recorded: Recorded, order: int) -> None:
+    """Each row has epochs to look at, or the run is refused."""
+    criterion = Criterion(0, order, 1)
+
+    def first(epochs: int) -> Recorded:
+        losses, trained = recorded.losses, recorded.trained
+        return Recorded(losses[:epochs], trained[:epochs], TERMS)
+
+    with pytest.raises(ConfigError, match=r'has 17 epochs;.*takes 18'):
+        diagnose(first(17), criterion)
+    found = diagnose(first(18), criterion)
+    assert all(np.isfinite(row.decrease) for row in found.foresight)
+    assert np.isfinite(found.ceiling)
+
+
+def test_an_epoch_without_a_finite_loss(recorded: Recorded) -> None:
+    recorded.losses[-1] = np.nan
+    with pytest.raises(ConfigError, match='without one finite loss'):
+        diagnose(recorded, Criterion(0))
+
+
+def test_an_image_that_was_observed_now_and_then() -> None:
+    """Judged by its observations, as the hook does."""
+    losses = np.random.default_rng(0).random((EPOCHS, 4, 1), dtype=np.float32)
+    losses[::2, 1] = np.nan
+    trained = np.ones((EPOCHS, 4), dtype=bool)
+    scores = Recorded(losses, trained, ['loss']).scores(Criterion(0))
+    seen = losses[1::2, 1, 0].astype(float)
+    steps = np.abs(np.diff(seen, n=2))
+    assert scores[-1, 1] == pytest.approx(steps[-3:].mean())
+    assert np.isnan(scores[10, 1])
+    assert np.isfinite(scores[11, 1])
