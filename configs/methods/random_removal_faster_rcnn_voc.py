@@ -1,6 +1,11 @@
 _base_ = '../ies_faster_rcnn_voc.py'
 
-# 20% saved, after six epochs as in IES.
+# Begins when IES can, and leaves out as many as IES with this budget.
 default_hooks = dict(
-    ies=dict(_delete_=True, type='RandomRemovalHook', ratio=0.25, begin=6)
+    ies=dict(
+        _delete_=True,
+        type='RandomRemovalHook',
+        ratio=dict(type='Budget', saved=0.2),
+        begin=6,
+    )
 )

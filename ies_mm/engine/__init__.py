@@ -1,12 +1,9 @@
 """What MMEngine sees: importing this package registers hooks and sampler."""
 
-from ies_mm.engine.baselines import (
-    DIHCLHook,
-    InfoBatchHook,
-    RandomRemovalHook,
-    SmallLossRescaleHook,
-)
+from ies_mm.engine.dihcl import DIHCLHook
 from ies_mm.engine.hooks import IESHook
+from ies_mm.engine.infobatch import InfoBatchHook, SmallLossRescaleHook
+from ies_mm.engine.random_removal import RandomRemovalHook
 from ies_mm.engine.sampler import IESSampler
 from ies_mm.engine.selective_backprop import SelectiveBackpropHook
 

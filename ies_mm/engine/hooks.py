@@ -206,6 +206,7 @@ class IESHook(SelectionHook):
             names,
             instances=history.instances,
             epochs=self.pace.max_epochs,
+            epochs_able=self._epochs_able(),
             epochs_ahead=self._epochs_ahead(epoch),
             excluded=self.state.excluded,
         )
@@ -220,14 +221,16 @@ class IESHook(SelectionHook):
 
     def _most_saved(self) -> float:
         """The largest share that a budget can save."""
-        first = max(self.criterion.needed, self.begin)
-        able = self._epochs_ahead(first)
-        return MOST_LEFT_OUT * able / self.pace.max_epochs
+        return MOST_LEFT_OUT * self._epochs_able() / self.pace.max_epochs
 
     def _may_exclude(self, epoch: int) -> bool:
         return may_exclude(
             epoch, self.pace.max_epochs, self.begin, self.anneal
         )
+
+    def _epochs_able(self) -> int:
+        """How many epochs may leave something out."""
+        return self._epochs_ahead(max(self.criterion.needed, self.begin))
 
     def _epochs_ahead(self, epoch: int) -> int:
         """How many epochs after ``epoch`` may leave something out."""

@@ -85,7 +85,7 @@ def test_a_budget_masters_the_flattest(losses: np.ndarray, terms: str) -> None:
         first = first.sum(keepdims=True)
     progress = Progress(
         torch.from_numpy(first),
-        instances=40, epochs=20, epochs_ahead=10, excluded=40,
+        instances=40, epochs=20, epochs_able=14, epochs_ahead=10, excluded=40,
     )  # fmt: skip
     history = history_of(losses, criterion.depth)
     mastered = criterion.mastered(history, ['a', 'b'], progress)
@@ -93,8 +93,10 @@ def test_a_budget_masters_the_flattest(losses: np.ndarray, terms: str) -> None:
     score = flat.min(axis=1) if terms == 'any' else flat.max(axis=1)
     if terms == 'sum':
         score = second_differences(losses.sum(axis=2, keepdims=True))[:, 0]
-    # 0.2 * 20 * 40 less 40 over 10 epochs: 12 an epoch.
-    assert set(np.flatnonzero(mastered)) == set(np.argsort(score)[:12])
+    # 0.2 * 20 * 40 less 40, of which the fifth of 14 epochs, from the fifth
+    # on, has 9 of 9 + 11 + ... + 27 parts.
+    count = round(120 * 9 / sum(range(9, 28, 2)))
+    assert set(np.flatnonzero(mastered)) == set(np.argsort(score)[:count])
 
 
 @pytest.mark.parametrize('saved', [0.0, 0.1, 0.2, 0.4])
@@ -114,6 +116,7 @@ def test_a_budget_ends_where_it_was_told(saved: float, anneal: int) -> None:
         progress = Progress(
             torch.ones(1, dtype=torch.double),
             instances=instances, epochs=epochs,
+            epochs_able=epochs - anneal - criterion.needed,
             epochs_ahead=ahead, excluded=excluded,
         )  # fmt: skip
         active = ~criterion.mastered(history, ['loss'], progress)
@@ -122,7 +125,7 @@ def test_a_budget_ends_where_it_was_told(saved: float, anneal: int) -> None:
     assert excluded / (instances * epochs) == pytest.approx(saved, abs=0.005)
 
 
-@pytest.mark.parametrize(('learned', 'out'), [(24, 24), (38, 0), (10, 12)])
+@pytest.mark.parametrize(('learned', 'out'), [(24, 24), (38, 0), (4, 6)])
 def test_a_budget_of_instances_that_are_alike(learned: int, out: int) -> None:
     """``learned`` of 40 have the same loss, to the last digit.
 
@@ -133,11 +136,33 @@ def test_a_budget_of_instances_that_are_alike(learned: int, out: int) -> None:
     criterion = Criterion(Budget(0.2), order=0)
     progress = Progress(
         torch.ones(1, dtype=torch.double),
-        instances=40, epochs=20, epochs_ahead=10, excluded=40,
+        instances=40, epochs=20, epochs_able=14, epochs_ahead=10, excluded=40,
     )  # fmt: skip
     history = history_of(losses, criterion.depth)
     mastered = criterion.mastered(history, ['loss'], progress)
     assert int(mastered.sum()) == out
+
+
+@pytest.mark.parametrize('saved', [0.05, 0.2, 0.4, 0.55, 0.63])
+def test_a_budget_leaves_out_more_and_more(saved: float) -> None:
+    """A line from zero, or from where it has to start to end at 0.9."""
+    shares: list[float] = []
+    for ahead in range(14, 0, -1):
+        progress = Progress(
+            torch.zeros(1), instances=10_000, epochs=20, epochs_able=14,
+            epochs_ahead=ahead, excluded=round(10_000 * sum(shares)),
+        )  # fmt: skip
+        shares.append(Budget(saved).share(progress))
+    mean = 20 * saved / 14
+    assert np.mean(shares) == pytest.approx(mean, abs=0.002)
+    assert max(shares) <= 0.9
+    steps = np.diff(shares)
+    assert steps.min() > -1e-6
+    assert np.ptp(steps) < 0.005
+    if mean < 0.45:
+        assert shares[0] == pytest.approx(mean / 14, abs=0.001)
+    else:
+        assert shares[-1] == pytest.approx(0.9, abs=0.01)
 
 
 def test_a_budget_that_is_too_large_leaves_something_to_train_on() -> None:

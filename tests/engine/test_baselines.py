@@ -12,6 +12,7 @@ from mmengine.runner import Runner
 from ies_mm.core.reference import ReferenceInfoBatch
 from ies_mm.engine import (
     DIHCLHook,
+    IESHook,
     InfoBatchHook,
     RandomRemovalHook,
     SelectiveBackpropHook,
@@ -135,6 +136,42 @@ def test_random_removal_begins_when_it_is_told(
     excluded = [record['excluded'] for record in epochs_of(tmp_path)]
     assert excluded[:3] == [0, 0, 0]
     assert all(abs(count - 0.4 * IMAGES) < 4 for count in excluded[3:])
+
+
+def test_random_removal_on_the_budget_of_ies(
+    folders: Path, tmp_path: Path
+) -> None:
+    """As many in every epoch as IES, to within a batch; others."""
+    budget = dict(type='Budget', saved=0.3)
+    ies = IESHook(budget, order=1, window=1, keep_history=True)
+    control = RandomRemovalHook(budget, keep_history=True, begin=3)
+    for name, hook in (('ies', ies), ('random', control)):
+        config = config_of(folders, tmp_path / name, 14)
+        train(config, with_hook(hook))
+    found, wanted = (
+        np.array([r['excluded'] for r in epochs_of(tmp_path / name)])
+        for name in ('random', 'ies')
+    )
+    assert wanted[:3].sum() == 0
+    assert wanted.sum() / (14 * IMAGES) == pytest.approx(0.3, abs=0.03)
+    assert np.abs(found - wanted).max() < 4
+    trained = [
+        instances_of(tmp_path / name)['trained'] for name in ('random', 'ies')
+    ]
+    assert not np.array_equal(*trained)
+
+
+@pytest.mark.parametrize(
+    ('ratio', 'message'),
+    [
+        (dict(type='Relative', factor=0.1), "give a number, or .* 'Budget'"),
+        (dict(type='Budget', saved=2), 'saved=2: give a number from 0 to 0.9'),
+        (1.0, 'ratio=1.0'),
+    ],
+)
+def test_a_ratio_that_is_none(ratio: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        RandomRemovalHook(ratio)
 
 
 def test_random_removal_in_iterations(folders: Path, tmp_path: Path) -> None:
