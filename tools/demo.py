@@ -13,7 +13,6 @@ from pathlib import Path
 from mmengine.config import Config
 
 from ies_mm.report.compare import compare, table
-from ies_mm.report.records import read_epochs
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = Path('data', 'demo')
@@ -42,10 +41,7 @@ def main() -> None:
     plain = train('plain', PLAIN, seed)
     ies = train('ies', IES, seed)
     infobatch = train('infobatch', INFOBATCH, seed)
-    # The control: as many images left out as IES did, by nobody's choice.
-    saved = read_epochs(ies)[-1]['saved']
-    ratio = f'default_hooks.ies.ratio={saved:.4f}'
-    random = train('random', RANDOM, seed, ratio)
+    random = train('random', RANDOM, seed)
     runs = (plain, ies, infobatch, random)
     print(f'\n{table(compare(runs, WORK / "compare"))}\n')
     print(f'The page with pictures: {WORK}/compare/compare.html')
