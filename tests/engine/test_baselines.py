@@ -155,6 +155,7 @@ def test_random_removal_on_the_budget_of_ies(
     assert wanted[:3].sum() == 0
     assert wanted.sum() / (14 * IMAGES) == pytest.approx(0.3, abs=0.03)
     assert np.abs(found - wanted).max() < 4
+    assert abs((found - wanted)[3:7].sum()) < 3
     trained = [
         instances_of(tmp_path / name)['trained'] for name in ('random', 'ies')
     ]
