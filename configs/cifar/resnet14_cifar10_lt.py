@@ -1,8 +1,8 @@
 """The small residual network on 2800 images, most of them of few classes.
 
-CIFAR-10-LT: the classes, by name, have ``1000 * 50 ** (-k / 9)`` images, k from 0
-to 9. Wants ``data/cifar10_lt/train/<class>/*.jpg``, the first of every class,
-and the test images of the other config; see docs/results.md.
+CIFAR-10-LT: the classes, by name, have ``1000 * 50 ** (-k / 9)`` images, k
+from 0 to 9. Wants ``data/cifar10_lt/train/<class>/*.jpg``, the first of every
+class, and the test images of the other config; see docs/results.md.
 """
 
 _base_ = './resnet14_cifar10_10k.py'
