@@ -1,6 +1,6 @@
 """The small Faster R-CNN on GTEA (kitchen scenes, VOC layout), train -> val.
 
-Wants ``data/gtea/VOC2007``; docs/calibration.md says what was measured on it.
+Wants ``data/gtea/VOC2007``; nothing was measured on it yet.
 """
 
 _base_ = './faster_rcnn_r18_bccd.py'
@@ -15,7 +15,12 @@ classes = (
     'tissue', 'tomato', 'turkey', 'vegetable', 'vinaigrette',
 )
 # fmt: on
-gtea = dict(data_root='data/gtea/', metainfo=dict(classes=classes))
+# Not VOCDataset: VOCMetric would print the 20 names of VOC for these classes.
+gtea = dict(
+    type='XMLDataset',
+    data_root='data/gtea/',
+    metainfo=dict(classes=classes),
+)
 model = dict(roi_head=dict(bbox_head=dict(num_classes=len(classes))))
 train_dataloader = dict(dataset=gtea)
 val_dataloader = dict(dataset=gtea)
