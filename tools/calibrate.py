@@ -176,11 +176,9 @@ def _runner(config: Config, work_dir: Path, scratch: str) -> Runner:
 
 def _checkpoint(work_dir: Path) -> str | None:
     """The last one, also of a work directory that was moved."""
-    found = find_latest_checkpoint(str(work_dir))
-    if not found:
-        return None
-    here = work_dir / Path(found).name
-    return str(here if here.is_file() else found)
+    found = Path(find_latest_checkpoint(str(work_dir)) or '')
+    there = (work_dir / found.name, found)
+    return next((str(path) for path in there if path.is_file()), None)
 
 
 if __name__ == '__main__':

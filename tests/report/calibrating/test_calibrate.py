@@ -120,6 +120,16 @@ def test_a_work_directory_that_was_moved(run: Path, tmp_path: Path) -> None:
     assert result.returncode == 0, result.stderr
 
 
+def test_a_checkpoint_that_was_deleted(run: Path, tmp_path: Path) -> None:
+    other = tmp_path / 'other'
+    shutil.copytree(run, other)
+    (other / 'last_checkpoint').write_text('/gone/epoch_99.pth')
+    result = call(TOOL, other)
+    assert result.returncode == 2
+    [line] = result.stderr.splitlines()
+    assert 'has no checkpoint' in line
+
+
 def test_the_run_s_own_criterion(run: Path, tmp_path: Path) -> None:
     other = tmp_path / 'other'
     shutil.copytree(run, other)
