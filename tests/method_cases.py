@@ -34,6 +34,18 @@ METHODS = [
             window=1,
         ),
     ),
+    *(
+        (
+            IESHook,
+            dict(
+                delta=dict(type='Budget', saved=0.4),
+                order=0,
+                window=1,
+                refresh_interval=dict(type='Spaced', cap=2, by=by),
+            ),
+        )
+        for by in ('scoring', 'training')
+    ),
     (InfoBatchHook, dict()),
     (SmallLossRescaleHook, dict()),
     (RandomRemovalHook, dict(ratio=0.3)),

@@ -6,6 +6,7 @@ from ies_mm.core.hardness import budget, hardest, update_hardness
 from ies_mm.core.history import LossHistory
 from ies_mm.core.percentile import RecentLosses
 from ies_mm.core.pruning import infobatch, random_removal
+from ies_mm.core.rechecks import Every, Recheck, Spaced, Waits, build_recheck
 from ies_mm.core.selection import Selection, may_exclude
 from ies_mm.core.thresholds import (
     Budget,
@@ -20,15 +21,20 @@ __all__ = [
     'Budget',
     'Criterion',
     'Denoiser',
+    'Every',
     'Fixed',
     'LossHistory',
     'NoiseFloor',
     'Progress',
     'RecentLosses',
+    'Recheck',
     'Relative',
     'Selection',
+    'Spaced',
     'Threshold',
+    'Waits',
     'budget',
+    'build_recheck',
     'hardest',
     'infobatch',
     'may_exclude',

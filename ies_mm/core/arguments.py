@@ -1,6 +1,11 @@
 """Checks of arguments that say what was found and what to give."""
 
 import math
+from collections.abc import Mapping
+from inspect import signature
+from typing import Any, TypeVar
+
+Built = TypeVar('Built')
 
 
 def check_number(
@@ -52,6 +57,38 @@ def check_integer(
         raise TypeError(f'{name}={value!r}: give an integer')
     if not low <= value <= high:
         raise ValueError(f'{name}={value}: give an integer {_span(low, high)}')
+
+
+def build_of_type(
+    name: str, value: dict[str, Any], types: Mapping[str, type[Built]]
+) -> Built:
+    """What a dict of a config asks for.
+
+    Args:
+        name (str): The argument's.
+        value (dict): A name among ``types`` as ``type``, and the arguments.
+        types (mapping): Name -> class.
+
+    Raises:
+        TypeError: An argument is unknown or of the wrong type.
+        ValueError: There is no such type, or an argument is out of range.
+    """
+    arguments = dict(value)
+    chosen = arguments.pop('type', None)
+    if chosen not in types:
+        raise ValueError(
+            f'{name}=dict(type={chosen!r}): give a number, or the type '
+            f'{", ".join(map(repr, types))}'
+        )
+    try:
+        return types[chosen](**arguments)
+    except TypeError as error:
+        reason = str(error).replace('.__init__()', '')
+        takes = ', '.join(signature(types[chosen]).parameters)
+        raise TypeError(
+            f'{name}: {reason}; {chosen} takes {takes}. _delete_=True in its '
+            f"dict drops what the base's {name} was given"
+        ) from error
 
 
 def _check_is_number(name: str, value: object) -> None:

@@ -139,6 +139,7 @@ class Criterion:
         history: LossHistory,
         names: Sequence[str],
         progress: Progress | None = None,
+        able: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Judge every instance, and say by what.
 
@@ -146,6 +147,9 @@ class Criterion:
             history (LossHistory): As for :meth:`mastered`.
             names (sequence of str): As for :meth:`mastered`.
             progress (Progress, optional): As for :meth:`mastered`.
+            able (Tensor, optional): bool (N,), the instances that can be left
+                out of the next epoch, among which a threshold that counts
+                them finds its level. Defaults to None, all.
 
         Returns:
             tuple: The mastered, bool (N,), and the limits of flatness in
@@ -156,7 +160,8 @@ class Criterion:
             progress = Progress(torch.zeros(width, dtype=torch.double))
         scale = self.threshold.scale(progress)
         scores = self._scores(history, names, scale)
-        level = self.threshold.level(scores, progress)
+        among = scores if able is None else scores[able]
+        level = self.threshold.level(among, progress)
         return scores < level, level * scale
 
     def flatness(self, values: Tensor, names: Sequence[str]) -> Tensor:

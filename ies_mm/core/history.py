@@ -10,7 +10,8 @@ class LossHistory:
     An observation is one row of term losses for one instance in one epoch.
     An epoch in which an instance was not observed leaves its rows as they
     were: differences are taken between consecutive *observations*, as in the
-    lists that the paper's program keeps.
+    lists that the paper's program keeps, however many epochs lie between them
+    (docs/design.md says why).
 
     Memory is ``4 * depth`` bytes an instance and term, and 4 bytes an
     instance for the counter.

@@ -7,13 +7,16 @@ large classification loss; the level is one number for all.
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from inspect import signature
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ies_mm.core.arguments import check_integer, check_number
+from ies_mm.core.arguments import (
+    build_of_type,
+    check_integer,
+    check_number,
+)
 
 SMALLEST_SCALE = 1e-12
 """A term that is zero throughout is divided by this."""
@@ -234,20 +237,4 @@ def build_threshold(delta: Any) -> Threshold:
         return delta
     if not isinstance(delta, dict):
         return Fixed(delta)
-    arguments = dict(delta)
-    name = arguments.pop('type', None)
-    if name not in _TYPES:
-        raise ValueError(
-            f'delta=dict(type={name!r}): give a number, or the type '
-            f'{", ".join(map(repr, _TYPES))}'
-        )
-    cls = _TYPES[name]
-    try:
-        return cls(**arguments)
-    except TypeError as error:
-        reason = str(error).replace('.__init__()', '')
-        takes = ', '.join(signature(cls).parameters)
-        raise TypeError(
-            f'delta: {reason}; {name} takes {takes}. _delete_=True in its '
-            "dict drops what the base's delta was given"
-        ) from error
+    return build_of_type('delta', delta, _TYPES)

@@ -14,6 +14,10 @@ class Clock:
         before, self._started = self._started, time.perf_counter()
         return self._started - before
 
+    def since_lap(self) -> float:
+        """Seconds of the lap that goes on, without pauses."""
+        return time.perf_counter() - self._started
+
     def pause(self) -> None:
         """Stop counting."""
         self._paused = time.perf_counter()

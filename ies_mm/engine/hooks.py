@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+import torch
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 from torch import Tensor
@@ -16,6 +17,8 @@ from ies_mm.core import (
     LossHistory,
     NoiseFloor,
     Selection,
+    Waits,
+    build_recheck,
     may_exclude,
 )
 from ies_mm.core.arguments import check_flag, check_integer, check_number
@@ -49,8 +52,13 @@ class IESHook(SelectionHook):
             ``'all'`` wants every term mastered, ``'any'`` one; a list of term
             names judges their sum, a dict of weights their weighted sum.
             Defaults to ``'sum'``.
-        refresh_interval (int): Excluded images are scored every so many
-            epochs. Defaults to 1, as in the paper.
+        refresh_interval (int or dict): Excluded images are scored every so
+            many epochs. Defaults to 1, as in the paper. With
+            ``dict(type='Spaced', cap=8)`` each one is after 1 epoch, then
+            after 2 more, 4 more, ..., at most ``cap``, as long as it stays
+            mastered; with ``by='training'`` too it is trained then instead of
+            scored, and no forward pass is made at all. See
+            :mod:`ies_mm.core.rechecks`.
         begin (int): First epoch, from 1, after which anything may be
             excluded. Defaults to 1.
         anneal (float): The last part of the epochs, 0 to 1, that trains on
@@ -78,6 +86,9 @@ class IESHook(SelectionHook):
         smooth (float): Judge an exponential average of each loss, of which
             the newest observation makes up this part, above 0 to 1. Defaults
             to 1, the loss itself.
+        refresh_batch_size (int, optional): Batch size of the forward passes,
+            which need less memory than training. Defaults to None, the
+            training's.
 
     Raises:
         TypeError: An argument is of the wrong type.
@@ -92,7 +103,7 @@ class IESHook(SelectionHook):
         order: int = 2,
         window: int = 3,
         terms: str | Sequence[str] | Mapping[str, float] = 'sum',
-        refresh_interval: int = 1,
+        refresh_interval: int | dict = 1,
         begin: int = 1,
         anneal: float = 0.0,
         keep_history: bool = False,
@@ -103,22 +114,27 @@ class IESHook(SelectionHook):
         average: str = 'mean',
         center: bool = False,
         smooth: float = 1.0,
+        refresh_batch_size: int | None = None,
     ) -> None:
         # Plain ones: MMEngine's own dicts would have to be unpickled.
         delta = dict(delta) if isinstance(delta, dict) else delta
         terms = dict(terms) if isinstance(terms, dict) else terms
+        if isinstance(refresh_interval, dict):
+            refresh_interval = dict(refresh_interval)
         self.criterion = Criterion(delta, order, window, terms, average)
         super().__init__(
             depth=self.criterion.depth,
             keep_history=keep_history,
             allow_batch_augments=allow_batch_augments,
         )
-        check_integer('refresh_interval', refresh_interval, 1)
+        self._recheck = build_recheck(refresh_interval)
         check_integer('begin', begin, 1)
         check_number('anneal', anneal, 0, 1)
         check_flag('dry_run', dry_run)
         check_flag('expected', expected)
         check_flag('fixed_refresh', fixed_refresh)
+        if refresh_batch_size is not None:
+            check_integer('refresh_batch_size', refresh_batch_size, 1)
         self.denoiser = Denoiser(center, smooth)
         if smooth < 1 and isinstance(self.criterion.threshold, NoiseFloor):
             raise ValueError(
@@ -134,6 +150,7 @@ class IESHook(SelectionHook):
         self.fixed_refresh = fixed_refresh
         self.center = center
         self.smooth = smooth
+        self.refresh_batch_size = refresh_batch_size
 
     def before_train(self, runner: Runner) -> None:
         """Warn where the training ends before anything can be excluded."""
@@ -184,10 +201,22 @@ class IESHook(SelectionHook):
         """Begin a training; what an earlier one left is forgotten."""
         self.denoiser.reset()
         self._progress = TrainingProgress(self.criterion, self.expected)
+        self._waits = Waits(len(self.instances))
 
     def denoise(self, ids: Tensor, losses: Tensor) -> Tensor:
         """The losses that are judged."""
         return self.denoiser(ids, losses, self.state.instances)
+
+    def take_in(self, ids: Tensor, losses: Tensor) -> None:
+        """Note who was observed."""
+        self._waits.observe(ids, self.state.epochs + 1)
+
+    def due(self, epoch: int) -> Tensor:
+        """Those whose wait is over with ``epoch``."""
+        if not (self._recheck.to_the_end or self._may_exclude(epoch)):
+            return super().due(epoch)
+        waits = self._waits
+        return self._recheck.scored(waits.wait, waits.seen, epoch)
 
     def measure(self, runner: Runner, losses: Tensor) -> None:
         """Learn what the threshold needs to know."""
@@ -202,6 +231,30 @@ class IESHook(SelectionHook):
         self, history: LossHistory, names: Sequence[str], epoch: int
     ) -> tuple[Tensor, Selection]:
         """The mastered instances, and what the next epoch trains."""
+        able = ~self._looked_at_in(epoch + 1)
+        mastered = self.judge(history, names, epoch, able)
+        if self.dry_run and self._may_exclude(epoch):
+            self._progress.spare(mastered)
+        out = self._may_exclude(epoch) and not self.dry_run
+        chosen = mastered if out else torch.zeros_like(mastered)
+        self._waits.settle(self._recheck, chosen, epoch)
+        return mastered, Selection(~(chosen & able))
+
+    def judge(
+        self,
+        history: LossHistory,
+        names: Sequence[str],
+        epoch: int,
+        able: Tensor,
+    ) -> Tensor:
+        """The mastered instances, bool (N,), by the threshold of the day.
+
+        Args:
+            history (LossHistory): Up to ``epoch``.
+            names (sequence of str): The terms.
+            epoch (int): The epoch just trained, from 1.
+            able (Tensor): bool (N,), see :meth:`Criterion.judge`.
+        """
         progress = self._progress.of(
             names,
             instances=history.instances,
@@ -210,14 +263,16 @@ class IESHook(SelectionHook):
             epochs_ahead=self._epochs_ahead(epoch),
             excluded=self.state.excluded,
         )
-        mastered, limits = self.criterion.judge(history, names, progress)
+        mastered, limits = self.criterion.judge(history, names, progress, able)
         self.delta = _for_record(limits, names)
+        return mastered
+
+    def _looked_at_in(self, epoch: int) -> Tensor:
+        """The mastered that ``epoch`` trains to see them, bool (N,)."""
+        wait, seen = self._waits.wait, self._waits.seen
         if not self._may_exclude(epoch):
-            return mastered, Selection.everything(history.instances)
-        if self.dry_run:
-            self._progress.spare(mastered)
-            return mastered, Selection.everything(history.instances)
-        return mastered, Selection(~mastered)
+            return torch.zeros_like(wait, dtype=torch.bool)
+        return self._recheck.trained(wait, seen, epoch)
 
     def _most_saved(self) -> float:
         """The largest share that a budget can save."""
@@ -239,16 +294,17 @@ class IESHook(SelectionHook):
 
     def method_state(self) -> dict[str, Any]:
         """What a checkpoint has to keep beside history and selection."""
-        return self.denoiser.state_dict() | self._progress.state_dict()
+        return (
+            self.denoiser.state_dict()
+            | self._progress.state_dict()
+            | self._waits.state_dict()
+        )
 
     def load_method_state(self, state: dict[str, Any]) -> None:
         """Take over what :meth:`method_state` gave."""
         self.denoiser.load_state_dict(state)
         self._progress.load_state_dict(state)
-
-    def refresh_due(self, epoch: int) -> bool:
-        """Whether excluded instances are scored after ``epoch`` (from 1)."""
-        return epoch % self.refresh_interval == 0
+        self._waits.load_state_dict(state)
 
 
 def _for_record(limits: Tensor, names: Sequence[str]) -> Any:

@@ -28,6 +28,8 @@ class SelectionMethod(ABC):
             mean over what they could have drawn.
         fixed_refresh (bool): Whether an instance is scored by forward passes
             under the same conditions each time.
+        refresh_batch_size (int, optional): Of these passes; None, as in
+            training.
         sampler (IESSampler): The training's, set when it starts.
         pace (Pace): How the training counts, set when it starts.
         seed (int): Of the method's random numbers: the sampler's, also in a
@@ -38,6 +40,7 @@ class SelectionMethod(ABC):
     delta: Any = None
     expected = False
     fixed_refresh = False
+    refresh_batch_size: int | None = None
     sampler: IESSampler
     pace: Pace
     seed: int
@@ -61,9 +64,13 @@ class SelectionMethod(ABC):
         """What the first epoch trains; by default everything."""
         return Selection.everything(len(self.sampler.instances))
 
-    def refresh_due(self, epoch: int) -> bool:
-        """Whether excluded instances are scored after ``epoch`` (from 1)."""
-        return False
+    def due(self, epoch: int) -> Tensor:
+        """Which of the left out are scored after ``epoch`` (from 1).
+
+        Returns:
+            Tensor: bool (N,); those that were trained do not matter.
+        """
+        return torch.zeros(len(self.sampler.instances), dtype=torch.bool)
 
     def check_terms(self, names: Sequence[str]) -> None:
         """Refuse a model whose terms do not fit, when they are known."""

@@ -1,6 +1,8 @@
 """Forward-only passes over instances that are not trained."""
 
 import copy
+import time
+import weakref
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
@@ -22,12 +24,18 @@ from ies_mm.engine.scoring import (
 from ies_mm.engine.seeding import SeededItems, seed_all, seeded_samplers
 from ies_mm.losses.base import unwrap
 
+SECONDS_BETWEEN_LINES = 5.0
+"""A pass that takes longer says how far it is."""
+
 
 class Refresher:
     """Scores instances as the paper's program does (Algorithm 1, line 3).
 
     Evaluation mode, no gradient, the training pipeline. The training's random
     numbers are left as they were. Each rank scores its part.
+
+    Where the training's workers persist, so do those of the passes. They start
+    anew with the training's, by which a hook has them see a changed data set.
 
     Args:
         train_loader (DataLoader): Whose data set, batches and workers to use.
@@ -36,6 +44,8 @@ class Refresher:
             False.
         seed (int, optional): Has augmentation, anchors and RoIs of an image
             drawn the same way each time. Defaults to None, anew each time.
+        batch_size (int, optional): Images of a forward pass. Defaults to
+            None, the training's.
     """
 
     def __init__(
@@ -44,12 +54,15 @@ class Refresher:
         instances: InstanceMap,
         expected: bool = False,
         seed: int | None = None,
+        batch_size: int | None = None,
     ) -> None:
         self._expected = expected
-        self._sampler = _Positions(train_loader.dataset)
+        self._seed = seed
         self._first_position = instances.first_positions()
-        self._items = SeededItems(train_loader.dataset, seed)
-        self._loader = _loader_like(train_loader, self._sampler, self._items)
+        self._train_loader = train_loader
+        self._batches = _Batches(train_loader, batch_size)
+        self._loader = _loader_like(train_loader, self._batches)
+        self._started_with = _iterator_of(train_loader)
 
     def score(
         self, runner: Runner, ids: Tensor, names: list[str]
@@ -63,81 +76,129 @@ class Refresher:
         """
         observed = Observations(names)
         mine = ids[get_rank() :: get_world_size()]
+        self._follow_the_training()
         with forward_only(runner):
             with preserved_random_state():
-                self._pass(runner, mine, observed)
-            if self._items.seed is not None:
-                self._without_seed(runner, mine, observed)
+                self._pass(runner, mine, observed, self._seed)
+            if self._seed is not None:
+                # A crop without an object or a valid pixel would be the same
+                # one for ever, and the image would never be judged again.
+                shown, _, missing = observed.tensors()
+                blank = ~torch.isin(mine, shown[~missing.all(dim=1)])
+                self._pass(runner, mine[blank], observed, None)
         return observed
 
-    def _pass(self, runner: Runner, ids: Tensor, into: Observations) -> None:
-        self._sampler.positions = self._first_position[ids].tolist()
-        if not self._sampler.positions:
+    def close(self) -> None:
+        """Let the workers go."""
+        self._loader._iterator = None
+
+    def _follow_the_training(self) -> None:
+        """Start workers anew where the training's have been."""
+        iterator = _iterator_of(self._train_loader)
+        if iterator() is not self._started_with():
+            self.close()
+        self._started_with = iterator
+
+    def _pass(
+        self,
+        runner: Runner,
+        ids: Tensor,
+        into: Observations,
+        seed: int | None,
+    ) -> None:
+        if not len(ids):
             return
-        for batch in self._loader:
+        self._batches.positions.given = self._first_position[ids].tolist()
+        self._batches.seed = seed
+        said = time.perf_counter()
+        for number, batch in enumerate(self._loader, start=1):
             shown = batch_instances(batch)
-            with self._draws(runner, shown):
+            with _draws(runner, shown, seed):
                 captured = score(runner, batch, self._expected)
             into.add(shown, captured.losses, captured.missing)
+            if time.perf_counter() - said > SECONDS_BETWEEN_LINES:
+                said = time.perf_counter()
+                runner.logger.info(
+                    f'scoring images that are left out: batch {number} of '
+                    f'{len(self._loader)}'
+                )
 
-    def _without_seed(
-        self, runner: Runner, ids: Tensor, observed: Observations
+
+class _Batches(Sampler[list[tuple[int, int | None]]]):
+    """Batches of (position, seed), made as the training makes its own.
+
+    Args:
+        train_loader (DataLoader): The training's.
+        batch_size (int, optional): Another size than its.
+    """
+
+    def __init__(
+        self, train_loader: DataLoader, batch_size: int | None
     ) -> None:
-        """Draw anew for images whose own draw shows nothing to score.
-
-        A crop without an object or a valid pixel would be the same one for
-        ever, and the image would never be judged again.
-        """
-        shown, _, missing = observed.tensors()
-        seen = shown[~missing.all(dim=1)]
-        seed, self._items.seed = self._items.seed, None
-        try:
-            self._pass(runner, ids[~torch.isin(ids, seen)], observed)
-        finally:
-            self._items.seed = seed
-
-    def _draws(
-        self, runner: Runner, ids: Tensor
-    ) -> AbstractContextManager[None]:
-        if self._items.seed is None:
-            return nullcontext()
-        by_image = partial(seed_all, self._items.seed)
-        return seeded_samplers(
-            unwrap(runner.model), ids.tolist(), lambda _, i: by_image(i)
+        original: Any = train_loader.batch_sampler
+        self.positions = _Positions(train_loader.dataset)
+        self.seed: int | None = None
+        # Copies all but the sampler and the data set that it holds.
+        self._batches = copy.deepcopy(
+            original, {id(original.sampler): self.positions}
         )
+        self._batches.drop_last = False
+        self._batches.batch_size = batch_size or original.batch_size
+
+    def __iter__(self) -> Iterator[list[tuple[int, int | None]]]:
+        for batch in self._batches:
+            yield [(position, self.seed) for position in batch]
+
+    def __len__(self) -> int:
+        return len(self._batches)
 
 
 class _Positions(Sampler[int]):
-    """Yields the positions it was last given."""
+    """Yields what it was last given; batch samplers ask for its data set."""
 
     def __init__(self, dataset: Any) -> None:
         self.dataset = dataset
-        self.positions: list[int] = []
+        self.given: list[int] = []
 
     def __iter__(self) -> Iterator[int]:
-        return iter(self.positions)
+        return iter(self.given)
 
     def __len__(self) -> int:
-        return len(self.positions)
+        return len(self.given)
 
 
-def _loader_like(
-    train_loader: DataLoader, sampler: _Positions, dataset: Any
-) -> DataLoader:
-    """The training's loader over other positions, batched the same way."""
-    original: Any = train_loader.batch_sampler
-    # Copies all but the sampler and the data set that it holds.
-    batch_sampler = copy.deepcopy(original, {id(original.sampler): sampler})
-    batch_sampler.drop_last = False
+def _draws(
+    runner: Runner, ids: Tensor, seed: int | None
+) -> AbstractContextManager[None]:
+    if seed is None:
+        return nullcontext()
+    by_image = partial(seed_all, seed)
+    return seeded_samplers(
+        unwrap(runner.model), ids.tolist(), lambda _, i: by_image(i)
+    )
+
+
+def _iterator_of(loader: Any) -> Any:
+    """A reference that does not keep the iterator, and its workers, alive."""
+    iterator = loader._iterator
+    return _nothing if iterator is None else weakref.ref(iterator)
+
+
+def _nothing() -> None:
+    return None
+
+
+def _loader_like(train_loader: DataLoader, batches: _Batches) -> DataLoader:
+    """The training's loader over other batches."""
+    items: Any = SeededItems(train_loader.dataset)
     return DataLoader(
-        dataset,
-        batch_sampler=batch_sampler,
+        items,
+        batch_sampler=batches,
         num_workers=train_loader.num_workers,
         collate_fn=train_loader.collate_fn,
         pin_memory=train_loader.pin_memory,
         worker_init_fn=train_loader.worker_init_fn,
         multiprocessing_context=train_loader.multiprocessing_context,
-        # Fresh workers see the data set as it is now, should a hook have
-        # switched its pipeline, and take no memory while training goes on.
-        persistent_workers=False,
+        # Others would not see a pipeline that a hook has switched meanwhile.
+        persistent_workers=train_loader.persistent_workers,
     )

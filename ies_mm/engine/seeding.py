@@ -14,25 +14,26 @@ from ies_mm.losses.patching import override
 
 
 class SeededItems:
-    """A data set whose items are augmented the same way each time.
+    """A data set whose items may be augmented the same way each time.
+
+    An index is a position and a seed; with None the item is as it comes.
 
     Args:
         dataset (Dataset): The data set.
-        seed (int, optional): Of all items; None leaves them as they come.
     """
 
-    def __init__(self, dataset: Any, seed: int | None) -> None:
+    def __init__(self, dataset: Any) -> None:
         self.dataset = dataset
-        self.seed = seed
 
     def __len__(self) -> int:
         """As many as the data set has."""
         return len(self.dataset)
 
-    def __getitem__(self, position: int) -> Any:
+    def __getitem__(self, index: tuple[int, int | None]) -> Any:
         """The item, after seeding by its position."""
-        if self.seed is not None:
-            seed_all(self.seed, position)
+        position, seed = index
+        if seed is not None:
+            seed_all(seed, position)
         return self.dataset[position]
 
 

@@ -82,6 +82,7 @@ class RunRecords:
         Raises:
             OSError: The disk is full, or the folder is not to be written to.
         """
+        started = time.perf_counter()
         table = torch.full((len(self._identity), len(names)), torch.nan)
         table[ids] = losses
         self._epochs.append(record['epoch'])
@@ -90,9 +91,12 @@ class RunRecords:
         if self._keep is not None:
             for rows in (self._epochs, self._losses, self._trained):
                 del rows[: -self._keep]
-        self._unwritten.append(json.dumps(record) + '\n')
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self._save_instances(names)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._save_instances(names)
+        finally:
+            seconds = {'record_seconds': time.perf_counter() - started}
+            self._unwritten.append(json.dumps(record | seconds) + '\n')
         _append(self.folder / EPOCHS, ''.join(self._unwritten))
         self._unwritten.clear()
 

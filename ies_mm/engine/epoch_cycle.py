@@ -1,0 +1,156 @@
+"""What happens around an epoch: begin, observe, refresh, decide, record."""
+
+from typing import Any
+
+import torch
+from mmengine.runner import Runner
+from torch import Tensor
+
+from ies_mm.core import Selection
+from ies_mm.engine.clock import Clock
+from ies_mm.engine.identity import InstanceMap
+from ies_mm.engine.method import SelectionMethod
+from ies_mm.engine.observations import ObservationsByEpoch
+from ies_mm.engine.refresh import Refresher
+from ies_mm.engine.reporter import Reporter
+from ies_mm.engine.state import SelectionState
+
+
+class EpochCycle(SelectionMethod):
+    """The work between epochs, the same for every method and loop.
+
+    Attributes:
+        instances (InstanceMap): Numbering of the data set.
+        state (SelectionState): What is known after the last epoch.
+        observed (ObservationsByEpoch): Of the epochs that have not ended.
+        refresher (Refresher): Scores what is left out.
+        reporter (Reporter): Writes what happened.
+        clock (Clock): Its laps are the parts of an epoch.
+    """
+
+    instances: InstanceMap
+    state: SelectionState
+    observed: ObservationsByEpoch
+    refresher: Refresher
+    reporter: Reporter
+    clock: Clock
+    mastered = 0
+    _start_seconds: float | None = None
+
+    def begin_epoch(self, runner: Runner) -> None:
+        """Say what this epoch trains."""
+        self.pace.announce_end()
+        excluded = self.expected_excluded()
+        total = self.state.instances * (self.state.epochs + 1)
+        for name, value in (
+            ('excluded', excluded),
+            ('saved', (self.state.excluded + excluded) / total),
+            ('mastered', self.mastered),
+        ):
+            runner.message_hub.update_scalar(f'train/ies/{name}', value)
+        self._start_seconds = None
+        self.clock.lap()
+
+    def first_batch_is_there(self) -> None:
+        """Note how long the epoch's first batch took to come."""
+        if self._start_seconds is None:
+            self._start_seconds = self.clock.since_lap()
+
+    def expected_excluded(self) -> int:
+        """How many instances the coming epoch leaves out."""
+        return len(self.state.selection.excluded)
+
+    def end_epoch(self, runner: Runner) -> None:
+        """Observe, refresh, decide, record."""
+        record: dict[str, Any] = {
+            'start_seconds': self._start_seconds or 0.0,
+            'train_seconds': self.clock.lap(),
+        }
+        ids, losses, seen = self.observed.take(self.state.epochs).merge()
+        trained, left_out = self.account(seen)
+        record['collect_seconds'] = self.clock.lap()
+        ids, losses, scored = self.with_scored(runner, ids, losses, left_out)
+        self.measure(runner, losses)
+        record['refresh_seconds'] = self.clock.lap()
+        record |= self._take_decision(ids, losses, left_out)
+        record['decide_seconds'] = self.clock.lap()
+        record |= {'trained': int(trained.sum()), 'forward_only': scored}
+        record |= {'method': self.method, 'delta': self.delta}
+        self.reporter.add(record, self.state.names, ids, losses, trained)
+        self.stop_if_nothing_is_left(runner)
+
+    def account(self, seen: Tensor) -> tuple[Tensor, Tensor]:
+        """What the epoch trained and what it left out.
+
+        Args:
+            seen (Tensor): int64 (M,), the instances that were observed.
+
+        Returns:
+            tuple: trained and left out, bool (N,).
+        """
+        trained = torch.zeros(self.state.instances, dtype=torch.bool)
+        trained[seen] = True
+        left_out = self.pace.left_out(
+            self.state.epochs, self.state.selection, trained
+        )
+        return trained, left_out
+
+    def with_scored(
+        self, runner: Runner, ids: Tensor, losses: Tensor, left_out: Tensor
+    ) -> tuple[Tensor, Tensor, int]:
+        """Add observations from forward passes over what was left out.
+
+        Args:
+            runner (Runner): The runner.
+            ids (Tensor): int64 (M,), observed in training.
+            losses (Tensor): float32 (M, T).
+            left_out (Tensor): bool (N,).
+
+        Returns:
+            tuple: ids, losses, and how many instances were scored so.
+        """
+        due = left_out & self.due(self.state.epochs + 1)
+        if not due.any():
+            return ids, losses, 0
+        scores = self.refresher.score(
+            runner, torch.nonzero(due).flatten(), self.state.names
+        )
+        more, more_losses, seen = scores.merge()
+        # A data set that fetches another image may show a trained one.
+        new = ~torch.isin(more, ids)
+        return (
+            torch.cat([ids, more[new]]),
+            torch.cat([losses, more_losses[new]]),
+            len(seen),
+        )
+
+    def select(self, selection: Selection) -> None:
+        """Train on this in the epoch to come."""
+        self.state.selection = self.pace.fill_batches(
+            self.state.epochs, selection
+        )
+        self.sampler.set_selection(self.state.selection)
+
+    def stop_if_nothing_is_left(self, runner: Runner) -> None:
+        """End the training where every instance is mastered."""
+        if self.state.selection.active.any():
+            return
+        runner.logger.info(
+            f'{self.method} stops the training after {self.state.epochs} '
+            f'epochs: all {self.state.instances} images are mastered'
+        )
+        self.pace.stop(self.state.epochs)
+
+    def _take_decision(
+        self, ids: Tensor, losses: Tensor, left_out: Tensor
+    ) -> dict[str, Any]:
+        """Take the epoch in and set up the next one."""
+        self.state.history.observe(ids, self.denoise(ids, losses))
+        self.take_in(ids, losses)
+        counts = self.state.count_epoch(left_out)
+        mastered, selection = self.decide(
+            self.state.history, self.state.names, self.state.epochs
+        )
+        self.select(selection)
+        self.mastered = int(mastered.sum())
+        return counts | {'mastered': self.mastered}
