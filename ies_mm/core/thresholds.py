@@ -188,13 +188,14 @@ class Budget(Threshold):
         Instances as flat as that one are left out with the others where too
         few are flatter; a later epoch makes up for it.
         """
-        known = scores[~scores.isnan()].sort().values
+        known = scores[~scores.isnan()]
         count = round(self.share(progress) * progress.instances)
         if count <= 0:
             return 0.0
         if count >= len(known):
             return torch.inf
-        level = known[count]
+        # The first behind ``count`` others, without sorting all of them.
+        level = known.kthvalue(count + 1).values
         tied = int((known <= level).sum())
         few = int((known < level).sum()) < count
         if few and tied <= MOST_LEFT_OUT * progress.instances:

@@ -10,6 +10,7 @@ from ies_mm.report.showing.as_json import as_json
 from ies_mm.report.showing.curves import draw_curves
 from ies_mm.report.showing.page import render_page
 from ies_mm.report.showing.table import table
+from ies_mm.report.showing.times import draw_times
 
 __all__ = ['compare', 'table']
 
@@ -17,7 +18,10 @@ __all__ = ['compare', 'table']
 def compare(
     work_dirs: Sequence[Path], out: Path, metric: str | None = None
 ) -> Comparison:
-    """Read runs and write ``compare.json``, ``.html`` and ``curves.png``.
+    """Read runs and write ``compare.json``, ``.html`` and pictures.
+
+    ``curves.png`` has metric and counts, ``times.png`` the seconds of the
+    epochs where a run has recorded any.
 
     Args:
         work_dirs (sequence of Path): Work directories of MMEngine runs.
@@ -33,12 +37,13 @@ def compare(
             cannot be written to. Then nothing was written.
     """
     comparison = compare_runs(work_dirs, metric)
-    write_files(
-        out,
-        {
-            'compare.json': as_json(comparison),
-            'curves.png': draw_curves(comparison),
-            'compare.html': render_page(comparison),
-        },
-    )
+    files = {
+        'compare.json': as_json(comparison),
+        'curves.png': draw_curves(comparison),
+        'compare.html': render_page(comparison),
+    }
+    times = draw_times(comparison)
+    if times is not None:
+        files['times.png'] = times
+    write_files(out, files)
     return comparison

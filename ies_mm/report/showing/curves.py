@@ -101,7 +101,7 @@ def _png(
             panel(axes, comparison)
             axes.set_xlim(left=0)
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        _add_legend(figure, columns=2 * len(panels))
+        add_legend(figure, columns=2 * len(panels))
         return as_png(figure, dpi=160)
 
 
@@ -112,7 +112,7 @@ def as_png(figure: Figure, dpi: int) -> bytes:
     return file.getvalue()
 
 
-def _add_legend(figure: Figure, columns: int) -> None:
+def add_legend(figure: Figure, columns: int) -> None:
     """One legend below; a line of the same label in two panels once."""
     lines: dict[str, Any] = {}
     for axes in figure.axes:

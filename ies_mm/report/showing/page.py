@@ -14,6 +14,7 @@ from ies_mm.report.showing.table import (
     metric_text,
     seconds_text,
 )
+from ies_mm.report.showing.times import draw_times
 
 
 def render_page(comparison: Comparison) -> bytes:
@@ -25,6 +26,7 @@ def render_page(comparison: Comparison) -> bytes:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    times = draw_times(comparison)
     text = environment.get_template('page.html.j2').render(
         metric=comparison.metric,
         rows=[cells(row) for row in comparison.rows],
@@ -36,6 +38,7 @@ def render_page(comparison: Comparison) -> bytes:
         notes=comparison.notes,
         metric_curve=data_uri(draw_panel(comparison, metric_panel)),
         count_curve=data_uri(draw_panel(comparison, count_panel)),
+        times=data_uri(times) if times else None,
         sections=list(sections_of(comparison)),
     )
     # Names of files need not be Unicode.

@@ -1,0 +1,126 @@
+"""Where the time of the epochs goes, method by method."""
+
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
+
+from ies_mm.report.comparing.groups import Group
+from ies_mm.report.comparing.notes import Comparison
+from ies_mm.report.reading.methods import PLAIN
+from ies_mm.report.showing.curves import (
+    COLOURS,
+    PLAIN_COLOUR,
+    STYLE,
+    add_legend,
+    as_png,
+)
+
+COLUMNS = 3
+PARTS = {
+    'training': COLOURS[0],
+    'waiting for the first batch': COLOURS[5],
+    'scoring what is left out': COLOURS[1],
+    'collecting, deciding, recording': COLOURS[2],
+}
+
+
+def draw_times(comparison: Comparison) -> bytes | None:
+    """Seconds of every epoch, stacked; a PNG, or None without any record.
+
+    Validations and checkpoints are in none of the parts.
+    """
+    groups = [
+        row.group
+        for row in comparison.rows
+        if all(run.records for run in row.group.runs)
+    ]
+    if not groups:
+        return None
+    columns = min(COLUMNS, len(groups))
+    rows = -(-len(groups) // columns)
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(
+            figsize=(3.2 * columns + 0.6, 2.7 * rows + 0.7),
+            layout='constrained',
+        )
+        grid = figure.subplots(
+            rows, columns, sharex=True, sharey=True, squeeze=False
+        )
+        for axes in grid.flat[len(groups) :]:
+            axes.set_visible(False)
+        for axes, group in zip(grid.flat, groups, strict=False):
+            _draw(axes, group, _plain_epoch(comparison))
+        add_legend(figure, columns=min(columns, 2))
+        return as_png(figure, dpi=160)
+
+
+def parts_of(record: dict[str, Any]) -> list[float]:
+    """Seconds of an epoch, in the order of ``PARTS``.
+
+    Records of earlier versions have training, scoring and deciding alone.
+    """
+    start = record.get('start_seconds', 0.0)
+    return [
+        record['train_seconds'] - start,
+        start,
+        record['refresh_seconds'],
+        record['decide_seconds']
+        + record.get('collect_seconds', 0.0)
+        + record.get('record_seconds', 0.0),
+    ]
+
+
+def _draw(axes: Axes, group: Group, plain_epoch: float | None) -> None:
+    seconds = _mean_parts(group)
+    epochs = np.arange(1, seconds.shape[1] + 1)
+    axes.stackplot(
+        epochs, seconds, labels=list(PARTS), colors=list(PARTS.values())
+    )
+    if plain_epoch is not None:
+        axes.axhline(
+            plain_epoch,
+            color=PLAIN_COLOUR,
+            linestyle='--',
+            label='mean epoch of the plain runs',
+        )
+    share = seconds[2:].sum() / seconds.sum()
+    axes.set(
+        xlabel='epoch',
+        ylabel='seconds',
+        title=f'{group.label}\n{share:.1%} not training',
+    )
+    axes.title.set_fontsize(9)
+    axes.margins(x=0)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.label_outer()
+
+
+def _mean_parts(group: Group) -> NDArray[np.float64]:
+    """Means over the group's runs, (parts, epochs that all have)."""
+    length = min(len(run.records) for run in group.runs)
+    table = [
+        [parts_of(record) for record in run.records[:length]]
+        for run in group.runs
+    ]
+    return np.mean(table, axis=0).T
+
+
+def _plain_epoch(comparison: Comparison) -> float | None:
+    """Seconds of an epoch of the plain runs that count in epochs."""
+    runs = [
+        run
+        for row in comparison.rows
+        for run in row.group.runs
+        if row.group.method == PLAIN and run.progress.unit == 'epoch'
+    ]
+    means = [
+        run.training_wall / run.progress.done
+        for run in runs
+        if run.training_wall and run.progress.done
+    ]
+    return float(np.mean(means)) if means else None

@@ -1,0 +1,69 @@
+"""The picture of where the epochs' time goes."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from PIL import Image
+
+from ies_mm.report.compare import compare
+from ies_mm.report.comparing.comparison import compare_runs
+from ies_mm.report.showing import times
+from ies_mm.report.showing.times import PARTS, draw_times, parts_of
+from work_dirs import ies_run, plain_run, record
+
+
+def test_the_parts_add_up_to_the_epoch() -> None:
+    line = record(3)
+    seconds = sum(v for k, v in line.items() if k.endswith('_seconds'))
+    assert sum(parts_of(line)) == seconds - line['start_seconds']
+    assert parts_of(line) == [4.75, 0.25, 1.0, 0.5 + 0.125 + 0.0625]
+    assert len(parts_of(line)) == len(PARTS)
+
+
+def test_records_of_an_earlier_version() -> None:
+    line = record(1)
+    for part in ('start', 'collect', 'record'):
+        del line[f'{part}_seconds']
+    assert parts_of(line) == [5.0, 0.0, 1.0, 0.5]
+
+
+def test_what_is_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    figures: list[Figure] = []
+
+    def keep(figure: Figure, dpi: int) -> bytes:
+        figures.append(figure)
+        return b''
+
+    monkeypatch.setattr(times, 'as_png', keep)
+    plain = plain_run(tmp_path / 'plain', train=10)
+    draw_times(compare_runs([plain, ies_run(tmp_path / 'ies')]))
+    [axes] = figures[0].axes
+    tops = [
+        float(band.get_paths()[0].vertices[:, 1].max())
+        for band in axes.collections
+    ]
+    np.testing.assert_allclose(tops, np.cumsum(parts_of(record(1))))
+    [line] = axes.get_lines()
+    assert line.get_ydata()[0] == 10
+    assert axes.get_title().endswith(
+        '25.0% not training'.replace('25.0', '25.2')
+    )
+
+
+def test_without_records_there_is_no_picture(tmp_path: Path) -> None:
+    plain = plain_run(tmp_path / 'plain')
+    assert draw_times(compare_runs([plain])) is None
+    compare([plain], tmp_path / 'out')
+    assert not (tmp_path / 'out/times.png').exists()
+
+
+def test_the_picture_is_beside_the_others(tmp_path: Path) -> None:
+    compare([ies_run(tmp_path / 'ies')], tmp_path / 'out')
+    picture = Image.open(io.BytesIO((tmp_path / 'out/times.png').read_bytes()))
+    assert picture.width > 400
+    assert 'Where the time goes' in (tmp_path / 'out/compare.html').read_text()

@@ -1,0 +1,73 @@
+"""What a decision costs, and how that grows with the data set."""
+
+import statistics
+from collections.abc import Callable
+
+import torch
+from _bench_timing import seconds
+
+from ies_mm.core import (
+    Budget,
+    Criterion,
+    LossHistory,
+    Progress,
+    Spaced,
+    Waits,
+)
+from ies_mm.core.reference import ReferenceIES
+
+SIZES = (5_000, 50_000, 1_280_000)
+
+
+def bench_decisions() -> None:
+    """Print a table: observe and judge, one term, all instances."""
+    print(
+        '| instances | fixed delta | Budget, spaced | literal loop | faster | '
+        'bytes an instance |'
+    )
+    print('|---|---|---|---|---|---|')
+    for size in SIZES:
+        fixed, kept = _ours(size, Criterion(1e-3))
+        budget, _ = _ours(size, Criterion(Budget(0.4)))
+        loop = _loop(size)
+        print(
+            f'| {size:,} | {fixed * 1e3:.1f} ms | {budget * 1e3:.1f} ms | '
+            f'{loop:.3f} s | {loop / fixed:.0f}x | {kept / size:.0f} |',
+            flush=True,
+        )
+
+
+def _ours(size: int, criterion: Criterion) -> tuple[float, int]:
+    """Median seconds of a decision, and the bytes that are kept."""
+    history, waits = LossHistory(size, 1, criterion.depth), Waits(size)
+    ids, losses = torch.arange(size), torch.rand(size, 1)
+    policy = Spaced()
+    progress = Progress(
+        torch.ones(1).double(),
+        instances=size,
+        epochs=30,
+        epochs_able=24,
+        epochs_ahead=12,
+    )
+
+    def decide() -> None:
+        history.observe(ids, losses)
+        waits.observe(ids, 7)
+        mastered, _ = criterion.judge(history, ['loss'], progress)
+        waits.settle(policy, mastered, 7)
+
+    kept = [*history.state_dict().values(), *waits.state_dict().values()]
+    return _median(decide, criterion.needed, 7), sum(t.nbytes for t in kept)
+
+
+def _loop(size: int) -> float:
+    """Median seconds of the same by the literal loop, at the same size."""
+    loop = ReferenceIES(size, 1e-3)
+    observed = {i: [0.5] for i in range(size)}
+    return _median(lambda: loop.step(observed), 6, 3)
+
+
+def _median(call: Callable[[], object], before: int, times: int) -> float:
+    for _ in range(before):
+        call()
+    return statistics.median(seconds(call) for _ in range(times))
