@@ -89,6 +89,15 @@ def frozen(folders: Path, work_dir: Path) -> Config:
     return config
 
 
+def spaced(folders: Path, work_dir: Path) -> Config:
+    """Eight epochs, with a worker that persists in every process."""
+    config = classifier(folders, work_dir)
+    config.train_cfg.max_epochs = 8
+    config.train_dataloader.num_workers = 1
+    config.train_dataloader.persistent_workers = True
+    return config
+
+
 def accumulating(folders: Path, work_dir: Path) -> Config:
     config = classifier(folders, work_dir)
     config.optim_wrapper.accumulative_counts = 3
@@ -141,6 +150,10 @@ RUNS: dict[str, Run] = {
     )),
     'endless': (endless, plain_hook),
     'frozen': (frozen, plain_hook),
+    'spaced': (spaced, lambda: IESHook(
+        dict(type='Budget', saved=0.4), order=0, window=1, keep_history=True,
+        refresh_interval=dict(type='Spaced', cap=4), refresh_batch_size=2,
+    )),
     'accumulating': (accumulating, plain_hook),
     'unused': (unused, lambda: InfoBatchHook(anneal=0)),
     'random': (classifier, lambda: RandomRemovalHook(0.4)),

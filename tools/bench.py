@@ -7,15 +7,16 @@ step. ``decisions``: a decision beside the literal loop, at three sizes.
 """
 
 import argparse
-import platform
 from pathlib import Path
 
 import torch
 from _bench_decisions import bench_decisions
 from _bench_steps import bench_steps
-from _bench_trainings import bench_trainings, methods
+from _bench_trainings import Plan, bench_trainings, methods
 from _command import one_line_errors
 from demo import DATA, make_data
+
+from ies_mm.core.thresholds import MOST_LEFT_OUT
 
 PARTS = ('steps', 'decisions', 'trainings')
 DEMO = Path('configs/faster_rcnn_r18_demo.py')
@@ -24,13 +25,13 @@ DEMO = Path('configs/faster_rcnn_r18_demo.py')
 def main() -> None:
     """Run what is asked for, by default all."""
     args = _arguments()
-    threads = torch.get_num_threads()
-    print(
-        f'torch {torch.__version__}, {platform.processor() or "CPU"}, '
-        f'{threads} threads\n'
-    )
-    torch.manual_seed(0)
     with one_line_errors('tools/bench.py'):
+        plan = Plan(
+            args.config, args.out, args.seeds, args.saved, args.methods
+        )
+        torch.manual_seed(0)
+        threads = torch.get_num_threads()
+        print(f'torch {torch.__version__}, {threads} threads\n')
         if 'steps' in args.parts:
             bench_steps(args.pairs)
             print()
@@ -40,9 +41,7 @@ def main() -> None:
         if 'trainings' in args.parts:
             if args.config == DEMO and not DATA.exists():
                 make_data(160)
-            bench_trainings(
-                args.config, args.out, args.seeds, args.saved, args.methods
-            )
+            bench_trainings(plan)
 
 
 def _arguments() -> argparse.Namespace:
@@ -67,6 +66,12 @@ def _arguments() -> argparse.Namespace:
     unknown = [part for part in args.parts if part not in PARTS]
     if unknown:
         parser.error(f'there is no part {unknown[0]!r}: {", ".join(PARTS)}')
+    if args.pairs < 1:
+        parser.error(f'--pairs {args.pairs}: give 1 or more')
+    if not 0 <= args.saved <= MOST_LEFT_OUT:
+        parser.error(
+            f'--saved {args.saved}: give a share from 0 to {MOST_LEFT_OUT}'
+        )
     args.parts = args.parts or PARTS
     return args
 

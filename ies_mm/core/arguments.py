@@ -75,20 +75,26 @@ def build_of_type(
     """
     arguments = dict(value)
     chosen = arguments.pop('type', None)
-    if chosen not in types:
+    if not isinstance(chosen, str) or chosen not in types:
         raise ValueError(
             f'{name}=dict(type={chosen!r}): give a number, or the type '
             f'{", ".join(map(repr, types))}'
         )
-    try:
-        return types[chosen](**arguments)
-    except TypeError as error:
-        reason = str(error).replace('.__init__()', '')
-        takes = ', '.join(signature(types[chosen]).parameters)
+    takes = signature(types[chosen]).parameters
+    unknown = [key for key in arguments if key not in takes]
+    missing = [
+        key
+        for key, parameter in takes.items()
+        if parameter.default is parameter.empty and key not in arguments
+    ]
+    if unknown or missing:
+        what = 'has no argument' if unknown else 'needs'
         raise TypeError(
-            f'{name}: {reason}; {chosen} takes {takes}. _delete_=True in its '
-            f"dict drops what the base's {name} was given"
-        ) from error
+            f'{name}: {chosen} {what} {(unknown + missing)[0]!r}; {chosen} '
+            f'takes {", ".join(takes)}. _delete_=True in its dict drops what '
+            "the base's was given"
+        )
+    return types[chosen](**arguments)
 
 
 def _check_is_number(name: str, value: object) -> None:

@@ -140,19 +140,21 @@ class Criterion:
         names: Sequence[str],
         progress: Progress | None = None,
         able: Tensor | None = None,
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Judge every instance, and say by what.
 
         Args:
             history (LossHistory): As for :meth:`mastered`.
             names (sequence of str): As for :meth:`mastered`.
             progress (Progress, optional): As for :meth:`mastered`.
-            able (Tensor, optional): bool (N,), the instances that can be left
-                out of the next epoch, among which a threshold that counts
-                them finds its level. Defaults to None, all.
+            able (Tensor, optional): bool (N,), False where an instance is to
+                be trained next, mastered or not. A threshold that counts
+                finds its level among the others; where these are too few for
+                it, among all. Defaults to None, all are able.
 
         Returns:
-            tuple: The mastered, bool (N,), and the limits of flatness in
+            tuple: The mastered, bool (N,), those of them to leave out, bool
+            (N,), and the limits of flatness in
             units of the loss, float64 (C,).
         """
         width = self.width(names)
@@ -160,9 +162,14 @@ class Criterion:
             progress = Progress(torch.zeros(width, dtype=torch.double))
         scale = self.threshold.scale(progress)
         scores = self._scores(history, names, scale)
-        among = scores if able is None else scores[able]
-        level = self.threshold.level(among, progress)
-        return scores < level, level * scale
+        if able is None:
+            able = torch.ones_like(history.count, dtype=torch.bool)
+        level = self.threshold.level(scores[able], progress)
+        if level == torch.inf:
+            able = torch.ones_like(able)
+            level = self.threshold.level(scores, progress)
+        mastered = scores < level
+        return mastered, mastered & able, level * scale
 
     def flatness(self, values: Tensor, names: Sequence[str]) -> Tensor:
         r""":math:`m_i` of the columns that are judged.

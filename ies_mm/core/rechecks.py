@@ -81,12 +81,9 @@ class Spaced(Recheck):
     by: str = 'scoring'
 
     def __post_init__(self) -> None:
-        check_integer('refresh_interval: cap', self.cap, 1)
+        check_integer('cap', self.cap, 1)
         if self.by not in ('scoring', 'training'):
-            raise ValueError(
-                f"refresh_interval: by={self.by!r}: give 'scoring' or "
-                "'training'"
-            )
+            raise ValueError(f"by={self.by!r}: give 'scoring' or 'training'")
 
     def scored(self, wait: Tensor, seen: Tensor, epoch: int) -> Tensor:
         """Those whose wait is over with ``epoch``."""
@@ -148,23 +145,21 @@ class Waits:
         self.wait, self.seen = state['wait'].cpu(), state['seen'].cpu()
 
 
-_TYPES: dict[str, type[Recheck]] = {'Every': Every, 'Spaced': Spaced}
+_TYPES: dict[str, type[Recheck]] = {'Spaced': Spaced}
 
 
 def build_recheck(refresh_interval: Any) -> Recheck:
     """A policy from what a config gives as ``refresh_interval``.
 
     Args:
-        refresh_interval (int, dict or Recheck): Epochs, or a dict with
-            ``'Every'`` or ``'Spaced'`` as ``type`` and its arguments.
+        refresh_interval (int or dict): Epochs, or a dict with ``'Spaced'`` as
+            ``type`` and its arguments.
 
     Raises:
-        TypeError: None of them, or an argument is unknown or of the wrong
+        TypeError: Neither of them, or an argument is unknown or of the wrong
             type.
         ValueError: There is no such type, or an argument is out of range.
     """
-    if isinstance(refresh_interval, Recheck):
-        return refresh_interval
     if not isinstance(refresh_interval, dict):
         return Every(refresh_interval)
     return build_of_type('refresh_interval', refresh_interval, _TYPES)

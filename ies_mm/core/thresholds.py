@@ -5,6 +5,7 @@ summed loss or each term by itself, so that a small box loss counts beside a
 large classification loss; the level is one number for all.
 """
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
@@ -192,8 +193,10 @@ class Budget(Threshold):
         count = round(self.share(progress) * progress.instances)
         if count <= 0:
             return 0.0
-        if count >= len(known):
+        if count > len(known):
             return torch.inf
+        if count == len(known):
+            return math.nextafter(float(known.max()), math.inf)
         # The first behind ``count`` others, without sorting all of them.
         level = known.kthvalue(count + 1).values
         tied = int((known <= level).sum())

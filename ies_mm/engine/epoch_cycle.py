@@ -51,7 +51,7 @@ class EpochCycle(SelectionMethod):
         self._start_seconds = None
         self.clock.lap()
 
-    def first_batch_is_there(self) -> None:
+    def note_first_batch(self) -> None:
         """Note how long the epoch's first batch took to come."""
         if self._start_seconds is None:
             self._start_seconds = self.clock.since_lap()
@@ -113,7 +113,10 @@ class EpochCycle(SelectionMethod):
         if not due.any():
             return ids, losses, 0
         scores = self.refresher.score(
-            runner, torch.nonzero(due).flatten(), self.state.names
+            runner,
+            torch.nonzero(due).flatten(),
+            self.state.names,
+            self.state.epochs + 1,
         )
         more, more_losses, seen = scores.merge()
         # A data set that fetches another image may show a trained one.

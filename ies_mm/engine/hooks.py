@@ -57,7 +57,7 @@ class IESHook(SelectionHook):
             ``dict(type='Spaced', cap=8)`` each one is after 1 epoch, then
             after 2 more, 4 more, ..., at most ``cap``, as long as it stays
             mastered; with ``by='training'`` too it is trained then instead of
-            scored, and no forward pass is made at all. See
+            scored, without any forward pass over what is left out. See
             :mod:`ies_mm.core.rechecks`.
         begin (int): First epoch, from 1, after which anything may be
             excluded. Defaults to 1.
@@ -231,14 +231,16 @@ class IESHook(SelectionHook):
         self, history: LossHistory, names: Sequence[str], epoch: int
     ) -> tuple[Tensor, Selection]:
         """The mastered instances, and what the next epoch trains."""
-        able = ~self._looked_at_in(epoch + 1)
-        mastered = self.judge(history, names, epoch, able)
+        able = ~self._due_for_training(epoch + 1)
+        mastered, out = self.judge(history, names, epoch, able)
         if self.dry_run and self._may_exclude(epoch):
             self._progress.spare(mastered)
-        out = self._may_exclude(epoch) and not self.dry_run
-        chosen = mastered if out else torch.zeros_like(mastered)
-        self._waits.settle(self._recheck, chosen, epoch)
-        return mastered, Selection(~(chosen & able))
+        if self.dry_run or not self._may_exclude(epoch):
+            nobody = torch.zeros_like(mastered)
+            self._waits.settle(self._recheck, nobody, epoch)
+            return mastered, Selection(~nobody)
+        self._waits.settle(self._recheck, mastered, epoch)
+        return mastered, Selection(~out)
 
     def judge(
         self,
@@ -246,8 +248,8 @@ class IESHook(SelectionHook):
         names: Sequence[str],
         epoch: int,
         able: Tensor,
-    ) -> Tensor:
-        """The mastered instances, bool (N,), by the threshold of the day.
+    ) -> tuple[Tensor, Tensor]:
+        """The mastered, and those of them to leave out, bool (N,) each.
 
         Args:
             history (LossHistory): Up to ``epoch``.
@@ -263,12 +265,14 @@ class IESHook(SelectionHook):
             epochs_ahead=self._epochs_ahead(epoch),
             excluded=self.state.excluded,
         )
-        mastered, limits = self.criterion.judge(history, names, progress, able)
+        mastered, out, limits = self.criterion.judge(
+            history, names, progress, able
+        )
         self.delta = _for_record(limits, names)
-        return mastered
+        return mastered, out
 
-    def _looked_at_in(self, epoch: int) -> Tensor:
-        """The mastered that ``epoch`` trains to see them, bool (N,)."""
+    def _due_for_training(self, epoch: int) -> Tensor:
+        """Those that ``epoch`` is to train, mastered or not; bool (N,)."""
         wait, seen = self._waits.wait, self._waits.seen
         if not self._may_exclude(epoch):
             return torch.zeros_like(wait, dtype=torch.bool)

@@ -16,11 +16,7 @@ from torch.utils.data import DataLoader, Sampler
 
 from ies_mm.engine.identity import InstanceMap, batch_instances
 from ies_mm.engine.observations import Observations
-from ies_mm.engine.scoring import (
-    forward_only,
-    preserved_random_state,
-    score,
-)
+from ies_mm.engine.scoring import forward_only, score
 from ies_mm.engine.seeding import SeededItems, seed_all, seeded_samplers
 from ies_mm.losses.base import unwrap
 
@@ -57,7 +53,7 @@ class Refresher:
         batch_size: int | None = None,
     ) -> None:
         self._expected = expected
-        self._seed = seed
+        self._seed = () if seed is None else (seed,)
         self._first_position = instances.first_positions()
         self._train_loader = train_loader
         self._batches = _Batches(train_loader, batch_size)
@@ -65,7 +61,7 @@ class Refresher:
         self._started_with = _iterator_of(train_loader)
 
     def score(
-        self, runner: Runner, ids: Tensor, names: list[str]
+        self, runner: Runner, ids: Tensor, names: list[str], epoch: int
     ) -> Observations:
         """Per-image losses of some instances under the present weights.
 
@@ -73,19 +69,20 @@ class Refresher:
             runner (Runner): Whose model to use.
             ids (Tensor): int64 (M,), instances.
             names (list of str): The run's terms.
+            epoch (int): The epoch just trained, from 1.
         """
         observed = Observations(names)
         mine = ids[get_rank() :: get_world_size()]
         self._follow_the_training()
         with forward_only(runner):
-            with preserved_random_state():
-                self._pass(runner, mine, observed, self._seed)
-            if self._seed is not None:
+            self._pass(runner, mine, observed, self._seed)
+            if self._seed:
                 # A crop without an object or a valid pixel would be the same
-                # one for ever, and the image would never be judged again.
+                # one for ever, and its image never judged again.
                 shown, _, missing = observed.tensors()
                 blank = ~torch.isin(mine, shown[~missing.all(dim=1)])
-                self._pass(runner, mine[blank], observed, None)
+                anew = (*self._seed, epoch)
+                self._pass(runner, mine[blank], observed, anew)
         return observed
 
     def close(self) -> None:
@@ -104,7 +101,7 @@ class Refresher:
         runner: Runner,
         ids: Tensor,
         into: Observations,
-        seed: int | None,
+        seed: tuple[int, ...],
     ) -> None:
         if not len(ids):
             return
@@ -124,7 +121,7 @@ class Refresher:
                 )
 
 
-class _Batches(Sampler[list[tuple[int, int | None]]]):
+class _Batches(Sampler[list[tuple[int, tuple[int, ...]]]]):
     """Batches of (position, seed), made as the training makes its own.
 
     Args:
@@ -137,7 +134,7 @@ class _Batches(Sampler[list[tuple[int, int | None]]]):
     ) -> None:
         original: Any = train_loader.batch_sampler
         self.positions = _Positions(train_loader.dataset)
-        self.seed: int | None = None
+        self.seed: tuple[int, ...] = ()
         # Copies all but the sampler and the data set that it holds.
         self._batches = copy.deepcopy(
             original, {id(original.sampler): self.positions}
@@ -145,7 +142,7 @@ class _Batches(Sampler[list[tuple[int, int | None]]]):
         self._batches.drop_last = False
         self._batches.batch_size = batch_size or original.batch_size
 
-    def __iter__(self) -> Iterator[list[tuple[int, int | None]]]:
+    def __iter__(self) -> Iterator[list[tuple[int, tuple[int, ...]]]]:
         for batch in self._batches:
             yield [(position, self.seed) for position in batch]
 
@@ -168,11 +165,11 @@ class _Positions(Sampler[int]):
 
 
 def _draws(
-    runner: Runner, ids: Tensor, seed: int | None
+    runner: Runner, ids: Tensor, seed: tuple[int, ...]
 ) -> AbstractContextManager[None]:
-    if seed is None:
+    if not seed:
         return nullcontext()
-    by_image = partial(seed_all, seed)
+    by_image = partial(seed_all, *seed)
     return seeded_samplers(
         unwrap(runner.model), ids.tolist(), lambda _, i: by_image(i)
     )
@@ -197,8 +194,9 @@ def _loader_like(train_loader: DataLoader, batches: _Batches) -> DataLoader:
         num_workers=train_loader.num_workers,
         collate_fn=train_loader.collate_fn,
         pin_memory=train_loader.pin_memory,
+        prefetch_factor=train_loader.prefetch_factor,
         worker_init_fn=train_loader.worker_init_fn,
         multiprocessing_context=train_loader.multiprocessing_context,
-        # Others would not see a pipeline that a hook has switched meanwhile.
+        # As the training's: see _follow_the_training.
         persistent_workers=train_loader.persistent_workers,
     )

@@ -16,7 +16,8 @@ from ies_mm.losses.patching import override
 class SeededItems:
     """A data set whose items may be augmented the same way each time.
 
-    An index is a position and a seed; with None the item is as it comes.
+    An index is a position and numbers to seed by; with none of them the item
+    is as it comes.
 
     Args:
         dataset (Dataset): The data set.
@@ -29,11 +30,11 @@ class SeededItems:
         """As many as the data set has."""
         return len(self.dataset)
 
-    def __getitem__(self, index: tuple[int, int | None]) -> Any:
+    def __getitem__(self, index: tuple[int, tuple[int, ...]]) -> Any:
         """The item, after seeding by its position."""
         position, seed = index
-        if seed is not None:
-            seed_all(seed, position)
+        if seed:
+            seed_all(*seed, position)
         return self.dataset[position]
 
 

@@ -127,7 +127,7 @@ class SelectionHook(EpochCycle, Hook):
         self, runner: Runner, batch_idx: int, data_batch: Any = None
     ) -> None:
         """Have the coming ``train_step`` go through :meth:`train_batch`."""
-        self.first_batch_is_there()
+        self.note_first_batch()
         ids = batch_instances(data_batch)
         epochs = self.pace.batch_epochs(len(ids))
         scope = ExitStack()

@@ -37,13 +37,15 @@ def compare(
             cannot be written to. Then nothing was written.
     """
     comparison = compare_runs(work_dirs, metric)
+    times = draw_times(comparison)
     files = {
         'compare.json': as_json(comparison),
         'curves.png': draw_curves(comparison),
-        'compare.html': render_page(comparison),
+        'compare.html': render_page(comparison, times),
     }
-    times = draw_times(comparison)
     if times is not None:
         files['times.png'] = times
     write_files(out, files)
+    if times is None:  # Nor is that of an earlier comparison left here.
+        (out / 'times.png').unlink(missing_ok=True)
     return comparison

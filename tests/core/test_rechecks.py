@@ -144,19 +144,25 @@ def test_the_level_of_a_budget_is_found_among_those_that_can_go() -> None:
         epochs_able=4, epochs_ahead=1,
     )  # fmt: skip
     able = torch.tensor([False, True, True, True, True, True])
-    mastered, _ = criterion.judge(history, ['loss'], progress, able)
+    mastered, out, _ = criterion.judge(history, ['loss'], progress, able)
     share = Budget(0.5).share(progress)
-    assert int((mastered & able).sum()) == round(6 * share) > 0
-    everyone, _ = criterion.judge(history, ['loss'], progress)
+    assert torch.equal(out, mastered & able)
+    assert int(out.sum()) == round(6 * share) > 0
+    _, everyone, _ = criterion.judge(history, ['loss'], progress)
     assert int(everyone.sum()) == round(6 * share)
+    # More than are able: the flattest of the others wait.
+    able[:] = False
+    able[-1] = True
+    _, out, _ = criterion.judge(history, ['loss'], progress, able)
+    assert torch.nonzero(out).flatten().tolist() == list(range(int(out.sum())))
+    assert int(out.sum()) == round(6 * share)
 
 
 def test_what_a_config_gives() -> None:
     assert build_recheck(3) == Every(3)
-    assert build_recheck({'type': 'Every', 'interval': 2}) == Every(2)
     assert build_recheck({'type': 'Spaced'}) == Spaced(8, 'scoring')
-    policy = Spaced(2, 'training')
-    assert build_recheck(policy) is policy
+    policy = {'type': 'Spaced', 'cap': 2, 'by': 'training'}
+    assert build_recheck(policy) == Spaced(2, 'training')
 
 
 @pytest.mark.parametrize(
@@ -165,8 +171,10 @@ def test_what_a_config_gives() -> None:
         (0, ValueError, 'refresh_interval=0: give an integer >= 1'),
         (0.5, TypeError, 'refresh_interval=0.5: give an integer'),
         ({}, ValueError, 'give a number, or the type'),
-        ({'type': 'Often'}, ValueError, "'Every', 'Spaced'"),
+        ({'type': 'Often'}, ValueError, "the type 'Spaced'"),
         ({'type': 'Spaced', 'cap': 0}, ValueError, 'cap=0'),
+        ({'type': 'Spaced', 'cap': '8'}, TypeError, '^cap=.8.: give an'),
+        ({'type': ['Spaced']}, ValueError, 'give a number, or the type'),
         ({'type': 'Spaced', 'by': 'luck'}, ValueError, "'scoring' or"),
         ({'type': 'Spaced', 'k': 1}, TypeError, 'Spaced takes cap, by'),
     ],

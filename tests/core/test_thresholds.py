@@ -61,7 +61,7 @@ def test_every_term_is_judged_on_its_own_scale(
     scale = losses[0].mean(axis=0)
     progress = Progress(torch.from_numpy(scale), torch.from_numpy(scale))
     history = history_of(losses, criterion.depth)
-    mastered, limits = criterion.judge(history, ['a', 'b'], progress)
+    mastered, _, limits = criterion.judge(history, ['a', 'b'], progress)
     expected = joined(second_differences(losses) < 1.3 * scale, axis=1)
     assert mastered.tolist() == expected.tolist()
     assert 0 < expected.sum() < 40

@@ -116,6 +116,16 @@ def test_records_are_written_once(results: Path, name: str) -> None:
     assert trained.sum(axis=1).tolist() == [r['trained'] for r in records]
 
 
+def test_spaced_looks_are_shared_too(results: Path) -> None:
+    first, second = seen(results, 'spaced')
+    records = epochs_of(results / 'spaced')
+    pairs = zip(records, first['scored'], second['scored'], strict=True)
+    scored = [(r['forward_only'], ours + theirs) for r, ours, theirs in pairs]
+    assert all(counted == made for counted, made in scored)
+    out = sum(record['excluded'] for record in records)
+    assert 0 < sum(made for _, made in scored) < out
+
+
 def test_processes_share_the_forward_passes(results: Path) -> None:
     first, second = seen(results, 'classifier')
     records = epochs_of(results / 'classifier')

@@ -92,9 +92,12 @@ def test_a_line_that_does_not_fit_is_not_half_written(tmp_path: Path) -> None:
     assert epochs == list(range(1, 103))
 
 
-@pytest.mark.parametrize('where', ['training', 'refresh'])
+@pytest.mark.parametrize(
+    ('where', 'persistent'),
+    [('training', True), ('refresh', False), ('refresh', True)],
+)
 def test_after_a_worker_has_died_the_run_is_resumed(
-    folders: Path, tmp_path: Path, where: str
+    folders: Path, tmp_path: Path, where: str, persistent: bool
 ) -> None:
     """The error is PyTorch's, as in the plain run; nothing is torn."""
     bad = tmp_path / 'bad'
@@ -105,7 +108,7 @@ def test_after_a_worker_has_died_the_run_is_resumed(
         config = by_epochs(folders, tmp_path / name)
         config.resume = resume
         config.train_dataloader.num_workers = 1
-        config.train_dataloader.persistent_workers = where == 'training'
+        config.train_dataloader.persistent_workers = persistent
         config.train_dataloader.dataset.pipeline.insert(
             1, dict(type='KillWorker', image=image, while_there=str(bad))
         )

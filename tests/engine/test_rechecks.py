@@ -11,7 +11,8 @@ from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.registry import TRANSFORMS
 
-from ies_mm.engine import IESHook
+from ies_mm.engine import IESHook, refresh
+from ies_mm.engine.scoring import score
 from method_cases import config_of
 from runs import epochs_of, instances_of, parameters, train, with_hook
 from task_runs import in_iterations
@@ -28,11 +29,11 @@ class Mastered(IESHook):
 
     def judge(
         self, history: Any, names: Any, epoch: int, able: torch.Tensor
-    ) -> torch.Tensor:
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         mastered = torch.zeros(history.instances, dtype=torch.bool)
         mastered[self.flat] = True
         mastered[[i for i, when in self.moves.items() if when == epoch]] = 0
-        return mastered
+        return mastered, mastered & able
 
 
 def looks(work_dir: Path, image: int) -> dict[int, str]:
@@ -106,12 +107,12 @@ def test_a_budget_is_kept_with_checks_by_training(
     folders: Path, tmp_path: Path
 ) -> None:
     hook = IESHook(
-        delta=dict(type='Budget', saved=0.3), order=0, window=1,
+        delta=dict(type='Budget', saved=0.4), order=0, window=1,
         refresh_interval=dict(type='Spaced', cap=4, by='training'),
     )  # fmt: skip
     train(config_of(folders, tmp_path, 20), with_hook(hook))
     records = epochs_of(tmp_path)
-    assert records[-1]['saved'] == pytest.approx(0.3, abs=0.01)
+    assert records[-1]['saved'] == pytest.approx(0.4, abs=0.01)
     assert sum(r['forward_only'] for r in records) == 0
 
 
@@ -199,14 +200,23 @@ def still(folders: Path, work_dir: Path) -> Config:
 
 
 def test_the_size_of_scored_batches_changes_nothing_else(
-    folders: Path, tmp_path: Path
+    folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    sizes: list[int] = []
+
+    def noted(runner: Any, batch: Any, expected: bool) -> Any:
+        sizes.append(len(batch['inputs']))
+        return score(runner, batch, expected)
+
+    monkeypatch.setattr(refresh, 'score', noted)
     runs = {}
-    for size in (None, 1, 16):
+    for size, scored in ((None, [4, 1]), (1, [1] * 5), (16, [5])):
+        sizes.clear()
         work_dir = tmp_path / str(size)
         hook = Mastered([0, 3, 4, 7, 8], {}, refresh_batch_size=size)
         runner = train(still(folders, work_dir), with_hook(hook))
         runs[size] = parameters(runner), instances_of(work_dir)['losses']
+        assert sizes == scored * 2
     for weights, losses in runs.values():
         assert all(torch.equal(weights[k], runs[None][0][k]) for k in weights)
         np.testing.assert_allclose(losses, runs[None][1], rtol=1e-5)

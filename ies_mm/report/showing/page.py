@@ -14,11 +14,15 @@ from ies_mm.report.showing.table import (
     metric_text,
     seconds_text,
 )
-from ies_mm.report.showing.times import draw_times
 
 
-def render_page(comparison: Comparison) -> bytes:
-    """The page."""
+def render_page(comparison: Comparison, times: bytes | None) -> bytes:
+    """The page.
+
+    Args:
+        comparison (Comparison): What it shows.
+        times (bytes, optional): The picture of the epochs' seconds.
+    """
     environment = Environment(
         loader=PackageLoader('ies_mm.report.showing', '.'),
         autoescape=True,
@@ -26,7 +30,6 @@ def render_page(comparison: Comparison) -> bytes:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    times = draw_times(comparison)
     text = environment.get_template('page.html.j2').render(
         metric=comparison.metric,
         rows=[cells(row) for row in comparison.rows],

@@ -24,7 +24,7 @@ COLUMNS = 3
 PARTS = {
     'training': COLOURS[0],
     'waiting for the first batch': COLOURS[5],
-    'scoring what is left out': COLOURS[1],
+    'scoring': COLOURS[1],
     'collecting, deciding, recording': COLOURS[2],
 }
 
@@ -78,9 +78,10 @@ def parts_of(record: dict[str, Any]) -> list[float]:
 def _draw(axes: Axes, group: Group, plain_epoch: float | None) -> None:
     seconds = _mean_parts(group)
     epochs = np.arange(1, seconds.shape[1] + 1)
-    axes.stackplot(
-        epochs, seconds, labels=list(PARTS), colors=list(PARTS.values())
-    )
+    below = np.zeros(len(epochs))
+    for part, (label, colour) in zip(seconds, PARTS.items(), strict=True):
+        axes.bar(epochs, part, 1.0, below, color=colour, label=label)
+        below += part
     if plain_epoch is not None:
         axes.axhline(
             plain_epoch,
@@ -92,7 +93,7 @@ def _draw(axes: Axes, group: Group, plain_epoch: float | None) -> None:
     axes.set(
         xlabel='epoch',
         ylabel='seconds',
-        title=f'{group.label}\n{share:.1%} not training',
+        title=f'{group.label}\n{share:.1%} between epochs',
     )
     axes.title.set_fontsize(9)
     axes.margins(x=0)

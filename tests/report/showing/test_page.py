@@ -36,7 +36,7 @@ class Reader(HTMLParser):
 
 
 def page_of(*work_dirs: Path) -> Reader:
-    return Reader(render_page(compare_runs(work_dirs)).decode())
+    return Reader(render_page(compare_runs(work_dirs), None).decode())
 
 
 def run_with_images(tmp_path: Path, first_epoch: int = 1) -> Path:
