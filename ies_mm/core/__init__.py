@@ -7,7 +7,7 @@ from ies_mm.core.history import LossHistory
 from ies_mm.core.percentile import RecentLosses
 from ies_mm.core.pruning import infobatch, random_removal
 from ies_mm.core.rechecks import Every, Recheck, Spaced, Waits, build_recheck
-from ies_mm.core.selection import Selection, may_exclude
+from ies_mm.core.selection import Course, Selection, may_exclude
 from ies_mm.core.thresholds import (
     Budget,
     Fixed,
@@ -19,6 +19,7 @@ from ies_mm.core.thresholds import (
 
 __all__ = [
     'Budget',
+    'Course',
     'Criterion',
     'Denoiser',
     'Every',

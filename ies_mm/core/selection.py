@@ -60,3 +60,44 @@ def may_exclude(
     # The nudge keeps 30 * (1 - 0.1) at 27 whatever its last bit is.
     last_selected = math.floor(max_epochs * (1 - anneal) + 1e-9)
     return epoch >= begin and epoch + 1 <= last_selected
+
+
+@dataclass(frozen=True)
+class Course:
+    """Which epochs of a training may leave something out.
+
+    Attributes:
+        epochs (float): Epochs of the whole training.
+        first (int): The first epoch after which anything can be excluded.
+        begin (int): See :func:`may_exclude`.
+        anneal (float): See :func:`may_exclude`.
+    """
+
+    epochs: float
+    first: int
+    begin: int = 1
+    anneal: float = 0.0
+
+    def may_exclude(self, epoch: int) -> bool:
+        """Whether the epoch after ``epoch`` may leave something out."""
+        return may_exclude(epoch, int(self.epochs), self.begin, self.anneal)
+
+    def ahead(self, epoch: int) -> int:
+        """How many epochs after ``epoch`` may leave something out."""
+        later = range(epoch, int(self.epochs))
+        return sum(self.may_exclude(earlier) for earlier in later)
+
+    @property
+    def able(self) -> int:
+        """How many epochs may leave something out."""
+        return self.ahead(self.first)
+
+    @property
+    def shortest(self) -> float:
+        """The shortest training, in epochs, that can leave something out."""
+        if self.anneal == 1:
+            return math.inf
+        epochs = self.first + 1
+        while not may_exclude(self.first, epochs, self.begin, self.anneal):
+            epochs += 1
+        return epochs

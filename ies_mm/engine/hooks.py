@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ies_mm.core import (
     Budget,
+    Course,
     Criterion,
     Denoiser,
     LossHistory,
@@ -19,7 +20,6 @@ from ies_mm.core import (
     Selection,
     Waits,
     build_recheck,
-    may_exclude,
 )
 from ies_mm.core.arguments import check_flag, check_integer, check_number
 from ies_mm.core.thresholds import MOST_LEFT_OUT
@@ -155,24 +155,23 @@ class IESHook(SelectionHook):
     def before_train(self, runner: Runner) -> None:
         """Warn where the training ends before anything can be excluded."""
         super().before_train(runner)
-        needed = self.epochs_needed()
-        if self.pace.max_epochs < needed:
+        course = self.course
+        if course.epochs < course.shortest:
             runner.logger.warning(
                 f'{self.method} cannot exclude anything in '
-                f'{self.pace.max_epochs} epochs: with order='
+                f'{course.epochs} epochs: with order='
                 f'{self.criterion.order}, window={self.criterion.window}, '
                 f'begin={self.begin} and anneal={self.anneal} it needs '
-                f'{needed} or more. If the data set is repeated, count the '
-                'repeats as epochs instead (RepeatDataset: times=1, '
-                'max_epochs multiplied).'
+                f'{course.shortest} or more. If the data set is repeated, '
+                'count the repeats as epochs instead (RepeatDataset: '
+                'times=1, max_epochs multiplied).'
             )
-
-        most = self._most_saved()
+        most = MOST_LEFT_OUT * course.able / course.epochs
         threshold = self.criterion.threshold
         if isinstance(threshold, Budget) and threshold.saved > most:
             runner.logger.warning(
                 f'delta=Budget(saved={threshold.saved}): these '
-                f'{self.pace.max_epochs} epochs can save {most:.0%} at most; '
+                f'{course.epochs} epochs can save {most:.0%} at most; '
                 'train longer, or ask for less'
             )
 
@@ -183,15 +182,11 @@ class IESHook(SelectionHook):
         except ValueError as error:
             raise ConfigError(str(error)) from error
 
-    def epochs_needed(self) -> float:
-        """The shortest training, in epochs, in which IES can fire."""
+    @property
+    def course(self) -> Course:
+        """Which epochs may leave something out."""
         first = max(self.criterion.needed, self.begin)
-        if self.anneal == 1:
-            return math.inf
-        epochs = first + 1
-        while not may_exclude(first, epochs, self.begin, self.anneal):
-            epochs += 1
-        return epochs
+        return Course(self.pace.max_epochs, first, self.begin, self.anneal)
 
     def arguments(self) -> dict[str, Any]:
         """What the method was made with, by name."""
@@ -213,7 +208,7 @@ class IESHook(SelectionHook):
 
     def due(self, epoch: int) -> Tensor:
         """Those whose wait is over with ``epoch``."""
-        if not (self._recheck.to_the_end or self._may_exclude(epoch)):
+        if not (self._recheck.to_the_end or self.course.may_exclude(epoch)):
             return super().due(epoch)
         waits = self._waits
         return self._recheck.scored(waits.wait, waits.seen, epoch)
@@ -222,7 +217,7 @@ class IESHook(SelectionHook):
         """Learn what the threshold needs to know."""
         self._progress.take_in(losses)
         epoch = self.state.epochs + 1
-        if self._may_exclude(epoch):
+        if self.course.may_exclude(epoch):
             self._progress.measure(
                 runner, self.instances, self.state.names, epoch, self.seed
             )
@@ -233,9 +228,10 @@ class IESHook(SelectionHook):
         """The mastered instances, and what the next epoch trains."""
         able = ~self._due_for_training(epoch + 1)
         mastered, out = self.judge(history, names, epoch, able)
-        if self.dry_run and self._may_exclude(epoch):
+        may_exclude = self.course.may_exclude(epoch)
+        if self.dry_run and may_exclude:
             self._progress.spare(mastered)
-        if self.dry_run or not self._may_exclude(epoch):
+        if self.dry_run or not may_exclude:
             nobody = torch.zeros_like(mastered)
             self._waits.settle(self._recheck, nobody, epoch)
             return mastered, Selection(~nobody)
@@ -261,8 +257,8 @@ class IESHook(SelectionHook):
             names,
             instances=history.instances,
             epochs=self.pace.max_epochs,
-            epochs_able=self._epochs_able(),
-            epochs_ahead=self._epochs_ahead(epoch),
+            epochs_able=self.course.able,
+            epochs_ahead=self.course.ahead(epoch),
             excluded=self.state.excluded,
         )
         mastered, out, limits = self.criterion.judge(
@@ -274,27 +270,9 @@ class IESHook(SelectionHook):
     def _due_for_training(self, epoch: int) -> Tensor:
         """Those that ``epoch`` is to train, mastered or not; bool (N,)."""
         wait, seen = self._waits.wait, self._waits.seen
-        if not self._may_exclude(epoch):
+        if not self.course.may_exclude(epoch):
             return torch.zeros_like(wait, dtype=torch.bool)
         return self._recheck.trained(wait, seen, epoch)
-
-    def _most_saved(self) -> float:
-        """The largest share that a budget can save."""
-        return MOST_LEFT_OUT * self._epochs_able() / self.pace.max_epochs
-
-    def _may_exclude(self, epoch: int) -> bool:
-        return may_exclude(
-            epoch, self.pace.max_epochs, self.begin, self.anneal
-        )
-
-    def _epochs_able(self) -> int:
-        """How many epochs may leave something out."""
-        return self._epochs_ahead(max(self.criterion.needed, self.begin))
-
-    def _epochs_ahead(self, epoch: int) -> int:
-        """How many epochs after ``epoch`` may leave something out."""
-        later = range(epoch, int(self.pace.max_epochs))
-        return sum(self._may_exclude(earlier) for earlier in later)
 
     def method_state(self) -> dict[str, Any]:
         """What a checkpoint has to keep beside history and selection."""

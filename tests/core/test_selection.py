@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ies_mm.core import Selection, may_exclude
+from ies_mm.core import Course, Selection, may_exclude
 
 
 def allowed(max_epochs: int, begin: int = 1, anneal: float = 0.0) -> list[int]:
@@ -70,3 +70,34 @@ def test_the_annealed_epochs_are_the_last_ones_for_any_product(
     pruned = set(allowed(max_epochs, anneal=anneal))
     assert not pruned & set(whole)
     assert pruned | set(whole) | {1} == set(range(1, max_epochs + 1))
+
+
+@pytest.mark.parametrize(
+    ('first', 'anneal', 'shortest'),
+    [
+        (6, 0.0, 7),
+        (3, 0.0, 4),
+        (20, 0.0, 21),
+        (6, 0.5, 14),
+        (6, 1, float('inf')),
+    ],
+)
+def test_the_shortest_training_that_leaves_something_out(
+    first: int, anneal: float, shortest: float
+) -> None:
+    assert Course(1, first, 1, anneal).shortest == shortest
+
+
+@given(
+    epochs=st.integers(1, 40),
+    begin=st.integers(1, 12),
+    anneal=st.sampled_from([0.0, 0.1, 0.5]),
+    after=st.integers(0, 40),
+)
+def test_epochs_ahead_are_counted(
+    epochs: int, begin: int, anneal: float, after: int
+) -> None:
+    course = Course(epochs, begin, begin, anneal)
+    reduced = allowed(epochs, begin, anneal)
+    assert course.ahead(after) == sum(epoch > after for epoch in reduced)
+    assert course.able == len(reduced)

@@ -9,7 +9,6 @@ from mmengine.registry import LOOPS
 from mmengine.runner import BaseLoop
 
 from commands import TRAIN, call
-from ies_mm.engine import IESHook
 from ies_mm.engine.preflight import check_config
 from ies_mm.errors import ConfigError
 from runs import ies_config, plain_config, train
@@ -146,20 +145,6 @@ def test_too_few_epochs_are_warned_of(voc: Path, tmp_path: Path) -> None:
     log = ''.join(path.read_text() for path in tmp_path.glob('*/*.log'))
     assert 'cannot exclude anything in 1 epochs' in log
     assert 'it needs 10 or more' in log
-
-
-@pytest.mark.parametrize(
-    ('arguments', 'needed'),
-    [
-        ({}, 7),
-        ({'order': 1, 'window': 1}, 4),
-        ({'begin': 20}, 21),
-        ({'anneal': 0.5}, 14),
-        ({'anneal': 1}, float('inf')),
-    ],
-)
-def test_epochs_needed(arguments: dict, needed: float) -> None:
-    assert IESHook(0.1, **arguments).epochs_needed() == needed
 
 
 def test_the_command_gives_one_line_and_writes_nothing(
