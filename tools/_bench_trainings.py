@@ -142,7 +142,9 @@ def bench_trainings(plan: Plan) -> None:
 
 def _train(config: str, work_dir: Path) -> None:
     """One process for each, as a user starts it."""
-    path, seconds = work_dir / 'bench.py', work_dir / 'seconds.json'
+    # Beside it: MMEngine writes the whole config into it by the same name.
+    path = work_dir.with_name(f'{work_dir.name}.py')
+    seconds = work_dir / 'seconds.json'
     if seconds.exists() and path.read_text() == config:
         return
     seconds.unlink(missing_ok=True)

@@ -25,7 +25,7 @@ from runs import ies_config, plain_config, train
         ({'anneal': 1.5}, 'anneal=1.5: give a number from 0 to 1'),
         ({'refresh_interval': 0.5}, 'refresh_interval=0.5: give an integer'),
         ({'terms': 'most'}, "terms='most': give 'sum', 'all', 'any'"),
-        ({'delta': {'type': 'Budget'}}, "argument: 'saved'"),
+        ({'delta': {'type': 'Budget'}}, "needs 'saved'"),
         ({'delta': {'type': 'Bugdet'}}, "'Relative', 'NoiseFloor', 'Budget'"),
         ({'smooth': 0}, 'smooth=0: give a number above 0'),
         ({'average': 'mode'}, "average='mode': give 'mean' or 'median'"),
