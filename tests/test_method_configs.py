@@ -24,6 +24,7 @@ METHODS = {
     'random_removal': RandomRemovalHook,
     'selective_backprop': SelectiveBackpropHook,
     'dihcl': DIHCLHook,
+    'ies_spaced': IESHook,
     'ies_order0': IESHook,
     'ies_order1': IESHook,
     'ies_order3': IESHook,
@@ -74,6 +75,9 @@ def test_it_differs_from_its_twin_by_the_hook_alone(name: str) -> None:
         if method.startswith('ies_order'):
             assert hook['order'] == int(method[-1])
             assert {*hook} <= {*ies, 'order', 'delta'}
+        if method == 'ies_spaced':
+            assert hook.pop('refresh_interval')['by'] == 'training'
+            assert hook == ies
     assert config == twin
 
 

@@ -63,7 +63,7 @@ def _ours(size: int, criterion: Criterion) -> tuple[float, int]:
         waits.settle(policy, mastered, 7)
 
     kept = [*history.state_dict().values(), *waits.state_dict().values()]
-    return _median(decide, criterion.needed, 7), sum(t.nbytes for t in kept)
+    return _median(decide, criterion.needed, 21), sum(t.nbytes for t in kept)
 
 
 def _loop(size: int) -> float:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Make a small VOC data set, train it four ways, compare the runs."""
+"""Make a small VOC data set, train it five ways, compare the runs."""
 
 import argparse
 import os
@@ -20,12 +20,13 @@ WORK = Path('work_dirs', 'demo')
 NAME = 'faster_rcnn_r18_demo.py'
 PLAIN = Path('configs', NAME)
 IES = Path('configs', f'ies_{NAME}')
+SPACED = Path('configs', 'methods', f'ies_spaced_{NAME}')
 INFOBATCH = Path('configs', 'methods', f'infobatch_{NAME}')
 RANDOM = Path('configs', 'methods', f'random_removal_{NAME}')
 
 
 def main() -> None:
-    """Data, four trainings, the table and the page."""
+    """Data, five trainings, the table and the page."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument('--seed', type=int, default=0, help='of the runs')
     arguments.add_argument(
@@ -40,9 +41,10 @@ def main() -> None:
     make_data(args.images)
     plain = train('plain', PLAIN, seed)
     ies = train('ies', IES, seed)
+    spaced = train('spaced', SPACED, seed)
     infobatch = train('infobatch', INFOBATCH, seed)
     random = train('random', RANDOM, seed)
-    runs = (plain, ies, infobatch, random)
+    runs = (plain, ies, spaced, infobatch, random)
     print(f'\n{table(compare(runs, WORK / "compare"))}\n')
     print(f'The page with pictures: {WORK}/compare/compare.html')
     print('What this shows and what it cannot show: docs/demo.md')

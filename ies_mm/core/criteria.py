@@ -10,8 +10,8 @@ from ies_mm.core.arguments import check_integer, check_number
 from ies_mm.core.history import LossHistory
 from ies_mm.core.thresholds import Progress, Threshold, build_threshold
 
-CHUNK = 1 << 17
-"""Instances judged at once: bounds the float64 scratch memory."""
+CHUNK = 1 << 15
+"""Instances judged at once: their float64 scratch memory fits a cache."""
 
 
 def difference(values: Tensor, order: int) -> Tensor:
@@ -204,7 +204,10 @@ class Criterion:
 
     def judged(self, values: Tensor, names: Sequence[str]) -> Tensor:
         """Losses of the columns that are judged, float64 (..., C)."""
-        judged = values[..., self.columns(names)].double()
+        if isinstance(self.terms, str):
+            judged = values.double()
+        else:
+            judged = values[..., self.columns(names)].double()
         if self.terms in ('all', 'any'):
             return judged
         if isinstance(self.terms, Mapping):
