@@ -34,7 +34,7 @@ def main() -> None:
     args = arguments.parse_args()
     with one_line_errors(NAME):
         print(_compared(args.work_dirs, args.out, args.metric))
-    print(f'\nwritten to {args.out}: compare.html, compare.json, curves.png')
+    print(f'\nwritten to {args.out}: compare.html, compare.json and pictures')
 
 
 def _compared(work_dirs: list[Path], out: Path, metric: str | None) -> str:

@@ -148,11 +148,25 @@ def _tags(group: Group, alike: Sequence[Group]) -> list[str]:
 
 
 def _all_tags(group: Group, alike: Sequence[Group]) -> list[str]:
-    tags = [
-        f'{key.rpartition(".")[2]}={_short(group.settings.get(key, "-"))}'
-        for key in _differing(alike)
-    ]
+    tags = [_tag(group, key, alike) for key in _differing(alike)]
     return list(dict.fromkeys(tags))
+
+
+def _tag(group: Group, key: str, alike: Sequence[Group]) -> str:
+    """A setting; the whole argument of a hook that is a dict in some alone."""
+    everywhere = all(key in g.settings for g in alike)
+    if everywhere or not key.startswith('default_hooks.'):
+        value = _short(group.settings.get(key, '-'))
+        return f'{key.rpartition(".")[2]}={value}'
+    argument = '.'.join(key.split('.')[:3])
+    inner = {
+        name.removeprefix(argument): value
+        for name, value in group.settings.items()
+        if _is_part_of(name, (argument,))
+    }
+    kind = [inner.pop('.type')] if '.type' in inner else []
+    values = map(str, [*kind, *inner.values()])
+    return f'{argument.rpartition(".")[2]}={" ".join(values) or "-"}'
 
 
 def _run_tag(group: Group, alike: Sequence[Group]) -> str:

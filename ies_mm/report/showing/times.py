@@ -55,6 +55,10 @@ def draw_times(comparison: Comparison) -> bytes | None:
             axes.set_visible(False)
         for axes, group in zip(grid.flat, groups, strict=False):
             _draw(axes, group, _plain_epoch(comparison))
+        for axes in grid.flat[len(groups) - columns : len(groups)]:
+            # Nothing is drawn below these.
+            axes.tick_params(labelbottom=True)
+            axes.set_xlabel('epoch')
         add_legend(figure, columns=min(columns, 2))
         return as_png(figure, dpi=160)
 

@@ -71,6 +71,22 @@ def test_settings_that_differ_are_in_the_label(tmp_path: Path) -> None:
     assert [group.label for group in groups] == labels
 
 
+def test_an_argument_that_is_a_dict_in_some_is_named_whole(
+    tmp_path: Path,
+) -> None:
+    spaced = {'type': 'Spaced', 'cap': 8, 'by': 'training'}
+    groups = groups_of(
+        ies_run(tmp_path / 'a'),
+        ies_run(tmp_path / 'b', hook={'refresh_interval': 5}),
+        ies_run(tmp_path / 'c', hook={'refresh_interval': spaced}),
+    )
+    assert [group.label for group in groups] == [
+        'IES refresh_interval=-',
+        'IES refresh_interval=5',
+        'IES refresh_interval=Spaced 8 training',
+    ]
+
+
 def test_settings_of_the_method_come_first(tmp_path: Path) -> None:
     groups = groups_of(
         configured(tmp_path / 'a', config_of(0, {'delta': 1}, auto='x')),
