@@ -4,6 +4,8 @@ import time
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ies_mm.core import Criterion, LossHistory
 
@@ -16,6 +18,28 @@ def test_rows_move_up_only_where_observed() -> None:
     assert history.values[1, 2, 0] == 2
     assert history.values[:, 1].isnan().all()
     assert history.count.tolist() == [2, 0, 1]
+
+
+@given(
+    epochs=st.lists(
+        st.sets(st.integers(0, 4)).map(sorted), min_size=1, max_size=8
+    )
+)
+def test_it_is_a_list_of_each_instance_cut_at_the_front(
+    epochs: list[list[int]],
+) -> None:
+    """However many are observed at once, few, most or all."""
+    history = LossHistory(instances=5, terms=1, depth=3)
+    lists: list[list[float]] = [[] for _ in range(5)]
+    for epoch, ids in enumerate(epochs):
+        losses = torch.tensor([[10.0 * epoch + i] for i in ids])
+        history.observe(torch.tensor(ids).long(), losses.reshape(-1, 1))
+        for i in ids:
+            lists[i].append(10.0 * epoch + i)
+    for i, expected in enumerate(lists):
+        kept = history.values[:, i, 0]
+        assert kept[~kept.isnan()].tolist() == expected[-3:]
+    assert history.count.tolist() == [len(seen) for seen in lists]
 
 
 def test_refuses_an_instance_twice_and_wrong_shapes() -> None:
