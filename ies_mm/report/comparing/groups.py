@@ -164,9 +164,10 @@ def _tag(group: Group, key: str, alike: Sequence[Group]) -> str:
         for name, value in group.settings.items()
         if _is_part_of(name, (argument,))
     }
-    kind = [inner.pop('.type')] if '.type' in inner else []
-    values = map(str, [*kind, *inner.values()])
-    return f'{argument.rpartition(".")[2]}={" ".join(values) or "-"}'
+    if '.type' in inner:
+        return ' '.join(map(str, [inner.pop('.type'), *inner.values()]))
+    values = ' '.join(map(str, inner.values()))
+    return f'{argument.rpartition(".")[2]}={values or "-"}'
 
 
 def _run_tag(group: Group, alike: Sequence[Group]) -> str:

@@ -10,7 +10,7 @@ HEADINGS = (
     'method', 'runs', 'best', 'last', 'saved', 'forward only',
     'training', 'refresh', 'decision', 'total', 'speed up', 'of limit',
 )  # fmt: skip
-LABEL_WIDTH = 24
+LABEL_WIDTH = 18
 NOTE_WIDTH = 100
 UNKNOWN = '-'
 

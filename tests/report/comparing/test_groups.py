@@ -83,7 +83,7 @@ def test_an_argument_that_is_a_dict_in_some_is_named_whole(
     assert [group.label for group in groups] == [
         'IES refresh_interval=-',
         'IES refresh_interval=5',
-        'IES refresh_interval=Spaced 8 training',
+        'IES Spaced 8 training',
     ]
 
 
