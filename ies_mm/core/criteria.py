@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ies_mm.core.arguments import check_integer, check_number
 from ies_mm.core.history import LossHistory
+from ies_mm.core.threads import one_thread
 from ies_mm.core.thresholds import Progress, Threshold, build_threshold
 
 CHUNK = 1 << 15
@@ -50,7 +51,7 @@ def flatness(
         return magnitudes.median(dim=0).values
     total = magnitudes[0]
     for magnitude in magnitudes[1:]:
-        total = total + magnitude
+        total += magnitude
     return total / window
 
 
@@ -134,6 +135,7 @@ class Criterion:
         """
         return self.judge(history, names, progress)[0]
 
+    @one_thread()
     def judge(
         self,
         history: LossHistory,
@@ -162,14 +164,15 @@ class Criterion:
             progress = Progress(torch.zeros(width, dtype=torch.double))
         scale = self.threshold.scale(progress)
         scores = self._scores(history, names, scale)
-        if able is None:
-            able = torch.ones_like(history.count, dtype=torch.bool)
-        level = self.threshold.level(scores[able], progress)
+        level = torch.inf
+        if able is not None:
+            level = self.threshold.level(scores[able], progress)
         if level == torch.inf:
-            able = torch.ones_like(able)
+            able = None
             level = self.threshold.level(scores, progress)
         mastered = scores < level
-        return mastered, mastered & able, level * scale
+        out = mastered if able is None else mastered & able
+        return mastered, out, level * scale
 
     def flatness(self, values: Tensor, names: Sequence[str]) -> Tensor:
         r""":math:`m_i` of the columns that are judged.
@@ -200,6 +203,8 @@ class Criterion:
             ``terms='all'``, the flattest with ``'any'``.
         """
         flat = self.flatness(values, names) / scale
+        if flat.shape[1] == 1:
+            return flat[:, 0]
         return flat.amin(dim=1) if self.terms == 'any' else flat.amax(dim=1)
 
     def judged(self, values: Tensor, names: Sequence[str]) -> Tensor:
@@ -212,6 +217,8 @@ class Criterion:
             return judged
         if isinstance(self.terms, Mapping):
             judged = judged * judged.new_tensor(list(self.terms.values()))
+        if judged.shape[-1] == 1:
+            return judged
         return judged.sum(dim=-1, keepdim=True)
 
     def width(self, names: Sequence[str]) -> int:
@@ -234,13 +241,11 @@ class Criterion:
         self, history: LossHistory, names: Sequence[str], scale: Tensor
     ) -> Tensor:
         """Flatness in units of the scale, (N,); NaN where it is too early."""
-        parts = [
-            self.score(values, names, scale)
-            for values in history.values.split(CHUNK, dim=1)
-        ]
-        return torch.cat(parts).masked_fill(
-            history.count < self.needed, torch.nan
-        )
+        scores = torch.empty(history.instances, dtype=torch.double)
+        chunks = history.values.split(CHUNK, dim=1)
+        for chunk, into in zip(chunks, scores.split(CHUNK), strict=True):
+            into.copy_(self.score(chunk, names, scale))
+        return scores.masked_fill_(history.count < self.needed, torch.nan)
 
 
 def _check_terms(terms: object) -> None:

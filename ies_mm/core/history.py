@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from ies_mm.core.threads import one_thread
+
 
 class LossHistory:
     """The last ``depth`` observations of every instance and term.
@@ -41,6 +43,7 @@ class LossHistory:
         """Number of terms T."""
         return self.values.shape[2]
 
+    @one_thread()
     def observe(self, ids: Tensor, losses: Tensor) -> None:
         """Append one observation to each of some instances.
 
@@ -61,26 +64,26 @@ class LossHistory:
                 f'losses has shape {tuple(losses.shape)}, expected '
                 f'({len(ids)}, {self.terms})'
             )
-        if len(ids) and torch.bincount(ids).max() > 1:
+        times = torch.bincount(ids, minlength=self.instances).int()
+        if times.max() > 1:
             raise ValueError('ids holds an instance twice')
         finite = torch.isfinite(losses).all(dim=1, keepdim=True)
         newest = torch.where(finite, losses.float(), torch.nan)
-        self._age(ids)
-        self.values[-1, ids] = newest
-        self.count[ids] += 1
+        self._age(ids, times == 0)
+        self.values[-1].index_copy_(0, ids, newest)
+        self.count += times
 
-    def _age(self, ids: Tensor) -> None:
-        """Make room for one more observation of some instances."""
+    def _age(self, ids: Tensor, others: Tensor) -> None:
+        """Make room for one more observation of some, not of the others."""
+        ages = range(self.depth - 1)
         if 2 * len(ids) < self.instances:
-            for age in range(self.depth - 1):
+            for age in ages:
                 self.values[age, ids] = self.values[age + 1, ids]
             return
         # Moving all rows, and the few others back, is several times as fast.
-        others = torch.ones(self.instances, dtype=torch.bool)
-        others[ids] = False
-        others = torch.nonzero(others).flatten()
         unmoved = self.values[:, others]
-        self.values[:-1] = self.values[1:].clone()
+        for age in ages:
+            self.values[age] = self.values[age + 1]
         self.values[:, others] = unmoved
 
     def state_dict(self) -> dict[str, Tensor]:

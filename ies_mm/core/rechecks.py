@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ies_mm.core.arguments import build_of_type, check_integer
+from ies_mm.core.threads import one_thread
 
 
 class Recheck(ABC):
@@ -113,6 +114,7 @@ class Waits:
         self.wait = torch.zeros(instances, dtype=torch.int32)
         self.seen = torch.zeros(instances, dtype=torch.int32)
 
+    @one_thread()
     def observe(self, ids: Tensor, epoch: int) -> None:
         """Note what was observed in ``epoch``.
 
@@ -120,8 +122,9 @@ class Waits:
             ids (Tensor): int64 (M,), instances.
             epoch (int): From 1.
         """
-        self.seen[ids] = epoch
+        self.seen.index_fill_(0, ids, epoch)
 
+    @one_thread()
     def settle(self, policy: Recheck, chosen: Tensor, epoch: int) -> None:
         """Set the waits after the decision that follows ``epoch``.
 
