@@ -21,9 +21,9 @@ Adapter = Callable[
 
 _ADAPTERS: dict[type, tuple[Adapter, tuple[str, ...]]] = {}
 _FAMILIES = {
-    'mmdet': 'ies_mm.losses.detection',
-    'mmseg': 'ies_mm.losses.segmentation',
-    'mmpretrain': 'ies_mm.losses.classification',
+    'mmdet': ('dense', 'roi', 'rpn'),
+    'mmseg': ('segmentation',),
+    'mmpretrain': ('classification',),
 }
 
 
@@ -222,10 +222,11 @@ def _completeness(
 def _heads_with_adapters(
     model: nn.Module,
 ) -> list[tuple[str, nn.Module, Adapter]]:
-    for package, adapters in _FAMILIES.items():
+    for package, modules in _FAMILIES.items():
         # A model of a library can only exist where the library is loaded.
         if package in sys.modules:
-            importlib.import_module(adapters)
+            for module in modules:
+                importlib.import_module(f'ies_mm.losses.{module}')
     heads = [
         (name, head)
         for name, head in _children(model)

@@ -6,13 +6,32 @@ module again without reduction gives the same rows' losses; adding them up
 image by image is all that is left to do.
 """
 
+from collections import defaultdict
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from ies_mm.errors import UnsupportedModelError
 from ies_mm.losses.calls import LossCall, per_image
+
+Calls = dict[str, list[LossCall]]
+"""Name of a loss module -> its calls, in order."""
+
+
+def by_name(noted: list[LossCall]) -> Calls:
+    """Calls by the name of their module; none where it was not called."""
+    calls: Calls = defaultdict(list)
+    for call in noted:
+        calls[call.name].append(call)
+    return calls
+
+
+def counts(numbers: list[Any], calls: Calls) -> Tensor:
+    """float32 (N,) on the device of the outputs."""
+    device = next(c[0].args[0].device for c in calls.values() if c)
+    return torch.tensor(numbers, dtype=torch.float32, device=device)
 
 
 def row_losses(

@@ -1,0 +1,81 @@
+"""A loss function asked again for every image of its batch.
+
+Right for any loss function whose arguments can be taken apart image by image:
+it is called as always, and then once more for every image on the slices of
+the same outputs, from the state and with the random draws that it had. What
+the image alone is divided by, the function itself says.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ies_mm.losses.base import Note, Wanted
+from ies_mm.losses.draws import draws_again, noted_draws
+from ies_mm.losses.patching import override
+from ies_mm.losses.portions import Call, Slices, share_of_images
+from ies_mm.losses.state import snapshot, state_of
+
+Terms = dict[str, Tensor]
+
+
+@contextmanager
+def asked_by_image(
+    owner: nn.Module,
+    method: str,
+    slices: Slices,
+    read: Callable[[Any], Terms],
+    want: Wanted,
+    note: Note,
+) -> Iterator[None]:
+    """Note per-image losses whenever ``owner.method`` computes its losses.
+
+    Args:
+        owner (nn.Module): Whose method it is; its state is given back.
+        method (str): Name of the loss function.
+        slices (callable): The arguments of a call -> those of every image
+            alone.
+        read (callable): What the function returned -> the scalar loss of each
+            term, under the model's name of it.
+        want (Wanted): What is asked for.
+        note (callable): See
+            :meth:`~ies_mm.losses.base.CapturedLosses.note`.
+    """
+
+    def loss(original: Callable, *args: Any, **kwargs: Any) -> Any:
+        call: Call = (args, kwargs)
+        # Before the call, which may write into its arguments.
+        parts = slices(call)
+        before = snapshot(owner)
+        with noted_draws() as draws:
+            result = original(*args, **kwargs)
+        alone: list[Terms] = []
+        with torch.set_grad_enabled(want.shares and torch.is_grad_enabled()):
+            for own_args, own_kwargs in parts:
+                with state_of(before), draws_again(draws):
+                    alone.append(read(original(*own_args, **own_kwargs)))
+        for term, value in read(result).items():
+            losses = _of_images(alone, term, value)
+            shares = None
+            if want.shares:
+                shares = share_of_images(value, losses, call, slices, parts)
+            note(term, losses.detach().float(), shares)
+        return result
+
+    with override(owner, method, loss):
+        yield
+
+
+def scalar(value: Tensor | list[Tensor]) -> Tensor:
+    """A term as MMEngine's ``parse_losses`` adds it up."""
+    levels = [value] if isinstance(value, Tensor) else value
+    return torch.stack([level.mean() for level in levels]).sum()
+
+
+def _of_images(alone: list[Terms], term: str, like: Tensor) -> Tensor:
+    """(N,) of a term; zero for an image that does not have it."""
+    nothing = torch.zeros_like(like)
+    return torch.stack([terms.get(term, nothing) for terms in alone])

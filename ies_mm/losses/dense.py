@@ -1,0 +1,157 @@
+"""Per-image losses of mmdet's dense, query and mask heads.
+
+One adapter for all: ``loss_by_feat`` is asked again for every image. It takes
+the outputs, batch first (or layers first, then the batch), and lists with one
+entry an image; it assigns, samples and counts image by image, so that the
+losses of an image alone are what it returns for that image.
+"""
+
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from mmdet.models import dense_heads as heads
+from mmdet.models.seg_heads.panoptic_fusion_heads import (
+    BasePanopticFusionHead,
+)
+
+from ies_mm.losses.base import Note, Wanted, register_adapter
+from ies_mm.losses.by_image import Terms, asked_by_image, scalar
+from ies_mm.losses.portions import Call, Slices
+from ies_mm.losses.slicing import entry_of, image_of
+
+_BY_IMAGE = ('positive_infos',)
+"""Arguments with one entry an image, beside those called ``batch_...``."""
+
+_LAYERS_FIRST = (
+    'all_layers_cls_scores',
+    'all_layers_bbox_preds',
+    'all_cls_scores',
+    'all_mask_preds',
+)
+"""Outputs of several decoder layers: (layers, N, ...)."""
+
+
+@register_adapter(
+    heads.AnchorHead,
+    heads.ATSSHead,
+    heads.AutoAssignHead,
+    heads.CenterNetHead,
+    heads.CenterNetUpdateHead,
+    heads.CentripetalHead,
+    heads.CondInstBboxHead,
+    heads.CornerHead,
+    heads.DDODHead,
+    heads.DeformableDETRHead,
+    heads.DETRHead,
+    heads.DINOHead,
+    heads.FCOSHead,
+    heads.FoveaHead,
+    heads.FreeAnchorRetinaHead,
+    heads.FSAFHead,
+    heads.GARPNHead,
+    heads.GFLHead,
+    heads.GuidedAnchorHead,
+    heads.MaskFormerHead,
+    heads.PAAHead,
+    heads.RepPointsHead,
+    heads.RTMDetHead,
+    heads.RTMDetInsHead,
+    heads.SABLRetinaHead,
+    heads.SSDHead,
+    heads.TOODHead,
+    heads.VFNetHead,
+    heads.YOLACTHead,
+    heads.YOLOFHead,
+    heads.YOLOV3Head,
+    heads.YOLOXHead,
+    heads.SOLOHead,
+    heads.DecoupledSOLOHead,
+    heads.SOLOV2Head,
+    relies_on=('loss_by_feat',),
+)
+@contextmanager
+def dense_head(
+    name: str, head: Any, want: Wanted, note: Note
+) -> Iterator[None]:
+    """Adapter for heads with a ``loss_by_feat``, which it wraps."""
+    slices = slices_of(head.loss_by_feat)
+
+    def read(losses: dict[str, Any]) -> Terms:
+        return {
+            _named(name, term): scalar(value)
+            for term, value in losses.items()
+            if 'loss' in term
+        }
+
+    with asked_by_image(head, 'loss_by_feat', slices, read, want, note):
+        yield
+
+
+@register_adapter(
+    heads.BoxInstMaskHead,
+    heads.CondInstMaskHead,
+    heads.YOLACTProtonet,
+    relies_on=('loss_by_feat',),
+)
+@contextmanager
+def instance_mask_head(
+    name: str, head: Any, want: Wanted, note: Note
+) -> Iterator[None]:
+    """Adapter for mask heads whose masks stand in a list, by image."""
+    slices = slices_of(head.loss_by_feat, ('mask_preds',))
+
+    def read(losses: dict[str, Any]) -> Terms:
+        return {term: scalar(value) for term, value in losses.items()}
+
+    with asked_by_image(head, 'loss_by_feat', slices, read, want, note):
+        yield
+
+
+@register_adapter(BasePanopticFusionHead, heads.EmbeddingRPNHead)
+@contextmanager
+def head_without_loss(
+    name: str, head: Any, want: Wanted, note: Note
+) -> Iterator[None]:
+    """Adapter for heads that only put predictions together, or start them."""
+    yield
+
+
+def slices_of(
+    loss_by_feat: Callable, by_image: tuple[str, ...] = ()
+) -> Slices:
+    """How the arguments of a ``loss_by_feat`` are taken apart.
+
+    Args:
+        loss_by_feat (callable): Its signature tells outputs from lists.
+        by_image (tuple of str): Arguments that are lists with one entry an
+            image, beside ``positive_infos`` and those called ``batch_...``.
+    """
+    signature = inspect.signature(loss_by_feat)
+    lists = _BY_IMAGE + by_image
+
+    def slices(call: Call) -> list[Call]:
+        bound = signature.bind(*call[0], **call[1])
+        given = dict(bound.arguments)
+        given |= given.pop('kwargs', {})
+        images = len(given['batch_img_metas'])
+
+        def own(name: str, value: Any, image: int) -> Any:
+            if name.startswith('batch_') or name in lists:
+                return entry_of(value, image)
+            return image_of(value, image, images, name in _LAYERS_FIRST)
+
+        return [
+            ((), {name: own(name, value, i) for name, value in given.items()})
+            for i in range(images)
+        ]
+
+    return slices
+
+
+def _named(head: str, term: str) -> str:
+    """The name that a two-stage detector gives to its RPN's terms."""
+    if head == 'rpn_head' and 'rpn' not in term:
+        return f'rpn_{term}'
+    return term

@@ -1,0 +1,127 @@
+"""Random numbers of a loss, drawn once for the batch and again for an image.
+
+Some losses draw: anchors of a sample, points of a mask. An image alone is to
+have what was drawn for it in the batch, and the training's random numbers
+are not to be touched. So the draws of the batch are noted, and handed out
+again to the images, one after the other.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+from ies_mm.errors import UnsupportedModelError
+
+_DRAWING = (
+    torch.rand,
+    torch.rand_like,
+    torch.randint,
+    torch.randint_like,
+    torch.randn,
+    torch.randn_like,
+    torch.randperm,
+)
+
+
+@dataclass
+class Draw:
+    """One draw of a batch.
+
+    Attributes:
+        function (callable): Of torch.
+        values (Tensor): What it gave, rows first.
+        used (int): Rows that went to images already.
+    """
+
+    function: Callable
+    values: Tensor
+    used: int = 0
+
+    def take(self, function: Callable, wanted: Tensor) -> Tensor | None:
+        """Rows not used yet that are as wanted, or None."""
+        rows = len(wanted)
+        whole = function is torch.randperm and rows != len(self.values)
+        if (
+            function is not self.function
+            or whole
+            or wanted.shape[1:] != self.values.shape[1:]
+            or self.used + rows > len(self.values)
+        ):
+            return None
+        self.used += rows
+        return self.values[self.used - rows : self.used]
+
+
+@contextmanager
+def noted_draws() -> Iterator[list[Draw]]:
+    """Note what torch draws while the context is open.
+
+    Yields:
+        list of Draw: In order.
+    """
+    draws: list[Draw] = []
+
+    def note(function: Callable, values: Tensor) -> Tensor:
+        draws.append(Draw(function, values.clone()))
+        return values
+
+    with _Draws(note):
+        yield draws
+
+
+@contextmanager
+def draws_again(draws: list[Draw]) -> Iterator[None]:
+    """Give an image what was drawn for it, instead of drawing.
+
+    The rows of a draw belong to the images in their order, be they rows of
+    one draw or draws of their own. To be opened once for every image, in
+    order. The random state is what it was afterwards.
+
+    Args:
+        draws (list of Draw): Of the batch.
+
+    Raises:
+        UnsupportedModelError: Something is drawn that the batch did not draw.
+    """
+    place = 0
+
+    def replay(function: Callable, values: Tensor) -> Tensor:
+        nonlocal place
+        for number, draw in enumerate(draws[place:], place):
+            taken = draw.take(function, values)
+            if taken is not None:
+                place = number
+                return taken
+        raise UnsupportedModelError(
+            'an image alone draws other random numbers than the batch '
+            f'({function.__name__} of shape {tuple(values.shape)}), so there '
+            'are no per-image losses'
+        )
+
+    devices = range(torch.cuda.device_count())
+    with torch.random.fork_rng(devices=devices), _Draws(replay):
+        yield
+
+
+class _Draws(TorchFunctionMode):
+    """Hands over what is drawn."""
+
+    def __init__(self, then: Callable[[Callable, Tensor], Tensor]) -> None:
+        super().__init__()
+        self.then = then
+
+    def __torch_function__(
+        self,
+        func: Callable,
+        types: Any,
+        args: tuple = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        """Call ``func``, and ``then`` with what it drew."""
+        values = func(*args, **(kwargs or {}))
+        return self.then(func, values) if func in _DRAWING else values

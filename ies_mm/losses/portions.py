@@ -1,0 +1,108 @@
+"""Shares of a batch loss, from the losses of the images alone.
+
+In the batch an image's loss is divided by what was counted in the batch. That
+changes it by a factor r: share = r * loss. The gradients with respect to the
+image's outputs differ by the same factor, so
+
+    r = <g, h> / <h, h>,  g of the batch's loss, h of the image's alone.
+
+Where an image's loss has no gradient by its outputs (nothing to learn, or a
+loss of parameters alone), what the others leave of the batch loss goes to
+such images in proportion to their losses.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+Call = tuple[tuple, dict[str, Any]]
+Slices = Callable[[Call], list[Call]]
+
+
+def share_of_images(
+    batch: Tensor,
+    alone: Tensor,
+    call: Call,
+    slices: Slices,
+    parts: list[Call],
+) -> Tensor:
+    """The images' parts of a batch loss.
+
+    Args:
+        batch (Tensor): The loss of the batch, a scalar.
+        alone (Tensor): (N,), of each image alone, with gradient.
+        call (tuple): Arguments that ``batch`` was computed from.
+        slices (callable): Arguments -> those of every image.
+        parts (list): Those that ``alone`` was computed from.
+
+    Returns:
+        Tensor: (N,), adding up to ``batch``, with gradient.
+    """
+    gradients = slices(_gradients_of(batch, call))
+    own = [
+        _products(loss, part, gradient)
+        for loss, part, gradient in zip(alone, parts, gradients, strict=True)
+    ]
+    dots, squares = torch.stack(own).unbind(dim=1)
+    known = squares > 0
+    ratio = (dots / squares.where(known, 1)).to(alone)
+    values = alone.detach()
+    left = batch.detach() - (ratio * values)[known].sum()
+    unknown = values[~known].sum()
+    rest = left / unknown.where(unknown != 0, 1)
+    return torch.where(known, ratio, rest) * alone
+
+
+def _gradients_of(loss: Tensor, call: Call) -> Call:
+    """The same arguments, with gradients in the place of what has one."""
+    tensors = [tensor for tensor in _tensors(call) if tensor.requires_grad]
+    gradients = _gradients(loss, tensors)
+    found = {id(t): g for t, g in zip(tensors, gradients, strict=True)}
+    return _mapped(call, lambda tensor: found.get(id(tensor), tensor))
+
+
+def _products(loss: Tensor, part: Call, gradient: Call) -> Tensor:
+    """<g, h> and <h, h> of one image, float64 (2,)."""
+    pairs = zip(_tensors(part), _tensors(gradient), strict=True)
+    theirs = [(own, g) for own, g in pairs if own.requires_grad]
+    own = _gradients(loss, [tensor for tensor, _ in theirs])
+    total = torch.zeros(2, dtype=torch.double, device=loss.device)
+    for h, (_, g) in zip(own, theirs, strict=True):
+        h, g = h.double(), g.double()
+        total += torch.stack([(g * h).sum(), (h * h).sum()])
+    return total
+
+
+def _gradients(loss: Tensor, tensors: list[Tensor]) -> list[Tensor]:
+    if not tensors or not loss.requires_grad:
+        return [torch.zeros_like(tensor) for tensor in tensors]
+    gradients = torch.autograd.grad(
+        loss, tensors, retain_graph=True, allow_unused=True
+    )
+    pairs = zip(gradients, tensors, strict=True)
+    return [torch.zeros_like(t) if g is None else g for g, t in pairs]
+
+
+def _tensors(value: Any) -> list[Tensor]:
+    """The tensors in nested arguments, in order."""
+    found: list[Tensor] = []
+
+    def note(tensor: Tensor) -> Tensor:
+        found.append(tensor)
+        return tensor
+
+    _mapped(value, note)
+    return found
+
+
+def _mapped(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
+    """Nested arguments with their tensors changed."""
+    if isinstance(value, Tensor):
+        return change(value)
+    if isinstance(value, dict):
+        return {key: _mapped(part, change) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_mapped(part, change) for part in value)
+    return value
