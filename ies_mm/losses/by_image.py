@@ -7,17 +7,17 @@ the image alone is divided by, the function itself says.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ies_mm.losses.base import Note, Wanted
-from ies_mm.losses.draws import draws_again, noted_draws
+from ies_mm.losses.draws import Draw, draws_again, noted_draws
 from ies_mm.losses.patching import override
 from ies_mm.losses.portions import Call, Slices, share_of_images
-from ies_mm.losses.state import snapshot, state_of
+from ies_mm.losses.state import State, snapshot, state_of
 
 Terms = dict[str, Tensor]
 
@@ -30,6 +30,7 @@ def asked_by_image(
     read: Callable[[Any], Terms],
     want: Wanted,
     note: Note,
+    kept: str = '',
 ) -> Iterator[None]:
     """Note per-image losses whenever ``owner.method`` computes its losses.
 
@@ -43,6 +44,9 @@ def asked_by_image(
         want (Wanted): What is asked for.
         note (callable): See
             :meth:`~ies_mm.losses.base.CapturedLosses.note`.
+        kept (str): A method of the owner that gives an image what it gave the
+            batch: factors that follow from the whole training so far.
+            Defaults to '', there is none.
     """
 
     def loss(original: Callable, *args: Any, **kwargs: Any) -> Any:
@@ -50,13 +54,15 @@ def asked_by_image(
         # Before the call, which may write into its arguments.
         parts = slices(call)
         before = snapshot(owner)
-        with noted_draws() as draws:
-            result = original(*args, **kwargs)
-        alone: list[Terms] = []
-        with torch.set_grad_enabled(want.shares and torch.is_grad_enabled()):
-            for own_args, own_kwargs in parts:
-                with state_of(before), draws_again(draws):
-                    alone.append(read(original(*own_args, **own_kwargs)))
+        with _once(owner, kept):
+            with noted_draws() as draws:
+                result = original(*args, **kwargs)
+            grad = want.shares and torch.is_grad_enabled()
+            with torch.set_grad_enabled(grad):
+                alone = [
+                    read(_again(original, part, before, draws))
+                    for part in parts
+                ]
         for term, value in read(result).items():
             losses = _of_images(alone, term, value)
             shares = None
@@ -73,6 +79,29 @@ def scalar(value: Tensor | list[Tensor]) -> Tensor:
     """A term as MMEngine's ``parse_losses`` adds it up."""
     levels = [value] if isinstance(value, Tensor) else value
     return torch.stack([level.mean() for level in levels]).sum()
+
+
+def _again(
+    original: Callable, part: Call, before: State, draws: list[Draw]
+) -> Any:
+    """Ask as the batch was asked, but of one image."""
+    args, kwargs = part
+    with state_of(before), draws_again(draws):
+        return original(*args, **kwargs)
+
+
+@contextmanager
+def _once(owner: nn.Module, method: str) -> Iterator[None]:
+    """Have a method return always what it returns first."""
+    results: list[Any] = []
+
+    def once(original: Callable, *args: Any, **kwargs: Any) -> Any:
+        if not results:
+            results.append(original(*args, **kwargs))
+        return results[0]
+
+    with override(owner, method, once) if method else nullcontext():
+        yield
 
 
 def _of_images(alone: list[Terms], term: str, like: Tensor) -> Tensor:

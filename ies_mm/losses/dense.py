@@ -12,10 +12,13 @@ from contextlib import contextmanager
 from typing import Any
 
 from mmdet.models import dense_heads as heads
+from mmdet.models.losses import GHMC, GHMR
 from mmdet.models.seg_heads.panoptic_fusion_heads import (
     BasePanopticFusionHead,
 )
+from torch import nn
 
+from ies_mm.errors import UnsupportedModelError
 from ies_mm.losses.base import Note, Wanted, register_adapter
 from ies_mm.losses.by_image import Terms, asked_by_image, scalar
 from ies_mm.losses.portions import Call, Slices
@@ -76,7 +79,10 @@ def dense_head(
     name: str, head: Any, want: Wanted, note: Note
 ) -> Iterator[None]:
     """Adapter for heads with a ``loss_by_feat``, which it wraps."""
+    _check_losses(name, head)
     slices = slices_of(head.loss_by_feat)
+    # DDOD weighs levels by the positives that the training has had so far.
+    kept = 'calc_reweight_factor' if isinstance(head, heads.DDODHead) else ''
 
     def read(losses: dict[str, Any]) -> Terms:
         return {
@@ -85,7 +91,7 @@ def dense_head(
             if 'loss' in term
         }
 
-    with asked_by_image(head, 'loss_by_feat', slices, read, want, note):
+    with asked_by_image(head, 'loss_by_feat', slices, read, want, note, kept):
         yield
 
 
@@ -148,6 +154,21 @@ def slices_of(
         ]
 
     return slices
+
+
+def _check_losses(name: str, head: nn.Module) -> None:
+    """Refuse losses that weigh images by each other.
+
+    Raises:
+        UnsupportedModelError: Names the loss.
+    """
+    for child, module in head.named_modules():
+        if isinstance(module, GHMC | GHMR):
+            raise UnsupportedModelError(
+                f'{name}.{child}={type(module).__name__} weighs every anchor '
+                'by how many of the batch have a gradient like it, so an '
+                'image has no loss of its own; use FocalLoss or SmoothL1Loss'
+            )
 
 
 def _named(head: str, term: str) -> str:
