@@ -55,13 +55,13 @@ def asked_by_image(
         parts = slices(call)
         before = snapshot(owner)
         with _once(owner, kept):
-            with noted_draws() as draws:
+            with noted_draws(owner, len(parts)) as draws:
                 result = original(*args, **kwargs)
             grad = want.shares and torch.is_grad_enabled()
             with torch.set_grad_enabled(grad):
                 alone = [
-                    read(_again(original, part, before, draws))
-                    for part in parts
+                    read(_again(original, part, before, draws, image))
+                    for image, part in enumerate(parts)
                 ]
         for term, value in read(result).items():
             losses = _of_images(alone, term, value)
@@ -82,11 +82,15 @@ def scalar(value: Tensor | list[Tensor]) -> Tensor:
 
 
 def _again(
-    original: Callable, part: Call, before: State, draws: list[Draw]
+    original: Callable,
+    part: Call,
+    before: State,
+    draws: list[Draw],
+    image: int,
 ) -> Any:
     """Ask as the batch was asked, but of one image."""
     args, kwargs = part
-    with state_of(before), draws_again(draws):
+    with state_of(before), draws_again(draws, image):
         return original(*args, **kwargs)
 
 

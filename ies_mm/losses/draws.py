@@ -7,7 +7,7 @@ again to the images, one after the other.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from ies_mm.errors import UnsupportedModelError
+from ies_mm.losses.patching import override
 
 _DRAWING = (
     torch.rand,
@@ -35,11 +36,14 @@ class Draw:
     Attributes:
         function (callable): Of torch.
         values (Tensor): What it gave, rows first.
+        image (int, optional): For which it was drawn; None for a draw whose
+            rows belong to the images in their order.
         used (int): Rows that went to images already.
     """
 
     function: Callable
     values: Tensor
+    image: int | None
     used: int = 0
 
     def take(self, function: Callable, wanted: Tensor) -> Tensor | None:
@@ -58,32 +62,52 @@ class Draw:
 
 
 @contextmanager
-def noted_draws() -> Iterator[list[Draw]]:
+def noted_draws(owner: Any, images: int) -> Iterator[list[Draw]]:
     """Note what torch draws while the context is open.
+
+    Args:
+        owner (Any): A head. What it draws in its ``_get_targets_single``,
+            which mmdet's heads call for one image after the other, in every
+            layer anew, is drawn for that image.
+        images (int): N.
 
     Yields:
         list of Draw: In order.
     """
     draws: list[Draw] = []
+    calls = 0
+    image: int | None = None
+
+    def target(original: Callable, *args: Any, **kwargs: Any) -> Any:
+        nonlocal calls, image
+        image = calls % images
+        calls += 1
+        try:
+            return original(*args, **kwargs)
+        finally:
+            image = None
 
     def note(function: Callable, values: Tensor) -> Tensor:
-        draws.append(Draw(function, values.clone()))
+        draws.append(Draw(function, values.clone(), image))
         return values
 
-    with _Draws(note):
+    with ExitStack() as stack:
+        if hasattr(owner, '_get_targets_single'):
+            stack.enter_context(override(owner, '_get_targets_single', target))
+        stack.enter_context(_Draws(note))
         yield draws
 
 
 @contextmanager
-def draws_again(draws: list[Draw]) -> Iterator[None]:
+def draws_again(draws: list[Draw], image: int) -> Iterator[None]:
     """Give an image what was drawn for it, instead of drawing.
 
-    The rows of a draw belong to the images in their order, be they rows of
-    one draw or draws of their own. To be opened once for every image, in
-    order. The random state is what it was afterwards.
+    To be opened once for every image, in order. The random state is what it
+    was afterwards.
 
     Args:
         draws (list of Draw): Of the batch.
+        image (int): Which.
 
     Raises:
         UnsupportedModelError: Something is drawn that the batch did not draw.
@@ -93,7 +117,9 @@ def draws_again(draws: list[Draw]) -> Iterator[None]:
     def replay(function: Callable, values: Tensor) -> Tensor:
         nonlocal place
         for number, draw in enumerate(draws[place:], place):
-            taken = draw.take(function, values)
+            taken = None
+            if draw.image in (None, image):
+                taken = draw.take(function, values)
             if taken is not None:
                 place = number
                 return taken
