@@ -27,7 +27,7 @@ _SMALL = ((96, 128), (80, 104))
 SIZES: dict[str, list[Sizes]] = {
     'mmdet': [_SMALL, *(((side, side),) * 2 for side in (128, 192, 320, 512))],
     'mmseg': [((64, 96),) * 2, ((128, 128),) * 2, ((512, 512),) * 2],
-    'mmpretrain': [((64, 64),) * 2, ((224, 224),) * 2],
+    'mmpretrain': [((side, side),) * 2 for side in (64, 224, 256, 32)],
 }
 
 
@@ -116,7 +116,8 @@ def _label(
     head = cfg.model.get('head') or {}
     tasks = head.get('task_heads')
     if not tasks:
-        return _label_of(head, number, draws)
+        # Without a layer of its own a head takes what the backbone gives.
+        return _label_of(cfg.model.get('backbone') | head, number, draws)
     sample = MultiTaskDataSample()
     for task, task_head in tasks.items():
         sample.set_field(_label_of(task_head, number, draws), task)

@@ -70,7 +70,9 @@ MMDET_MORE = {
         'centernet/centernet-update_r50_fpn_8xb8-amp-lsj-200e_coco.py'
     ),
     'TOOD, anchors': 'tood/tood_r50_fpn_anchor-based_1x_coco.py',
-    'FoveaBox, aligned': 'foveabox/fovea_r50_fpn_gn-head-align_4xb4-2x_coco.py',
+    'FoveaBox, aligned': (
+        'foveabox/fovea_r50_fpn_gn-head-align_4xb4-2x_coco.py'
+    ),
     'RepPoints, boxes': (
         'reppoints/reppoints-bbox_r50_fpn-gn_head-gn-grid_1x_coco.py'
     ),
@@ -173,7 +175,7 @@ MMPRETRAIN = {
     'MultiLabelClsHead': 'vgg/vgg16_8xb16_voc.py',
     'ClsHead': 'vgg/vgg11_8xb32_in1k.py',
     'MultiLabelLinearClsHead': 'resnet/resnet18_8xb32_in1k.py',
-    'RegressionHead': 'resnet/resnet18_8xb32_in1k.py',
+    'RegressionHead': 'vgg/vgg11_8xb32_in1k.py',
     'LinearRegressionHead': 'resnet/resnet18_8xb32_in1k.py',
     'MultiTaskHead': 'resnet/resnet18_8xb32_in1k.py',
     # backbones
@@ -205,7 +207,7 @@ MMPRETRAIN = {
     'MViT': 'mvit/mvitv2-tiny_8xb256_in1k.py',
     'PoolFormer': 'poolformer/poolformer-s12_32xb128_in1k.py',
     'RegNet': 'regnet/regnetx-400mf_8xb128_in1k.py',
-    'RepLKNet': 'replknet/replknet-31B_32xb64_in1k.py',
+    'RepLKNet': 'resnet/resnet18_8xb32_in1k.py',
     'RepMLP': 'repmlp/repmlp-base_8xb64_in1k.py',
     'RepVGG': 'repvgg/repvgg-A0_8xb32_in1k.py',
     'Res2Net': 'res2net/res2net50-w14-s8_8xb32_in1k.py',
@@ -230,21 +232,29 @@ MMPRETRAIN = {
     'Wide-ResNet': 'wrn/wide-resnet50_8xb32_in1k.py',
     'XCiT': 'xcit/xcit-tiny-12-p16_8xb128_in1k.py',
 }
-# Heads that no config shows, on the ResNet-18 of the named config.
+# What no config shows, or none in a state that can be trained, as changes of
+# the named config's model.
 CHANGES: dict[str, dict] = {
     'MultiLabelLinearClsHead': dict(
         head=dict(
-            type='MultiLabelLinearClsHead', num_classes=5, in_channels=512
+            _delete_=True,
+            type='MultiLabelLinearClsHead',
+            num_classes=5,
+            in_channels=512,
         )
     ),
-    'RegressionHead': dict(
-        head=dict(type='RegressionHead', loss=dict(type='L1Loss'))
-    ),
+    'RegressionHead': dict(head=dict(_delete_=True, type='RegressionHead')),
     'LinearRegressionHead': dict(
-        head=dict(type='LinearRegressionHead', num_classes=5, in_channels=512)
+        head=dict(
+            _delete_=True,
+            type='LinearRegressionHead',
+            num_classes=5,
+            in_channels=512,
+        )
     ),
     'MultiTaskHead': dict(
         head=dict(
+            _delete_=True,
             type='MultiTaskHead',
             task_heads=dict(
                 colour=dict(
@@ -257,6 +267,16 @@ CHANGES: dict[str, dict] = {
                 ),
             ),
         )
+    ),
+    # mmpretrain refuses to train with the distillation of these configs.
+    'EfficientFormerClsHead': dict(head=dict(distillation=False)),
+    'LeViTClsHead': dict(head=dict(distillation=False)),
+    # MMEngine cannot read the configs of this backbone.
+    'RepLKNet': dict(
+        backbone=dict(
+            _delete_=True, type='RepLKNet', arch='31B', out_indices=(3,)
+        ),
+        head=dict(in_channels=1024),
     ),
 }
 # How far a training is; what hooks of the library set on the model by then.

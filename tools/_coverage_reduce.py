@@ -7,7 +7,6 @@ The forward is cheap because the images are small.
 """
 
 import copy
-import importlib
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from _coverage_families import Family, config_root
 from mmengine.config import Config, ConfigDict
 from mmengine.logging import MessageHub
 from mmengine.registry import MODELS, init_default_scope
+from mmengine.utils import import_modules_from_strings
 from torch import nn
 
 # What names a file of weights, in the libraries' configs.
@@ -29,17 +29,17 @@ def load(family: Family) -> Config:
     cfg = Config.fromfile(family.path)
     if 'model' not in cfg:
         raise NotImplementedError('the config has no model')
-    for key, part in family.changes.items():
-        cfg.model[key] = ConfigDict(part)
+    cfg.merge_from_dict(dict(model=copy.deepcopy(family.changes)))
+    if 'data_preprocessor' in cfg:
+        cfg.model.setdefault('data_preprocessor', cfg.data_preprocessor)
     cfg.model = ConfigDict(reduced(cfg.model.to_dict(), family.library))
     return cfg
 
 
 def build(cfg: Config, family: Family) -> nn.Module:
     """The model with random weights, in the midst of its training."""
-    imports = cfg.get('custom_imports') or {}
-    for module in imports.get('imports', []):
-        importlib.import_module(module)
+    if cfg.get('custom_imports'):
+        import_modules_from_strings(**cfg.custom_imports)
     init_default_scope(cfg.get('default_scope') or family.library)
     model: Any = MODELS.build(copy.deepcopy(cfg.model))
     model.init_weights()
