@@ -282,6 +282,9 @@ CHANGES: dict[str, dict] = {
 # How far a training is; what hooks of the library set on the model by then.
 PROGRESS = {'TOOD, first epochs': dict(epoch=0, iter=0)}
 ATTRIBUTES = {'YOLOX, last epochs': {'bbox_head.use_l1': True}}
+# Families whose per-image losses are by their nature no loss of the image
+# alone: its part of the batch loss is exact, and the reason is said.
+SHARE_EXACT: dict[str, str] = {}
 LIBRARIES = ('mmdet', 'mmseg', 'mmpretrain')
 _NAMED = dict(zip(LIBRARIES, (MMDET, MMSEG, MMPRETRAIN), strict=True))
 _MORE = dict(zip(LIBRARIES, (MMDET_MORE, MMSEG_MORE, {}), strict=True))
@@ -325,6 +328,11 @@ class Family:
     def attributes(self) -> dict[str, Any]:
         """What is set on the built model, by the attribute's path."""
         return ATTRIBUTES.get(self.name, {})
+
+    @property
+    def share_exact(self) -> str:
+        """Why an image alone has another loss, or nothing."""
+        return SHARE_EXACT.get(self.name, '')
 
 
 def config_root(library: str) -> Path:

@@ -1,0 +1,172 @@
+"""A family's row: its model built, run and checked."""
+
+import statistics
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from _bench_timing import seconds
+from _coverage_checks import (
+    check_alone,
+    check_gradient,
+    check_sums,
+    check_terms,
+    check_unchanged,
+)
+from _coverage_data import SIZES, Sizes, prepared
+from _coverage_draws import seed_all
+from _coverage_families import Family
+from _coverage_reduce import build, load
+from _coverage_steps import (
+    captured_step,
+    forward,
+    plain_step,
+    scoring_pass,
+)
+from torch import nn
+
+from ies_mm.errors import UnsupportedModelError
+from ies_mm.losses import capture_per_image_losses, check_supported
+from ies_mm.losses.base import _heads_with_adapters
+
+# Seconds, and pairs of steps, for their timing.
+BUDGET, PAIRS = 10.0, 7
+_DOWNLOADS = ('URLError', 'urlopen', 'huggingface', 'HTTPSConnection')
+
+
+@dataclass(frozen=True)
+class Row:
+    """What is known of a family.
+
+    Attributes:
+        family (Family): Which.
+        verdict (str): 'exact', 'share-exact', 'fall-back', 'refused',
+            'wrong' or 'not built'.
+        note (str): Why, where it is not exact.
+        adapters (str): Who captures the losses.
+        overhead (float, optional): Captured step / plain step.
+    """
+
+    family: Family
+    verdict: str
+    note: str = ''
+    adapters: str = ''
+    overhead: float | None = None
+
+
+def check_family(family: Family) -> Row:
+    """Build a family's model and check what is captured of it."""
+    row = Row(family, 'exact')
+    try:
+        cfg = load(family)
+        # Trying changes a model, so it gets one of its own.
+        sizes, error = _runnable(_seeded(build, cfg, family), cfg, family)
+        plain, model = (_seeded(build, cfg, family) for _ in range(2))
+    except Exception as failure:  # whatever a shipped config may raise
+        return replace(row, verdict='not built', note=reason(failure))
+    try:
+        check_supported(model)
+        row = replace(row, adapters=_adapters(model))
+        if sizes is None:
+            return replace(row, verdict='not built', note=reason(error))
+        data = prepared(model, cfg, family.library, sizes)
+        return _checked(row, plain, model, data)
+    except UnsupportedModelError as refusal:
+        return replace(row, verdict='refused', note=reason(refusal))
+    except Exception as failure:  # the plain step has none
+        return replace(row, verdict='wrong', note=reason(failure))
+
+
+def reason(error: Exception | None) -> str:
+    """An error in one line."""
+    text = ' '.join(str(error).split()).partition('; supported')[0]
+    kind = type(error).__name__
+    if any(word in text for word in _DOWNLOADS):
+        return f'needs a download ({kind})'
+    if isinstance(error, UnsupportedModelError):
+        return text
+    return f'{kind}: {text[:200]}'
+
+
+def _runnable(
+    model: nn.Module, cfg: Any, family: Family
+) -> tuple[Sizes | None, Exception | None]:
+    """The smallest images that the model takes, or why it takes none."""
+    error = None
+    for sizes in SIZES[family.library]:
+        try:
+            seed_all(0)
+            forward(model, prepared(model, cfg, family.library, sizes))
+        except Exception as failure:  # whatever a model may raise
+            error = failure
+        else:
+            return sizes, None
+    return None, error
+
+
+def _checked(row: Row, plain: nn.Module, model: nn.Module, data: dict) -> Row:
+    wrong = _step_wrong(plain, model, data)
+    if not wrong:
+        row = replace(row, overhead=overhead(model, data))
+    if 'fall_back' in row.adapters:
+        row = replace(row, verdict='fall-back')
+    elif not wrong:
+        wrong = check_alone(model, data)
+        if wrong and row.family.share_exact:
+            note = row.family.share_exact
+            return replace(row, verdict='share-exact', note=note)
+    if wrong:
+        return replace(row, verdict='wrong', note='; '.join(wrong[:3]))
+    return row
+
+
+def _step_wrong(plain: Any, model: Any, data: dict) -> list[str]:
+    """What is wrong with a captured step after a captured scoring."""
+    try:
+        scoring_pass(plain, data, capture=False)
+    except Exception:  # some models compute losses in training only
+        pass
+    else:
+        scoring_pass(model, data, capture=True)
+    theirs = plain_step(plain, data)
+    ours, captured = captured_step(model, data)
+    wrong = check_unchanged(ours, theirs)
+    wrong += check_terms(ours, captured, len(data['inputs']))
+    if wrong:
+        return wrong
+    return check_sums(ours, captured) + check_gradient(model, ours, captured)
+
+
+def overhead(model: Any, data: dict) -> float:
+    """Captured step / plain step, the median of a few pairs."""
+
+    def step(context: Callable[[], Any]) -> None:
+        model.zero_grad()
+        with context():
+            model.parse_losses(forward(model, data))[0].backward()
+
+    plain = partial(step, nullcontext)
+    captured = partial(step, partial(capture_per_image_losses, model))
+    ratios: list[float] = []
+    end = time.monotonic() + BUDGET
+    while not ratios or (time.monotonic() < end and len(ratios) < PAIRS):
+        if len(ratios) % 2:
+            ours, theirs = seconds(captured), seconds(plain)
+        else:
+            theirs, ours = seconds(plain), seconds(captured)
+        ratios.append(ours / theirs)
+    return statistics.median(ratios)
+
+
+def _seeded(build: Callable, *args: Any) -> nn.Module:
+    seed_all(0)
+    model: nn.Module = build(*args)
+    return model
+
+
+def _adapters(model: nn.Module) -> str:
+    names = [adapter.__name__ for _, _, adapter in _heads_with_adapters(model)]
+    return ', '.join(dict.fromkeys(names))

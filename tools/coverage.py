@@ -1,0 +1,120 @@
+#!/usr/bin/env python
+"""Check the captured losses of every model family of OpenMMLab.
+
+Builds a config of each family that the installed mmdet, mmseg and mmpretrain
+ship, checks a training step with the capture against the plain one and
+against each image alone, and writes docs/coverage.md. It fails when anything
+that was captured is wrong.
+"""
+
+import argparse
+import logging
+import multiprocessing
+import os
+import resource
+import sys
+import warnings
+from importlib import import_module
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import torch
+from _coverage_families import LIBRARIES, Family, every_config, families
+from _coverage_rows import Row, check_family
+from _coverage_table import document, line
+from _parser import Parser
+
+OUT = Path('docs/coverage.md')
+# Seconds a row may take; the part of the memory that it may have.
+LIMIT, MEMORY = 600, 0.75
+
+
+def main() -> None:
+    """Check what is asked for, by default a config of every family."""
+    args = _arguments()
+    torch.set_num_threads(1)
+    for library in LIBRARIES:
+        import_module(f'{library}.models')  # once, not in every row's process
+    rows = []
+    for family in args.rows:
+        rows.append(isolated(family))
+        print(line(rows[-1]), flush=True)
+    if args.out:
+        args.out.write_text(document(rows, ' '.join(args.command)))
+    wrong = [row.family.name for row in rows if row.verdict == 'wrong']
+    if wrong:
+        sys.exit(f'tools/coverage.py: wrong: {", ".join(wrong)}')
+
+
+def isolated(family: Family) -> Row:
+    """A row made in a process of its own, whose memory is given back."""
+    # Forked, so that the libraries are imported once.
+    context = multiprocessing.get_context('fork')
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_send_row, args=(family, sender))
+    process.start()
+    sender.close()
+    try:
+        if receiver.poll(LIMIT):
+            row: Row = receiver.recv()
+            return row
+        return Row(family, 'not built', f'takes more than {LIMIT} s')
+    except EOFError:
+        return Row(family, 'not built', 'its process died')
+    finally:
+        process.kill()
+        process.join()
+
+
+def _send_row(family: Family, sender: Connection) -> None:
+    quiet = os.open(os.devnull, os.O_WRONLY)
+    for stream in (1, 2):
+        os.dup2(quiet, stream)
+    logging.disable(logging.CRITICAL)
+    warnings.simplefilter('ignore')
+    pages = os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE')
+    most = int(pages * MEMORY)
+    resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+    sender.send(check_family(family))
+
+
+def _arguments() -> argparse.Namespace:
+    parser = Parser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        '--family', nargs='+', metavar='NAME', help='these rows alone'
+    )
+    parser.add_argument(
+        '--library', nargs='+', choices=LIBRARIES, default=LIBRARIES
+    )
+    parser.add_argument(
+        '--all', action='store_true', help='a row for every shipped config'
+    )
+    parser.add_argument(
+        '--out',
+        type=Path,
+        help=f'the page to write (default: {OUT}, unless --family is given)',
+    )
+    args = parser.parse_args()
+    args.rows = _rows(args, parser)
+    if args.out is None and not args.family:
+        args.out = OUT
+    args.command = ['python', *sys.argv]
+    return args
+
+
+def _rows(args: argparse.Namespace, parser: Parser) -> list[Family]:
+    listed = every_config if args.all else families
+    rows = [row for library in args.library for row in listed(library)]
+    if args.family:
+        unknown = set(args.family) - {row.name for row in rows}
+        if unknown:
+            parser.error(f'there is no family {sorted(unknown)[0]!r}')
+        rows = [row for row in rows if row.name in args.family]
+    return rows
+
+
+if __name__ == '__main__':
+    main()
