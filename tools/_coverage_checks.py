@@ -5,16 +5,19 @@ as it should be.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from itertools import cycle
 from typing import Any
 
 import torch
 from _coverage_draws import same_draws, same_state, seed_all
+from _coverage_state import State, remembered, restore, same
 from _coverage_steps import Step, forward, totals
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ies_mm.losses import CapturedLosses, capture_per_image_losses
+from ies_mm.losses.patching import override
 
 # The shares of a term, added up, to the term.
 SHARES = 1e-5
@@ -25,6 +28,8 @@ ALONE = 1e-4
 # Of the whole loss (gradient): a difference below it is not seen in training,
 # and a term of that size is all rounding.
 FLOOR = 1e-6
+# DDODHead's method that counts the batch's positives and weighs by them.
+_COUNTING = 'calc_reweight_factor'
 
 
 def check_unchanged(ours: Step, theirs: Step) -> list[str]:
@@ -32,12 +37,12 @@ def check_unchanged(ours: Step, theirs: Step) -> list[str]:
     wrong = []
     if list(ours.losses) != list(theirs.losses):
         wrong.append(f'terms {list(ours.losses)}, not {list(theirs.losses)}')
-    for what in ('losses', 'gradients', 'buffers'):
+    for what in ('losses', 'gradients', 'memory'):
         mine, other = getattr(ours, what), getattr(theirs, what)
-        changed = [k for k in other if not _same(mine.get(k), other[k])]
+        changed = [k for k in other if not same(mine.get(k), other[k])]
         if changed:
             wrong.append(f'{what} changed: {_some(changed)}')
-    if not same_state(ours.state, theirs.state):
+    if not same_state(ours.draws, theirs.draws):
         wrong.append('the random state changed')
     if left := ours.patches - theirs.patches:
         wrong.append(f'left behind: {_some(sorted(left))}')
@@ -95,12 +100,16 @@ def check_alone(model: nn.Module, data: dict) -> list[str]:
     """An image's captured losses are the model's losses of it alone."""
     wrong = []
     with frozen_statistics(model, data), same_draws():
+        state = remembered(model)
         with capture_per_image_losses(model) as captured:
             forward(model, data)
-        for image in range(len(data['inputs'])):
-            with torch.no_grad():
-                own = totals(forward(model, slice_of(data, image)))
-            wrong += _differences(captured, own, image)
+        restore(model, state)
+        with _counts_of(model, data, state):
+            for image in range(len(data['inputs'])):
+                with torch.no_grad():
+                    own = totals(forward(model, slice_of(data, image)))
+                wrong += _differences(captured, own, image)
+                restore(model, state)
     return wrong
 
 
@@ -134,6 +143,32 @@ def frozen_statistics(model: nn.Module, data: dict) -> Iterator[None]:
             layer.train()
 
 
+@contextmanager
+def _counts_of(model: nn.Module, data: dict, state: State) -> Iterator[None]:
+    """A head that weighs by what it has seen has seen the whole batch."""
+    heads = [m for m in model.modules() if hasattr(m, _COUNTING)]
+    counts: list[list] = [[] for _ in heads]
+    with ExitStack() as stack:
+        for head, own in zip(heads, counts, strict=True):
+
+            def note(count: Any, *args: Any, own: list = own) -> Any:
+                own.append(count(*args))
+                return own[-1]
+
+            stack.enter_context(override(head, _COUNTING, note))
+        forward(model, data)
+    restore(model, state)
+    with ExitStack() as stack:
+        for head, own in zip(heads, counts, strict=True):
+            again = cycle(own)
+
+            def replay(count: Any, *args: Any, again: Any = again) -> Any:
+                return next(again)
+
+            stack.enter_context(override(head, _COUNTING, replay))
+        yield
+
+
 def _differences(
     captured: CapturedLosses, own: dict[str, Tensor], image: int
 ) -> list[str]:
@@ -164,17 +199,7 @@ def _or_zeros(gradient: Tensor | None, parameter: Tensor) -> Tensor:
 def _close(ours: Tensor, theirs: Tensor, relative: float, floor: Any) -> bool:
     """Also infinite and NaN values may be equal."""
     near = (ours - theirs).abs() <= relative * theirs.abs() + floor
-    return bool(near) or _same(ours.detach(), theirs.detach())
-
-
-def _same(ours: Tensor | None, theirs: Tensor | None) -> bool:
-    """To the bit; NaN is NaN."""
-    if ours is None or theirs is None:
-        return ours is theirs
-    if ours.shape != theirs.shape:
-        return False
-    same = torch.isclose(ours, theirs, rtol=0, atol=0, equal_nan=True)
-    return bool(same.all())
+    return bool(near) or same(ours.detach(), theirs.detach())
 
 
 def _some(names: list[str]) -> str:

@@ -117,7 +117,9 @@ def _label(
     tasks = head.get('task_heads')
     if not tasks:
         # Without a layer of its own a head takes what the backbone gives.
-        return _label_of(cfg.model.get('backbone') | head, number, draws)
+        return _label_of(
+            (cfg.model.get('backbone') or {}) | head, number, draws
+        )
     sample = MultiTaskDataSample()
     for task, task_head in tasks.items():
         sample.set_field(_label_of(task_head, number, draws), task)

@@ -16,7 +16,7 @@ from _coverage_checks import (
     check_terms,
     check_unchanged,
 )
-from _coverage_data import SIZES, Sizes, prepared
+from _coverage_data import SIZES, prepared
 from _coverage_draws import seed_all
 from _coverage_families import Family
 from _coverage_reduce import build, load
@@ -63,16 +63,15 @@ def check_family(family: Family) -> Row:
     try:
         cfg = load(family)
         # Trying changes a model, so it gets one of its own.
-        sizes, error = _runnable(_seeded(build, cfg, family), cfg, family)
+        data, error = _runnable(_seeded(build, cfg, family), cfg, family)
         plain, model = (_seeded(build, cfg, family) for _ in range(2))
     except Exception as failure:  # whatever a shipped config may raise
         return replace(row, verdict='not built', note=reason(failure))
     try:
         check_supported(model)
         row = replace(row, adapters=_adapters(model))
-        if sizes is None:
+        if data is None:
             return replace(row, verdict='not built', note=reason(error))
-        data = prepared(model, cfg, family.library, sizes)
         return _checked(row, plain, model, data)
     except UnsupportedModelError as refusal:
         return replace(row, verdict='refused', note=reason(refusal))
@@ -93,17 +92,18 @@ def reason(error: Exception | None) -> str:
 
 def _runnable(
     model: nn.Module, cfg: Any, family: Family
-) -> tuple[Sizes | None, Exception | None]:
-    """The smallest images that the model takes, or why it takes none."""
+) -> tuple[dict | None, Exception | None]:
+    """A batch of the smallest images that the model takes, or why of none."""
     error = None
     for sizes in SIZES[family.library]:
         try:
             seed_all(0)
-            forward(model, prepared(model, cfg, family.library, sizes))
+            data = prepared(model, cfg, family.library, sizes)
+            forward(model, data)
         except Exception as failure:  # whatever a model may raise
             error = failure
         else:
-            return sizes, None
+            return data, None
     return None, error
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from _coverage_draws import random_state, seed_all
+from _coverage_state import State, remembered
 from torch import Tensor, nn
 
 from ies_mm.losses import CapturedLosses, capture_per_image_losses
@@ -18,15 +19,15 @@ class Step:
     Attributes:
         losses (dict): Term -> its values, (levels,).
         gradients (dict): Parameter -> gradient, or None.
-        buffers (dict): Name -> buffer after the step.
-        state (tuple): The generators' states after the step.
+        memory (dict): Buffers and plain attributes after the step.
+        draws (tuple): The generators' states after the step.
         patches (set): Callables and hooks that single modules have.
     """
 
     losses: dict[str, Tensor]
     gradients: dict[str, Tensor | None]
-    buffers: dict[str, Tensor]
-    state: tuple
+    memory: State
+    draws: tuple
     patches: set[str]
 
 
@@ -95,7 +96,7 @@ def _left_behind(model: nn.Module, losses: dict) -> Step:
             name: None if p.grad is None else p.grad.clone()
             for name, p in model.named_parameters()
         },
-        {name: buffer.clone() for name, buffer in model.named_buffers()},
+        remembered(model),
         random_state(),
         _patches(model),
     )

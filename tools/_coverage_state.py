@@ -1,0 +1,77 @@
+"""What a model remembers beside its parameters: buffers and plain numbers.
+
+Some heads count what they have seen, in buffers (SeesawLoss) or in lists of
+numbers (DDODHead, DynamicRoIHead).
+"""
+
+import copy
+from collections import deque
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+State = dict[str, Any]
+_NUMBERS = (int, float, str, type(None), np.ndarray)
+
+
+def remembered(model: nn.Module) -> State:
+    """A copy of all buffers and plain attributes, by their path."""
+    state: State = {}
+    for path, module in model.named_modules():
+        for name, value in module.named_buffers(recurse=False):
+            state[f'{path}.{name}'] = _copied(value)
+        for name, value in vars(module).items():
+            if not name.startswith('_') and _is_plain(value):
+                state[f'{path}.{name}'] = _copied(value)
+    return state
+
+
+def restore(model: nn.Module, state: State) -> None:
+    """Go back to a state."""
+    for path, value in state.items():
+        owner, _, name = path.rpartition('.')
+        module = model.get_submodule(owner)
+        if name in module._buffers:
+            module._buffers[name] = _copied(value)
+        else:
+            setattr(module, name, _copied(value))
+
+
+def same(ours: Any, theirs: Any) -> bool:
+    """Whether two values are equal to the bit; NaN is NaN."""
+    if isinstance(ours, Tensor) and isinstance(theirs, Tensor):
+        return ours.shape == theirs.shape and bool(
+            torch.isclose(ours, theirs, rtol=0, atol=0, equal_nan=True).all()
+        )
+    if isinstance(ours, np.ndarray):
+        return np.array_equal(ours, theirs)
+    if isinstance(ours, dict) and isinstance(theirs, dict):
+        return list(ours) == list(theirs) and all(
+            same(ours[key], theirs[key]) for key in ours
+        )
+    if isinstance(ours, list | tuple | deque):
+        return len(ours) == len(theirs) and all(map(same, ours, theirs))
+    return bool(ours == theirs)
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list | tuple | deque):
+        return all(map(_is_plain, value))
+    return isinstance(value, (*_NUMBERS, Tensor)) and not isinstance(
+        value, nn.Parameter
+    )
+
+
+def _copied(value: Any) -> Any:
+    """A copy, of tensors without their graph."""
+    if isinstance(value, Tensor):
+        return value.detach().clone()
+    if isinstance(value, dict):
+        return type(value)({key: _copied(part) for key, part in value.items()})
+    if isinstance(value, list | deque):
+        return type(value)(map(_copied, value))
+    return copy.copy(value)
