@@ -20,6 +20,7 @@ from ies_mm.engine.frozen import FrozenPasses, drawn_instances
 from ies_mm.engine.identity import InstanceMap
 from ies_mm.engine.preflight import check_files, selection_hooks
 from ies_mm.errors import ConfigError
+from ies_mm.losses import Scoring
 from ies_mm.report.calibrating.diagnosis import diagnose
 from ies_mm.report.calibrating.noise import ALL, noise_of
 from ies_mm.report.calibrating.pictures import draw
@@ -143,9 +144,10 @@ def _passes(
         runner = _runner(config, args.work_dir, scratch)
         instances = InstanceMap(runner.train_dataloader.dataset)
         ids = drawn_instances(runner, instances, args.images, seed=0)
-        passes = FrozenPasses(
-            runner, instances, ids, expected=hook.get('expected', False)
+        scoring = Scoring(
+            hook.get('expected', False), hook.get('fallback', False)
         )
+        passes = FrozenPasses(runner, instances, ids, scoring=scoring)
         count = max(criterion.depth, 6)
         varied = {source: [source] for source in passes.sources()}
         varied[ALL] = passes.sources()

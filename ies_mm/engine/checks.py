@@ -41,7 +41,7 @@ def check_training(runner: Runner, hook: Any) -> IESSampler:
     check_one_image_each(runner.train_dataloader.dataset)
     if not hook.allow_batch_augments:
         check_batch_augments(unwrap(runner.model))
-    check_supported(runner.model)
+    check_supported(runner.model, fallback=hook.scoring.fallback)
     return sampler
 
 

@@ -17,8 +17,8 @@ from torch import Tensor
 from ies_mm.engine.identity import InstanceMap
 from ies_mm.engine.scoring import forward_only, score
 from ies_mm.engine.seeding import samplers_of, seed_all, seeded_samplers
-from ies_mm.losses import CapturedLosses
-from ies_mm.losses.base import unwrap
+from ies_mm.losses import CapturedLosses, Scoring
+from ies_mm.losses.base import PLAIN_SCORING, unwrap
 
 AUGMENTATION = 'augmentation'
 BATCHES = 'batches'
@@ -57,8 +57,7 @@ class FrozenPasses:
         instances (InstanceMap): Numbering of the loader's data set.
         ids (Tensor): int64 (M,), the instances to score.
         seed (int): Of everything random. Defaults to 0.
-        expected (bool): As in :func:`capture_per_image_losses`. Defaults to
-            False.
+        scoring (Scoring): How. Defaults to ``PLAIN_SCORING``.
     """
 
     def __init__(
@@ -67,7 +66,7 @@ class FrozenPasses:
         instances: InstanceMap,
         ids: Tensor,
         seed: int = 0,
-        expected: bool = False,
+        scoring: Scoring = PLAIN_SCORING,
     ) -> None:
         loader: Any = runner.train_dataloader
         self._runner = runner
@@ -76,7 +75,7 @@ class FrozenPasses:
         self._size = loader.batch_sampler.batch_size
         self._positions = instances.first_positions()[ids].tolist()
         self._seed = seed
-        self._expected = expected
+        self._scoring = scoring
 
     def sources(self) -> list[str]:
         """What may differ between two passes."""
@@ -132,9 +131,7 @@ class FrozenPasses:
             items.append(self._dataset[self._positions[image]])
         with seeded_samplers(unwrap(self._runner.model), images, seed):
             seed(DROPOUT, images[0])
-            captured = score(
-                self._runner, self._collate(items), self._expected
-            )
+            captured = score(self._runner, self._collate(items), self._scoring)
         return torch.stack(
             [_column(captured, name, len(images)) for name in names], dim=1
         )

@@ -26,6 +26,7 @@ from ies_mm.core.thresholds import MOST_LEFT_OUT
 from ies_mm.engine.progress import TrainingProgress
 from ies_mm.engine.selection_hook import SelectionHook
 from ies_mm.errors import ConfigError
+from ies_mm.losses import Scoring
 
 
 @HOOKS.register_module()
@@ -89,6 +90,9 @@ class IESHook(SelectionHook):
         refresh_batch_size (int, optional): Batch size of the forward passes,
             which need less memory than training. Defaults to None, the
             training's.
+        fallback (bool): Compute the losses of a model that has a head without
+            an adapter by a forward pass for every image past the features,
+            see docs/adapters.md. Defaults to False, which refuses it.
 
     Raises:
         TypeError: An argument is of the wrong type.
@@ -115,6 +119,7 @@ class IESHook(SelectionHook):
         center: bool = False,
         smooth: float = 1.0,
         refresh_batch_size: int | None = None,
+        fallback: bool = False,
     ) -> None:
         # Plain ones: MMEngine's own dicts would have to be unpickled.
         delta = dict(delta) if isinstance(delta, dict) else delta
@@ -132,6 +137,7 @@ class IESHook(SelectionHook):
         check_number('anneal', anneal, 0, 1)
         check_flag('dry_run', dry_run)
         check_flag('expected', expected)
+        check_flag('fallback', fallback)
         check_flag('fixed_refresh', fixed_refresh)
         if refresh_batch_size is not None:
             check_integer('refresh_batch_size', refresh_batch_size, 1)
@@ -146,7 +152,7 @@ class IESHook(SelectionHook):
         self.begin = begin
         self.anneal = anneal
         self.dry_run = dry_run
-        self.expected = expected
+        self.scoring = Scoring(expected, fallback)
         self.fixed_refresh = fixed_refresh
         self.center = center
         self.smooth = smooth
@@ -195,7 +201,7 @@ class IESHook(SelectionHook):
     def reset(self) -> None:
         """Begin a training; what an earlier one left is forgotten."""
         self.denoiser.reset()
-        self._progress = TrainingProgress(self.criterion, self.expected)
+        self._progress = TrainingProgress(self.criterion, self.scoring)
         self._waits = Waits(len(self.instances))
 
     def denoise(self, ids: Tensor, losses: Tensor) -> Tensor:

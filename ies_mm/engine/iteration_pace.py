@@ -15,8 +15,8 @@ from ies_mm.core import Selection
 from ies_mm.engine.pace import Pace
 from ies_mm.engine.sampler import IESSampler
 from ies_mm.engine.schedule import Schedule
-from ies_mm.engine.scoring import preserved_random_state
 from ies_mm.errors import ConfigError
+from ies_mm.losses.random_state import preserved_random_state
 
 
 class IterationPace(Pace):

@@ -13,6 +13,8 @@ from torch import Tensor
 from ies_mm.core import LossHistory, Selection
 from ies_mm.engine.pace import Pace
 from ies_mm.engine.sampler import IESSampler
+from ies_mm.losses import Scoring
+from ies_mm.losses.base import PLAIN_SCORING
 
 
 class SelectionMethod(ABC):
@@ -24,8 +26,7 @@ class SelectionMethod(ABC):
         method (str): Name in records and log.
         delta (float or dict, optional): Threshold in units of the loss, of a
             method that has one; term -> threshold where it has several.
-        expected (bool): Whether heads with random samplers are scored by the
-            mean over what they could have drawn.
+        scoring (Scoring): How per-image losses are computed.
         fixed_refresh (bool): Whether an instance is scored by forward passes
             under the same conditions each time.
         refresh_batch_size (int, optional): Of these passes; None, as in
@@ -38,7 +39,7 @@ class SelectionMethod(ABC):
 
     method: str
     delta: Any = None
-    expected = False
+    scoring: Scoring = PLAIN_SCORING
     fixed_refresh = False
     refresh_batch_size: int | None = None
     sampler: IESSampler

@@ -126,7 +126,8 @@ def _check_model(cfg: Config, hooks: list[dict]) -> None:
         # As the runner does.
         config.setdefault('data_preprocessor', cfg.data_preprocessor)
     model = MODELS.build(config)
-    check_supported(model)
+    fallback = any(hook.get('fallback') for hook in hooks)
+    check_supported(model, fallback=fallback)
     if not any(hook.get('allow_batch_augments') for hook in hooks):
         check_batch_augments(model)
 

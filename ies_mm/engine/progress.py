@@ -12,6 +12,7 @@ from torch import Tensor
 from ies_mm.core import Criterion, NoiseFloor, Progress
 from ies_mm.engine.frozen import FrozenPasses, drawn_instances
 from ies_mm.engine.identity import InstanceMap
+from ies_mm.losses import Scoring
 
 _MEASURED = ('order', 'window', 'terms', 'average', 'expected')
 
@@ -21,12 +22,12 @@ class TrainingProgress:
 
     Args:
         criterion (Criterion): Whose threshold is served.
-        expected (bool): How the training's losses are scored.
+        scoring (Scoring): How the training's losses are scored.
     """
 
-    def __init__(self, criterion: Criterion, expected: bool) -> None:
+    def __init__(self, criterion: Criterion, scoring: Scoring) -> None:
         self._criterion = criterion
-        self._expected = expected
+        self._scoring = scoring
         self._first_loss: Tensor | None = None
         self._noise_floor: Tensor | None = None
         self._spared = 0
@@ -63,7 +64,7 @@ class TrainingProgress:
             ids = drawn_instances(
                 runner, instances, threshold.images, seed + epoch
             )
-            passes = FrozenPasses(runner, instances, ids, seed, self._expected)
+            passes = FrozenPasses(runner, instances, ids, seed, self._scoring)
             floor = [self._floor(passes, list(names))]
             # All ranks must decide alike, whatever their device rounds to.
             broadcast_object_list(floor)
@@ -134,5 +135,5 @@ class TrainingProgress:
 
     def _measured(self) -> dict[str, Any]:
         """What the floor is of, beside the weights."""
-        asked = asdict(self._criterion) | {'expected': self._expected}
+        asked = asdict(self._criterion) | asdict(self._scoring)
         return {name: asked[name] for name in _MEASURED}

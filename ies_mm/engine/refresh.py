@@ -18,7 +18,8 @@ from ies_mm.engine.identity import InstanceMap, batch_instances
 from ies_mm.engine.observations import Observations
 from ies_mm.engine.scoring import forward_only, score
 from ies_mm.engine.seeding import SeededItems, seed_all, seeded_samplers
-from ies_mm.losses.base import unwrap
+from ies_mm.losses import Scoring
+from ies_mm.losses.base import PLAIN_SCORING, unwrap
 
 SECONDS_BETWEEN_LINES = 5.0
 """A pass that takes longer says how far it is."""
@@ -36,8 +37,7 @@ class Refresher:
     Args:
         train_loader (DataLoader): Whose data set, batches and workers to use.
         instances (InstanceMap): Numbering of the data set.
-        expected (bool): As in :func:`capture_per_image_losses`. Defaults to
-            False.
+        scoring (Scoring): How. Defaults to ``PLAIN_SCORING``.
         seed (int, optional): Has augmentation, anchors and RoIs of an image
             drawn the same way each time. Defaults to None, anew each time.
         batch_size (int, optional): Images of a forward pass. Defaults to
@@ -48,11 +48,11 @@ class Refresher:
         self,
         train_loader: DataLoader,
         instances: InstanceMap,
-        expected: bool = False,
+        scoring: Scoring = PLAIN_SCORING,
         seed: int | None = None,
         batch_size: int | None = None,
     ) -> None:
-        self._expected = expected
+        self._scoring = scoring
         self._seed = () if seed is None else (seed,)
         self._first_position = instances.first_positions()
         self._train_loader = train_loader
@@ -111,7 +111,7 @@ class Refresher:
         for number, batch in enumerate(self._loader, start=1):
             shown = batch_instances(batch)
             with _draws(runner, shown, seed):
-                captured = score(runner, batch, self._expected)
+                captured = score(runner, batch, self._scoring)
             into.add(shown, captured.losses, captured.missing)
             if time.perf_counter() - said > SECONDS_BETWEEN_LINES:
                 said = time.perf_counter()

@@ -1,16 +1,20 @@
 """Forward passes that leave no trace in the training."""
 
-import random
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import Any
 
-import numpy as np
 import torch
 from mmengine.runner import Runner
 
-from ies_mm.losses import CapturedLosses, capture_per_image_losses
-from ies_mm.losses.base import unwrap
+from ies_mm.losses import (
+    CapturedLosses,
+    Scoring,
+    capture_per_image_losses,
+)
+from ies_mm.losses.base import PLAIN_SCORING, unwrap
+from ies_mm.losses.random_state import preserved_random_state
 
 
 @contextmanager
@@ -39,7 +43,7 @@ def forward_only(runner: Runner) -> Iterator[None]:
 
 
 def score(
-    runner: Runner, batch: Any, expected: bool = False
+    runner: Runner, batch: Any, scoring: Scoring = PLAIN_SCORING
 ) -> CapturedLosses:
     """Per-image losses of a batch; to be called within :func:`forward_only`.
 
@@ -47,24 +51,10 @@ def score(
         runner (Runner): Whose model to run.
         batch (Any): As a data loader gives it; it is left as it is, since
             preprocessors work on copies of the samples.
-        expected (bool): As in :func:`capture_per_image_losses`. Defaults to
-            False.
+        scoring (Scoring): How. Defaults to ``PLAIN_SCORING``.
     """
     model: Any = unwrap(runner.model)
     data = model.data_preprocessor(batch, training=True)
-    with capture_per_image_losses(model, expected=expected) as captured:
+    with capture_per_image_losses(model, **asdict(scoring)) as captured:
         model(**data, mode='loss')
     return captured
-
-
-@contextmanager
-def preserved_random_state() -> Iterator[None]:
-    """Give Python's, NumPy's and torch's generators their state back."""
-    python, numpy = random.getstate(), np.random.get_state()
-    devices = range(torch.cuda.device_count())
-    with torch.random.fork_rng(devices=devices):
-        try:
-            yield
-        finally:
-            random.setstate(python)
-            np.random.set_state(numpy)

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from ies_mm.engine.scoring import preserved_random_state
 from ies_mm.losses.patching import override
+from ies_mm.losses.random_state import preserved_random_state
 
 
 class SeededItems:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
@@ -109,7 +109,7 @@ class SelectionHook(EpochCycle, Hook):
         self.refresher = Refresher(
             runner.train_dataloader,
             self.instances,
-            self.expected,
+            self.scoring,
             self.seed if self.fixed_refresh else None,
             self.refresh_batch_size,
         )
@@ -156,7 +156,7 @@ class SelectionHook(EpochCycle, Hook):
         """
         weights = self.state.selection.weights_of(batch.ids)
         with weight_per_image_losses(
-            runner.model, weights, self.expected
+            runner.model, weights, **asdict(self.scoring)
         ) as captured:
             outputs = step(batch.data)
         self.observe(batch, captured)

@@ -12,13 +12,10 @@ from torch import Tensor
 
 from ies_mm.core import LossHistory, RecentLosses, Selection
 from ies_mm.core.arguments import check_integer, check_number
-from ies_mm.engine.scoring import (
-    forward_only,
-    preserved_random_state,
-    score,
-)
+from ies_mm.engine.scoring import forward_only, score
 from ies_mm.engine.selection_hook import Batch, SelectionHook
 from ies_mm.errors import ConfigError
+from ies_mm.losses.random_state import preserved_random_state
 
 
 @HOOKS.register_module()

@@ -2,6 +2,7 @@
 
 from ies_mm.losses.base import (
     CapturedLosses,
+    Scoring,
     capture_per_image_losses,
     check_supported,
     register_adapter,
@@ -10,6 +11,7 @@ from ies_mm.losses.weighting import weight_per_image_losses
 
 __all__ = [
     'CapturedLosses',
+    'Scoring',
     'capture_per_image_losses',
     'check_supported',
     'register_adapter',

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ies_mm.errors import UnsupportedModelError
+from ies_mm.losses.fallback import past_the_features
 from ies_mm.losses.patching import override
 
 Losses = dict[str, Tensor]
@@ -28,17 +29,33 @@ _FAMILIES = {
 
 
 @dataclass(frozen=True)
-class Wanted:
+class Scoring:
+    """How per-image losses are computed where there is a choice.
+
+    Attributes:
+        expected (bool): Averaged over what a random sampler could have drawn,
+            where the head can say.
+        fallback (bool): By a forward pass for every image past the features,
+            where a head has no adapter.
+    """
+
+    expected: bool = False
+    fallback: bool = False
+
+
+PLAIN_SCORING = Scoring()
+"""What was drawn, and by adapters alone."""
+
+
+@dataclass(frozen=True)
+class Wanted(Scoring):
     """What an adapter is asked for.
 
     Attributes:
         shares (bool): Shares beside the losses.
-        expected (bool): Losses averaged over what a random sampler could have
-            drawn, where the head can say.
     """
 
     shares: bool = False
-    expected: bool = False
 
 
 def register_adapter(
@@ -150,7 +167,10 @@ class CapturedLosses:
 
 @contextmanager
 def capture_per_image_losses(
-    model: nn.Module, shares: bool = False, expected: bool = False
+    model: nn.Module,
+    shares: bool = False,
+    expected: bool = False,
+    fallback: bool = False,
 ) -> Iterator[CapturedLosses]:
     """Note the per-image losses of the loss forward run inside the context.
 
@@ -165,31 +185,44 @@ def capture_per_image_losses(
         expected (bool): Whether the losses of a head that samples its anchors
             at random are those expected of it, instead of those of the sample
             that it drew. Shares are of the drawn. Defaults to False.
+        fallback (bool): Whether a model with a head that has no adapter is
+            run once more for every image, past the features, see
+            :mod:`ies_mm.losses.fallback`. There are no shares then. Defaults
+            to False, such a model is refused.
 
     Yields:
         CapturedLosses: Filled by the forward.
 
     Raises:
         UnsupportedModelError: A head without an adapter (at once), or a loss
-            that does not come from a head (at the forward).
+            that does not come from a head (at the forward); shares by the
+            fall-back.
     """
     model = unwrap(model)
     captured = CapturedLosses()
-    want = Wanted(shares, expected)
+    want = Wanted(expected, fallback, shares)
     with ExitStack() as stack:
-        for name, head, adapter in _heads_with_adapters(model):
-            stack.enter_context(adapter(name, head, want, captured.note))
+        for context in _noting(model, want, captured.note):
+            stack.enter_context(context)
         stack.enter_context(_completeness(model, captured))
         yield captured
 
 
-def check_supported(model: nn.Module) -> None:
+def check_supported(
+    model: nn.Module, shares: bool = False, fallback: bool = False
+) -> None:
     """Refuse a model whose heads have no adapter, before it is trained.
+
+    Args:
+        model (nn.Module): As in :func:`capture_per_image_losses`.
+        shares (bool): Whether they will be asked for. Defaults to False.
+        fallback (bool): As in :func:`capture_per_image_losses`. Defaults to
+            False.
 
     Raises:
         UnsupportedModelError: Lists what was found and what is supported.
     """
-    with capture_per_image_losses(model):
+    with capture_per_image_losses(model, shares=shares, fallback=fallback):
         pass
 
 
@@ -217,6 +250,25 @@ def _completeness(
 
     with override(model, 'loss', loss):
         yield
+
+
+def _noting(
+    model: nn.Module, want: Wanted, note: Note
+) -> list[AbstractContextManager[None]]:
+    """What notes the losses of the model's heads, to be entered."""
+    try:
+        return [
+            adapter(name, head, want, note)
+            for name, head, adapter in _heads_with_adapters(model)
+        ]
+    except UnsupportedModelError as error:
+        if not want.fallback:
+            raise
+        if want.shares:
+            raise UnsupportedModelError(
+                f'{error}; the fall-back has no shares'
+            ) from None
+    return [past_the_features(model, note)]
 
 
 def _heads_with_adapters(

@@ -18,8 +18,7 @@ from ies_mm.losses.draws import Draw, draws_again, noted_draws
 from ies_mm.losses.patching import override
 from ies_mm.losses.portions import Call, Slices, share_of_images
 from ies_mm.losses.state import State, snapshot, state_of
-
-Terms = dict[str, Tensor]
+from ies_mm.losses.terms import Terms
 
 
 @contextmanager
@@ -73,12 +72,6 @@ def asked_by_image(
 
     with override(owner, method, loss):
         yield
-
-
-def scalar(value: Tensor | list[Tensor]) -> Tensor:
-    """A term as MMEngine's ``parse_losses`` adds it up."""
-    levels = [value] if isinstance(value, Tensor) else value
-    return torch.stack([level.mean() for level in levels]).sum()
 
 
 def _again(

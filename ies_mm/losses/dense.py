@@ -20,9 +20,10 @@ from torch import nn
 
 from ies_mm.errors import UnsupportedModelError
 from ies_mm.losses.base import Note, Wanted, register_adapter
-from ies_mm.losses.by_image import Terms, asked_by_image, scalar
+from ies_mm.losses.by_image import asked_by_image
 from ies_mm.losses.portions import Call, Slices
 from ies_mm.losses.slicing import entry_of, image_of
+from ies_mm.losses.terms import Terms, terms_of
 
 _BY_IMAGE = ('positive_infos',)
 """Arguments with one entry an image, beside those called ``batch_...``."""
@@ -85,11 +86,8 @@ def dense_head(
     kept = 'calc_reweight_factor' if isinstance(head, heads.DDODHead) else ''
 
     def read(losses: dict[str, Any]) -> Terms:
-        return {
-            _named(name, term): scalar(value)
-            for term, value in losses.items()
-            if 'loss' in term
-        }
+        found = terms_of(losses)
+        return {_named(name, term): found[term] for term in found}
 
     with asked_by_image(head, 'loss_by_feat', slices, read, want, note, kept):
         yield
@@ -108,10 +106,7 @@ def instance_mask_head(
     """Adapter for mask heads whose masks stand in a list, by image."""
     slices = slices_of(head.loss_by_feat, ('mask_preds',))
 
-    def read(losses: dict[str, Any]) -> Terms:
-        return {term: scalar(value) for term, value in losses.items()}
-
-    with asked_by_image(head, 'loss_by_feat', slices, read, want, note):
+    with asked_by_image(head, 'loss_by_feat', slices, terms_of, want, note):
         yield
 
 

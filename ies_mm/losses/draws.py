@@ -17,6 +17,7 @@ from torch.overrides import TorchFunctionMode
 
 from ies_mm.errors import UnsupportedModelError
 from ies_mm.losses.patching import override
+from ies_mm.losses.random_state import preserved_random_state
 
 _DRAWING = (
     torch.rand,
@@ -129,8 +130,7 @@ def draws_again(draws: list[Draw], image: int) -> Iterator[None]:
             'are no per-image losses'
         )
 
-    devices = range(torch.cuda.device_count())
-    with torch.random.fork_rng(devices=devices), _Draws(replay):
+    with preserved_random_state(), _Draws(replay):
         yield
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -12,11 +12,15 @@ from ies_mm.losses.base import (
     unwrap,
 )
 from ies_mm.losses.patching import override
+from ies_mm.losses.terms import scalar
 
 
 @contextmanager
 def weight_per_image_losses(
-    model: nn.Module, weights: Tensor | None, expected: bool = False
+    model: nn.Module,
+    weights: Tensor | None,
+    expected: bool = False,
+    fallback: bool = False,
 ) -> Iterator[CapturedLosses]:
     r"""Have the model return :math:`\sum_i w_i s_i` for each of its terms.
 
@@ -32,6 +36,8 @@ def weight_per_image_losses(
             batch. None leaves the forward as it is, to the bit.
         expected (bool): As in :func:`capture_per_image_losses`. Defaults to
             False.
+        fallback (bool): As in :func:`capture_per_image_losses`; it serves
+            where there are no weights. Defaults to False.
 
     Yields:
         CapturedLosses: Filled by the forward; losses are without weights.
@@ -41,7 +47,9 @@ def weight_per_image_losses(
         ValueError: There is not one weight an image.
     """
     if weights is None:
-        with capture_per_image_losses(model, expected=expected) as captured:
+        with capture_per_image_losses(
+            model, expected=expected, fallback=fallback
+        ) as captured:
             yield captured
         return
 
@@ -68,11 +76,5 @@ def _weighted(
                 f'{len(weights)} weights for {len(shares)} images in {term}'
             )
         added = (shares * (weights - 1).to(shares)).sum()
-        weighted[term] = _total(batch[term]) + added
+        weighted[term] = scalar(batch[term]) + added
     return weighted
-
-
-def _total(loss: Tensor | list[Tensor]) -> Tensor:
-    """A term as ``parse_losses`` adds it up; some have a value per level."""
-    levels = [loss] if isinstance(loss, Tensor) else loss
-    return cast(Tensor, sum(level.mean() for level in levels))

@@ -9,8 +9,9 @@ from torch import Tensor, nn
 
 from ies_mm.errors import UnsupportedModelError
 from ies_mm.losses.base import CapturedLosses, Wanted
-from ies_mm.losses.by_image import asked_by_image, scalar
+from ies_mm.losses.by_image import asked_by_image
 from ies_mm.losses.dense import slices_of
+from ies_mm.losses.terms import scalar, terms_of
 
 COUNTS = (1, 4, 0)
 """What every image of the batch is divided by, in part."""
@@ -66,12 +67,14 @@ def captured(
 ) -> tuple[CapturedLosses, dict]:
     captured = CapturedLosses()
 
-    def read(losses: dict) -> dict:
-        return {t: scalar(v) for t, v in losses.items() if 'loss' in t}
-
     slices = slices_of(head.loss_by_feat)
     with asked_by_image(
-        head, 'loss_by_feat', slices, read, Wanted(shares), captured.note
+        head,
+        'loss_by_feat',
+        slices,
+        terms_of,
+        Wanted(shares=shares),
+        captured.note,
     ):
         torch.manual_seed(7)
         losses = head.loss_by_feat(scores, batch_img_metas=metas())
