@@ -14,10 +14,10 @@ import torch
 from torch import Tensor, nn
 
 from ies_mm.losses.base import Note, Wanted
-from ies_mm.losses.draws import Draw, draws_again, noted_draws
+from ies_mm.losses.draws import draws_again, noted_draws
 from ies_mm.losses.patching import override
 from ies_mm.losses.portions import Call, Slices, share_of_images
-from ies_mm.losses.state import State, snapshot, state_of
+from ies_mm.losses.state import snapshot, state_of
 from ies_mm.losses.terms import Terms
 
 
@@ -53,15 +53,20 @@ def asked_by_image(
         # Before the call, which may write into its arguments.
         parts = slices(call)
         before = snapshot(owner)
-        with _once(owner, kept):
-            with noted_draws(owner, len(parts)) as draws:
-                result = original(*args, **kwargs)
-            grad = want.shares and torch.is_grad_enabled()
-            with torch.set_grad_enabled(grad):
-                alone = [
-                    read(_again(original, part, before, draws, image))
-                    for image, part in enumerate(parts)
-                ]
+        with (
+            _results(owner, kept) as results,
+            noted_draws(owner, len(parts)) as draws,
+        ):
+            result = original(*args, **kwargs)
+        alone: list[Terms] = []
+        with torch.set_grad_enabled(want.shares and torch.is_grad_enabled()):
+            for image, (own_args, own_kwargs) in enumerate(parts):
+                with (
+                    state_of(before),
+                    draws_again(draws, image),
+                    _given(owner, kept, results),
+                ):
+                    alone.append(read(original(*own_args, **own_kwargs)))
         for term, value in read(result).items():
             losses = _of_images(alone, term, value)
             shares = None
@@ -74,30 +79,30 @@ def asked_by_image(
         yield
 
 
-def _again(
-    original: Callable,
-    part: Call,
-    before: State,
-    draws: list[Draw],
-    image: int,
-) -> Any:
-    """Ask as the batch was asked, but of one image."""
-    args, kwargs = part
-    with state_of(before), draws_again(draws, image):
-        return original(*args, **kwargs)
+@contextmanager
+def _results(owner: nn.Module, method: str) -> Iterator[list[Any]]:
+    """Note what a method returns, call by call."""
+    results: list[Any] = []
+
+    def noted(original: Callable, *args: Any, **kwargs: Any) -> Any:
+        results.append(original(*args, **kwargs))
+        return results[-1]
+
+    with override(owner, method, noted) if method else nullcontext():
+        yield results
 
 
 @contextmanager
-def _once(owner: nn.Module, method: str) -> Iterator[None]:
-    """Have a method return always what it returns first."""
-    results: list[Any] = []
+def _given(
+    owner: nn.Module, method: str, results: list[Any]
+) -> Iterator[None]:
+    """Have a method return the same again, call by call."""
+    left = iter(results)
 
-    def once(original: Callable, *args: Any, **kwargs: Any) -> Any:
-        if not results:
-            results.append(original(*args, **kwargs))
-        return results[0]
+    def again(original: Callable, *args: Any, **kwargs: Any) -> Any:
+        return next(left)
 
-    with override(owner, method, once) if method else nullcontext():
+    with override(owner, method, again) if method else nullcontext():
         yield
 
 

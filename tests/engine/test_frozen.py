@@ -10,6 +10,7 @@ from torch import Tensor
 from ies_mm.engine.frozen import FrozenPasses
 from ies_mm.engine.identity import InstanceMap
 from ies_mm.engine.seeding import seed_all
+from ies_mm.losses import Scoring
 from runs import parameters, plain_config
 from task_runs import segmentor_config
 
@@ -127,7 +128,9 @@ def test_another_seed_gives_other_noise(detector: Runner) -> None:
 def test_expected_losses_have_no_noise_of_the_sampler(
     detector: Runner,
 ) -> None:
-    losses = passes_of(detector, expected=True).losses(3, NAMES, [RPN])
+    losses = passes_of(detector, scoring=Scoring(expected=True)).losses(
+        3, NAMES, [RPN]
+    )
     assert not any(spread(losses).values())
 
 

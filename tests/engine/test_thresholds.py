@@ -12,6 +12,7 @@ from mmengine.runner import Runner
 from ies_mm.core import Criterion
 from ies_mm.engine import IESHook
 from ies_mm.engine.progress import TrainingProgress
+from ies_mm.losses import Scoring
 from runs import epochs_of, instances_of, parameters, plain_config, train
 from same_runs import by_epochs
 from task_runs import (
@@ -215,12 +216,12 @@ def test_the_state_of_a_config_needs_no_unpickling(
 
 def test_the_floor_of_another_criterion_is_not_taken_over() -> None:
     floor = torch.tensor([0.3], dtype=torch.double)
-    progress = TrainingProgress(Criterion(dict(type='NoiseFloor')), False)
+    progress = TrainingProgress(Criterion(dict(type='NoiseFloor')), Scoring())
     state = progress.state_dict() | {'noise_floor': floor}
 
     def resumed(expected: bool = False, **changes: Any) -> torch.Tensor | None:
         criterion = Criterion(dict(type='NoiseFloor', factor=2), **changes)
-        other = TrainingProgress(criterion, expected)
+        other = TrainingProgress(criterion, Scoring(expected))
         other.load_state_dict(state)
         return other.state_dict()['noise_floor']
 

@@ -63,7 +63,7 @@ def metas() -> list[dict]:
 
 
 def captured(
-    head: Head, scores: list[Tensor], shares: bool = True
+    head: Head, scores: list[Tensor], shares: bool = True, kept: str = ''
 ) -> tuple[CapturedLosses, dict]:
     captured = CapturedLosses()
 
@@ -75,6 +75,7 @@ def captured(
         terms_of,
         Wanted(shares=shares),
         captured.note,
+        kept,
     ):
         torch.manual_seed(7)
         losses = head.loss_by_feat(scores, batch_img_metas=metas())
@@ -142,6 +143,24 @@ def test_the_loss_the_draws_and_the_state_are_the_plain_ones(
     assert head.calls.tolist() == [3]
     assert head.seen == [3]
     assert torch.equal(head.drawn, twin.drawn)
+
+
+def test_a_kept_method_gives_an_image_what_it_gave_the_batch(
+    head: Head, scores: list[Tensor]
+) -> None:
+    """Called twice, as DDOD's, which counts at every call."""
+    head.count = lambda: head.seen.append(9) or len(head.seen)  # type: ignore
+
+    def counts(scores: Any, batch_img_metas: list) -> dict:
+        factor = head.count() * 10 + head.count()
+        return {'loss': scores[0].sum() * factor}
+
+    head.loss_by_feat = counts  # type: ignore[method-assign]
+    got, losses = captured(head, scores, kept='count')
+    assert head.seen == [9, 9]
+    torch.testing.assert_close(losses['loss'], scores[0].sum() * 12)
+    expected = scores[0].detach().sum(dim=1) * 12
+    torch.testing.assert_close(got.losses['loss'], expected)
 
 
 def test_a_failing_image_leaves_nothing_behind(
