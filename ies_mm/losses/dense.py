@@ -128,9 +128,17 @@ def slices_of(
         loss_by_feat (callable): Its signature tells outputs from lists.
         by_image (tuple of str): Arguments that are lists with one entry an
             image, beside ``positive_infos`` and those called ``batch_...``.
+
+    Raises:
+        UnsupportedModelError: Its arguments are not named like mmdet's.
     """
     signature = inspect.signature(loss_by_feat)
     lists = _BY_IMAGE + by_image
+    if 'batch_img_metas' not in signature.parameters:
+        raise UnsupportedModelError(
+            f'no per-image losses by a loss_by_feat{signature}: name its '
+            "arguments as mmdet's heads do, batch_img_metas among them"
+        )
 
     def slices(call: Call) -> list[Call]:
         bound = signature.bind(*call[0], **call[1])
