@@ -39,7 +39,9 @@ def check_unchanged(ours: Step, theirs: Step) -> list[str]:
         wrong.append(f'terms {list(ours.losses)}, not {list(theirs.losses)}')
     for what in ('losses', 'gradients', 'memory'):
         mine, other = getattr(ours, what), getattr(theirs, what)
-        changed = [k for k in other if not same(mine.get(k), other[k])]
+        changed = [
+            k for k in mine | other if not same(mine.get(k), other.get(k))
+        ]
         if changed:
             wrong.append(f'{what} changed: {_some(changed)}')
     if not same_state(ours.draws, theirs.draws):
@@ -96,8 +98,14 @@ def check_gradient(
     return [f'gradient of the summed shares: {_some(wrong)}'] if wrong else []
 
 
-def check_alone(model: nn.Module, data: dict) -> list[str]:
-    """An image's captured losses are the model's losses of it alone."""
+def check_alone(model: nn.Module, data: dict, copies: int = 1) -> list[str]:
+    """An image's captured losses are the model's losses of it alone.
+
+    Args:
+        model (nn.Module): In training mode.
+        data (dict): A preprocessed batch.
+        copies (int): How often the image is in its batch. Defaults to 1.
+    """
     wrong = []
     with frozen_statistics(model, data), same_draws():
         state = remembered(model)
@@ -107,15 +115,19 @@ def check_alone(model: nn.Module, data: dict) -> list[str]:
         with _counts_of(model, data, state):
             for image in range(len(data['inputs'])):
                 with torch.no_grad():
-                    own = totals(forward(model, slice_of(data, image)))
+                    own = totals(forward(model, alone(data, image, copies)))
                 wrong += _differences(captured, own, image)
                 restore(model, state)
     return wrong
 
 
-def slice_of(data: dict, image: int) -> dict:
-    """One image of the padded batch."""
-    return {key: value[image : image + 1] for key, value in data.items()}
+def alone(data: dict, image: int, copies: int = 1) -> dict:
+    """One image of the padded batch, as often as asked for."""
+    own = [image] * copies
+    return {
+        'inputs': data['inputs'][own],
+        'data_samples': [data['data_samples'][i] for i in own],
+    }
 
 
 @contextmanager

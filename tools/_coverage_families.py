@@ -285,6 +285,9 @@ ATTRIBUTES = {'YOLOX, last epochs': {'bbox_head.use_l1': True}}
 # Families whose per-image losses are by their nature no loss of the image
 # alone: its part of the batch loss is exact, and the reason is said.
 SHARE_EXACT: dict[str, str] = {}
+# Backbones that take the only image of a batch for no batch: it is run twice,
+# and its loss is the mean.
+TWICE = ('LeNet',)
 LIBRARIES = ('mmdet', 'mmseg', 'mmpretrain')
 _NAMED = dict(zip(LIBRARIES, (MMDET, MMSEG, MMPRETRAIN), strict=True))
 _MORE = dict(zip(LIBRARIES, (MMDET_MORE, MMSEG_MORE, {}), strict=True))
@@ -333,6 +336,11 @@ class Family:
     def share_exact(self) -> str:
         """Why an image alone has another loss, or nothing."""
         return SHARE_EXACT.get(self.name, '')
+
+    @property
+    def copies(self) -> int:
+        """How often an image is in a batch of its own."""
+        return 2 if self.name in TWICE else 1
 
 
 def config_root(library: str) -> Path:

@@ -114,7 +114,7 @@ def _checked(row: Row, plain: nn.Module, model: nn.Module, data: dict) -> Row:
     if 'fall_back' in row.adapters:
         row = replace(row, verdict='fall-back')
     elif not wrong:
-        wrong = check_alone(model, data)
+        wrong = check_alone(model, data, row.family.copies)
         if wrong and row.family.share_exact:
             note = row.family.share_exact
             return replace(row, verdict='share-exact', note=note)
