@@ -390,5 +390,5 @@ def _first(folder: Path) -> str:
 
 def _configs(folder: Path) -> Iterator[Path]:
     for path in sorted(folder.rglob('*.py')):
-        if '_base_' not in path.parts and 'metafile' not in path.name:
+        if '_base_' not in path.parts and not path.name.startswith('_'):
             yield path

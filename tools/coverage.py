@@ -20,11 +20,13 @@ from pathlib import Path
 
 import torch
 from _coverage_families import LIBRARIES, Family, every_config, families
+from _coverage_kept import keep, kept
 from _coverage_rows import Row, check_family
 from _coverage_table import document, line
 from _parser import Parser
 
 OUT = Path('docs/coverage.md')
+KEPT = Path('work_dirs/coverage.jsonl')
 # Seconds a row may take; the part of the memory that it may have.
 LIMIT, MEMORY = 600, 0.75
 
@@ -35,12 +37,16 @@ def main() -> None:
     torch.set_num_threads(1)
     for library in LIBRARIES:
         import_module(f'{library}.models')  # once, not in every row's process
+    known = kept(KEPT) if args.resume else {}
     rows = []
     for family in args.rows:
-        rows.append(isolated(family))
-        print(line(rows[-1]), flush=True)
+        row = known.get(family) or isolated(family)
+        if family not in known:
+            keep(row, KEPT)
+        print(line(row), flush=True)
+        rows.append(row)
     if args.out:
-        args.out.write_text(document(rows, ' '.join(args.command)))
+        args.out.write_text(document(rows, ' '.join(['python', *sys.argv])))
     wrong = [row.family.name for row in rows if row.verdict == 'wrong']
     if wrong:
         sys.exit(f'tools/coverage.py: wrong: {", ".join(wrong)}')
@@ -93,6 +99,11 @@ def _arguments() -> argparse.Namespace:
         '--all', action='store_true', help='a row for every shipped config'
     )
     parser.add_argument(
+        '--resume',
+        action='store_true',
+        help=f'keep the rows that the same code has written into {KEPT}',
+    )
+    parser.add_argument(
         '--out',
         type=Path,
         help=f'the page to write (default: {OUT}, unless --family is given)',
@@ -101,7 +112,6 @@ def _arguments() -> argparse.Namespace:
     args.rows = _rows(args, parser)
     if args.out is None and not args.family:
         args.out = OUT
-    args.command = ['python', *sys.argv]
     return args
 
 

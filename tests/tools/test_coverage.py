@@ -281,30 +281,65 @@ def test_the_command_writes_the_page(tmp_path: Path) -> None:
     assert f'torch {torch.__version__}, mmengine ' in text
 
 
-def test_the_command_refuses_a_family_that_is_not_there() -> None:
-    result = call(TOOLS / 'coverage.py', '--family', 'AlexNet')
-    assert result.returncode == 2
-    assert result.stderr.endswith("there is no family 'AlexNet'\n")
-    assert len(result.stderr.splitlines()) == 1
-
-
-@pytest.mark.parametrize('verdict', ['exact', 'wrong'])
-def test_the_command_fails_where_anything_is_wrong(
-    monkeypatch: pytest.MonkeyPatch, tool: Any, verdict: str
-) -> None:
-    spec = spec_from_file_location('coverage_tool', TOOLS / 'coverage.py')
+@pytest.fixture
+def command(
+    tool: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Callable[..., None]:
+    """The command, with rows that are made up."""
+    path = TOOLS / 'coverage.py'
+    spec = spec_from_file_location('coverage_tool', path)
     assert spec
     assert spec.loader
-    command = module_from_spec(spec)
-    spec.loader.exec_module(command)
-    row = tool('rows').Row
-    monkeypatch.setattr(command, 'isolated', lambda f: row(f, verdict))
-    monkeypatch.setattr(sys, 'argv', ['coverage.py', '--family', 'LeNet'])
-    if verdict == 'exact':
-        command.main()
-        return
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    monkeypatch.setattr(module, 'KEPT', tmp_path / 'kept' / 'rows.jsonl')
+
+    def run(verdict: str, *arguments: str) -> None:
+        row = tool('rows').Row
+        monkeypatch.setattr(module, 'isolated', lambda f: row(f, verdict))
+        monkeypatch.setattr(sys, 'argv', ['coverage.py', *arguments])
+        module.main()
+
+    return run
+
+
+def test_the_command_fails_where_anything_is_wrong(command: Any) -> None:
+    for verdict in ('exact', 'share-exact', 'refused', 'not built'):
+        command(verdict, '--family', 'LeNet')
     with pytest.raises(SystemExit, match='wrong: LeNet'):
-        command.main()
+        command('wrong', '--family', 'LeNet')
+
+
+def test_the_command_refuses_a_family_that_is_not_there(
+    command: Any, capsys: pytest.CaptureFixture
+) -> None:
+    with pytest.raises(SystemExit):
+        command('exact', '--family', 'AlexNet')
+    assert "error: there is no family 'AlexNet'\n" in capsys.readouterr().err
+
+
+def test_resuming_keeps_the_rows_of_the_same_code_alone(
+    command: Any, capsys: pytest.CaptureFixture, monkeypatch: Any, tool: Any
+) -> None:
+    command('exact', '--family', 'LeNet')
+    command('refused', '--family', 'LeNet', 'VGG', '--resume')
+    lines = capsys.readouterr().out.splitlines()
+    verdicts = [line.split(' | ')[3] for line in lines]
+    assert verdicts == ['exact', 'exact', 'refused']
+    monkeypatch.setattr(tool('kept'), 'key', lambda: 'of other code')
+    command('refused', '--family', 'LeNet', '--resume')
+    assert '| refused |' in capsys.readouterr().out
+
+
+def test_all_has_a_row_for_every_config(
+    command: Any, capsys: pytest.CaptureFixture
+) -> None:
+    command('exact', '--all', '--library', 'mmseg', '--out', '/dev/null')
+    rows = capsys.readouterr().out.splitlines()
+    assert len(rows) > 500
+    assert any(
+        '`fcn/fcn_r50-d8_4xb4-40k_voc12aug-512x512.py`' in r for r in rows
+    )
 
 
 def test_every_folder_of_configs_has_a_row(tool: Any) -> None:
