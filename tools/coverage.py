@@ -7,6 +7,11 @@ against each image alone, and writes docs/coverage.md. It fails when anything
 that was captured is wrong.
 """
 
+if __name__ == 'coverage':
+    # numba, which mmdet imports, asks for the package of this name from every
+    # command of this folder, and does without it where there is none.
+    raise ImportError('tools/coverage.py is a command, not that package')
+
 import argparse
 import logging
 import multiprocessing

@@ -1,6 +1,7 @@
 """The coverage tool: its rows, and that its checks see what is wrong."""
 
 import random
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -355,3 +356,13 @@ def test_every_folder_of_configs_has_a_row(tool: Any) -> None:
         }
         assert shipped - shown <= {'_base_', 'common'}
         assert len({row.name for row in rows}) == len(rows)
+
+
+def test_the_command_is_not_taken_for_the_package_of_its_name() -> None:
+    """numba asks for it, from every command beside it."""
+    code = (
+        f'import sys; sys.path.insert(0, {str(TOOLS)!r})\n'
+        'import mmdet.datasets\n'
+        "assert 'coverage' not in sys.modules"
+    )
+    subprocess.run([sys.executable, '-c', code], check=True)
