@@ -22,7 +22,7 @@ Adapter = Callable[
 
 _ADAPTERS: dict[type, tuple[Adapter, tuple[str, ...]]] = {}
 _FAMILIES = {
-    'mmdet': ('dense', 'roi', 'rpn'),
+    'mmdet': ('anchor_rows', 'dense', 'roi'),
     'mmseg': ('segmentation',),
     'mmpretrain': ('classification',),
 }

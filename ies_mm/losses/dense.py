@@ -38,7 +38,6 @@ _LAYERS_FIRST = (
 
 
 @register_adapter(
-    heads.AnchorHead,
     heads.ATSSHead,
     heads.AutoAssignHead,
     heads.CenterNetHead,
@@ -80,7 +79,7 @@ def dense_head(
     name: str, head: Any, want: Wanted, note: Note
 ) -> Iterator[None]:
     """Adapter for heads with a ``loss_by_feat``, which it wraps."""
-    _check_losses(name, head)
+    check_losses(name, head)
     slices = slices_of(head.loss_by_feat)
     # DDOD weighs levels by the positives that the training has had so far.
     kept = 'calc_reweight_factor' if isinstance(head, heads.DDODHead) else ''
@@ -159,7 +158,7 @@ def slices_of(
     return slices
 
 
-def _check_losses(name: str, head: nn.Module) -> None:
+def check_losses(name: str, head: nn.Module) -> None:
     """Refuse losses that weigh images by each other.
 
     Raises:

@@ -113,6 +113,10 @@ def draws_again(draws: list[Draw], image: int) -> Iterator[None]:
     Raises:
         UnsupportedModelError: Something is drawn that the batch did not draw.
     """
+    if not draws:
+        with _nothing_drawn():
+            yield
+        return
     place = 0
 
     def replay(function: Callable, values: Tensor) -> Tensor:
@@ -124,14 +128,32 @@ def draws_again(draws: list[Draw], image: int) -> Iterator[None]:
             if taken is not None:
                 place = number
                 return taken
-        raise UnsupportedModelError(
-            'an image alone draws other random numbers than the batch '
-            f'({function.__name__} of shape {tuple(values.shape)}), so there '
-            'are no per-image losses'
-        )
+        raise _other_draws(f'{function.__name__}{tuple(values.shape)}')
 
     with preserved_random_state(), _Draws(replay):
         yield
+
+
+@contextmanager
+def _nothing_drawn() -> Iterator[None]:
+    """Watch the random state alone: listening to torch takes its time."""
+    with preserved_random_state():
+        before = _random_states()
+        yield
+        pairs = zip(before, _random_states(), strict=True)
+        if not all(torch.equal(one, other) for one, other in pairs):
+            raise _other_draws('where the batch draws none')
+
+
+def _random_states() -> list[Tensor]:
+    return [torch.get_rng_state(), *torch.cuda.get_rng_state_all()]
+
+
+def _other_draws(what: str) -> UnsupportedModelError:
+    return UnsupportedModelError(
+        'an image alone draws other random numbers than the batch '
+        f'({what}), so there are no per-image losses'
+    )
 
 
 class _Draws(TorchFunctionMode):

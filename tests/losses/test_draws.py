@@ -53,11 +53,15 @@ def test_a_permutation_is_not_cut() -> None:
         torch.randperm(4)
     with (
         draws_again(draws, 0),
-        pytest.raises(
-            UnsupportedModelError, match=r'randperm of shape \(3,\)'
-        ),
+        pytest.raises(UnsupportedModelError, match=r'randperm\(3,\)'),
     ):
         torch.randperm(3)
+
+
+def test_an_image_that_draws_where_the_batch_did_not_is_refused() -> None:
+    refused = pytest.raises(UnsupportedModelError, match='batch draws none')
+    with refused, draws_again([], 0):
+        torch.rand(1)
 
 
 def test_what_an_image_draws_leaves_the_random_state() -> None:

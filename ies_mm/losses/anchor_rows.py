@@ -1,0 +1,91 @@
+"""Per-image losses of mmdet's RPN and RetinaNet heads, by rows.
+
+The heads return averages over the batch, with normalisers counted over the
+batch. An image alone would be divided by its own count instead:
+
+==========  ============================  ===========================
+term        rows                          divided by
+==========  ============================  ===========================
+loss_cls    sampled anchors, all levels   the anchors sampled; without
+loss_bbox   positive anchors              a sampler the positive ones
+==========  ============================  ===========================
+
+The RPN calls them ``loss_rpn_cls`` and ``loss_rpn_bbox``. The general adapter
+(:mod:`ies_mm.losses.dense`) would be right too, but assign all anchors again.
+Source: mmdet's ``AnchorHead`` and ``RPNHead``.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+from mmdet.models.dense_heads import AnchorHead, RPNHead
+from torch import Tensor
+
+from ies_mm.losses.base import Note, Wanted, inherits, register_adapter
+from ies_mm.losses.calls import LossCall, noted_calls
+from ies_mm.losses.dense import check_losses, dense_head
+from ies_mm.losses.expected import (
+    draws_at_random,
+    expected_calls,
+    noted_draws,
+)
+from ies_mm.losses.patching import override
+from ies_mm.losses.rows import by_name, counts, row_losses
+
+_ROWS = ('loss_by_feat_single', 'get_targets', '_get_targets_single')
+
+
+@register_adapter(AnchorHead, relies_on=('loss_by_feat',))
+def anchor_head(
+    name: str, head: Any, want: Wanted, note: Note
+) -> AbstractContextManager[None]:
+    """Adapter for heads with ``AnchorHead``'s loss, if need be by image."""
+    if inherits(type(head), AnchorHead, _ROWS):
+        return _anchor_rows(name, head, want, note)
+    return dense_head(name, head, want, note)
+
+
+@register_adapter(RPNHead, relies_on=('loss_and_predict', 'loss_by_feat'))
+def rpn_head(
+    name: str, head: Any, want: Wanted, note: Note
+) -> AbstractContextManager[None]:
+    """Adapter for RPN heads, if need be by image."""
+    return anchor_head(name, head, want, note)
+
+
+@contextmanager
+def _anchor_rows(
+    name: str, head: Any, want: Wanted, note: Note
+) -> Iterator[None]:
+    check_losses(name, head)
+    rpn = isinstance(head, RPNHead)
+    prefix = 'rpn_' if name == 'rpn_head' and not rpn else ''
+    term = f'{prefix}loss_rpn_' if rpn else f'{prefix}loss_'
+
+    def loss_by_feat(original: Callable, *args: Any, **kwargs: Any) -> dict:
+        with noted_draws(head) as draws, noted_calls(head) as noted:
+            batch = original(*args, **kwargs)
+        calls = by_name(noted)
+        images = len(draws)
+        sampled = counts([draw.sample.avg_factor for draw in draws], calls)
+
+        def to_images(rows: Tensor) -> Tensor:
+            # Rows of a level stand image after image, equally many.
+            return rows.view(images, -1).sum(dim=1)
+
+        def losses(calls: list[LossCall], shares: bool) -> tuple:
+            return row_losses(calls, to_images, sampled, shares)
+
+        note(f'{term}bbox', *losses(calls['loss_bbox'], want.shares))
+        drawn = calls['loss_cls']
+        if want.expected and rpn and draws_at_random(head):
+            alone, _ = losses(expected_calls(drawn, draws, head), False)
+            shares = losses(drawn, True)[1] if want.shares else None
+            note(f'{term}cls', alone, shares)
+        else:
+            note(f'{term}cls', *losses(drawn, want.shares))
+        return batch
+
+    with override(head, 'loss_by_feat', loss_by_feat):
+        yield
