@@ -32,29 +32,32 @@ SIZES: dict[str, list[Sizes]] = {
 
 
 def prepared(
-    model: Any, cfg: Config, library: str, sizes: Sizes, seed: int = 0
+    model: Any, cfg: Config, library: str, sizes: Sizes, ignored: bool = False
 ) -> dict:
-    """A batch as the model's forward gets it."""
+    """A batch as the model's forward gets it.
+
+    Args:
+        model (nn.Module): Whose preprocessor is used.
+        cfg (Config): Its config.
+        library (str): Whose samples.
+        sizes (tuple): (height, width) of each image.
+        ignored (bool): Whether the last semantic map of mmseg has pixels that
+            are ignored. Defaults to False.
+    """
     if library == 'mmseg':
         # Otherwise it pads to the training's crop.
         model.data_preprocessor.size = sizes[0]
         model.data_preprocessor.size_divisor = None
-    data: dict = model.data_preprocessor(
-        batch(cfg, library, sizes, seed), True
-    )
+    raw = batch(cfg, library, sizes)
+    if library == 'mmseg' and ignored:
+        raw['data_samples'][-1].gt_sem_seg.data[:, : sizes[-1][0] // 4] = 255
+    data: dict = model.data_preprocessor(raw, True)
     return data
 
 
-def batch(cfg: Config, library: str, sizes: Sizes, seed: int = 0) -> dict:
-    """A raw batch as a data loader gives it.
-
-    Args:
-        cfg (Config): The model's config.
-        library (str): Whose samples.
-        sizes (tuple): (height, width) of each image.
-        seed (int): Seed of images and annotations. Defaults to 0.
-    """
-    draws = torch.Generator().manual_seed(seed)
+def batch(cfg: Config, library: str, sizes: Sizes) -> dict:
+    """A raw batch as a data loader gives it."""
+    draws = torch.Generator().manual_seed(0)
     make = dict(mmdet=_detection, mmseg=_segmentation, mmpretrain=_label)
     inputs, samples = [], []
     for number, size in enumerate(sizes):

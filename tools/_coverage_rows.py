@@ -63,16 +63,16 @@ def check_family(family: Family) -> Row:
     try:
         cfg = load(family)
         # Trying changes a model, so it gets one of its own.
-        data, error = _runnable(_seeded(build, cfg, family), cfg, family)
+        batches, error = _runnable(_seeded(build, cfg, family), cfg, family)
         plain, model = (_seeded(build, cfg, family) for _ in range(2))
     except Exception as failure:  # whatever a shipped config may raise
         return replace(row, verdict='not built', note=reason(failure))
     try:
         check_supported(model)
         row = replace(row, adapters=_adapters(model))
-        if data is None:
+        if not batches:
             return replace(row, verdict='not built', note=reason(error))
-        return _checked(row, plain, model, data)
+        return _checked(row, plain, model, *batches)
     except UnsupportedModelError as refusal:
         return replace(row, verdict='refused', note=reason(refusal))
     except Exception as failure:  # the plain step has none
@@ -92,29 +92,38 @@ def reason(error: Exception | None) -> str:
 
 def _runnable(
     model: nn.Module, cfg: Any, family: Family
-) -> tuple[dict | None, Exception | None]:
-    """A batch of the smallest images that the model takes, or why of none."""
+) -> tuple[list[dict], Exception | None]:
+    """Batches of the smallest images that the model takes, or why of none.
+
+    The first has pixels to be ignored, the second has none: their number
+    would be in the loss of an image alone, and is not in its per-image loss.
+    """
     error = None
     for sizes in SIZES[family.library]:
         try:
             seed_all(0)
-            data = prepared(model, cfg, family.library, sizes)
-            forward(model, data)
+            batches = [
+                prepared(model, cfg, family.library, sizes, ignored)
+                for ignored in (True, False)
+            ]
+            forward(model, batches[0])
         except Exception as failure:  # whatever a model may raise
             error = failure
         else:
-            return data, None
-    return None, error
+            return batches, None
+    return [], error
 
 
-def _checked(row: Row, plain: nn.Module, model: nn.Module, data: dict) -> Row:
+def _checked(
+    row: Row, plain: nn.Module, model: nn.Module, data: dict, whole: dict
+) -> Row:
     wrong = _step_wrong(plain, model, data)
     if not wrong:
         row = replace(row, overhead=overhead(model, data))
     if 'fall_back' in row.adapters:
         row = replace(row, verdict='fall-back')
     elif not wrong:
-        wrong = check_alone(model, data, row.family.copies)
+        wrong = check_alone(model, whole, row.family.copies)
         if wrong and row.family.share_exact:
             note = row.family.share_exact
             return replace(row, verdict='share-exact', note=note)
