@@ -21,6 +21,7 @@ from _coverage_draws import seed_all
 from _coverage_families import Family
 from _coverage_reduce import build, load
 from _coverage_steps import (
+    Step,
     captured_step,
     forward,
     plain_step,
@@ -59,20 +60,21 @@ class Row:
 
 def check_family(family: Family) -> Row:
     """Build a family's model and check what is captured of it."""
-    row = Row(family, 'exact')
+    row = Row(family, 'not built')
     try:
         cfg = load(family)
         # Trying changes a model, so it gets one of its own.
         batches, error = _runnable(_seeded(build, cfg, family), cfg, family)
-        plain, model = (_seeded(build, cfg, family) for _ in range(2))
+        model = _seeded(build, cfg, family)
+        if not batches:
+            return _that_does_not_run(row, model, error)
+        plain = _plain(_seeded(build, cfg, family), batches[0])
     except Exception as failure:  # whatever a shipped config may raise
-        return replace(row, verdict='not built', note=reason(failure))
+        return replace(row, note=reason(failure))
     try:
         check_supported(model)
         row = replace(row, adapters=_adapters(model))
-        if not batches:
-            return replace(row, verdict='not built', note=reason(error))
-        return _checked(row, plain, model, *batches)
+        return _checked(row, model, plain, *batches)
     except UnsupportedModelError as refusal:
         return replace(row, verdict='refused', note=reason(refusal))
     except Exception as failure:  # the plain step has none
@@ -114,12 +116,37 @@ def _runnable(
     return [], error
 
 
-def _checked(
-    row: Row, plain: nn.Module, model: nn.Module, data: dict, whole: dict
+def _that_does_not_run(
+    row: Row, model: nn.Module, error: Exception | None
 ) -> Row:
-    wrong = _step_wrong(plain, model, data)
+    """A model for which there is no batch here; it may be refused anyway."""
+    try:
+        check_supported(model)
+    except UnsupportedModelError as refusal:
+        return replace(row, verdict='refused', note=reason(refusal))
+    return replace(row, adapters=_adapters(model), note=reason(error))
+
+
+def _plain(model: nn.Module, data: dict) -> tuple[Step, bool]:
+    """The plain step after a forward-only pass, if the model has one."""
+    try:
+        scoring_pass(model, data, capture=False)
+        scores = True
+    except Exception:  # some models compute losses in training only
+        scores = False
+    return plain_step(model, data), scores
+
+
+def _checked(
+    row: Row,
+    model: nn.Module,
+    plain: tuple[Step, bool],
+    data: dict,
+    whole: dict,
+) -> Row:
+    wrong = step_wrong(model, plain, data)
     if not wrong:
-        row = replace(row, overhead=overhead(model, data))
+        row = replace(row, verdict='exact', overhead=overhead(model, data))
     if 'fall_back' in row.adapters:
         row = replace(row, verdict='fall-back')
     elif not wrong:
@@ -132,15 +159,13 @@ def _checked(
     return row
 
 
-def _step_wrong(plain: Any, model: Any, data: dict) -> list[str]:
-    """What is wrong with a captured step after a captured scoring."""
-    try:
-        scoring_pass(plain, data, capture=False)
-    except Exception:  # some models compute losses in training only
-        pass
-    else:
+def step_wrong(
+    model: nn.Module, plain: tuple[Step, bool], data: dict
+) -> list[str]:
+    """What is wrong with a captured step, after a captured scoring."""
+    theirs, scores = plain
+    if scores:
         scoring_pass(model, data, capture=True)
-    theirs = plain_step(plain, data)
     ours, captured = captured_step(model, data)
     wrong = check_unchanged(ours, theirs)
     wrong += check_terms(ours, captured, len(data['inputs']))

@@ -1,5 +1,6 @@
 """The coverage tool: its rows, and that its checks see what is wrong."""
 
+import copy
 import random
 import subprocess
 import sys
@@ -172,16 +173,14 @@ def test_permutations_and_other_libraries_repeat_themselves(tool: Any) -> None:
 
 @pytest.fixture
 def pair(tool: Any, family: Any) -> tuple[Any, Any, dict]:
-    """The plain model, the one to capture from, and a batch."""
+    """A model, its plain step and its batch."""
     small = family('mmpretrain', 'ShuffleNetV2')
     cfg = tool('reduce').load(small)
-    models = []
-    for _ in range(2):
-        torch.manual_seed(0)
-        models.append(tool('reduce').build(cfg, small))
+    torch.manual_seed(0)
+    model = tool('reduce').build(cfg, small)
     sizes = ((64, 64), (64, 64))
-    data = tool('data').prepared(models[0], cfg, 'mmpretrain', sizes)
-    return *models, data
+    data = tool('data').prepared(model, cfg, 'mmpretrain', sizes)
+    return model, tool('rows')._plain(copy.deepcopy(model), data), data
 
 
 Fault = Callable[[nn.Module, CapturedLosses], None]
@@ -253,16 +252,17 @@ def test_a_fault_in_the_step_is_seen(
     monkeypatch: pytest.MonkeyPatch, tool: Any, pair: Any, name: str
 ) -> None:
     fault, message = FAULTS[name]
-    assert tool('rows')._step_wrong(*pair) == []
+    model, plain, data = pair
+    assert tool('rows').step_wrong(copy.deepcopy(model), plain, data) == []
     plant(monkeypatch, tool, fault)
-    assert message in '; '.join(tool('rows')._step_wrong(*pair))
+    assert message in '; '.join(tool('rows').step_wrong(model, plain, data))
 
 
 @pytest.mark.filterwarnings('ignore')
 def test_a_wrong_per_image_loss_is_seen(
     monkeypatch: pytest.MonkeyPatch, tool: Any, pair: Any
 ) -> None:
-    _, model, data = pair
+    model, _, data = pair
     assert tool('checks').check_alone(model, data) == []
     plant(monkeypatch, tool, lambda m, c: scaled(c.losses, [1, 1.001]))
     [wrong] = tool('checks').check_alone(model, data)
