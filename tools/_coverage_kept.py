@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 
 from _coverage_families import Family
@@ -30,6 +31,7 @@ def kept(file: Path) -> dict[Family, Row]:
     return rows
 
 
+@cache
 def key() -> str:
     """What a row depends on: our sources and the libraries' versions."""
     digest = hashlib.sha256(versions().encode())

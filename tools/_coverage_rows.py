@@ -16,7 +16,7 @@ from _coverage_checks import (
     check_terms,
     check_unchanged,
 )
-from _coverage_data import SIZES, prepared
+from _coverage_data import SIZES, Sizes, prepared
 from _coverage_draws import seed_all
 from _coverage_families import Family
 from _coverage_reduce import build, load
@@ -63,17 +63,17 @@ def check_family(family: Family) -> Row:
     row = Row(family, 'not built')
     try:
         cfg = load(family)
-        # Trying changes a model, so it gets one of its own.
-        batches, error = _runnable(_seeded(build, cfg, family), cfg, family)
         model = _seeded(build, cfg, family)
-        if not batches:
-            return _that_does_not_run(row, model, error)
+        check_supported(model)
+        row = replace(row, adapters=_adapters(model))
+        # Trying changes a model, so it gets one of its own.
+        batches = _runnable(_seeded(build, cfg, family), cfg, family)
         plain = _plain(_seeded(build, cfg, family), batches[0])
+    except UnsupportedModelError as refusal:
+        return replace(row, verdict='refused', note=reason(refusal))
     except Exception as failure:  # whatever a shipped config may raise
         return replace(row, note=reason(failure))
     try:
-        check_supported(model)
-        row = replace(row, adapters=_adapters(model))
         return _checked(row, model, plain, *batches)
     except UnsupportedModelError as refusal:
         return replace(row, verdict='refused', note=reason(refusal))
@@ -81,7 +81,7 @@ def check_family(family: Family) -> Row:
         return replace(row, verdict='wrong', note=reason(failure))
 
 
-def reason(error: Exception | None) -> str:
+def reason(error: Exception) -> str:
     """An error in one line."""
     text = ' '.join(str(error).split()).partition('; supported')[0]
     kind = type(error).__name__
@@ -92,39 +92,31 @@ def reason(error: Exception | None) -> str:
     return f'{kind}: {text[:200]}'
 
 
-def _runnable(
-    model: nn.Module, cfg: Any, family: Family
-) -> tuple[list[dict], Exception | None]:
-    """Batches of the smallest images that the model takes, or why of none.
+def _runnable(model: nn.Module, cfg: Any, family: Family) -> list[dict]:
+    """Batches of the smallest images that the model takes.
 
     The first has pixels to be ignored, the second has none: their number
     would be in the loss of an image alone, and is not in its per-image loss.
     """
-    error = None
-    for sizes in SIZES[family.library]:
+    *tries, last = SIZES[family.library]
+    for sizes in tries:
         try:
-            seed_all(0)
-            batches = [
-                prepared(model, cfg, family.library, sizes, ignored)
-                for ignored in (True, False)
-            ]
-            forward(model, batches[0])
-        except Exception as failure:  # whatever a model may raise
-            error = failure
-        else:
-            return batches, None
-    return [], error
+            return _run(model, cfg, family, sizes)
+        except Exception:  # whatever a model may raise
+            continue
+    return _run(model, cfg, family, last)
 
 
-def _that_does_not_run(
-    row: Row, model: nn.Module, error: Exception | None
-) -> Row:
-    """A model for which there is no batch here; it may be refused anyway."""
-    try:
-        check_supported(model)
-    except UnsupportedModelError as refusal:
-        return replace(row, verdict='refused', note=reason(refusal))
-    return replace(row, adapters=_adapters(model), note=reason(error))
+def _run(
+    model: nn.Module, cfg: Any, family: Family, sizes: Sizes
+) -> list[dict]:
+    seed_all(0)
+    batches = [
+        prepared(model, cfg, family.library, sizes, ignored)
+        for ignored in (True, False)
+    ]
+    forward(model, batches[0])
+    return batches
 
 
 def _plain(model: nn.Module, data: dict) -> tuple[Step, bool]:
