@@ -22,7 +22,7 @@ Adapter = Callable[
 
 _ADAPTERS: dict[type, tuple[Adapter, tuple[str, ...]]] = {}
 _FAMILIES = {
-    'mmdet': ('anchor_rows', 'dense', 'roi'),
+    'mmdet': ('anchor_rows', 'dense', 'pisa', 'roi'),
     'mmseg': ('segmentation',),
     'mmpretrain': ('classification',),
 }

@@ -117,7 +117,7 @@ def per_image(
     return losses, torch.stack(parts).sum(0)
 
 
-class _Reductions(TorchFunctionMode):
+class Reductions(TorchFunctionMode):
     """Notes the tensors that are summed or averaged to one number."""
 
     def __init__(self) -> None:
@@ -140,7 +140,7 @@ class _Reductions(TorchFunctionMode):
 def _noting(name: str, module: nn.Module, calls: list[LossCall]) -> Callable:
     def forward(original: Callable, *args: Any, **kwargs: Any) -> Any:
         state = {n: b.clone() for n, b in module.named_buffers()}
-        with _Reductions() as reductions:
+        with Reductions() as reductions:
             output = original(*args, **kwargs)
         last = reductions.tensors[-1] if reductions.tensors else None
         calls.append(LossCall(name, module, args, kwargs, output, state, last))

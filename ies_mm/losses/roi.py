@@ -48,13 +48,13 @@ def roi_head(
 ) -> Iterator[None]:
     """Adapter for RoI heads: wraps the loss functions of their parts."""
     with ExitStack() as stack:
-        for part in _parts(head):
+        for part in parts_of(head):
             stack.enter_context(part.noted(want, note))
         yield
 
 
 @dataclass(frozen=True)
-class _Part:
+class Part:
     """One head inside of a RoI head.
 
     Attributes:
@@ -81,17 +81,18 @@ class _Part:
         return asked_by_image(self.head, method, slices, read, want, weighted)
 
 
-def _parts(head: Any) -> list[_Part]:
+def parts_of(head: Any) -> list[Part]:
+    """The heads with losses inside of a RoI head, stage by stage."""
     parts = []
     weights: Any = getattr(head, 'stage_loss_weights', ())
     for name, child in head.named_children():
         if name in _STAGED and isinstance(child, nn.ModuleList):
             parts += [
-                _Part(part, f's{stage}.', weights[stage])
+                Part(part, f's{stage}.', weights[stage])
                 for stage, part in enumerate(child)
             ]
         elif name in _STAGED or _has_loss(child):
-            parts.append(_Part(child))
+            parts.append(Part(child))
     return parts
 
 
