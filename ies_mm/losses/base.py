@@ -23,8 +23,8 @@ Adapter = Callable[
 _ADAPTERS: dict[type, tuple[Adapter, tuple[str, ...]]] = {}
 _FAMILIES = {
     'mmdet': ('anchor_rows', 'dense', 'pisa', 'roi'),
-    'mmseg': ('segmentation',),
-    'mmpretrain': ('classification',),
+    'mmseg': ('segmentation', 'segmentation_masks'),
+    'mmpretrain': ('classification', 'multi_task', 'unsupervised'),
 }
 
 
@@ -239,6 +239,29 @@ def unwrap(model: nn.Module) -> nn.Module:
     return module if isinstance(module, nn.Module) else model
 
 
+def find_adapter(name: str, head: nn.Module) -> Adapter:
+    """The adapter that is right for a head.
+
+    Args:
+        name (str): The head's in the model.
+        head (nn.Module): The head.
+
+    Raises:
+        UnsupportedModelError: There is none; lists those there are.
+    """
+    for base in type(head).__mro__:
+        if base in _ADAPTERS:
+            adapter, relies_on = _ADAPTERS[base]
+            if inherits(type(head), base, relies_on):
+                return adapter
+            break
+    raise UnsupportedModelError(
+        f'no per-image losses for {name}={type(head).__name__}; supported '
+        f'heads: {_supported(head)}. docs/design.md says how to register an '
+        'adapter'
+    )
+
+
 @contextmanager
 def _completeness(
     model: nn.Module, captured: CapturedLosses
@@ -289,7 +312,7 @@ def _heads_with_adapters(
             f'{type(model).__name__} has no head with a loss of its own; '
             f'supported heads: {_supported(model)}'
         )
-    return [(name, head, _find(name, head)) for name, head in heads]
+    return [(name, head, find_adapter(name, head)) for name, head in heads]
 
 
 def _children(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
@@ -299,20 +322,6 @@ def _children(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
             yield from ((f'{name}.{i}', part) for i, part in enumerate(child))
         else:
             yield name, child
-
-
-def _find(name: str, head: nn.Module) -> Adapter:
-    for base in type(head).__mro__:
-        if base in _ADAPTERS:
-            adapter, relies_on = _ADAPTERS[base]
-            if inherits(type(head), base, relies_on):
-                return adapter
-            break
-    raise UnsupportedModelError(
-        f'no per-image losses for {name}={type(head).__name__}; supported '
-        f'heads: {_supported(head)}. docs/design.md says how to register an '
-        'adapter'
-    )
 
 
 def _supported(like: nn.Module) -> str:

@@ -43,6 +43,8 @@ def cls_head(
     def loss(original: Callable, *args: Any, **kwargs: Any) -> dict:
         with noted_calls(head) as calls:
             batch = original(*args, **kwargs)
+        if not calls:
+            return batch  # No image is labelled for this task of several.
         with torch.set_grad_enabled(want.shares and torch.is_grad_enabled()):
             sums = [_images(call) for call in calls]
         images = len(sums[0])

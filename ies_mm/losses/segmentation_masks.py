@@ -1,0 +1,62 @@
+"""Per-image losses of mmseg's heads that match masks to classes.
+
+They turn every label map into masks, match and sample points image by image,
+and divide by the masks of the batch: so ``loss_by_feat`` is asked again for
+every image. MaskFormer's and Mask2Former's are mmdet's, which need not be
+installed; SAN's is mmseg's own.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from mmseg.models.decode_heads import (
+    Mask2FormerHead,
+    MaskFormerHead,
+    SideAdapterCLIPHead,
+)
+from torch import Tensor
+
+from ies_mm.losses.base import Note, Wanted, register_adapter
+from ies_mm.losses.by_image import asked_by_image
+from ies_mm.losses.portions import Call
+from ies_mm.losses.segmentation import prefix_of
+from ies_mm.losses.slicing import entry_of, image_of
+from ies_mm.losses.terms import Terms, terms_of
+
+
+@register_adapter(
+    MaskFormerHead,
+    Mask2FormerHead,
+    SideAdapterCLIPHead,
+    relies_on=('loss',),
+)
+@contextmanager
+def mask_head(
+    name: str, head: Any, want: Wanted, note: Note
+) -> Iterator[None]:
+    """Adapter for heads that match masks: wraps ``head.loss_by_feat``."""
+    prefix = prefix_of(name)
+
+    def read(losses: dict[str, Any]) -> Terms:
+        return {f'{prefix}.{k}': v for k, v in terms_of(losses).items()}
+
+    with asked_by_image(head, 'loss_by_feat', _slices, read, want, note):
+        yield
+
+
+def _slices(call: Call) -> list[Call]:
+    """Scores and masks of every layer; instances, and where given metas."""
+    (scores, masks, *lists), kwargs = call
+    images = len(lists[0])
+
+    def own(layers: Any, image: int) -> Any:
+        return image_of(layers, image, images, isinstance(layers, Tensor))
+
+    return [
+        (
+            (own(scores, i), own(masks, i), *(entry_of(x, i) for x in lists)),
+            kwargs,
+        )
+        for i in range(images)
+    ]
