@@ -41,6 +41,44 @@ def lovasz(**changes: Any) -> dict:
     return dict(type='LovaszLoss', per_image=True) | changes
 
 
+def ohem(**changes: Any) -> dict:
+    """Its threshold and its least number both choose, in one case each."""
+    return dict(type='OhemCrossEntropy', thres=0.2, min_kept=700) | changes
+
+
+def boundary(**changes: Any) -> dict:
+    return dict(type='BoundaryLoss', loss_weight=5.0) | changes
+
+
+def knet(loss: Any) -> dict:
+    """Two stages of updated kernels."""
+    update = dict(
+        type='KernelUpdateHead',
+        num_classes=4,
+        num_heads=2,
+        feedforward_channels=16,
+        in_channels=8,
+        out_channels=8,
+        dropout=0.0,
+        ffn_act_cfg=dict(type='ReLU', inplace=True),
+        feat_transform_cfg=dict(conv_cfg=dict(type='Conv2d'), act_cfg=None),
+        kernel_updator_cfg=dict(
+            type='KernelUpdator',
+            in_channels=8,
+            feat_channels=8,
+            out_channels=8,
+            act_cfg=dict(type='ReLU', inplace=True),
+            norm_cfg=dict(type='LN'),
+        ),
+    )
+    return dict(
+        type='IterativeDecodeHead',
+        num_stages=2,
+        kernel_generate_head=head_config(loss),
+        kernel_update_head=[update, update],
+    )
+
+
 def one_channel(loss: Any, **changes: Any) -> dict:
     """A head of two classes for losses of binary maps."""
     return head_config(
@@ -107,8 +145,15 @@ OTHER_HEADS = {
     'enc': head_config(
         ce(), type='EncHead', num_codes=6, add_lateral=True, **STAGES
     ),
+    'knet': knet(SAME_NAME),
+    'ddr': head_config(
+        [ohem(class_weight=WEIGHTS), ohem(loss_weight=0.4, thres=0.9)],
+        type='DDRHead',
+    ),
     'stdc': one_channel([ce(use_sigmoid=True), dice()], type='STDCHead'),
 }
+# Heads that compute what a loss is of in training mode alone.
+TRAINING_OUTPUTS = ('DDRHead', 'IterativeDecodeHead', 'PIDHead')
 CONFIGS = {
     name: segmentor_config(head)
     for name, head in (PIXEL_HEADS | IMAGE_HEADS | OTHER_HEADS).items()
@@ -119,6 +164,16 @@ CONFIGS = {
     'aux_list': segmentor_config(
         head_config(SAME_NAME),
         [head_config(ce(class_weight=WEIGHTS), stage=0), head_config(dice())],
+    ),
+    'huasdorff': segmentor_config(
+        head_config(dict(type='HuasdorffDisstanceLoss', loss_weight=0.5))
+    ),
+    'pid': segmentor_config(
+        head_config(
+            [ce(loss_weight=0.4), ohem(), boundary(), ohem(thres=0.9)],
+            type='PIDHead',
+        ),
+        neck=dict(type='FirstAgain'),
     ),
     'ocr': cascade(
         head_config(ce()),
@@ -149,6 +204,14 @@ TERMS = {
         'decode.cam.loss_ce',
     ],
     'enc': ['decode.loss_ce', 'decode.loss_se'],
+    'knet': [f'decode.loss_ce.s{stage}' for stage in range(3)],
+    'ddr': ['decode.loss_context', 'decode.loss_spatial'],
+    'pid': [
+        'decode.loss_sem_p',
+        'decode.loss_sem_i',
+        'decode.loss_bd',
+        'decode.loss_sem_bd',
+    ],
     'stdc': ['decode.loss_ce', 'decode.loss_dice'],
     'aux': ['decode.loss_ce', 'aux.loss_ce'],
     'aux_list': ['decode.loss_ce', 'aux_0.loss_ce', 'aux_1.loss_dice'],
@@ -162,8 +225,12 @@ TERMS = {
 
 
 def build(config: dict) -> nn.Module:
-    """Evaluation mode: BatchNorm frozen, so that images do not mix."""
-    return build_segmentor(copy.deepcopy(config)).eval()
+    """BatchNorm in evaluation mode, so that images do not mix."""
+    model = build_segmentor(copy.deepcopy(config)).eval()
+    head = config['decode_head']
+    if isinstance(head, dict) and head['type'] in TRAINING_OUTPUTS:
+        model.decode_head.training = True  # not what is in it
+    return model
 
 
 def data_of(

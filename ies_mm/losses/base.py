@@ -21,6 +21,7 @@ Adapter = Callable[
 ]
 
 _ADAPTERS: dict[type, tuple[Adapter, tuple[str, ...]]] = {}
+_REFUSED: dict[type, str] = {}
 _FAMILIES = {
     'mmdet': ('anchor_rows', 'dense', 'pisa', 'roi'),
     'mmseg': ('segmentation', 'segmentation_masks'),
@@ -84,6 +85,19 @@ def register_adapter(
         return adapter
 
     return decorate
+
+
+def refuse_heads(reason: str, *heads: type) -> None:
+    """Refuse heads, and subclasses, whose images have no loss of their own.
+
+    The fall-back is no way out for these: the model run on an image alone
+    would have another loss, or none.
+
+    Args:
+        reason (str): What their loss does, to go on from "its loss".
+        *heads (type): Classes of the model's direct children.
+    """
+    _REFUSED.update(dict.fromkeys(heads, reason))
 
 
 class CapturedLosses:
@@ -279,6 +293,8 @@ def _noting(
     model: nn.Module, want: Wanted, note: Note
 ) -> list[AbstractContextManager[None]]:
     """What notes the losses of the model's heads, to be entered."""
+    _load_adapters()
+    _check_not_refused(model)
     try:
         return [
             adapter(name, head, want, note)
@@ -294,14 +310,27 @@ def _noting(
     return [past_the_features(model, note)]
 
 
-def _heads_with_adapters(
-    model: nn.Module,
-) -> list[tuple[str, nn.Module, Adapter]]:
+def _load_adapters() -> None:
     for package, modules in _FAMILIES.items():
         # A model of a library can only exist where the library is loaded.
         if package in sys.modules:
             for module in modules:
                 importlib.import_module(f'ies_mm.losses.{module}')
+
+
+def _check_not_refused(model: nn.Module) -> None:
+    for name, head in _children(model):
+        for base in type(head).__mro__:
+            if base in _REFUSED:
+                raise UnsupportedModelError(
+                    f'no per-image losses for {name}={type(head).__name__}: '
+                    f'its loss {_REFUSED[base]}'
+                )
+
+
+def _heads_with_adapters(
+    model: nn.Module,
+) -> list[tuple[str, nn.Module, Adapter]]:
     heads = [
         (name, head)
         for name, head in _children(model)

@@ -6,14 +6,9 @@ standardises over them or takes them for each other's targets, it says as much
 of the other images as of this one.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from mmpretrain.models import heads
-from torch import nn
 
-from ies_mm.errors import UnsupportedModelError
-from ies_mm.losses.base import Adapter, Note, Wanted, register_adapter
+from ies_mm.losses.base import refuse_heads
 
 _REASONS = {
     'contrasts the images of the batch with each other': (
@@ -50,20 +45,5 @@ _REASONS = {
 }
 
 
-def _refusing(reason: str) -> Adapter:
-    @contextmanager
-    def adapter(
-        name: str, head: nn.Module, want: Wanted, note: Note
-    ) -> Iterator[None]:
-        # On entering, not before: the fall-back is no way out.
-        yield from ()
-        raise UnsupportedModelError(
-            f'no per-image losses for {name}={type(head).__name__}: its loss '
-            f'{reason}; supported are classifiers that are trained on labels'
-        )
-
-    return adapter
-
-
 for _reason, _heads in _REASONS.items():
-    register_adapter(*_heads)(_refusing(_reason))
+    refuse_heads(_reason, *_heads)

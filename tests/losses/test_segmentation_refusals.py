@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from mmseg.models.decode_heads import FCNHead
+from mmseg.models.decode_heads import FCNHead, IterativeDecodeHead
 from mmseg.models.losses import CrossEntropyLoss
 from torch import Tensor
 
@@ -40,12 +40,6 @@ USE = 'use CrossEntropyLoss .with an OHEMPixelSampler'
             lovasz(per_image=False, reduction='none'),
             'LovaszLoss with per_image=False .* use LovaszLoss.per_image=True',
         ),
-        (dict(type='OhemCrossEntropy'), 'OhemCrossEntropy .*' + USE),
-        (dict(type='BoundaryLoss'), 'BoundaryLoss .*' + USE),
-        (
-            dict(type='HuasdorffDisstanceLoss'),
-            'HuasdorffDisstanceLoss .*' + USE,
-        ),
         (ce(use_mask=True), 'CrossEntropyLoss .*' + USE),
         (
             ce(reduction='none'),
@@ -80,13 +74,27 @@ def test_a_loss_class_with_another_forward_is_refused() -> None:
         check_supported(model)
 
 
+class OtherKernels(IterativeDecodeHead):
+    def loss_by_feat(self, *args: Any, **kwargs: Any) -> dict:
+        return super().loss_by_feat(*args, **kwargs)
+
+
 def test_a_head_that_computes_its_losses_itself_is_refused() -> None:
-    head = head_config([ce(), ce()], type='DDRHead')
+    model = build(CONFIGS['knet'])
+    inner = model.decode_head.kernel_generate_head
+    inner.__class__ = OtherLossHead
     with pytest.raises(
         UnsupportedModelError,
-        match='for decode_head=DDRHead; supported heads: BaseDecodeHead',
+        match=r'for decode_head\.kernel_generate_head=OtherLossHead; ',
     ):
-        check_supported(build(segmentor_config(head)))
+        check_supported(model)
+    inner.__class__ = SameLossHead
+    check_supported(model)
+    model.decode_head.__class__ = OtherKernels
+    with pytest.raises(
+        UnsupportedModelError, match='for decode_head=OtherKernels'
+    ):
+        check_supported(model)
 
 
 def test_a_subclass_that_changes_the_loss_is_refused() -> None:

@@ -29,7 +29,7 @@ def training(config: dict) -> nn.Module:
     for head in heads:
         for one in head if isinstance(head, list) else [head]:
             if one is not None:
-                one['dropout_ratio'] = 0.3
+                one.get('kernel_generate_head', one)['dropout_ratio'] = 0.3
     return build_segmentor(config).train()
 
 
