@@ -13,6 +13,7 @@ import torch
 from mmpretrain.models.heads import MultiTaskHead
 from torch import Tensor, nn
 
+from ies_mm.errors import UnsupportedModelError
 from ies_mm.losses.base import Note, Wanted, find_adapter, register_adapter
 from ies_mm.losses.patching import override
 from ies_mm.losses.terms import terms_of
@@ -53,6 +54,12 @@ def _task(
         found.clear()
         batch: dict[str, Any] = original(feats, samples, **kwargs)
         has = [task in sample for sample in samples]
+        if any(has) and not found:
+            # mmpretrain binds the loss to the head when it is built.
+            raise UnsupportedModelError(
+                f'{name} is a copy, whose loss is still that of the head it '
+                'was copied from; build the model anew and load its weights'
+            )
         for term, value in terms_of(batch).items():
             labelled = torch.tensor(has, device=value.device)
             noted = found.get(term) or _nothing(value, want)

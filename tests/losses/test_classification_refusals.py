@@ -64,12 +64,6 @@ def test_a_subclass_with_the_same_loss_is_not_refused() -> None:
     check_supported(build_classifier(SameLoss(CLASSES, CHANNELS)))
 
 
-def test_a_head_of_several_tasks_is_refused() -> None:
-    head = dict(type='MultiTaskHead', task_heads=dict(one=cls_head_config()))
-    with pytest.raises(UnsupportedModelError, match='head=MultiTaskHead'):
-        check_supported(build_classifier(head))
-
-
 class OneNumber(nn.Module):
     """A loss that averages whatever it is asked for."""
 
