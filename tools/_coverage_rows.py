@@ -31,7 +31,7 @@ from torch import nn
 
 from ies_mm.errors import UnsupportedModelError
 from ies_mm.losses import capture_per_image_losses, check_supported
-from ies_mm.losses.base import _heads_with_adapters
+from ies_mm.losses.registry import adapters_of
 
 # Seconds, and pairs of steps, for their timing.
 BUDGET, PAIRS = 10.0, 7
@@ -194,5 +194,5 @@ def _seeded(build: Callable, *args: Any) -> nn.Module:
 
 
 def _adapters(model: nn.Module) -> str:
-    names = [adapter.__name__ for _, _, adapter in _heads_with_adapters(model)]
+    names = [adapter.__name__ for _, _, adapter in adapters_of(model)]
     return ', '.join(dict.fromkeys(names))

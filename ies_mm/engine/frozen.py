@@ -18,7 +18,8 @@ from ies_mm.engine.identity import InstanceMap
 from ies_mm.engine.scoring import forward_only, score
 from ies_mm.engine.seeding import samplers_of, seed_all, seeded_samplers
 from ies_mm.losses import CapturedLosses, Scoring
-from ies_mm.losses.base import PLAIN_SCORING, unwrap
+from ies_mm.losses.base import unwrap
+from ies_mm.losses.registry import PLAIN_SCORING
 
 AUGMENTATION = 'augmentation'
 BATCHES = 'batches'

@@ -14,7 +14,7 @@ from ies_mm.core import LossHistory, Selection
 from ies_mm.engine.pace import Pace
 from ies_mm.engine.sampler import IESSampler
 from ies_mm.losses import Scoring
-from ies_mm.losses.base import PLAIN_SCORING
+from ies_mm.losses.registry import PLAIN_SCORING
 
 
 class SelectionMethod(ABC):

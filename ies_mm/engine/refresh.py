@@ -19,7 +19,8 @@ from ies_mm.engine.observations import Observations
 from ies_mm.engine.scoring import forward_only, score
 from ies_mm.engine.seeding import SeededItems, seed_all, seeded_samplers
 from ies_mm.losses import Scoring
-from ies_mm.losses.base import PLAIN_SCORING, unwrap
+from ies_mm.losses.base import unwrap
+from ies_mm.losses.registry import PLAIN_SCORING
 
 SECONDS_BETWEEN_LINES = 5.0
 """A pass that takes longer says how far it is."""

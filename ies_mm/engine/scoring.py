@@ -13,8 +13,9 @@ from ies_mm.losses import (
     Scoring,
     capture_per_image_losses,
 )
-from ies_mm.losses.base import PLAIN_SCORING, unwrap
+from ies_mm.losses.base import unwrap
 from ies_mm.losses.random_state import preserved_random_state
+from ies_mm.losses.registry import PLAIN_SCORING
 
 
 @contextmanager

@@ -22,7 +22,6 @@ from typing import Any
 from mmdet.models.dense_heads import AnchorHead, RPNHead
 from torch import Tensor
 
-from ies_mm.losses.base import Note, Wanted, inherits, register_adapter
 from ies_mm.losses.calls import LossCall, noted_calls
 from ies_mm.losses.dense import check_losses, dense_head
 from ies_mm.losses.expected import (
@@ -31,6 +30,7 @@ from ies_mm.losses.expected import (
     noted_draws,
 )
 from ies_mm.losses.patching import override
+from ies_mm.losses.registry import Note, Wanted, inherits, register_adapter
 from ies_mm.losses.rows import by_name, counts, row_losses
 
 _ROWS = ('loss_by_feat_single', 'get_targets', '_get_targets_single')

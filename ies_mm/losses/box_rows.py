@@ -17,8 +17,8 @@ import torch
 from mmdet.models.roi_heads.bbox_heads import BBoxHead
 from torch import Tensor, nn
 
-from ies_mm.losses.base import inherits
 from ies_mm.losses.calls import LossCall
+from ies_mm.losses.registry import inherits
 from ies_mm.losses.rows import Calls, counts, row_losses, row_weights
 
 TERMS = ('loss_cls', 'loss_bbox')

@@ -13,10 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ies_mm.losses.base import Note, Wanted
 from ies_mm.losses.draws import draws_again, noted_draws
 from ies_mm.losses.patching import override
 from ies_mm.losses.portions import Call, Slices, share_of_images
+from ies_mm.losses.registry import Note, Wanted
 from ies_mm.losses.state import snapshot, state_of
 from ies_mm.losses.terms import Terms
 

@@ -20,9 +20,9 @@ from mmpretrain.models.heads import (
 from torch import Tensor, nn
 
 from ies_mm.errors import UnsupportedModelError
-from ies_mm.losses.base import Note, Wanted, register_adapter
 from ies_mm.losses.calls import LossCall, noted_calls, per_image
 from ies_mm.losses.patching import override
+from ies_mm.losses.registry import Note, Wanted, register_adapter
 
 
 @register_adapter(

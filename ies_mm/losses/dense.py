@@ -19,9 +19,9 @@ from mmdet.models.seg_heads.panoptic_fusion_heads import (
 from torch import nn
 
 from ies_mm.errors import UnsupportedModelError
-from ies_mm.losses.base import Note, Wanted, register_adapter
 from ies_mm.losses.by_image import asked_by_image
 from ies_mm.losses.portions import Call, Slices
+from ies_mm.losses.registry import Note, Wanted, register_adapter
 from ies_mm.losses.slicing import entry_of, image_of
 from ies_mm.losses.terms import Terms, terms_of
 

@@ -14,8 +14,8 @@ from mmpretrain.models.heads import MultiTaskHead
 from torch import Tensor, nn
 
 from ies_mm.errors import UnsupportedModelError
-from ies_mm.losses.base import Note, Wanted, find_adapter, register_adapter
 from ies_mm.losses.patching import override
+from ies_mm.losses.registry import Note, Wanted, find_adapter, register_adapter
 from ies_mm.losses.terms import terms_of
 
 _Noted = tuple[Tensor, Tensor | None, Tensor | None]

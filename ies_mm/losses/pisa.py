@@ -15,10 +15,10 @@ import torch
 from mmdet.models.roi_heads import PISARoIHead
 from torch import Tensor
 
-from ies_mm.losses.base import Note, Wanted, register_adapter
 from ies_mm.losses.box_rows import TERMS, roi_term
 from ies_mm.losses.calls import LossCall, Reductions, noted_calls
 from ies_mm.losses.patching import override
+from ies_mm.losses.registry import Note, Wanted, register_adapter
 from ies_mm.losses.roi import parts_of
 from ies_mm.losses.rows import by_name
 from ies_mm.losses.slicing import rows_of

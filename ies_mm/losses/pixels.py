@@ -43,9 +43,9 @@ from mmseg.models.losses import (
 from torch import Tensor, nn
 
 from ies_mm.errors import UnsupportedModelError
-from ies_mm.losses.base import inherits
 from ies_mm.losses.batch_pixels import balanced_shares, hard_pixel_shares
 from ies_mm.losses.calls import LossCall
+from ies_mm.losses.registry import inherits
 
 _PIXELS = (CrossEntropyLoss, FocalLoss)
 _PER_IMAGE = (

@@ -16,12 +16,12 @@ from typing import Any
 from mmdet.models import roi_heads as heads
 from torch import Tensor, nn
 
-from ies_mm.losses.base import Note, Wanted, register_adapter
 from ies_mm.losses.box_rows import TERMS, has_rows, roi_term
 from ies_mm.losses.by_image import asked_by_image
 from ies_mm.losses.calls import noted_calls
 from ies_mm.losses.patching import override
 from ies_mm.losses.portions import Call, Slices
+from ies_mm.losses.registry import Note, Wanted, register_adapter
 from ies_mm.losses.rows import by_name
 from ies_mm.losses.slicing import entry_of, image_of, rows_of
 from ies_mm.losses.terms import Terms, scalar

@@ -38,10 +38,10 @@ from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from torch import nn
 
 from ies_mm.errors import UnsupportedModelError
-from ies_mm.losses.base import Note, Wanted, find_adapter, register_adapter
 from ies_mm.losses.calls import LossCall, loss_modules, noted_calls
 from ies_mm.losses.patching import override
 from ies_mm.losses.pixels import added, check_loss, split
+from ies_mm.losses.registry import Note, Wanted, find_adapter, register_adapter
 
 
 @register_adapter(

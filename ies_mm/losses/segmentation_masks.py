@@ -17,9 +17,9 @@ from mmseg.models.decode_heads import (
 )
 from torch import Tensor
 
-from ies_mm.losses.base import Note, Wanted, register_adapter
 from ies_mm.losses.by_image import asked_by_image
 from ies_mm.losses.portions import Call
+from ies_mm.losses.registry import Note, Wanted, register_adapter
 from ies_mm.losses.segmentation import prefix_of
 from ies_mm.losses.slicing import entry_of, image_of
 from ies_mm.losses.terms import Terms, terms_of

@@ -8,7 +8,7 @@ of the other images as of this one.
 
 from mmpretrain.models import heads
 
-from ies_mm.losses.base import refuse_heads
+from ies_mm.losses.registry import refuse_heads
 
 _REASONS = {
     'contrasts the images of the batch with each other': (

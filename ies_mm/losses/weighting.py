@@ -6,11 +6,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from ies_mm.losses.base import (
-    CapturedLosses,
-    capture_per_image_losses,
-    unwrap,
-)
+from ies_mm.losses.base import capture_per_image_losses, unwrap
+from ies_mm.losses.captured import CapturedLosses
 from ies_mm.losses.patching import override
 from ies_mm.losses.terms import scalar
 

@@ -19,8 +19,7 @@ from torch import Tensor, nn
 from torch.testing import assert_close
 
 from ies_mm.errors import UnsupportedModelError
-from ies_mm.losses import base as registry
-from ies_mm.losses import capture_per_image_losses, check_supported
+from ies_mm.losses import capture_per_image_losses, check_supported, registry
 from ies_mm.losses.terms import terms_of
 from small import batch, build, faster_rcnn_config
 

@@ -8,9 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from ies_mm.errors import UnsupportedModelError
-from ies_mm.losses.base import CapturedLosses, Wanted
 from ies_mm.losses.by_image import asked_by_image
+from ies_mm.losses.captured import CapturedLosses
 from ies_mm.losses.dense import slices_of
+from ies_mm.losses.registry import Wanted
 from ies_mm.losses.terms import scalar, terms_of
 
 COUNTS = (1, 4, 0)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from mmdet.models.losses import GHMC
 from mmdet.models.roi_heads import StandardRoIHead
 from torch import nn
 
@@ -142,3 +143,12 @@ def test_a_training_by_the_hooks_argument(voc: Path, tmp_path: Path) -> None:
 def test_the_argument_is_a_flag() -> None:
     with pytest.raises(TypeError, match='fallback'):
         IESHook(delta=0, fallback='features')
+
+
+def test_it_serves_a_loss_that_an_adapter_refuses() -> None:
+    model = build(faster_rcnn_config())
+    model.rpn_head.loss_cls = GHMC()
+    with pytest.raises(UnsupportedModelError, match='loss_cls=GHMC'):
+        check_supported(model)
+    check_supported(model, fallback=True)
+    assert patched(model) == []
