@@ -120,8 +120,8 @@ def find_adapter(name: str, head: nn.Module) -> Adapter:
             break
     raise UnsupportedModelError(
         f'no per-image losses for {name}={type(head).__name__}; supported '
-        f'heads: {supported(head)}. docs/design.md says how to register an '
-        'adapter'
+        f'heads: {supported(head)}. docs/adapters.md says how to register '
+        'an adapter'
     )
 
 
