@@ -20,7 +20,12 @@ from torch import nn
 # What names a file of weights, in the libraries' configs.
 _WEIGHTS = ('pretrained', 'checkpoint', 'teacher_ckpt', 'load_from')
 # RoIs drawn an image, queries: a large part of a forward on small images.
-_MOST = {'num': 32, 'num_queries': 40, 'num_proposals': 40}
+_MOST = {
+    'num': 32,
+    'num_queries': 40,
+    'num_proposals': 40,
+    'sos_token_num': 40,
+}
 _BATCH_AUGMENTS = ('batch_augments', 'augments')
 
 
