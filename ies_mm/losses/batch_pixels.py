@@ -1,8 +1,9 @@
 """Shares of segmentation losses that choose or weigh pixels over a batch.
 
 An image alone would have other pixels chosen, or weighed otherwise, so its
-own loss is asked of the loss module. Its share of the batch loss is that of
-the choice and the weights of the batch.
+own loss is asked of the loss module, and mended where the module is wrong
+about one image. Its share of the batch loss is that of the choice and the
+weights of the batch.
 
 ================  ====================================================
 OhemCrossEntropy  the least certain pixels of the batch, averaged
@@ -17,6 +18,23 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ies_mm.losses.calls import LossCall
+
+
+def hard_pixel_losses(call: LossCall, alone: Tensor) -> Tensor:
+    """Losses of an ``OhemCrossEntropy``: zero without a hard pixel.
+
+    An image whose valid pixels are all certain (or one, which is easily the
+    case near edges) has none chosen, and the module averages nothing to NaN.
+
+    Args:
+        call (LossCall): Of logits (N, C, H, W) and labels (N, H, W).
+        alone (Tensor): float32 (N,), of the module asked for every image.
+
+    Returns:
+        Tensor: float32 (N,).
+    """
+    sound = call.args[0].isfinite().flatten(1).all(dim=1)
+    return alone.masked_fill(alone.isnan() & sound, 0)
 
 
 def hard_pixel_shares(call: LossCall) -> Tensor:
@@ -43,12 +61,29 @@ def hard_pixel_shares(call: LossCall) -> Tensor:
     return sums * cast(float, call.module.loss_weight) / len(chosen)
 
 
+def balanced_losses(call: LossCall, alone: Tensor) -> Tensor:
+    """Losses of a ``BoundaryLoss``: means over an image's own valid pixels.
+
+    The module adds up nothing for padded pixels, but counts them.
+
+    Args:
+        call (LossCall): As of :func:`balanced_shares`.
+        alone (Tensor): float32 (N,), of the module asked for every image.
+
+    Returns:
+        Tensor: float32 (N,).
+    """
+    edges = call.args[1].flatten(1)
+    known = ((edges == 0) | (edges == 1)).sum(dim=1)
+    return alone * edges.shape[1] / known.clamp(min=1)
+
+
 def balanced_shares(call: LossCall) -> Tensor:
     """Shares of a ``BoundaryLoss``.
 
     Args:
         call (LossCall): Of logits (N, 1, H, W) and edge maps (N, H, W), 1 on
-            an edge, 0 on none.
+            an edge, 0 on none, others where padded.
 
     Returns:
         Tensor: float32 (N,).

@@ -43,7 +43,12 @@ from mmseg.models.losses import (
 from torch import Tensor, nn
 
 from ies_mm.errors import UnsupportedModelError
-from ies_mm.losses.batch_pixels import balanced_shares, hard_pixel_shares
+from ies_mm.losses.batch_pixels import (
+    balanced_losses,
+    balanced_shares,
+    hard_pixel_losses,
+    hard_pixel_shares,
+)
 from ies_mm.losses.calls import LossCall
 from ies_mm.losses.registry import inherits
 
@@ -56,8 +61,8 @@ _PER_IMAGE = (
     TverskyLoss,
 )
 _OF_BATCH = {
-    BoundaryLoss: balanced_shares,
-    OhemCrossEntropy: hard_pixel_shares,
+    BoundaryLoss: (balanced_losses, balanced_shares),
+    OhemCrossEntropy: (hard_pixel_losses, hard_pixel_shares),
 }
 
 
@@ -85,10 +90,10 @@ def split(call: LossCall, shares: bool) -> Parts:
     """
     if isinstance(call.module, _PIXELS):
         return _split_pixels(call)
-    for kind, shares_of in _OF_BATCH.items():
+    for kind, (losses_of, shares_of) in _OF_BATCH.items():
         if isinstance(call.module, kind):
             with torch.no_grad():
-                losses = _images_alone(call)
+                losses = losses_of(call, _images_alone(call))
             own = shares_of(call) if shares else None
             return Parts(losses, own, ~_valid(call).any(dim=1))
     return _split_images(call)
