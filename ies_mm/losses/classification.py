@@ -1,8 +1,10 @@
 """Per-image losses of mmpretrain's classification heads.
 
-Their loss modules give one value an image and class; the batch loss is their
-sum over the batch, divided by the number of images. An image alone would be
-divided by one. Source: mmpretrain's ``ClsHead._get_loss``.
+Their loss modules give one value an image, or an image and class; the batch
+loss is their sum, divided by ``avg_factor``, the number of images, or else by
+the number of values. An image alone is divided by its own part of that.
+Models of timm and of Hugging Face compute their loss without a head, in the
+same way. Source: mmpretrain's ``ClsHead._get_loss``, ``weight_reduce_loss``.
 """
 
 from collections.abc import Callable, Iterator
@@ -10,6 +12,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+from mmpretrain.models.classifiers import (
+    HuggingFaceClassifier,
+    TimmClassifier,
+)
 from mmpretrain.models.heads import (
     ArcFaceClsHead,
     ClsHead,
@@ -29,7 +35,9 @@ from ies_mm.losses.registry import Note, Wanted, register_adapter
     ClsHead,
     ConformerHead,
     EfficientFormerClsHead,
+    HuggingFaceClassifier,
     MultiLabelClsHead,
+    TimmClassifier,
     relies_on=('loss', '_get_loss'),
 )
 @register_adapter(ArcFaceClsHead, relies_on=('loss',))
@@ -38,30 +46,42 @@ def cls_head(
     name: str, head: nn.Module, want: Wanted, note: Note
 ) -> Iterator[None]:
     """Adapter for classification heads: wraps ``head.loss``."""
-    _check_averages(name, head.loss_module)
+    _check_averages(f'{name}.'.lstrip('.'), head.loss_module)
 
     def loss(original: Callable, *args: Any, **kwargs: Any) -> dict:
         with noted_calls(head) as calls:
             batch = original(*args, **kwargs)
         if not calls:
             return batch  # No image is labelled for this task of several.
-        with torch.set_grad_enabled(want.shares and torch.is_grad_enabled()):
-            sums = [_images(call) for call in calls]
-        images = len(sums[0])
-        own = [torch.ones_like(sums[0])] * len(sums)
-        counts = [images] * len(sums)
-        note('loss', *per_image(sums, own, counts, want.shares))
+        note('loss', *_split(calls, want.shares))
         return batch
 
     with override(head, 'loss', loss):
         yield
 
 
-def _images(call: LossCall) -> Tensor:
-    """The loss of every image, float32 (N,), classes added up."""
+def _split(
+    calls: list[LossCall], shares: bool
+) -> tuple[Tensor, Tensor | None]:
+    """Losses and shares of what the calls add up to, (N,) each."""
+    with torch.set_grad_enabled(shares and torch.is_grad_enabled()):
+        values = [_values(call) for call in calls]
+        sums = [value.sum(dim=1) for value in values]
+    counts = [
+        call.kwargs.get('avg_factor') or value.numel()
+        for call, value in zip(calls, values, strict=True)
+    ]
+    own = [
+        torch.full_like(total, count / len(total))
+        for total, count in zip(sums, counts, strict=True)
+    ]
+    return per_image(sums, own, counts, shares)
+
+
+def _values(call: LossCall) -> Tensor:
+    """The losses of every image, float32 (N, 1), or (N, classes)."""
     value = call.unreduced()
     scores = call.args[0]
-    images = len(scores)
     # Scores (N, 1) against labels (N,) would be compared pair by pair.
     if value.shape not in (scores.shape, scores.shape[:1]):
         raise UnsupportedModelError(
@@ -70,13 +90,13 @@ def _images(call: LossCall) -> Tensor:
             "use a loss that heeds reduction_override='none', such as "
             'CrossEntropyLoss, and for regression a gt_score per image'
         )
-    return value.float().reshape(images, -1).sum(dim=1)
+    return value.float().reshape(len(scores), -1)
 
 
-def _check_averages(name: str, module: Any) -> None:
+def _check_averages(prefix: str, module: Any) -> None:
     reduction = getattr(module, 'reduction', None)
     if reduction != 'mean':
         raise UnsupportedModelError(
-            f'{name}.loss_module={type(module).__name__} with reduction='
+            f'{prefix}loss_module={type(module).__name__} with reduction='
             f"{reduction!r}: per-image losses need reduction='mean'"
         )

@@ -69,7 +69,8 @@ def register_adapter(
     an exception.
 
     Args:
-        *heads (type): Classes of the model's direct children.
+        *heads (type): Classes of the model's direct children, or of models
+            that compute their loss without a head; ``name`` is '' then.
         relies_on (tuple of str): Methods of the class that a subclass must
             not override for the adapter to be right.
     """
@@ -133,6 +134,8 @@ def adapters_of(
     Raises:
         UnsupportedModelError: There are none, or one has no adapter.
     """
+    if any(base in _ADAPTERS for base in type(model).__mro__):
+        return [('', model, find_adapter('the model', model))]
     heads = [
         (name, head)
         for name, head in _children(model)
