@@ -125,15 +125,20 @@ def test_edges_weigh_by_what_the_batch_has_of_them(logits: Tensor) -> None:
     check_shares(parts.shares, value, logits)
     assert not parts.void.any()
 
-    def literal(edges: Tensor, scores: Tensor, batch: Tensor) -> float:
+    def literal(
+        edges: Tensor, scores: Tensor, batch: Tensor, count: Tensor
+    ) -> float:
         part = (batch == 1).sum() / (batch <= 1).sum()
         weights = (edges == 1) * (1 - part) + (edges == 0) * part
         values = F.binary_cross_entropy_with_logits(
             scores, (edges == 1).float(), reduction='none'
         )
-        return float((weights * values).sum() / batch.numel() * 3.0)
+        return float((weights * values).sum() / count * 3.0)
 
     for image in range(3):
         one, own = edges[image], scores[image, 0].detach()
-        close(parts.shares[image].item(), literal(one, own, edges))
-        close(parts.losses[image].item(), literal(one, own, one))
+        every = torch.tensor(edges.numel())
+        close(parts.shares[image].item(), literal(one, own, edges, every))
+        # Padded pixels are divided by in the batch, but not alone.
+        known = (one <= 1).sum()
+        close(parts.losses[image].item(), literal(one, own, one, known))
