@@ -126,7 +126,8 @@ def draws_again(draws: list[Draw], image: int) -> Iterator[None]:
             if draw.image in (None, image):
                 taken = draw.take(function, values)
             if taken is not None:
-                place = number
+                # One call of the batch, one of the image.
+                place = number + 1
                 return taken
         raise _other_draws(f'{function.__name__}{tuple(values.shape)}')
 

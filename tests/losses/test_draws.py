@@ -90,3 +90,12 @@ def test_what_is_written_into_a_draw_later_does_not_count() -> None:
         drawn.zero_()
     with draws_again(draws, 0):
         assert torch.equal(torch.rand(2), kept)
+
+
+def test_two_draws_of_one_shape_are_two_draws() -> None:
+    with noted_draws(None, 2) as draws:
+        first, second = torch.rand(2, 3), torch.rand(2, 3)
+    for image in (0, 1):
+        with draws_again(draws, image):
+            assert torch.equal(torch.rand(1, 3)[0], first[image])
+            assert torch.equal(torch.rand(1, 3)[0], second[image])
