@@ -212,8 +212,8 @@ def test_a_broken_config_file(tmp_path: Path) -> None:
             'train_dataloader.dataset.pipeline[2] (CachedMosaic) mixes',
         ),
         (
-            'model.roi_head.type=PISARoIHead',
-            'no per-image losses for roi_head=PISARoIHead',
+            'model.rpn_head.loss_cls.type=GHMC',
+            'rpn_head.loss_cls=GHMC weighs every anchor by how many',
         ),
     ],
 )
