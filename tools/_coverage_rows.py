@@ -17,7 +17,7 @@ from _coverage_checks import (
     check_unchanged,
 )
 from _coverage_data import SIZES, Sizes, prepared
-from _coverage_draws import seed_all
+from _coverage_draws import seed_all, steady_seeds
 from _coverage_families import Family
 from _coverage_reduce import build, load
 from _coverage_steps import (
@@ -58,6 +58,7 @@ class Row:
     overhead: float | None = None
 
 
+@steady_seeds()
 def check_family(family: Family) -> Row:
     """Build a family's model and check what is captured of it."""
     row = Row(family, 'not built')
