@@ -23,8 +23,15 @@ from ies_mm.losses import CapturedLosses, capture_per_image_losses
 TOOLS = Path(__file__).resolve().parents[2] / 'tools'
 # Rows that an update of OpenMMLab must not change: one of every adapter.
 EXACT = {
-    'mmdet': ['Faster R-CNN'],
-    'mmseg': ['FCN', 'DeepLabv3'],
+    'mmdet': [
+        'Faster R-CNN',
+        'RetinaNet',
+        'YOLOX',
+        'RTMDet',
+        'Mask R-CNN',
+        'DETR',
+    ],
+    'mmseg': ['FCN', 'DeepLabv3', 'SegFormer', 'OCRNet'],
     'mmpretrain': ['LinearClsHead', 'MultiLabelLinearClsHead'],
 }
 
