@@ -11,6 +11,7 @@ from ies_mm.engine import (
     RandomRemovalHook,
     SelectiveBackpropHook,
     SmallLossRescaleHook,
+    SoftIESHook,
 )
 from task_runs import classifier_config, with_sampler
 
@@ -46,6 +47,7 @@ METHODS = [
         )
         for by in ('scoring', 'training')
     ),
+    (SoftIESHook, dict(saved=0.3, window=1)),
     (InfoBatchHook, dict()),
     (SmallLossRescaleHook, dict()),
     (RandomRemovalHook, dict(ratio=0.3)),

@@ -13,6 +13,7 @@ from ies_mm.engine import (
     RandomRemovalHook,
     SelectiveBackpropHook,
     SmallLossRescaleHook,
+    SoftIESHook,
 )
 from ies_mm.engine.preflight import selection_hooks
 
@@ -24,6 +25,7 @@ METHODS = {
     'random_removal': RandomRemovalHook,
     'selective_backprop': SelectiveBackpropHook,
     'dihcl': DIHCLHook,
+    'soft_ies': SoftIESHook,
     'ies_spaced': IESHook,
     'ies_order0': IESHook,
     'ies_order1': IESHook,

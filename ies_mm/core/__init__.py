@@ -8,6 +8,7 @@ from ies_mm.core.percentile import RecentLosses
 from ies_mm.core.pruning import infobatch, random_removal
 from ies_mm.core.rechecks import Every, Recheck, Spaced, Waits, build_recheck
 from ies_mm.core.selection import Course, Selection, may_exclude
+from ies_mm.core.soft import soft_removal
 from ies_mm.core.thresholds import (
     Budget,
     Fixed,
@@ -40,5 +41,6 @@ __all__ = [
     'infobatch',
     'may_exclude',
     'random_removal',
+    'soft_removal',
     'update_hardness',
 ]

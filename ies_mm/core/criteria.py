@@ -163,7 +163,7 @@ class Criterion:
         if progress is None:
             progress = Progress(torch.zeros(width, dtype=torch.double))
         scale = self.threshold.scale(progress)
-        scores = self._scores(history, names, scale)
+        scores = self.scores(history, names, scale)
         level = torch.inf
         if able is not None:
             level = self.threshold.level(scores[able], progress)
@@ -207,6 +207,25 @@ class Criterion:
             return flat[:, 0]
         return flat.amin(dim=1) if self.terms == 'any' else flat.amax(dim=1)
 
+    def scores(
+        self, history: LossHistory, names: Sequence[str], scale: Tensor
+    ) -> Tensor:
+        """:meth:`score` of what a history holds.
+
+        Args:
+            history (LossHistory): At least ``depth`` observations deep.
+            names (sequence of str): Names of its T terms.
+            scale (Tensor): As for :meth:`score`.
+
+        Returns:
+            Tensor: float64 (N,); NaN where it is too early.
+        """
+        scores = torch.empty(history.instances, dtype=torch.double)
+        chunks = history.values.split(CHUNK, dim=1)
+        for chunk, into in zip(chunks, scores.split(CHUNK), strict=True):
+            into.copy_(self.score(chunk, names, scale))
+        return scores.masked_fill_(history.count < self.needed, torch.nan)
+
     def judged(self, values: Tensor, names: Sequence[str]) -> Tensor:
         """Losses of the columns that are judged, float64 (..., C)."""
         if isinstance(self.terms, str):
@@ -236,16 +255,6 @@ class Criterion:
                 f'{missing[0]!r}; it has {", ".join(names)}'
             )
         return [list(names).index(term) for term in self.terms]
-
-    def _scores(
-        self, history: LossHistory, names: Sequence[str], scale: Tensor
-    ) -> Tensor:
-        """Flatness in units of the scale, (N,); NaN where it is too early."""
-        scores = torch.empty(history.instances, dtype=torch.double)
-        chunks = history.values.split(CHUNK, dim=1)
-        for chunk, into in zip(chunks, scores.split(CHUNK), strict=True):
-            into.copy_(self.score(chunk, names, scale))
-        return scores.masked_fill_(history.count < self.needed, torch.nan)
 
 
 def _check_terms(terms: object) -> None:

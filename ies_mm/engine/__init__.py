@@ -6,6 +6,7 @@ from ies_mm.engine.infobatch import InfoBatchHook, SmallLossRescaleHook
 from ies_mm.engine.random_removal import RandomRemovalHook
 from ies_mm.engine.sampler import IESSampler
 from ies_mm.engine.selective_backprop import SelectiveBackpropHook
+from ies_mm.engine.soft import SoftIESHook
 
 __all__ = [
     'DIHCLHook',
@@ -15,4 +16,5 @@ __all__ = [
     'RandomRemovalHook',
     'SelectiveBackpropHook',
     'SmallLossRescaleHook',
+    'SoftIESHook',
 ]

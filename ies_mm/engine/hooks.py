@@ -17,6 +17,7 @@ from ies_mm.core import (
     Denoiser,
     LossHistory,
     NoiseFloor,
+    Progress,
     Selection,
     Waits,
     build_recheck,
@@ -232,46 +233,44 @@ class IESHook(SelectionHook):
         self, history: LossHistory, names: Sequence[str], epoch: int
     ) -> tuple[Tensor, Selection]:
         """The mastered instances, and what the next epoch trains."""
-        able = ~self._due_for_training(epoch + 1)
-        mastered, out = self.judge(history, names, epoch, able)
+        mastered, selection = self.judge(history, names, epoch)
+        nobody = torch.zeros_like(mastered)
         may_exclude = self.course.may_exclude(epoch)
         if self.dry_run and may_exclude:
             self._progress.spare(mastered)
         if self.dry_run or not may_exclude:
-            nobody = torch.zeros_like(mastered)
             self._waits.settle(self._recheck, nobody, epoch)
             return mastered, Selection(~nobody)
         self._waits.settle(self._recheck, mastered, epoch)
-        return mastered, Selection(~out)
+        return mastered, selection
 
     def judge(
-        self,
-        history: LossHistory,
-        names: Sequence[str],
-        epoch: int,
-        able: Tensor,
-    ) -> tuple[Tensor, Tensor]:
-        """The mastered, and those of them to leave out, bool (N,) each.
+        self, history: LossHistory, names: Sequence[str], epoch: int
+    ) -> tuple[Tensor, Selection]:
+        """The mastered, bool (N,), and what to train without the others.
 
         Args:
             history (LossHistory): Up to ``epoch``.
             names (sequence of str): The terms.
             epoch (int): The epoch just trained, from 1.
-            able (Tensor): bool (N,), see :meth:`Criterion.judge`.
         """
-        progress = self._progress.of(
+        able = ~self._due_for_training(epoch + 1)
+        mastered, out, limits = self.criterion.judge(
+            history, names, self.progress(names, epoch), able
+        )
+        self.delta = _for_record(limits, names)
+        return mastered, Selection(~out)
+
+    def progress(self, names: Sequence[str], epoch: int) -> Progress:
+        """Where the training stands after ``epoch``, for its threshold."""
+        return self._progress.of(
             names,
-            instances=history.instances,
+            instances=len(self.instances),
             epochs=self.pace.max_epochs,
             epochs_able=self.course.able,
             epochs_ahead=self.course.ahead(epoch),
             excluded=self.state.excluded,
         )
-        mastered, out, limits = self.criterion.judge(
-            history, names, progress, able
-        )
-        self.delta = _for_record(limits, names)
-        return mastered, out
 
     def _due_for_training(self, epoch: int) -> Tensor:
         """Those that ``epoch`` is to train, mastered or not; bool (N,)."""

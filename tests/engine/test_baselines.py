@@ -17,6 +17,7 @@ from ies_mm.engine import (
     RandomRemovalHook,
     SelectiveBackpropHook,
     SmallLossRescaleHook,
+    SoftIESHook,
 )
 from method_cases import METHODS, config_of
 from runs import epochs_of, instances_of, parameters, train, with_hook
@@ -56,6 +57,7 @@ class Watched(InfoBatchHook):
         (RandomRemovalHook, dict(ratio=0)),
         (DIHCLHook, dict(warmup=1, start=1.0, end=1.0)),
         (SelectiveBackpropHook, dict(beta=0)),
+        (SoftIESHook, dict(saved=0)),
     ],
 )
 def test_a_method_that_leaves_nothing_out_is_the_plain_run(

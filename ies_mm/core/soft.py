@@ -1,0 +1,100 @@
+"""Leave out by chance, the flatter the likelier; weigh what is trained.
+
+Importance sampling whose weights leave the expectation of an epoch's gradient
+as it is: Katharopoulos and Fleuret, *Not All Samples Are Created Equal*, ICML
+2018. Systematic sampling: Madow, *Annals of Mathematical Statistics*, 1949.
+"""
+
+import torch
+from torch import Tensor
+
+from ies_mm.core.selection import Selection
+from ies_mm.core.threads import one_thread
+
+
+@one_thread()
+def soft_removal(
+    scores: Tensor,
+    ratio: float,
+    floor: float,
+    generator: torch.Generator,
+    weighted: bool = True,
+) -> Selection:
+    r"""Train the less flat instances with a higher chance.
+
+    Weighted, an instance that is trained counts :math:`\bar\pi / \pi_i`
+    times, where :math:`\pi_i` is its chance and :math:`\bar\pi` the part
+    that is trained, at most ``1 / floor`` times.
+
+    Args:
+        scores (Tensor): float64 (N,), flatness; NaN, not known yet, counts as
+            the least flat.
+        ratio (float): The part left out, 0 <= ratio < 1. One instance is
+            always left.
+        floor (float): See :func:`chances`.
+        generator (torch.Generator): Draws what is trained.
+        weighted (bool): Whether there are weights. Defaults to True.
+    """
+    instances = len(scores)
+    keep = max(instances - round(ratio * instances), 1)
+    if keep == instances:
+        return Selection.everything(instances)
+    chance = chances(scores, keep, floor)
+    active = systematic_sample(chance, generator)
+    if not weighted:
+        return Selection(active)
+    weight = torch.where(active, keep / instances / chance, 1.0)
+    return Selection(active, weight.float())
+
+
+def chances(scores: Tensor, keep: int, floor: float) -> Tensor:
+    r"""The chance of each instance to be trained.
+
+    .. math:: \pi_i = \min(1, c \, (f + 2 (1 - f) \, r_i))
+
+    where :math:`r_i`, from 0 to 1, is the rank of its score, and :math:`c`
+    makes the chances add up to ``keep``.
+
+    Args:
+        scores (Tensor): float64 (N,).
+        keep (int): Instances to train, 1 to N.
+        floor (float): f, above 0 to 1: the chance of the flattest, of the
+            mean one. With 1 all have the same.
+
+    Returns:
+        Tensor: float64 (N,).
+    """
+    instances = len(scores)
+    rank = (torch.arange(instances, dtype=torch.double) + 0.5) / instances
+    wanted = floor + 2 * (1 - floor) * rank
+    # c, where the instances from the m-th on are trained for certain.
+    below = torch.arange(1, instances + 1) + keep - instances
+    factor = below / wanted.cumsum(0)
+    last = torch.nonzero(factor * wanted <= 1)[-1]
+    chance = torch.empty_like(wanted)
+    order = scores.argsort(stable=True)
+    chance[order] = (factor[last] * wanted).clamp(max=1)
+    return chance
+
+
+def systematic_sample(chance: Tensor, generator: torch.Generator) -> Tensor:
+    """Draw without replacement, each instance with its own chance.
+
+    In random order the chances are laid end to end; a comb of teeth 1 apart
+    falls on them at random, and what is hit is drawn.
+
+    Args:
+        chance (Tensor): float64 (N,), 0 to 1, of a whole sum.
+        generator (torch.Generator): Draws the order and the comb's place.
+
+    Returns:
+        Tensor: bool (N,), as many True as the sum says.
+    """
+    order = torch.randperm(len(chance), generator=generator)
+    place = torch.rand((), generator=generator, dtype=torch.double)
+    teeth = torch.floor(chance[order].cumsum(0) + place)
+    # The last end is a whole number, whatever the sum was rounded to.
+    teeth[-1] = torch.round(chance.sum())
+    drawn = torch.zeros(len(chance), dtype=torch.bool)
+    drawn[order] = torch.diff(teeth, prepend=torch.zeros(1)) > 0
+    return drawn

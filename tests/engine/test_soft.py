@@ -1,0 +1,87 @@
+"""IES by chance, in whole trainings."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmengine.runner import Runner
+
+from ies_mm.core.soft import chances
+from ies_mm.engine import IESHook, SoftIESHook
+from method_cases import config_of
+from runs import epochs_of, instances_of, train, with_hook
+from task_runs import make_folders
+
+IMAGES = 13
+EPOCHS = 14
+
+
+@pytest.fixture(scope='module')
+def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_folders(tmp_path_factory.mktemp('folders'), IMAGES)
+
+
+class Watched(SoftIESHook):
+    """Keeps the selection of every epoch."""
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        super().before_train_epoch(runner)
+        selections = getattr(self, 'selections', [])
+        self.selections = [*selections, self.state.selection]
+
+
+def test_it_leaves_out_as_many_as_ies_and_scores_none(
+    folders: Path, tmp_path: Path
+) -> None:
+    budget = dict(type='Budget', saved=0.3)
+    hooks = dict(
+        ies=IESHook(budget, order=0, window=2), soft=SoftIESHook(0.3, window=2)
+    )
+    for name, hook in hooks.items():
+        train(config_of(folders, tmp_path / name, EPOCHS), with_hook(hook))
+    ies, soft = (epochs_of(tmp_path / name) for name in hooks)
+    for there, here in zip(ies, soft, strict=True):
+        assert abs(there['excluded'] - here['excluded']) < 4
+        assert here['forward_only'] == 0
+        assert here['delta'] is None
+    assert soft[-1]['saved'] == pytest.approx(0.3, abs=0.03)
+    assert [record['excluded'] for record in soft[:3]] == [0, 0, 0]
+
+
+def test_weights_are_the_inverse_chances_by_the_losses_that_were_seen(
+    folders: Path, tmp_path: Path
+) -> None:
+    """From the records: the mean of each image's last two losses."""
+    hook = Watched(0.3, floor=0.2, window=2, keep_history=True)
+    config = config_of(folders, tmp_path, EPOCHS)
+    config.train_dataloader.batch_size = 20  # no image is left alone
+    train(config, with_hook(hook))
+    losses = instances_of(tmp_path)['losses'].sum(axis=2)
+    weighted = 0
+    for epoch, selection in enumerate(hook.selections):
+        if selection.weight is None:
+            continue
+        seen = [column[~np.isnan(column)] for column in losses[:epoch].T]
+        means = torch.tensor([last[-2:].mean() for last in seen]).double()
+        keep = int(selection.active.sum())
+        expected = keep / IMAGES / chances(means, keep, 0.2)
+        found = selection.weight[selection.active]
+        assert found.tolist() == pytest.approx(
+            expected[selection.active].tolist(), rel=1e-5
+        )
+        weighted += 1
+    assert weighted > 5
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (dict(saved=0.95), 'saved=0.95: give a number from 0 to 0.9'),
+        (dict(saved=0.2, floor=0), 'floor=0: give a number from 0.01 to 1'),
+        (dict(saved=0.2, order=4), 'order=4'),
+    ],
+)
+def test_bad_arguments(arguments: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        SoftIESHook(**arguments)
