@@ -45,6 +45,7 @@ def methods(saved: float) -> dict[str, dict[str, Any] | None]:
         'IES, every 5': ies | dict(refresh_interval=5),
         'IES, spaced': ies | dict(refresh_interval=spaced),
         'IES, spaced, by training': ies | dict(refresh_interval=by_training),
+        'soft IES': dict(type='SoftIESHook', saved=saved),
         'InfoBatch': dict(type='InfoBatchHook'),
         'random removal': dict(
             type='RandomRemovalHook', ratio=budget, begin=6
