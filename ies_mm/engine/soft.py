@@ -9,7 +9,6 @@ from torch import Tensor
 from ies_mm.core import Budget, LossHistory, Selection, soft_removal
 from ies_mm.core.arguments import check_flag, check_number
 from ies_mm.engine.hooks import IESHook
-from ies_mm.engine.method import SelectionMethod
 
 LEAST_FLOOR = 0.01
 """The smallest ``floor``; an image counts 1 / floor times at most."""
@@ -82,7 +81,7 @@ class SoftIESHook(IESHook):
 
     def due(self, epoch: int) -> Tensor:
         """Nobody: whoever was left out is trained before long."""
-        return SelectionMethod.due(self, epoch)
+        return torch.zeros(len(self.instances), dtype=torch.bool)
 
     def judge(
         self, history: LossHistory, names: Sequence[str], epoch: int
@@ -92,7 +91,7 @@ class SoftIESHook(IESHook):
         scale = self._budget.scale(progress)
         scores = self.criterion.scores(history, names, scale)
         self.delta = None
-        if scores.isnan().all():
+        if scores.isnan().all():  # too early
             nobody = torch.zeros(len(scores), dtype=torch.bool)
             return nobody, Selection(~nobody)
         share = self._budget.share(progress)

@@ -119,6 +119,14 @@ def test_the_weighted_mean_is_that_of_all_in_expectation() -> None:
     assert abs(sum(plain) / DRAWS - mean) > 10 * error
 
 
+def test_without_weights_the_draw_is_the_same() -> None:
+    scores = torch.rand(10).double()
+    weighted = soft_removal(scores, 0.4, 0.5, seeded(0))
+    plain = soft_removal(scores, 0.4, 0.5, seeded(0), weighted=False)
+    assert plain.weight is None
+    assert torch.equal(plain.active, weighted.active)
+
+
 @pytest.mark.parametrize('ratio', [0.0, 0.04])
 def test_nothing_left_out_has_no_weights(ratio: float) -> None:
     selection = soft_removal(torch.rand(10).double(), ratio, 0.5, seeded(0))
