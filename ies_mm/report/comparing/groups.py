@@ -153,7 +153,7 @@ def _all_tags(group: Group, alike: Sequence[Group]) -> list[str]:
 
 
 def _tag(group: Group, key: str, alike: Sequence[Group]) -> str:
-    """A setting; the whole argument of a hook that is a dict in some alone."""
+    """A setting; of a hook the whole argument where some have no such key."""
     everywhere = all(key in g.settings for g in alike)
     if everywhere or not key.startswith('default_hooks.'):
         value = _short(group.settings.get(key, '-'))
@@ -167,7 +167,7 @@ def _tag(group: Group, key: str, alike: Sequence[Group]) -> str:
     if '.type' in inner:
         return ' '.join(map(str, [inner.pop('.type'), *inner.values()]))
     values = ' '.join(map(str, inner.values()))
-    return f'{argument.rpartition(".")[2]}={values or "-"}'
+    return f'{argument.rpartition(".")[2]}={values or "default"}'
 
 
 def _run_tag(group: Group, alike: Sequence[Group]) -> str:

@@ -9,6 +9,7 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.legend import Legend
 from matplotlib.ticker import MaxNLocator
 
 from ies_mm.report.comparing.groups import Group
@@ -113,18 +114,29 @@ def as_png(figure: Figure, dpi: int) -> bytes:
 
 
 def add_legend(figure: Figure, columns: int) -> None:
-    """One legend below; a line of the same label in two panels once."""
+    """One legend below; a line of the same label in two panels once.
+
+    Long labels have fewer columns, so that the figure holds them.
+    """
     lines: dict[str, Any] = {}
     for axes in figure.axes:
         handles, labels = axes.get_legend_handles_labels()
         lines |= dict(zip(labels, handles, strict=True))
-    if lines:
-        figure.legend(
+    for fewer in range(columns if lines else 0, 0, -1):
+        legend = figure.legend(
             list(lines.values()),
             list(lines),
             loc='outside lower center',
-            ncols=columns,
+            ncols=fewer,
         )
+        if fewer == 1 or _width(legend) <= figure.bbox.width:
+            return
+        legend.remove()
+
+
+def _width(legend: Legend) -> float:
+    """In pixels."""
+    return legend.get_window_extent().width
 
 
 def _looks(comparison: Comparison) -> Iterator[tuple[Group, Look]]:

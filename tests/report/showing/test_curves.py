@@ -13,7 +13,12 @@ from ies_mm.report.comparing.comparison import compare_runs
 from ies_mm.report.comparing.notes import Comparison
 from ies_mm.report.reading.runs import read_run
 from ies_mm.report.showing.axis import axis_label, positions
-from ies_mm.report.showing.curves import count_panel, draw_curves, metric_panel
+from ies_mm.report.showing.curves import (
+    add_legend,
+    count_panel,
+    draw_curves,
+    metric_panel,
+)
 from work_dirs import (
     config_of,
     ies_run,
@@ -140,6 +145,24 @@ def iteration_run(
         config,
         [dict(iter=10, step=10), dict(mIoU=50.0, step=10)],
     )
+
+
+@pytest.mark.parametrize('length', [4, 20, 60])
+def test_the_figure_holds_its_legend(length: int) -> None:
+    """In as many columns as there is room for."""
+    figure = Figure(figsize=(6, 4), layout='constrained')
+    axes = figure.add_subplot()
+    for number in range(4):
+        axes.plot([0, 1], label=f'{number}' * length)
+    add_legend(figure, columns=4)
+    figure.draw_without_rendering()
+    [legend] = figure.legends
+    place = legend.get_window_extent()
+    assert place.x0 >= 0
+    assert place.x1 <= figure.bbox.width
+    entries = [text.get_window_extent() for text in legend.get_texts()]
+    rows = {round(entry.y0) for entry in entries}
+    assert len(rows) == {4: 1, 20: 2, 60: 4}[length]
 
 
 def test_iterations_are_brought_onto_passes(tmp_path: Path) -> None:
