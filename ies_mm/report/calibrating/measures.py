@@ -87,7 +87,8 @@ def further_decreases(
     """By how much each image's loss falls after an epoch, to the end.
 
     Measured twice, from every other epoch of the next ``2 * width`` and of the
-    last ``2 * width``, less the median over images.
+    last ``2 * width``, less the median over images. Epochs are skipped where
+    no image was observed in all of these.
 
     Yields:
         tuple: The epoch, and the two decreases, each (N,).
@@ -99,6 +100,8 @@ def further_decreases(
             following[part::2].mean(axis=0) - last[part::2].mean(axis=0)
             for part in (0, 1)
         ]
+        if any(np.isnan(half).all() for half in halves):
+            continue
         first, second = (half - np.nanmedian(half) for half in halves)
         yield epoch, (first, second)
 
@@ -124,8 +127,9 @@ def rises(losses: np.ndarray, trained: np.ndarray) -> np.ndarray:
         later = trained[epoch + 1 : epoch + 2 + WIDTH]
         out = trained[epoch] & ~later.any(axis=0)
         moved = losses[epoch + 1 + WIDTH] - losses[epoch + 1]
-        common = np.nanmedian(moved[later.all(axis=0)]) if out.any() else 0
-        found[epoch, out] = (moved - common)[out]
+        trained_on = moved[later.all(axis=0)]
+        if np.isfinite(trained_on).any():
+            found[epoch, out] = (moved - np.nanmedian(trained_on))[out]
     return found
 
 

@@ -101,3 +101,16 @@ def test_a_rise_is_no_regression_to_the_mean() -> None:
     scores = [losses[max(t - 2, 0) : t + 1].mean(axis=0) for t in range(60)]
     pairs = zip(scores, found, strict=True)
     assert abs(np.nanmean([rank_correlation(*pair) for pair in pairs])) < 0.1
+
+
+@pytest.mark.filterwarnings('error')
+def test_nothing_is_known_of_epochs_in_which_nobody_was_seen_twice() -> None:
+    """As where much is left out and nothing scored: no figure, no warning."""
+    losses = np.random.default_rng(0).random((20, 6))
+    trained = np.ones(losses.shape, dtype=bool)
+    for epoch in range(8, 20):
+        trained[epoch] = np.arange(6) == epoch % 6
+    losses[~trained] = np.nan
+    assert not list(further_decreases(losses))
+    assert np.isnan(ceiling(losses))
+    assert np.isnan(rises(losses, trained)[7:]).all()
