@@ -17,7 +17,12 @@ from mmengine.runner import Runner
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from ies_mm.engine import IESHook, InfoBatchHook, RandomRemovalHook
+from ies_mm.engine import (
+    IESHook,
+    InfoBatchHook,
+    RandomRemovalHook,
+    SoftIESHook,
+)
 from ies_mm.engine.identity import batch_instances
 from method_cases import config_of
 from runs import FixedSelection, ies_config, train
@@ -157,6 +162,7 @@ RUNS: dict[str, Run] = {
     'accumulating': (accumulating, plain_hook),
     'unused': (unused, lambda: InfoBatchHook(anneal=0)),
     'random': (classifier, lambda: RandomRemovalHook(0.4)),
+    'soft': (classifier, lambda: SoftIESHook(0.4, window=1)),
     'mastered': (classifier, lambda: IESHook(1e9, order=1, window=1)),
     'whole': (by_epochs, lambda: InfoBatchHook(anneal=0, keep_history=True)),
     'resumed': (resumed, lambda: InfoBatchHook(anneal=0, keep_history=True)),

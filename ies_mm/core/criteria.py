@@ -207,6 +207,7 @@ class Criterion:
             return flat[:, 0]
         return flat.amin(dim=1) if self.terms == 'any' else flat.amax(dim=1)
 
+    @one_thread()
     def scores(
         self, history: LossHistory, names: Sequence[str], scale: Tensor
     ) -> Tensor:

@@ -53,13 +53,15 @@ def chances(scores: Tensor, keep: int, floor: float) -> Tensor:
     .. math:: \pi_i = \min(1, c \, (f + 2 (1 - f) \, r_i))
 
     where :math:`r_i`, from 0 to 1, is the rank of its score, and :math:`c`
-    makes the chances add up to ``keep``.
+    makes the chances add up to ``keep``. Equal scores have the mean of what
+    their ranks would give.
 
     Args:
-        scores (Tensor): float64 (N,).
+        scores (Tensor): float64 (N,); NaN counts as the least flat.
         keep (int): Instances to train, 1 to N.
         floor (float): f, above 0 to 1: the chance of the flattest, of the
-            mean one. With 1 all have the same.
+            mean one; more where others are trained for certain. With 1 all
+            have the same.
 
     Returns:
         Tensor: float64 (N,).
@@ -71,10 +73,14 @@ def chances(scores: Tensor, keep: int, floor: float) -> Tensor:
     below = torch.arange(1, instances + 1) + keep - instances
     factor = below / wanted.cumsum(0)
     last = torch.nonzero(factor * wanted <= 1)[-1]
-    chance = torch.empty_like(wanted)
-    order = scores.argsort(stable=True)
-    chance[order] = (factor[last] * wanted).clamp(max=1)
-    return chance
+    chance = (factor[last] * wanted).clamp(max=1)
+    known = scores.nan_to_num(nan=torch.inf, posinf=torch.inf)
+    _, group, size = known.unique(return_inverse=True, return_counts=True)
+    # Each group of equal scores has the mean of its stretch of chances.
+    ends = size.cumsum(0)
+    upto = torch.cat([chance.new_zeros(1), chance.cumsum(0)])
+    mean = (upto[ends] - upto[ends - size]) / size
+    return mean.clamp(max=1)[group]
 
 
 def systematic_sample(chance: Tensor, generator: torch.Generator) -> Tensor:

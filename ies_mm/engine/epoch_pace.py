@@ -58,7 +58,8 @@ class EpochPace(Pace):
         """Take excluded images back, other ones each time.
 
         BatchNorm cannot be trained on a batch of one image, and with
-        ``drop_last`` less than a batch would be no batch at all.
+        ``drop_last`` less than a batch would be no batch at all. Where this
+        takes all of them back, no weights are left either.
         """
         if not selection.active.any():
             return selection
@@ -66,6 +67,8 @@ class EpochPace(Pace):
         while not active.all() and self._lacks_images(active):
             excluded = torch.nonzero(~active).flatten()
             active[excluded[epoch % len(excluded)]] = True
+        if active.all() and not selection.active.all():
+            return Selection.everything(len(active))
         return replace(selection, active=active)
 
     def announce_end(self) -> None:

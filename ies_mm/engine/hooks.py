@@ -173,13 +173,13 @@ class IESHook(SelectionHook):
                 'count the repeats as epochs instead (RepeatDataset: '
                 'times=1, max_epochs multiplied).'
             )
+            return
         most = MOST_LEFT_OUT * course.able / course.epochs
         threshold = self.criterion.threshold
         if isinstance(threshold, Budget) and threshold.saved > most:
             runner.logger.warning(
-                f'delta=Budget(saved={threshold.saved}): these '
-                f'{course.epochs} epochs can save {most:.0%} at most; '
-                'train longer, or ask for less'
+                f'saved={threshold.saved}: these {course.epochs} epochs can '
+                f'save {most:.0%} at most; train longer, or ask for less'
             )
 
     def check_terms(self, names: Sequence[str]) -> None:

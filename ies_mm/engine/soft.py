@@ -1,6 +1,8 @@
 """IES by chance: no image is left out for good, none is scored."""
 
 from collections.abc import Mapping, Sequence
+from inspect import signature
+from typing import Any
 
 import torch
 from mmengine.registry import HOOKS
@@ -30,8 +32,8 @@ class SoftIESHook(IESHook):
         saved (float): The share of all instance-epochs that is left out, 0
             to 0.9.
         floor (float): The chance of the flattest image to be trained, of the
-            mean image's, 0.01 to 1. Defaults to 0.5. With 1 it is random
-            removal.
+            mean image's, 0.01 to 1; more where others are trained for
+            certain. Defaults to 0.5. With 1 it is random removal.
         weighted (bool): Weight the losses. Defaults to True.
         order (int): See :class:`IESHook`. Defaults to 0, the loss itself.
         window (int): See :class:`IESHook`. Defaults to 5.
@@ -79,6 +81,11 @@ class SoftIESHook(IESHook):
         self.floor = floor
         self.weighted = weighted
 
+    def arguments(self) -> dict[str, Any]:
+        """What the method was made with, by name."""
+        own = signature(type(self)).parameters
+        return {k: v for k, v in super().arguments().items() if k in own}
+
     def due(self, epoch: int) -> Tensor:
         """Nobody: whoever was left out is trained before long."""
         return torch.zeros(len(self.instances), dtype=torch.bool)
@@ -87,11 +94,12 @@ class SoftIESHook(IESHook):
         self, history: LossHistory, names: Sequence[str], epoch: int
     ) -> tuple[Tensor, Selection]:
         """Those drawn to be left out, bool (N,), and what to train."""
+        self.delta = None
         progress = self.progress(names, epoch)
         scale = self._budget.scale(progress)
         scores = self.criterion.scores(history, names, scale)
-        self.delta = None
-        if scores.isnan().all():  # too early
+        too_early = bool(scores.isnan().all())
+        if too_early or not self.course.may_exclude(epoch):
             nobody = torch.zeros(len(scores), dtype=torch.bool)
             return nobody, Selection(~nobody)
         share = self._budget.share(progress)

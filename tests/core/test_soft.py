@@ -40,17 +40,18 @@ def literal(scores: list[float], keep: int, floor: float) -> list[float]:
 
 
 @given(
-    scores=st.lists(st.floats(0, 9), min_size=1, max_size=30, unique=True),
+    numbers=st.lists(st.integers(0, 99), min_size=1, max_size=30, unique=True),
     part=st.floats(0, 1),
     floor=st.sampled_from([0.01, 0.3, 0.5, 0.99]),
 )
 def test_the_chances_are_the_literal_ones(
-    scores: list[float], part: float, floor: float
+    numbers: list[int], part: float, floor: float
 ) -> None:
+    scores = [number / 10 for number in numbers]
     keep = max(1, round(part * len(scores)))
     found = chances(torch.tensor(scores).double(), keep, floor)
     assert found.sum() == pytest.approx(keep)
-    expected = literal(torch.tensor(scores).double().tolist(), keep, floor)
+    expected = literal(scores, keep, floor)
     assert found.tolist() == pytest.approx(expected)
 
 
@@ -59,6 +60,26 @@ def test_the_flattest_has_the_floor_s_part_of_the_mean_chance() -> None:
     assert found[0] == pytest.approx(0.25 * 0.2, rel=1e-2)
     assert found[-1] == pytest.approx(1.75 * 0.2, rel=1e-2)
     assert (torch.diff(found) > 0).all()
+
+
+def test_the_flattest_has_more_where_others_are_trained_for_certain() -> None:
+    found = chances(torch.arange(1000).double(), 900, 0.5)
+    assert found[-1] == 1
+    assert 0.5 < found[0] / 0.9 < 0.7
+
+
+@pytest.mark.parametrize('keep', [3, 9])
+def test_equal_scores_have_equal_chances(keep: int) -> None:
+    """Wherever they stand in the data set; the sum stays."""
+    scores = torch.tensor([0.0, 2, 0, 1, 0, math.nan, 0, math.nan, 3, 0])
+    found = chances(scores.double(), keep, 0.1)
+    assert len(found[scores == 0].unique()) == 1
+    assert len(found[scores.isnan()].unique()) == 1
+    assert found.sum() == pytest.approx(keep)
+    distinct = chances(torch.arange(10).double(), keep, 0.1)
+    assert found[0] == pytest.approx(float(distinct[:5].mean()))
+    assert found[5] == pytest.approx(float(distinct[8:].mean()))
+    assert found[3] == pytest.approx(float(distinct[5]))
 
 
 def test_with_a_floor_of_one_all_are_alike() -> None:

@@ -75,7 +75,7 @@ def test_all_processes_have_equally_many_batches(
     assert lengths == [len(batches) for batches in second['batches']]
 
 
-@pytest.mark.parametrize('name', ['classifier', 'detector', 'random'])
+@pytest.mark.parametrize('name', ['classifier', 'detector', 'random', 'soft'])
 def test_together_they_train_what_is_selected(
     results: Path, name: str
 ) -> None:

@@ -11,6 +11,7 @@ from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.registry import TRANSFORMS
 
+from ies_mm.core import Selection
 from ies_mm.engine import IESHook, refresh
 from ies_mm.engine.scoring import score
 from method_cases import config_of
@@ -28,12 +29,13 @@ class Mastered(IESHook):
         self.flat, self.moves = flat, moves
 
     def judge(
-        self, history: Any, names: Any, epoch: int, able: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+        self, history: Any, names: Any, epoch: int
+    ) -> tuple[torch.Tensor, Selection]:
         mastered = torch.zeros(history.instances, dtype=torch.bool)
         mastered[self.flat] = True
         mastered[[i for i, when in self.moves.items() if when == epoch]] = 0
-        return mastered, mastered & able
+        due = self._due_for_training(epoch + 1)
+        return mastered, Selection(~mastered | due)
 
 
 def looks(work_dir: Path, image: int) -> dict[int, str]:

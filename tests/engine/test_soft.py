@@ -85,3 +85,85 @@ def test_weights_are_the_inverse_chances_by_the_losses_that_were_seen(
 def test_bad_arguments(arguments: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         SoftIESHook(**arguments)
+
+
+def test_it_keeps_to_begin_and_anneal(folders: Path, tmp_path: Path) -> None:
+    """Nothing is drawn, recorded or weighted outside of them."""
+    hook = Watched(0.2, window=2, begin=6, anneal=0.3)
+    train(config_of(folders, tmp_path, EPOCHS), with_hook(hook))
+    records = epochs_of(tmp_path)
+    drawn = [number for number, r in enumerate(records, 1) if r['mastered']]
+    # After epochs 6 to 8; the last of 14 * 0.7 is the 9th.
+    assert drawn == [6, 7, 8]
+    weighted = [
+        number
+        for number, selection in enumerate(hook.selections, 1)
+        if selection.weight is not None
+    ]
+    assert weighted == [7, 8, 9]
+
+
+def test_without_weights(folders: Path, tmp_path: Path) -> None:
+    hook = Watched(0.3, window=2, weighted=False)
+    train(config_of(folders, tmp_path, EPOCHS), with_hook(hook))
+    assert epochs_of(tmp_path)[-1]['saved'] == pytest.approx(0.3, abs=0.03)
+    assert all(selection.weight is None for selection in hook.selections)
+
+
+def test_a_training_that_is_too_short(folders: Path, tmp_path: Path) -> None:
+    """By default six epochs are watched first."""
+    runner = train(
+        config_of(folders, tmp_path, 6), with_hook(SoftIESHook(0.3))
+    )
+    assert all(r['excluded'] == 0 for r in epochs_of(tmp_path))
+    [log] = Path(runner.log_dir).glob('*.log')
+    assert 'Soft IES cannot exclude anything in 6 epochs' in log.read_text()
+    assert 'at most' not in log.read_text()
+
+
+def test_an_image_that_is_taken_back_counts_once(
+    folders: Path, tmp_path: Path
+) -> None:
+    """So that none is alone in a batch of 13 images by four."""
+    hook = Watched(0.3, window=2, floor=0.2)
+    config = config_of(folders, tmp_path, EPOCHS)
+    config.train_dataloader.batch_size = 4
+    train(config, with_hook(hook))
+    kept = [s for s in hook.selections if s.weight is not None]
+    assert kept
+    for selection in kept:
+        trained = int(selection.active.sum())
+        assert trained % 4 != 1
+        assert (selection.weight[~selection.active] == 1).all()
+        assert selection.weight.max() <= 1 / 0.2 + 1e-6
+
+
+def test_everything_taken_back_is_the_plain_epoch(
+    folders: Path, tmp_path: Path
+) -> None:
+    """With ``drop_last`` and one batch: all images, no weights."""
+    hook = Watched(0.3, window=2)
+    config = config_of(folders, tmp_path, 8)
+    config.train_dataloader.batch_size = IMAGES
+    config.train_dataloader.drop_last = True
+    train(config, with_hook(hook))
+    assert all(selection.active.all() for selection in hook.selections)
+    assert all(selection.weight is None for selection in hook.selections)
+
+
+def test_a_repeated_data_set(folders: Path, tmp_path: Path) -> None:
+    config = config_of(folders, tmp_path, 8)
+    config.train_dataloader.dataset = dict(
+        type='RepeatDataset', times=2, dataset=config.train_dataloader.dataset
+    )
+    hook = SoftIESHook(0.3, window=2, keep_history=True)
+    train(config, with_hook(hook))
+    assert epochs_of(tmp_path)[-1]['saved'] == pytest.approx(0.3, abs=0.05)
+
+
+def test_arguments_are_its_own() -> None:
+    arguments = SoftIESHook(0.3, terms=['loss']).arguments()
+    assert arguments['saved'] == 0.3
+    assert arguments['terms'] == ['loss']
+    assert arguments['window'] == 5
+    assert 'delta' not in arguments
