@@ -1,4 +1,7 @@
-"""Every selection method, so that it leaves something out of a few epochs."""
+"""Every selection method, so that it leaves something out of a few epochs.
+
+But for Small Loss & Rescale, which is InfoBatch with another argument.
+"""
 
 from pathlib import Path
 
@@ -10,7 +13,6 @@ from ies_mm.engine import (
     InfoBatchHook,
     RandomRemovalHook,
     SelectiveBackpropHook,
-    SmallLossRescaleHook,
     SoftIESHook,
 )
 from task_runs import classifier_config, with_sampler
@@ -49,7 +51,6 @@ METHODS = [
     ),
     (SoftIESHook, dict(saved=0.3, window=1)),
     (InfoBatchHook, dict()),
-    (SmallLossRescaleHook, dict()),
     (RandomRemovalHook, dict(ratio=0.3)),
     (DIHCLHook, dict(warmup=1, factor=0.8)),
     (SelectiveBackpropHook, dict()),
