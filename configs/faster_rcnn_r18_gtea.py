@@ -1,6 +1,6 @@
 """The small Faster R-CNN on GTEA (kitchen scenes, VOC layout), train -> val.
 
-Wants ``data/gtea/VOC2007``; nothing was measured on it yet.
+Wants ``data/gtea/VOC2007``. What the criterion sees there: docs/results.md.
 """
 
 _base_ = './faster_rcnn_r18_bccd.py'
