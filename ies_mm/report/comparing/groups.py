@@ -167,7 +167,7 @@ def _tag(group: Group, key: str, alike: Sequence[Group]) -> str:
     if '.type' in inner:
         return ' '.join(map(str, [inner.pop('.type'), *inner.values()]))
     values = ' '.join(map(str, inner.values()))
-    return f'{argument.rpartition(".")[2]}={values or "default"}'
+    return f'{argument.rpartition(".")[2]}={values or "-"}'
 
 
 def _run_tag(group: Group, alike: Sequence[Group]) -> str:

@@ -67,7 +67,7 @@ def test_settings_that_differ_are_in_the_label(tmp_path: Path) -> None:
         ies_run(tmp_path / 'b', hook={'delta': 0.2, 'begin': 3}),
         plain_run(tmp_path / 'c'),
     )
-    labels = ['plain', 'IES begin=default delta=0.1', 'IES begin=3 delta=0.2']
+    labels = ['plain', 'IES begin=- delta=0.1', 'IES begin=3 delta=0.2']
     assert [group.label for group in groups] == labels
 
 
@@ -81,7 +81,7 @@ def test_an_argument_that_is_a_dict_in_some_is_named_whole(
         ies_run(tmp_path / 'c', hook={'refresh_interval': spaced}),
     )
     assert [group.label for group in groups] == [
-        'IES refresh_interval=default',
+        'IES refresh_interval=-',
         'IES refresh_interval=5',
         'IES Spaced 8 training',
     ]
