@@ -95,15 +95,22 @@ class SoftIESHook(IESHook):
     ) -> tuple[Tensor, Selection]:
         """Those drawn to be left out, bool (N,), and what to train."""
         self.delta = None
+        selection = Selection.everything(history.instances)
+        if self.course.may_exclude(epoch):
+            selection = self._drawn(history, names, epoch)
+        return ~selection.active, selection
+
+    def _drawn(
+        self, history: LossHistory, names: Sequence[str], epoch: int
+    ) -> Selection:
+        """What to train; everything where nothing is known yet."""
         progress = self.progress(names, epoch)
         scale = self._budget.scale(progress)
         scores = self.criterion.scores(history, names, scale)
-        too_early = bool(scores.isnan().all())
-        if too_early or not self.course.may_exclude(epoch):
-            nobody = torch.zeros(len(scores), dtype=torch.bool)
-            return nobody, Selection(~nobody)
+        if scores.isnan().all():
+            return Selection.everything(history.instances)
         share = self._budget.share(progress)
-        selection = soft_removal(
-            scores, share, self.floor, self.generator(epoch), self.weighted
+        generator = self.generator(epoch)
+        return soft_removal(
+            scores, share, self.floor, generator, self.weighted
         )
-        return ~selection.active, selection

@@ -1,12 +1,14 @@
 """IES by chance, in whole trainings."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from mmengine.runner import Runner
 
+from ies_mm.core import Selection
 from ies_mm.core.soft import chances
 from ies_mm.engine import IESHook, SoftIESHook
 from method_cases import config_of
@@ -23,7 +25,12 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Watched(SoftIESHook):
-    """Keeps the selection of every epoch."""
+    """Keeps what was drawn for every epoch, and what became of it."""
+
+    def judge(self, *args: Any) -> tuple[torch.Tensor, Selection]:
+        left_out, drawn = super().judge(*args)
+        self.drawn = [*getattr(self, 'drawn', []), drawn]
+        return left_out, drawn
 
     def before_train_epoch(self, runner: Runner) -> None:
         super().before_train_epoch(runner)
@@ -129,13 +136,15 @@ def test_an_image_that_is_taken_back_counts_once(
     config = config_of(folders, tmp_path, EPOCHS)
     config.train_dataloader.batch_size = 4
     train(config, with_hook(hook))
-    kept = [s for s in hook.selections if s.weight is not None]
-    assert kept
-    for selection in kept:
-        trained = int(selection.active.sum())
-        assert trained % 4 != 1
-        assert (selection.weight[~selection.active] == 1).all()
-        assert selection.weight.max() <= 1 / 0.2 + 1e-6
+    taken_back = 0
+    # What is drawn after an epoch is for the next one.
+    for drawn, used in zip(hook.drawn, hook.selections[1:], strict=False):
+        back = used.active & ~drawn.active
+        taken_back += int(back.sum())
+        if drawn.weight is not None:
+            assert used.weight[back].tolist() == [1.0] * int(back.sum())
+            assert torch.equal(used.weight, drawn.weight)
+    assert taken_back > 0
 
 
 def test_everything_taken_back_is_the_plain_epoch(
@@ -147,6 +156,7 @@ def test_everything_taken_back_is_the_plain_epoch(
     config.train_dataloader.batch_size = IMAGES
     config.train_dataloader.drop_last = True
     train(config, with_hook(hook))
+    assert not all(drawn.active.all() for drawn in hook.drawn)
     assert all(selection.active.all() for selection in hook.selections)
     assert all(selection.weight is None for selection in hook.selections)
 
