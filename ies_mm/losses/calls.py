@@ -16,7 +16,9 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from ies_mm.losses.origin import Origin
 from ies_mm.losses.patching import override
+from ies_mm.losses.tracing import trace_of, untraced
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,8 @@ class LossCall:
         state (dict): Its buffers as they were before the call.
         reduced (Tensor, optional): The last tensor of which it took the sum
             or the mean, without its factor ``loss_weight``.
+        origin (Origin, optional): The images of the predictions' rows, where
+            these were traced.
     """
 
     name: str
@@ -41,6 +45,13 @@ class LossCall:
     output: Any
     state: dict[str, Tensor] = field(default_factory=dict)
     reduced: Tensor | None = None
+    origin: Origin | None = None
+
+    def argument(self, place: int, name: str) -> Any:
+        """An argument by place or name; None where it was not given."""
+        if len(self.args) > place:
+            return self.args[place]
+        return self.kwargs.get(name)
 
     def unreduced(self) -> Tensor:
         """The values before their reduction.
@@ -77,7 +88,7 @@ def loss_modules(head: nn.Module) -> dict[str, nn.Module]:
     """The loss modules of a head, also those in a list."""
     found: dict[str, nn.Module] = {}
     for name, module in head.named_children():
-        if not name.startswith('loss'):
+        if 'loss' not in name.split('_'):
             continue
         if isinstance(module, nn.ModuleList):
             found |= {f'{name}.{i}': loss for i, loss in enumerate(module)}
@@ -140,10 +151,14 @@ class Reductions(TorchFunctionMode):
 def _noting(name: str, module: nn.Module, calls: list[LossCall]) -> Callable:
     def forward(original: Callable, *args: Any, **kwargs: Any) -> Any:
         state = {n: b.clone() for n, b in module.named_buffers()}
-        with Reductions() as reductions:
+        trace = trace_of(args[0]) if args else None
+        origin = trace.origin if trace and trace.axis == 0 else None
+        with untraced(), Reductions() as reductions:
             output = original(*args, **kwargs)
         last = reductions.tensors[-1] if reductions.tensors else None
-        calls.append(LossCall(name, module, args, kwargs, output, state, last))
+        calls.append(
+            LossCall(name, module, args, kwargs, output, state, last, origin)
+        )
         return output
 
     return forward

@@ -9,6 +9,7 @@ losses of an image alone are what it returns for that image.
 import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from mmdet.models import dense_heads as heads
@@ -16,11 +17,12 @@ from mmdet.models.losses import GHMC, GHMR
 from mmdet.models.seg_heads.panoptic_fusion_heads import (
     BasePanopticFusionHead,
 )
-from torch import nn
+from torch import Tensor, nn
 
 from ies_mm.errors import UnsupportedModelError
 from ies_mm.losses.by_image import asked_by_image
-from ies_mm.losses.portions import Call, Slices
+from ies_mm.losses.dense_rows import asked_by_rows, row_terms
+from ies_mm.losses.portions import Call, Slices, tensors_of
 from ies_mm.losses.registry import Note, Wanted, register_adapter
 from ies_mm.losses.slicing import entry_of, image_of
 from ies_mm.losses.terms import Terms, terms_of
@@ -80,6 +82,12 @@ def dense_head(
 ) -> Iterator[None]:
     """Adapter for heads with a ``loss_by_feat``, which it wraps."""
     check_losses(name, head)
+    if row_terms(head):
+        outputs = outputs_of(head.loss_by_feat)
+        named = partial(_named, name)
+        with asked_by_rows(head, outputs, named, want, note):
+            yield
+        return
     slices = slices_of(head.loss_by_feat)
     # DDOD weighs levels by the positives that the training has had so far.
     kept = 'calc_reweight_factor' if isinstance(head, heads.DDODHead) else ''
@@ -156,6 +164,34 @@ def slices_of(
         ]
 
     return slices
+
+
+def outputs_of(
+    loss_by_feat: Callable,
+) -> Callable[[Call], tuple[list[tuple[Tensor, int]], int]]:
+    """Which arguments of a ``loss_by_feat`` are outputs, and of how many.
+
+    Args:
+        loss_by_feat (callable): As in :func:`slices_of`.
+
+    Returns:
+        callable: The arguments of a call -> output tensors, each with the
+        axis that counts the images; and N.
+    """
+    signature = inspect.signature(loss_by_feat)
+
+    def outputs(call: Call) -> tuple[list[tuple[Tensor, int]], int]:
+        given = dict(signature.bind(*call[0], **call[1]).arguments)
+        given |= given.pop('kwargs', {})
+        found = [
+            (tensor, int(name in _LAYERS_FIRST))
+            for name, value in given.items()
+            if not name.startswith('batch_') and name not in _BY_IMAGE
+            for tensor in tensors_of(value)
+        ]
+        return found, len(given['batch_img_metas'])
+
+    return outputs
 
 
 def check_losses(name: str, head: nn.Module) -> None:

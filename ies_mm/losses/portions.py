@@ -57,7 +57,7 @@ def share_of_images(
 
 def _gradients_of(loss: Tensor, call: Call) -> Call:
     """The same arguments, with gradients in the place of what has one."""
-    tensors = [tensor for tensor in _tensors(call) if tensor.requires_grad]
+    tensors = [tensor for tensor in tensors_of(call) if tensor.requires_grad]
     gradients = _gradients(loss, tensors)
     found = {id(t): g for t, g in zip(tensors, gradients, strict=True)}
     return _mapped(call, lambda tensor: found.get(id(tensor), tensor))
@@ -65,7 +65,7 @@ def _gradients_of(loss: Tensor, call: Call) -> Call:
 
 def _products(loss: Tensor, part: Call, gradient: Call) -> Tensor:
     """<g, h> and <h, h> of one image, float64 (2,)."""
-    pairs = zip(_tensors(part), _tensors(gradient), strict=True)
+    pairs = zip(tensors_of(part), tensors_of(gradient), strict=True)
     theirs = [(own, g) for own, g in pairs if own.requires_grad]
     own = _gradients(loss, [tensor for tensor, _ in theirs])
     total = torch.zeros(2, dtype=torch.double, device=loss.device)
@@ -85,7 +85,7 @@ def _gradients(loss: Tensor, tensors: list[Tensor]) -> list[Tensor]:
     return [torch.zeros_like(t) if g is None else g for g, t in pairs]
 
 
-def _tensors(value: Any) -> list[Tensor]:
+def tensors_of(value: Any) -> list[Tensor]:
     """The tensors in nested arguments, in order."""
     found: list[Tensor] = []
 

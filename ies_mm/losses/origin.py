@@ -1,0 +1,166 @@
+"""Which image of a batch each row of a tensor belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Origin:
+    """The images of R rows, in one of three forms.
+
+    Attributes:
+        images (int): N, of the batch.
+        blocks (tuple of int): A block has so many rows of every image, image
+            after image. Heads that flatten one level after the other make a
+            block of each.
+        runs (tuple): Else (image, rows), one run after the other.
+        index (Tensor, optional): Else int64 (R,), the image of every row.
+    """
+
+    images: int
+    blocks: tuple[int, ...] = ()
+    runs: tuple[tuple[int, int], ...] = ()
+    index: Tensor | None = None
+    _taken: dict[int, tuple[Tensor, Origin]] = field(
+        default_factory=dict, repr=False
+    )
+
+    @property
+    def rows(self) -> int:
+        """R."""
+        if self.index is not None:
+            return len(self.index)
+        runs = sum(length for _, length in self.runs)
+        return runs + self.images * sum(self.blocks)
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both say the same; an index is not read for it."""
+        return isinstance(other, Origin) and (
+            self.images == other.images
+            and self.blocks == other.blocks
+            and self.runs == other.runs
+            and self.index is other.index
+        )
+
+    __hash__ = object.__hash__
+
+    def merged(self, inner: int) -> Origin:
+        """Every row taken apart into ``inner`` rows."""
+        if self.index is not None:
+            index = self.index[:, None].expand(-1, inner).reshape(-1)
+            return Origin(self.images, index=index)
+        return Origin(
+            self.images,
+            tuple(rows * inner for rows in self.blocks),
+            tuple((image, rows * inner) for image, rows in self.runs),
+        )
+
+    def joined(self, inner: int) -> Origin | None:
+        """Every ``inner`` rows made one; None where images would mix."""
+        if self.index is not None:
+            return Origin(self.images, index=self.index[::inner])
+        lengths = [*self.blocks, *(rows for _, rows in self.runs)]
+        if any(rows % inner for rows in lengths):
+            return None
+        return Origin(
+            self.images,
+            tuple(rows // inner for rows in self.blocks),
+            tuple((image, rows // inner) for image, rows in self.runs),
+        )
+
+    def repeated(self, times: int) -> Origin:
+        """All rows, several times."""
+        return self if times == 1 else concatenated([self] * times)
+
+    def taken(self, rows: Tensor) -> Origin:
+        """Those of some rows.
+
+        Args:
+            rows (Tensor): int64 or bool, as a tensor is indexed by. The same
+                object is looked up once.
+        """
+        if id(rows) not in self._taken:
+            index = self.on(rows.device)[rows]
+            # The rows are kept: an id is given again once they are gone.
+            self._taken[id(rows)] = rows, Origin(self.images, index=index)
+        return self._taken[id(rows)][1]
+
+    def image_of(self, row: int) -> int | None:
+        """The image of one row; None if that would have to be read."""
+        if self.index is not None:
+            return None
+        row %= self.rows
+        for image, length in self._runs():
+            if row < length:
+                return image
+            row -= length
+        return None
+
+    def on(self, device: torch.device) -> Tensor:
+        """int64 (R,), the image of every row."""
+        if self.index is not None:
+            return self.index
+        if self.runs:
+            flat = torch.tensor(
+                [image for image, rows in self.runs for _ in range(rows)]
+            )
+            return flat.to(device, non_blocking=True)
+        images = torch.arange(self.images, device=device)[:, None]
+        parts = [images.expand(-1, k).reshape(-1) for k in self.blocks]
+        return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+    def sums(self, values: Tensor) -> Tensor:
+        """The values of each image added up, (R, ...) -> float32 (N,)."""
+        flat = values.reshape(len(values), -1)
+        if self.index is not None or self.runs:
+            return self._added(flat.sum(dim=1, dtype=torch.float32))
+        rows = [self.images * k for k in self.blocks]
+        parts = [
+            part.reshape(self.images, -1).sum(dim=1, dtype=torch.float32)
+            for part in flat.split(rows)
+        ]
+        return parts[0] if len(parts) == 1 else torch.stack(parts).sum(0)
+
+    def counts(self, device: torch.device) -> Tensor:
+        """Rows of each image, float32 (N,)."""
+        if self.blocks:
+            rows = float(sum(self.blocks))
+            return torch.full((self.images,), rows, device=device)
+        return self._added(torch.ones(self.rows, device=device))
+
+    def _added(self, values: Tensor) -> Tensor:
+        zeros = values.new_zeros(self.images)
+        return zeros.index_add(0, self.on(values.device), values)
+
+    def _runs(self) -> Sequence[tuple[int, int]]:
+        return self.runs or [
+            (image, rows)
+            for rows in self.blocks
+            for image in range(self.images)
+        ]
+
+
+def concatenated(parts: Sequence[Origin]) -> Origin:
+    """Rows of several tensors, one after the other."""
+    images = parts[0].images
+    if all(part.blocks for part in parts):
+        return Origin(images, tuple(k for part in parts for k in part.blocks))
+    if any(part.index is not None for part in parts):
+        device = next(p.index.device for p in parts if p.index is not None)
+        index = torch.cat([part.on(device) for part in parts])
+        return Origin(images, index=index)
+    return of_runs(images, [run for part in parts for run in part._runs()])
+
+
+def of_runs(images: int, runs: Sequence[tuple[int, int]]) -> Origin:
+    """Runs, as a block where all images have as many rows in their order."""
+    lengths = {rows for _, rows in runs}
+    if [image for image, _ in runs] == list(range(images)):
+        if len(lengths) == 1 and runs[0][1]:
+            return Origin(images, blocks=(runs[0][1],))
+    return Origin(images, runs=tuple(runs))

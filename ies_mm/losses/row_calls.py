@@ -1,0 +1,185 @@
+"""Per-image losses from the rows of a head's own loss calls.
+
+A head's term is a sum over rows (anchors, points, queries), divided by what
+was counted in the batch. The rows' losses are there already, in what the loss
+modules summed up; added up image by image and divided by what was counted in
+an image they are the losses of the images alone. Nothing is evaluated again.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ies_mm.errors import UnsupportedModelError
+from ies_mm.losses.calls import LossCall
+from ies_mm.losses.origin import Origin, concatenated
+
+Pairs = Sequence[tuple[Origin, Tensor]]
+
+
+@dataclass(frozen=True)
+class RowCalls:
+    """The calls of a head's loss modules in one batch.
+
+    Attributes:
+        calls (tuple of LossCall): In order, those alone that reduce.
+        images (int): N.
+        device (torch.device): Of the outputs.
+    """
+
+    calls: tuple[LossCall, ...]
+    images: int
+    device: torch.device
+
+    def of(self, module: str) -> list[LossCall]:
+        """Calls of one loss module; none where it was not called."""
+        return [call for call in self.calls if call.name == module]
+
+    def rows(self, module: str) -> Tensor:
+        """Rows of each image, float32 (N,)."""
+        origins = [origin_of(call) for call in self.of(module)]
+        if not origins:
+            return self.zeros()
+        return concatenated(origins).counts(self.device)
+
+    def weights(self, module: str) -> Tensor:
+        """Sum of the weights of each image's rows, float32 (N,)."""
+        return self._summed(module, lambda c: c.argument(2, 'weight'))
+
+    def weighted_rows(self, module: str) -> Tensor:
+        """Rows of each image with a weight above 0, float32 (N,)."""
+        return self._summed(module, lambda c: _first_of(c) > 0)
+
+    def targets(self, module: str, value: Callable[[Any], Tensor]) -> Tensor:
+        """What each image's targets add up to, float32 (N,).
+
+        Args:
+            module (str): Name of the loss module.
+            value (callable): The targets of a call -> (R, ...).
+        """
+        return self._summed(module, lambda c: value(c.argument(1, 'target')))
+
+    def positives(self, module: str, classes: int) -> Tensor:
+        """Rows of each image whose label is a class, float32 (N,)."""
+
+        def positive(target: Any) -> Tensor:
+            labels = target[0] if isinstance(target, tuple) else target
+            return (labels >= 0) & (labels < classes)
+
+        return self.targets(module, positive)
+
+    def zeros(self) -> Tensor:
+        """float32 (N,)."""
+        return torch.zeros(self.images, device=self.device)
+
+    def _summed(
+        self, module: str, values: Callable[[LossCall], Tensor]
+    ) -> Tensor:
+        pairs = [(origin_of(call), values(call)) for call in self.of(module)]
+        with torch.no_grad():
+            return added(pairs) if pairs else self.zeros()
+
+
+def _first_of(call: LossCall) -> Tensor:
+    """The weight of a row: that of its first value."""
+    weight: Tensor = call.argument(2, 'weight')
+    return weight.flatten(1)[:, 0] if weight.dim() > 1 else weight
+
+
+def origin_of(call: LossCall) -> Origin:
+    """The images of a call's rows.
+
+    Raises:
+        UnsupportedModelError: They could not be followed.
+    """
+    if call.origin is None:
+        raise UnsupportedModelError(
+            f'no per-image losses: which image a row of {call.name} belongs '
+            'to cannot be told; IESHook(fallback=True) asks image by image'
+        )
+    return call.origin
+
+
+def added(pairs: Pairs) -> Tensor:
+    """Values of each image added up over several calls, float32 (N,).
+
+    Args:
+        pairs (sequence): Origin and values (R, ...) of every call.
+    """
+    scattered = [pair for pair in pairs if not pair[0].blocks]
+    sums = [origin.sums(v) for origin, v in pairs if origin.blocks]
+    if scattered:
+        origins, values = zip(*scattered, strict=True)
+        rows = [_row_sums(value) for value in values]
+        joined = rows[0] if len(rows) == 1 else torch.cat(rows)
+        sums.append(concatenated(origins).sums(joined))
+    return sums[0] if len(sums) == 1 else torch.stack(sums).sum(0)
+
+
+def _row_sums(values: Tensor) -> Tensor:
+    if values.dim() == 1:
+        return values
+    return values.flatten(1).sum(dim=1, dtype=torch.float32)
+
+
+def unnormalised(calls: Sequence[LossCall], like: Tensor) -> Tensor:
+    """The losses of each image before they are divided, float32 (N,).
+
+    Args:
+        calls (sequence of LossCall): Of one term; none makes zeros.
+        like (Tensor): (N,), of the right device.
+    """
+    if not calls:
+        return torch.zeros_like(like)
+    pairs = [(origin_of(call), _reduced(call)) for call in calls]
+    weight = float(getattr(calls[0].module, 'loss_weight', 1.0))
+    sums = added(pairs)
+    return sums if weight == 1.0 else sums * weight
+
+
+def _reduced(call: LossCall) -> Tensor:
+    rows = origin_of(call).rows
+    if call.reduced is None or len(call.reduced) != rows:
+        raise UnsupportedModelError(
+            f'{type(call.module).__name__} gives no loss per row, so there '
+            'are no per-image losses; use a loss that does, such as '
+            'CrossEntropyLoss, FocalLoss, L1Loss or SmoothL1Loss'
+        )
+    return call.reduced
+
+
+def parts_of(batch: Tensor, sums: Tensor) -> Tensor:
+    """Shares of a batch loss, in proportion to the images' sums of rows.
+
+    A head divides all rows of a term by the same number, so that nothing has
+    to be known of it.
+
+    Args:
+        batch (Tensor): The term's loss, a scalar.
+        sums (Tensor): (N,), what it was divided from, with gradient.
+
+    Returns:
+        Tensor: (N,), adding up to ``batch``.
+    """
+    total = sums.detach().sum()
+    empty = total == 0
+    ratio = batch.detach().float() / total.masked_fill(empty, 1)
+    return sums * ratio.masked_fill(empty, 0)
+
+
+def plain_calls(calls: Sequence[LossCall]) -> tuple[LossCall, ...]:
+    """Calls that make up a loss; others rank rows or weigh them."""
+    return tuple(
+        call
+        for call in calls
+        if call.kwargs.get('reduction_override') != 'none'
+    )
+
+
+def known_losses(head: nn.Module, known: frozenset[type]) -> bool:
+    """Whether a head's loss modules reduce rows as mmdet's do."""
+    modules = (m for n, m in head.named_children() if 'loss' in n.split('_'))
+    return all(type(module) in known for module in modules)
