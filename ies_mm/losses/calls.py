@@ -18,7 +18,7 @@ from torch.overrides import TorchFunctionMode
 
 from ies_mm.losses.origin import Origin
 from ies_mm.losses.patching import override
-from ies_mm.losses.tracing import trace_of, untraced
+from ies_mm.losses.tracing import rows_of, untraced
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,11 @@ class LossCall:
     state: dict[str, Tensor] = field(default_factory=dict)
     reduced: Tensor | None = None
     origin: Origin | None = None
+
+    @property
+    def is_unreduced(self) -> bool:
+        """Whether it was asked for its values as they are."""
+        return self.kwargs.get('reduction_override') == 'none'
 
     def argument(self, place: int, name: str) -> Any:
         """An argument by place or name; None where it was not given."""
@@ -151,8 +156,7 @@ class Reductions(TorchFunctionMode):
 def _noting(name: str, module: nn.Module, calls: list[LossCall]) -> Callable:
     def forward(original: Callable, *args: Any, **kwargs: Any) -> Any:
         state = {n: b.clone() for n, b in module.named_buffers()}
-        trace = trace_of(args[0]) if args else None
-        origin = trace.origin if trace and trace.axis == 0 else None
+        origin = rows_of(args[0]) if args else None
         with untraced(), Reductions() as reductions:
             output = original(*args, **kwargs)
         last = reductions.tensors[-1] if reductions.tensors else None

@@ -21,7 +21,8 @@ from torch import Tensor, nn
 
 from ies_mm.errors import UnsupportedModelError
 from ies_mm.losses.by_image import asked_by_image
-from ies_mm.losses.dense_rows import asked_by_rows, row_terms
+from ies_mm.losses.dense_rows import Outputs, asked_by_rows
+from ies_mm.losses.dense_terms import row_terms
 from ies_mm.losses.portions import Call, Slices, tensors_of
 from ies_mm.losses.registry import Note, Wanted, register_adapter
 from ies_mm.losses.slicing import entry_of, image_of
@@ -111,7 +112,13 @@ def instance_mask_head(
     name: str, head: Any, want: Wanted, note: Note
 ) -> Iterator[None]:
     """Adapter for mask heads whose masks stand in a list, by image."""
-    slices = slices_of(head.loss_by_feat, ('mask_preds',))
+    masks = ('mask_preds',)
+    if row_terms(head):
+        outputs = outputs_of(head.loss_by_feat, masks)
+        with asked_by_rows(head, outputs, str, want, note):
+            yield
+        return
+    slices = slices_of(head.loss_by_feat, masks)
 
     with asked_by_image(head, 'loss_by_feat', slices, terms_of, want, note):
         yield
@@ -167,24 +174,25 @@ def slices_of(
 
 
 def outputs_of(
-    loss_by_feat: Callable,
-) -> Callable[[Call], tuple[list[tuple[Tensor, int]], int]]:
+    loss_by_feat: Callable, by_image: tuple[str, ...] = ()
+) -> Outputs:
     """Which arguments of a ``loss_by_feat`` are outputs, and of how many.
 
     Args:
         loss_by_feat (callable): As in :func:`slices_of`.
-
-    Returns:
-        callable: The arguments of a call -> output tensors, each with the
-        axis that counts the images; and N.
+        by_image (tuple of str): Outputs that are lists with one entry an
+            image.
     """
     signature = inspect.signature(loss_by_feat)
 
-    def outputs(call: Call) -> tuple[list[tuple[Tensor, int]], int]:
+    def axis(name: str) -> int | None:
+        return None if name in by_image else int(name in _LAYERS_FIRST)
+
+    def outputs(call: Call) -> tuple[list[tuple[Tensor, int | None]], int]:
         given = dict(signature.bind(*call[0], **call[1]).arguments)
         given |= given.pop('kwargs', {})
         found = [
-            (tensor, int(name in _LAYERS_FIRST))
+            (tensor, axis(name))
             for name, value in given.items()
             if not name.startswith('batch_') and name not in _BY_IMAGE
             for tensor in tensors_of(value)

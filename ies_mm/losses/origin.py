@@ -77,15 +77,19 @@ class Origin:
         """All rows, several times."""
         return self if times == 1 else concatenated([self] * times)
 
-    def taken(self, rows: Tensor) -> Origin:
+    def taken(self, rows: Tensor, count: int) -> Origin:
         """Those of some rows.
 
         Args:
-            rows (Tensor): int64 or bool, as a tensor is indexed by. The same
-                object is looked up once.
+            rows (Tensor): int64 or bool (R,), as a tensor is indexed by. The
+                same object is looked up once.
+            count (int): How many these are.
         """
         if id(rows) not in self._taken:
-            index = self.on(rows.device)[rows]
+            places = rows
+            if rows.dtype in (torch.bool, torch.uint8):
+                places = _places(rows, count)
+            index = self.on(rows.device)[places]
             # The rows are kept: an id is given again once they are gone.
             self._taken[id(rows)] = rows, Origin(self.images, index=index)
         return self._taken[id(rows)][1]
@@ -116,13 +120,14 @@ class Origin:
 
     def sums(self, values: Tensor) -> Tensor:
         """The values of each image added up, (R, ...) -> float32 (N,)."""
-        flat = values.reshape(len(values), -1)
+        flat = values.reshape(len(values), values[:1].numel() or 1)
         if self.index is not None or self.runs:
             return self._added(flat.sum(dim=1, dtype=torch.float32))
         rows = [self.images * k for k in self.blocks]
+        each = flat.shape[1]
         parts = [
-            part.reshape(self.images, -1).sum(dim=1, dtype=torch.float32)
-            for part in flat.split(rows)
+            part.reshape(self.images, k * each).sum(1, dtype=torch.float32)
+            for part, k in zip(flat.split(rows), self.blocks, strict=True)
         ]
         return parts[0] if len(parts) == 1 else torch.stack(parts).sum(0)
 
@@ -143,6 +148,13 @@ class Origin:
             for rows in self.blocks
             for image in range(self.images)
         ]
+
+
+def _places(mask: Tensor, count: int) -> Tensor:
+    """Where a mask is set, int64 (count,), without waiting for the device."""
+    set_so_far = mask.to(torch.int64).cumsum(0)
+    nth = torch.arange(1, count + 1, device=mask.device)
+    return torch.searchsorted(set_so_far, nth)
 
 
 def concatenated(parts: Sequence[Origin]) -> Origin:

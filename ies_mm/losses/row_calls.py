@@ -25,22 +25,36 @@ class RowCalls:
     """The calls of a head's loss modules in one batch.
 
     Attributes:
-        calls (tuple of LossCall): In order, those alone that reduce.
+        calls (tuple of LossCall): In order.
         images (int): N.
         device (torch.device): Of the outputs.
+        prefix (str): Of the terms' names, ``'d0.'`` in a decoder layer.
+            Defaults to ''.
     """
 
     calls: tuple[LossCall, ...]
     images: int
     device: torch.device
+    prefix: str = ''
 
-    def of(self, module: str) -> list[LossCall]:
-        """Calls of one loss module; none where it was not called."""
-        return [call for call in self.calls if call.name == module]
+    def of(self, module: str, unreduced: bool = False) -> list[LossCall]:
+        """Calls of one loss module; none where it was not called.
+
+        Args:
+            module (str): Its name.
+            unreduced (bool): Those that ask for a loss per row, by which
+                other heads only rank or weigh rows. Defaults to False.
+        """
+        return [
+            call
+            for call in self.calls
+            if call.name == module and call.is_unreduced == unreduced
+        ]
 
     def rows(self, module: str) -> Tensor:
         """Rows of each image, float32 (N,)."""
-        origins = [origin_of(call) for call in self.of(module)]
+        calls = self.of(module) or self.of(module, unreduced=True)
+        origins = [origin_of(call) for call in calls]
         if not origins:
             return self.zeros()
         return concatenated(origins).counts(self.device)
@@ -125,30 +139,34 @@ def _row_sums(values: Tensor) -> Tensor:
     return values.flatten(1).sum(dim=1, dtype=torch.float32)
 
 
-def unnormalised(calls: Sequence[LossCall], like: Tensor) -> Tensor:
+def unnormalised(
+    calls: Sequence[LossCall], unreduced: bool, zeros: Tensor
+) -> Tensor:
     """The losses of each image before they are divided, float32 (N,).
 
     Args:
-        calls (sequence of LossCall): Of one term; none makes zeros.
-        like (Tensor): (N,), of the right device.
+        calls (sequence of LossCall): Of one term.
+        unreduced (bool): Whether they return a loss per row.
+        zeros (Tensor): (N,), for no call.
     """
     if not calls:
-        return torch.zeros_like(like)
-    pairs = [(origin_of(call), _reduced(call)) for call in calls]
-    weight = float(getattr(calls[0].module, 'loss_weight', 1.0))
+        return zeros
+    pairs = [(origin_of(call), _row_losses(call, unreduced)) for call in calls]
     sums = added(pairs)
-    return sums if weight == 1.0 else sums * weight
+    weight = float(getattr(calls[0].module, 'loss_weight', 1.0))
+    return sums if unreduced or weight == 1.0 else sums * weight
 
 
-def _reduced(call: LossCall) -> Tensor:
-    rows = origin_of(call).rows
-    if call.reduced is None or len(call.reduced) != rows:
+def _row_losses(call: LossCall, unreduced: bool) -> Tensor:
+    """What the call summed up, or returned, (R, ...)."""
+    losses = call.output if unreduced else call.reduced
+    if losses is None or len(losses) != origin_of(call).rows:
         raise UnsupportedModelError(
             f'{type(call.module).__name__} gives no loss per row, so there '
             'are no per-image losses; use a loss that does, such as '
             'CrossEntropyLoss, FocalLoss, L1Loss or SmoothL1Loss'
         )
-    return call.reduced
+    return losses
 
 
 def parts_of(batch: Tensor, sums: Tensor) -> Tensor:
@@ -168,15 +186,6 @@ def parts_of(batch: Tensor, sums: Tensor) -> Tensor:
     empty = total == 0
     ratio = batch.detach().float() / total.masked_fill(empty, 1)
     return sums * ratio.masked_fill(empty, 0)
-
-
-def plain_calls(calls: Sequence[LossCall]) -> tuple[LossCall, ...]:
-    """Calls that make up a loss; others rank rows or weigh them."""
-    return tuple(
-        call
-        for call in calls
-        if call.kwargs.get('reduction_override') != 'none'
-    )
 
 
 def known_losses(head: nn.Module, known: frozenset[type]) -> bool:

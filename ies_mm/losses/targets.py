@@ -4,10 +4,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from torch import Tensor
+from mmdet.models import dense_heads as heads
 
 from ies_mm.losses.patching import override
 from ies_mm.losses.tracing import own, untraced
+
+_FROM_OUTPUTS: dict[type, int] = {
+    heads.CondInstMaskHead: 0,
+    heads.YOLOFHead: 6,
+}
+"""Where a target is a part of the outputs: masks, boxes of positives."""
 
 
 @contextmanager
@@ -15,14 +21,13 @@ def owned_targets(head: Any, images: int) -> Iterator[None]:
     """Assign and sample at full speed; what comes back is the image's.
 
     mmdet's heads call ``_get_targets_single`` for one image after the other,
-    in some of them layer by layer. Nothing needs to be followed inside. What
-    it returns of the outputs (YOLOF: boxes of the positive anchors) belongs
-    to the image that it was called for.
+    in some of them layer by layer. Nothing needs to be followed inside.
 
     Args:
         head (Any): A head.
         images (int): N.
     """
+    places = [p for c, p in _FROM_OUTPUTS.items() if isinstance(head, c)]
     calls = 0
 
     def targets(original: Callable, *args: Any, **kwargs: Any) -> Any:
@@ -31,11 +36,8 @@ def owned_targets(head: Any, images: int) -> Iterator[None]:
         calls += 1
         with untraced():
             result = original(*args, **kwargs)
-        for value in result:
-            if isinstance(value, Tensor) and (
-                value.requires_grad or not value.numel()
-            ):
-                own(value, image, images)
+        for place in places:
+            own(result[place], image, images)
         return result
 
     if not hasattr(head, '_get_targets_single'):

@@ -236,16 +236,23 @@ def _linear(given: Arguments, result: Tensor) -> Trace | None:
     return seen.trace
 
 
+def _batched(given: Arguments, result: Tensor) -> Trace | None:
+    """Row by row, whatever happens to the other axes."""
+    seen = given.seen[0]
+    first = given.args and given.args[0].shape == seen.shape
+    if seen.trace.axis or not first or len(given.seen) > 1:
+        return None
+    return seen.trace
+
+
 def _masked_select(given: Arguments, result: Tensor) -> Trace | None:
     seen, mask = given.seen[0], given.option(1, 'mask')
     if len(given.seen) > 1 or mask.shape != seen.shape:
         return None
     axis = seen.trace.axis
     each = seen.trace.origin.merged(prod(seen.shape[axis + 1 :]))
-    index = each.repeated(prod(seen.shape[:axis])).on(mask.device)
-    return Trace(
-        Origin(each.images, index=index.masked_select(mask.flatten())), 0
-    )
+    origin = each.repeated(prod(seen.shape[:axis]))
+    return Trace(origin.taken(mask.flatten(), len(result)), 0)
 
 
 def _getitem(given: Arguments, result: Tensor) -> Trace | None:
@@ -259,7 +266,7 @@ def _getitem(given: Arguments, result: Tensor) -> Trace | None:
     for part in parts:
         width = _width(part)
         if place <= axis < place + width:
-            return _picked(seen, part, place, now)
+            return _picked(seen, part, place, result, now)
         if isinstance(part, Tensor | list) and sum(advanced) > 1:
             return None
         now += _left(part, width)
@@ -293,7 +300,9 @@ def _left(part: Any, width: int) -> int:
     return 0 if isinstance(part, int) else 1
 
 
-def _picked(seen: Seen, part: Any, place: int, now: int) -> Trace | None:
+def _picked(
+    seen: Seen, part: Any, place: int, result: Tensor, now: int
+) -> Trace | None:
     """What the part of an index picks that is for the rows' axis."""
     origin, axis = seen.trace.origin, seen.trace.axis
     if isinstance(part, int):
@@ -304,9 +313,9 @@ def _picked(seen: Seen, part: Any, place: int, now: int) -> Trace | None:
     if not isinstance(part, Tensor) or part.dim() != width or place != axis:
         return None
     if width == 1:
-        return Trace(origin.taken(part), now)
+        return Trace(origin.taken(part, result.shape[now]), now)
     inner = origin.merged(prod(seen.shape[axis + 1 : place + width]))
-    return Trace(inner.taken(part.flatten()), now)
+    return Trace(inner.taken(part.flatten(), result.shape[now]), now)
 
 
 def _cat(given: Arguments, result: Tensor) -> Iterator[tuple[Tensor, Trace]]:
@@ -392,6 +401,8 @@ _RULES: dict[str, Callable[[Arguments, Tensor], Trace | None]] = {
     'getitem': _getitem,
     'masked_select': _masked_select,
     'linear': _linear,
+    'grid_sample': _batched,
+    'interpolate': _batched,
     **dict.fromkeys(
         ('sum', 'mean', 'softmax', 'log_softmax', 'max', 'min', 'amax')
         + ('amin', 'prod', 'norm', 'var', 'std', 'argmax', 'argmin', 'all')

@@ -51,25 +51,34 @@ class Traced(Tensor):
         return result
 
 
-def trace_of(value: Any) -> Trace | None:
-    """What is known of a tensor."""
-    return value.whose if type(value) is Traced else None
+def rows_of(value: Any) -> Origin | None:
+    """The images of a tensor's rows, its first axis; None if unknown."""
+    if type(value) is not Traced:
+        return None
+    trace = value.whose
+    if trace.axis is None:
+        rows = [(trace.image, len(value))]
+        return Origin(trace.origin.images, runs=tuple(rows))
+    return trace.origin if trace.axis == 0 else None
 
 
 @contextmanager
 def traced(
-    outputs: Iterable[tuple[Tensor, int]], images: int
+    outputs: Iterable[tuple[Tensor, int | None]], images: int
 ) -> Iterator[None]:
     """Trace tensors while the context is open.
 
     Args:
-        outputs (iterable): Tensors, and their axis that counts images.
+        outputs (iterable): Tensors, and their axis that counts images; None
+            for tensors of one image after the other.
         images (int): N.
     """
     batch = Origin(images, blocks=(1,))
     found = [pair for pair in outputs if type(pair[0]) is Tensor]
+    entries = 0
     for tensor, axis in found:
-        _trace(tensor, Trace(batch, axis))
+        _trace(tensor, Trace(batch, axis, entries % images))
+        entries += axis is None
     try:
         yield
     finally:
