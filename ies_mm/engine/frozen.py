@@ -98,8 +98,7 @@ class FrozenPasses:
             Tensor: float32 (P, M, T). A term that an image has not is zero;
             a loss that is not finite stays so.
         """
-        with forward_only(self._runner):
-            self._runner.model.train()
+        with forward_only(self._runner, hold=False):
             rows = [
                 self._pass(number, names, frozenset(vary))
                 for number in range(passes)

@@ -8,39 +8,51 @@ from typing import Any
 import torch
 from mmengine.runner import Runner
 
+from ies_mm.engine.held import is_held
 from ies_mm.losses import (
     CapturedLosses,
     Scoring,
     capture_per_image_losses,
 )
 from ies_mm.losses.base import unwrap
+from ies_mm.losses.processes import one_process
 from ies_mm.losses.random_state import preserved_random_state
 from ies_mm.losses.registry import PLAIN_SCORING
+from ies_mm.losses.state import snapshot, state_of
 
 
 @contextmanager
-def forward_only(runner: Runner) -> Iterator[None]:
-    """Evaluation mode and no gradient.
+def forward_only(runner: Runner, hold: bool = True) -> Iterator[None]:
+    """Training mode without a gradient and without a trace.
 
-    Mode, buffers and random numbers of the training are given back.
+    Mode, buffers, attributes and random numbers are given back.
 
     Args:
         runner (Runner): Whose model is going to be run.
+        hold (bool): Whether layers that draw at random or keep statistics
+            are in evaluation mode, see :mod:`ies_mm.engine.held`. Defaults
+            to True.
     """
     model = runner.model
-    training = model.training
-    # Some losses count what they see (SeesawLoss), also without a gradient.
-    buffers = {name: b.clone() for name, b in model.named_buffers()}
-    model.eval()
+    modes = [(module, module.training) for module in model.modules()]
+    # With the overrides of backbones that keep their statistics.
+    model.train()
+    for module, _ in modes if hold else ():
+        module.training = module.training and not is_held(module)
     try:
         # The wrapper's own context: autocast where the training has it.
         context = runner.optim_wrapper.optim_context(model)
-        with torch.no_grad(), context, preserved_random_state():
+        # Some losses count what they see, also without a gradient.
+        with (
+            state_of(snapshot(model)),
+            torch.no_grad(),
+            context,
+            preserved_random_state(),
+        ):
             yield
     finally:
-        model.train(training)
-        for name, buffer in model.named_buffers():
-            buffer.copy_(buffers[name])
+        for module, training in modes:
+            module.training = training
 
 
 def score(
@@ -56,6 +68,9 @@ def score(
     """
     model: Any = unwrap(runner.model)
     data = model.data_preprocessor(batch, training=True)
-    with capture_per_image_losses(model, **asdict(scoring)) as captured:
+    with (
+        one_process(),
+        capture_per_image_losses(model, **asdict(scoring)) as captured,
+    ):
         model(**data, mode='loss')
     return captured

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from ies_mm.losses.draws import draws_again, noted_draws
 from ies_mm.losses.patching import override
 from ies_mm.losses.portions import Call, Slices, share_of_images
+from ies_mm.losses.processes import one_process
 from ies_mm.losses.registry import Note, Wanted
 from ies_mm.losses.state import snapshot, state_of
 from ies_mm.losses.terms import Terms
@@ -62,6 +63,7 @@ def asked_by_image(
         with torch.set_grad_enabled(want.shares and torch.is_grad_enabled()):
             for image, (own_args, own_kwargs) in enumerate(parts):
                 with (
+                    one_process(),
                     state_of(before),
                     draws_again(draws, image),
                     _given(owner, kept, results),

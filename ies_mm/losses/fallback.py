@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from ies_mm.errors import UnsupportedModelError
 from ies_mm.losses.patching import override
+from ies_mm.losses.processes import one_process
 from ies_mm.losses.random_state import preserved_random_state
 from ies_mm.losses.slicing import image_of
 from ies_mm.losses.state import snapshot, state_of
@@ -58,7 +59,7 @@ def past_the_features(
             batch = original(inputs, data_samples, **kwargs)
         images = len(data_samples)
         alone: list[Terms] = []
-        with torch.no_grad(), preserved_random_state():
+        with torch.no_grad(), one_process(), preserved_random_state():
             for image in range(images):
                 one = image_of(inputs, image, images), [samples[image]]
                 features = image_of(noted[0], image, images)

@@ -18,6 +18,7 @@ from torch import Tensor
 from ies_mm.losses.box_rows import TERMS, roi_term
 from ies_mm.losses.calls import LossCall, Reductions, noted_calls
 from ies_mm.losses.patching import override
+from ies_mm.losses.processes import one_process
 from ies_mm.losses.registry import Note, Wanted, register_adapter
 from ies_mm.losses.roi import parts_of
 from ies_mm.losses.rows import by_name
@@ -41,7 +42,7 @@ def pisa_roi_head(
         ):
             results = original(x, samples, neg_label_weights=neg_label_weights)
         outputs = {k: v for k, v in results.items() if isinstance(v, Tensor)}
-        with torch.no_grad():
+        with torch.no_grad(), one_process():
             alone = [
                 _alone(head, original, outputs, samples, neg_label_weights, i)
                 for i in range(len(samples))
