@@ -47,7 +47,7 @@ class Watch(Hook):
 
     def before_train(self, runner: Runner) -> None:
         def count(model: Any, args: tuple, inputs: dict) -> None:
-            if not model.training:
+            if not torch.is_grad_enabled():
                 self.scored[-1] += len(inputs['data_samples'])
 
         runner.model.module.register_forward_pre_hook(count, with_kwargs=True)
