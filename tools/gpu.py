@@ -1,0 +1,135 @@
+#!/usr/bin/env python
+"""What IES costs, and whether it works, on this machine's GPU.
+
+``costs``: captured, weighted and scored steps beside plain ones, of thirteen
+shipped models. ``works``: short trainings of a detector, a segmentor and a
+classifier with every method, in float32 and mixed precision. Every model and
+every training is written down as soon as it is done.
+"""
+
+import argparse
+import json
+import platform
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from _command import one_line_errors
+from _gpu_models import SHIPPED
+from _gpu_table import write_page
+
+PARTS = ('costs', 'works')
+SECONDS = {'costs': 240, 'works': 240}
+"""What each part may take, where ``--minutes`` does not say less."""
+
+
+def main() -> None:
+    """Run the parts, one process each, and write the page."""
+    args = _arguments()
+    with one_line_errors('tools/gpu.py'):
+        args.out.mkdir(parents=True, exist_ok=True)
+        if args.run:
+            _run(args)
+            return
+        _write(args.out / 'machine.json', machine(args.device))
+        end = time.monotonic() + args.minutes * 60
+        for part in args.parts:
+            left = min(SECONDS[part], end - time.monotonic())
+            _in_a_process(part, args, left)
+        write_page(args.out)
+
+
+def machine(device: str) -> dict[str, Any]:
+    """Card, driver and versions."""
+    found: dict[str, Any] = dict(
+        python=platform.python_version(),
+        torch=torch.__version__,
+        card='none, on the CPU',
+    )
+    for name in ('mmengine', 'mmcv', 'mmdet', 'mmseg', 'mmpretrain'):
+        found[name] = __import__(name).__version__
+    if device == 'cuda':
+        found['card'] = torch.cuda.get_device_name()
+        found['cuda'] = torch.version.cuda
+        found['driver'] = subprocess.run(
+            ['nvidia-smi', '--query-gpu=driver_version', '--format=csv'],
+            capture_output=True,
+            text=True,
+            check=False,
+        ).stdout.split('\n')[1]
+    return found
+
+
+def _in_a_process(part: str, args: argparse.Namespace, seconds: float) -> None:
+    """A part that crashes or hangs takes no other with it."""
+    command = [sys.executable, __file__, '--run', part, '--out', args.out]
+    command += ['--rehearse'] if args.rehearse else []
+    command += ['--models', *args.models] if args.models else []
+    log = args.out / f'{part}.log'
+    print(f'{part}: at most {seconds:.0f} s, log in {log}', flush=True)
+    with log.open('w') as file:
+        try:
+            subprocess.run(
+                list(map(str, command)),
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                timeout=max(seconds, 1),
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            print(f'{part}: time is up; what is done is kept', flush=True)
+
+
+def _run(args: argparse.Namespace) -> None:
+    if args.run == 'works':
+        from _gpu_works import run_trainings
+
+        run_trainings(args.out, args.device, args.rehearse)
+        return
+    from _gpu_costs import costs_of
+
+    sizes = (2,) if args.rehearse else (16, 2)
+    for name in args.models or SHIPPED:
+        for images in sizes:
+            rounds, size = (1, 64) if args.rehearse else (9, None)
+            try:
+                found = costs_of(name, images, rounds, args.device, size)
+            except Exception as error:  # the other models go on
+                text = f'{type(error).__name__}: {str(error)[:200]}'
+                found = dict(model=name, images=images, error=text)
+            _write(args.out / 'costs' / f'{name}-{images}.json', found)
+            print(json.dumps(found), flush=True)
+            if args.device == 'cuda':
+                torch.cuda.empty_cache()
+
+
+def _write(path: Path, value: dict[str, Any]) -> None:
+    name = path.name.replace(' ', '_').replace('/', '-')
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.with_name(name).write_text(json.dumps(value, indent=1))
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument('--parts', nargs='+', choices=PARTS, default=PARTS)
+    parser.add_argument('--models', nargs='+', choices=list(SHIPPED))
+    parser.add_argument('--minutes', type=float, default=8)
+    parser.add_argument('--out', type=Path, default=Path('work_dirs/gpu'))
+    parser.add_argument(
+        '--rehearse', action='store_true', help='on the CPU, at toy size'
+    )
+    parser.add_argument('--run', choices=PARTS, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    args.device = 'cpu' if args.rehearse else 'cuda'
+    if args.device == 'cuda' and not torch.cuda.is_available():
+        parser.error('no CUDA device here; --rehearse runs on the CPU')
+    return args
+
+
+if __name__ == '__main__':
+    main()
