@@ -12,7 +12,13 @@ from typing import Any
 import torch
 from _coverage_draws import same_draws, same_state, seed_all
 from _coverage_state import State, remembered, restore, same
-from _coverage_steps import Step, forward, totals
+from _coverage_steps import (
+    Step,
+    forward,
+    held_forward,
+    scoring_pass,
+    totals,
+)
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -68,6 +74,24 @@ def check_terms(
         if value.dtype != torch.float32 or value.requires_grad:
             wrong.append(f'{term} is no float32 without gradient')
     return wrong
+
+
+def check_scoring(model: nn.Module, data: dict) -> list[str]:
+    """Scored is what is trained, with noisy layers held still; no trace."""
+    with same_draws():
+        state = remembered(model)
+        scored = scoring_pass(model, data)
+        kept = remembered(model)
+        changed = [k for k in state | kept if not same(state[k], kept[k])]
+        trained = held_forward(model, data)
+        restore(model, state)
+    floor = FLOOR * sum(value.abs() for value in trained.values())
+    wrong = [f'scoring left behind: {_some(changed)}'] if changed else []
+    return wrong + [
+        f'{term} is scored {scored[term]:.7g}, trained {value:.7g}'
+        for term, value in trained.items()
+        if not _close(scored[term], value, ALONE, floor)
+    ]
 
 
 def check_sums(step: Step, captured: CapturedLosses) -> list[str]:

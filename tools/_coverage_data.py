@@ -1,6 +1,6 @@
 """A random batch for any model of the three libraries.
 
-Two images of different sizes with a different number of objects, so that a
+Images of different sizes with a different number of objects, so that a
 normaliser counted over the batch is not by chance that of an image.
 """
 
@@ -20,6 +20,8 @@ from torch import Tensor
 Sizes = tuple[tuple[int, int], ...]
 
 CLASSES = 4
+# Objects of the images of a batch; from the third on some have none.
+COUNTS = (3, 1, 0, 5, 2, 1, 4, 0)
 # (height, width) of the images of a batch, tried in this order: an image is
 # padded to the largest one of its batch, but some models take images of one
 # size only, or large or square ones.
@@ -73,7 +75,8 @@ def _detection(
 ) -> DetDataSample:
     model = cfg.model.to_dict()
     # Denoising queries are padded to the largest number of boxes.
-    count = 2 if any(_values(model, 'dn_cfg')) else (3, 1)[number]
+    counts = [2] if any(_values(model, 'dn_cfg')) else COUNTS
+    count = counts[number % len(counts)]
     sample = DetDataSample(metainfo=_meta(shape, number))
     boxes = _boxes(count, shape, draws)
     classes = min([*_values(model, 'num_classes'), CLASSES])
@@ -137,7 +140,8 @@ def _label_of(head: dict, number: int, draws: torch.Generator) -> DataSample:
         return sample.set_gt_score(torch.rand(classes, generator=draws))
     if 'MultiLabel' in kind or 'CSRA' in kind:
         # One label in the first image, two in the second, and so on.
-        labels = torch.randperm(classes, generator=draws)[: number + 1]
+        labels = torch.randperm(classes, generator=draws)
+        labels = labels[: number % classes + 1]
         return sample.set_gt_label(labels)
     return sample.set_gt_label((number + 1) % classes)
 

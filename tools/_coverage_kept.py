@@ -7,6 +7,7 @@ from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 
+from _coverage_counts import Counts
 from _coverage_families import Family
 from _coverage_rows import Row
 from _coverage_table import versions
@@ -27,6 +28,8 @@ def kept(file: Path) -> dict[Family, Row]:
     for fields in _lines(file):
         if fields.pop('key') == key():
             family = Family(**fields.pop('family'))
+            if fields['counts']:
+                fields['counts'] = Counts(**fields['counts'])
             rows[family] = Row(family, **fields)
     return rows
 

@@ -12,10 +12,12 @@ from _bench_timing import seconds
 from _coverage_checks import (
     check_alone,
     check_gradient,
+    check_scoring,
     check_sums,
     check_terms,
     check_unchanged,
 )
+from _coverage_counts import Counts, counts
 from _coverage_data import SIZES, Sizes, prepared
 from _coverage_draws import seed_all, steady_seeds
 from _coverage_families import Family
@@ -25,7 +27,6 @@ from _coverage_steps import (
     captured_step,
     forward,
     plain_step,
-    scoring_pass,
 )
 from torch import nn
 
@@ -48,7 +49,8 @@ class Row:
             'wrong' or 'not built'.
         note (str): Why, where it is not exact.
         adapters (str): Who captures the losses.
-        overhead (float, optional): Captured step / plain step.
+        overhead (float, optional): Captured step / plain step, in time.
+        counts (Counts, optional): What the capture adds in operations.
     """
 
     family: Family
@@ -56,11 +58,17 @@ class Row:
     note: str = ''
     adapters: str = ''
     overhead: float | None = None
+    counts: Counts | None = None
 
 
 @steady_seeds()
-def check_family(family: Family) -> Row:
-    """Build a family's model and check what is captured of it."""
+def check_family(family: Family, images: int = 2) -> Row:
+    """Build a family's model and check what is captured of it.
+
+    Args:
+        family (Family): Which.
+        images (int): Batch size, even. Defaults to 2.
+    """
     row = Row(family, 'not built')
     try:
         cfg = load(family)
@@ -68,8 +76,8 @@ def check_family(family: Family) -> Row:
         check_supported(model)
         row = replace(row, adapters=_adapters(model))
         # Trying changes a model, so it gets one of its own.
-        batches = _runnable(_seeded(build, cfg, family), cfg, family)
-        plain = _plain(_seeded(build, cfg, family), batches[0])
+        batches = _runnable(_seeded(build, cfg, family), cfg, family, images)
+        plain = plain_step(_seeded(build, cfg, family), batches[0])
     except UnsupportedModelError as refusal:
         return replace(row, verdict='refused', note=reason(refusal))
     except Exception as failure:  # whatever a shipped config may raise
@@ -93,13 +101,15 @@ def reason(error: Exception) -> str:
     return f'{kind}: {text[:200]}'
 
 
-def _runnable(model: nn.Module, cfg: Any, family: Family) -> list[dict]:
+def _runnable(
+    model: nn.Module, cfg: Any, family: Family, images: int
+) -> list[dict]:
     """Batches of the smallest images that the model takes.
 
     The first has pixels to be ignored, the second has none: their number
     would be in the loss of an image alone, and is not in its per-image loss.
     """
-    *tries, last = SIZES[family.library]
+    *tries, last = (s * (images // 2) for s in SIZES[family.library])
     for sizes in tries:
         try:
             return _run(model, cfg, family, sizes)
@@ -120,26 +130,21 @@ def _run(
     return batches
 
 
-def _plain(model: nn.Module, data: dict) -> tuple[Step, bool]:
-    """The plain step after a forward-only pass, if the model has one."""
-    try:
-        scoring_pass(model, data, capture=False)
-        scores = True
-    except Exception:  # some models compute losses in training only
-        scores = False
-    return plain_step(model, data), scores
-
-
 def _checked(
     row: Row,
     model: nn.Module,
-    plain: tuple[Step, bool],
+    plain: Step,
     data: dict,
     whole: dict,
 ) -> Row:
     wrong = step_wrong(model, plain, data)
     if not wrong:
-        row = replace(row, verdict='exact', overhead=overhead(model, data))
+        row = replace(
+            row,
+            verdict='exact',
+            overhead=overhead(model, data),
+            counts=counts(model, data),
+        )
     if 'fall_back' in row.adapters:
         row = replace(row, verdict='fall-back')
     elif not wrong:
@@ -152,19 +157,16 @@ def _checked(
     return row
 
 
-def step_wrong(
-    model: nn.Module, plain: tuple[Step, bool], data: dict
-) -> list[str]:
-    """What is wrong with a captured step, after a captured scoring."""
-    theirs, scores = plain
-    if scores:
-        scoring_pass(model, data, capture=True)
+def step_wrong(model: nn.Module, plain: Step, data: dict) -> list[str]:
+    """What is wrong with a captured step: scored, trained, scored again."""
+    wrong = check_scoring(model, data)
     ours, captured = captured_step(model, data)
-    wrong = check_unchanged(ours, theirs)
+    wrong += check_unchanged(ours, plain)
     wrong += check_terms(ours, captured, len(data['inputs']))
     if wrong:
         return wrong
-    return check_sums(ours, captured) + check_gradient(model, ours, captured)
+    wrong = check_sums(ours, captured) + check_gradient(model, ours, captured)
+    return wrong + check_scoring(model, data)
 
 
 def overhead(model: Any, data: dict) -> float:

@@ -1,7 +1,9 @@
 """A training step, and what it leaves behind."""
 
 import copy
+from contextlib import nullcontext
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -9,6 +11,7 @@ from _coverage_draws import random_state, seed_all
 from _coverage_state import State, remembered
 from torch import Tensor, nn
 
+from ies_mm.engine.scoring import forward_only
 from ies_mm.losses import CapturedLosses, capture_per_image_losses
 
 
@@ -48,19 +51,38 @@ def captured_step(model: Any, data: dict) -> tuple[Step, CapturedLosses]:
     return _left_behind(model, losses), captured
 
 
-def scoring_pass(model: nn.Module, data: dict, capture: bool) -> None:
-    """A forward-only pass in evaluation mode, as between two epochs."""
-    model.eval()
+def scoring_pass(model: nn.Module, data: dict) -> dict[str, Tensor]:
+    """A scoring pass as between two epochs; the loss terms it finds."""
+    runner: Any = SimpleNamespace(
+        model=model,
+        optim_wrapper=SimpleNamespace(optim_context=lambda _: nullcontext()),
+    )
+    with forward_only(runner):
+        seed_all(0)
+        with capture_per_image_losses(model):
+            return totals(forward(model, data))
+
+
+def held_forward(model: nn.Module, data: dict) -> dict[str, Tensor]:
+    """The loss terms of a training forward, its noisy layers held still."""
+    layers = [m for m in model.modules() if m.training and _is_noisy(m)]
+    for layer in layers:
+        layer.training = False
     seed_all(0)
     try:
-        with torch.no_grad():
-            if not capture:
-                forward(model, data)
-                return
-            with capture_per_image_losses(model):
-                forward(model, data)
+        return totals(forward(model, data))
     finally:
-        model.train()
+        for layer in layers:
+            layer.training = True
+
+
+def _is_noisy(module: nn.Module) -> bool:
+    kind = type(module).__name__
+    words = ('Drop', 'Attention', 'BatchNorm', 'InstanceNorm', 'EMAModule')
+    foreign = type(module).__module__.split('.')[0] in ('timm', 'transformers')
+    noisy = any(word in kind for word in words) and 'Levit' not in kind
+    # DenseNet's layers and ViG's graphs draw in functions of their own.
+    return foreign or noisy or kind in ('DenseLayer', 'DenseDilated')
 
 
 def forward(model: Any, data: dict) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from _coverage_rows import Row
 
 _VERSIONS = ('torch', 'mmengine', 'mmcv', 'mmdet', 'mmseg', 'mmpretrain')
 _HEADER = (
-    '| family | config | adapters | result | step |\n|---|---|---|---|---|'
+    '| family | config | adapters | result | step | operations | waits |\n'
+    '|---|---|---|---|---|---|---|'
 )
 _TEXT = """# Coverage
 
@@ -19,16 +20,18 @@ Of which models the per-image losses are captured, and how well. Written by
 {summary}
 
 Each row is a config that the library ships, its model built with random
-weights and given two small random images with a different number of objects.
+weights and given {images} small random images with a different number of
+objects.
 
 - **exact**: in a training step with the capture, losses, gradients, buffers
   and the state of the random generators are those of the plain step, to the
-  bit, also after a forward-only pass in evaluation mode; nothing is left
-  behind on the model. The shares of every term add up to it (to {shares:g}
-  of it), and their gradient is that of the loss (to {gradient:g} of each
-  parameter's). The per-image losses are what `model.loss` gives for the image
-  alone, one image of the same padded batch (to {alone:g}, BatchNorm and
-  random numbers held still).
+  bit; nothing is left behind on the model. The shares of every term add up to
+  it (to {shares:g} of it), and their gradient is that of the loss (to
+  {gradient:g} of each parameter's). The per-image losses are what `model.loss`
+  gives for the image alone, one image of the same padded batch (to {alone:g},
+  BatchNorm and random numbers held still). A scoring pass, before and after
+  the step, gives the loss of a training forward with BatchNorm and dropout
+  held still (to {alone:g}), and leaves no trace.
 - **share-exact**: all of this but the last; the reason is given.
 - **fall-back**: all but the last; the adapter gives an approximation.
 - **refused**: `UnsupportedModelError`, with its text, before a training
@@ -39,20 +42,25 @@ weights and given two small random images with a different number of objects.
 A difference below {floor:g} of the whole loss is not looked at. *step* is
 the time of a captured step (without shares) by that of the plain one, forward
 and backward, on one CPU core, the median of up to seven pairs: small images
-make it larger than it is in a training. In **bold**: the named families, which
+make it larger than it is in a training. *operations*: those of a captured
+and of a weighted step by those of the plain one, views not counted; *waits*:
+operations beside the plain step's that wait for a value, which on a GPU costs
+more than the operation. In **bold**: the named families, which
 the summary counts.
 """
 
 
-def document(rows: list[Row], command: str) -> str:
+def document(rows: list[Row], command: str, images: int = 2) -> str:
     """The whole page.
 
     Args:
         rows (list of Row): In the order of the table.
         command (str): What wrote it.
+        images (int): Batch size. Defaults to 2.
     """
     text = _TEXT.format(
         command=command,
+        images={2: 'two'}.get(images, images),
         versions=versions(),
         summary='\n'.join(_summary(rows)),
         shares=SHARES,
@@ -72,7 +80,13 @@ def line(row: Row) -> str:
     note = row.note.replace('|', '\\|').replace('`', "'")
     result = f'{row.verdict}: {note}' if note else row.verdict
     overhead = '' if row.overhead is None else f'{row.overhead:.2f}'
-    cells = (name, f'`{row.family.config}`', row.adapters, result, overhead)
+    operations = waits = ''
+    if row.counts is not None:
+        found = row.counts
+        operations = f'{found.captured:.2f}, {found.weighted:.2f}'
+        waits = str(found.waits)
+    config = f'`{row.family.config}`'
+    cells = (name, config, row.adapters, result, overhead, operations, waits)
     return f'| {" | ".join(cells)} |'
 
 

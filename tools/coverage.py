@@ -31,7 +31,7 @@ from _coverage_table import document, line
 from _parser import Parser
 
 OUT = Path('docs/coverage.md')
-KEPT = Path('work_dirs/coverage.jsonl')
+KEPT = Path('work_dirs')
 # Seconds a row may take; the part of the memory that it may have.
 LIMIT, MEMORY = 600, 0.75
 
@@ -42,27 +42,28 @@ def main() -> None:
     torch.set_num_threads(1)
     for library in LIBRARIES:
         import_module(f'{library}.models')  # once, not in every row's process
-    known = kept(KEPT) if args.resume else {}
+    known = kept(_kept(args)) if args.resume else {}
     rows = []
     for family in args.rows:
-        row = known.get(family) or isolated(family)
+        row = known.get(family) or isolated(family, args.batch)
         if family not in known:
-            keep(row, KEPT)
+            keep(row, _kept(args))
         print(line(row), flush=True)
         rows.append(row)
     if args.out:
-        args.out.write_text(document(rows, ' '.join(['python', *sys.argv])))
+        command = ' '.join(['python', *sys.argv])
+        args.out.write_text(document(rows, command, args.batch))
     wrong = [row.family.name for row in rows if row.verdict == 'wrong']
     if wrong:
         sys.exit(f'tools/coverage.py: wrong: {", ".join(wrong)}')
 
 
-def isolated(family: Family) -> Row:
+def isolated(family: Family, images: int = 2) -> Row:
     """A row made in a process of its own, whose memory is given back."""
     # Forked, so that the libraries are imported once.
     context = multiprocessing.get_context('fork')
     receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_send_row, args=(family, sender))
+    process = context.Process(target=_send_row, args=(family, images, sender))
     process.start()
     sender.close()
     try:
@@ -77,7 +78,7 @@ def isolated(family: Family) -> Row:
         process.join()
 
 
-def _send_row(family: Family, sender: Connection) -> None:
+def _send_row(family: Family, images: int, sender: Connection) -> None:
     quiet = os.open(os.devnull, os.O_WRONLY)
     for stream in (1, 2):
         os.dup2(quiet, stream)
@@ -86,7 +87,11 @@ def _send_row(family: Family, sender: Connection) -> None:
     pages = os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE')
     most = int(pages * MEMORY)
     resource.setrlimit(resource.RLIMIT_DATA, (most, most))
-    sender.send(check_family(family))
+    sender.send(check_family(family, images))
+
+
+def _kept(args: argparse.Namespace) -> Path:
+    return KEPT / f'coverage-{args.batch}.jsonl'
 
 
 def _arguments() -> argparse.Namespace:
@@ -102,6 +107,9 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument(
         '--all', action='store_true', help='a row for every shipped config'
+    )
+    parser.add_argument(
+        '--batch', type=int, choices=(2, 16), default=2, help='images'
     )
     parser.add_argument(
         '--resume',

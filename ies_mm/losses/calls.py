@@ -36,6 +36,7 @@ class LossCall:
             or the mean, without its factor ``loss_weight``.
         origin (Origin, optional): The images of the predictions' rows, where
             these were traced.
+        factor (float): What the head multiplies the output by. Defaults to 1.
     """
 
     name: str
@@ -46,6 +47,7 @@ class LossCall:
     state: dict[str, Tensor] = field(default_factory=dict)
     reduced: Tensor | None = None
     origin: Origin | None = None
+    factor: float = 1.0
 
     @property
     def is_unreduced(self) -> bool:

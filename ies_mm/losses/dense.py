@@ -23,6 +23,7 @@ from ies_mm.errors import UnsupportedModelError
 from ies_mm.losses.by_image import asked_by_image
 from ies_mm.losses.dense_rows import Outputs, asked_by_rows
 from ies_mm.losses.dense_terms import row_terms
+from ies_mm.losses.listed import asked_by_list, is_listed
 from ies_mm.losses.portions import Call, Slices, tensors_of
 from ies_mm.losses.registry import Note, Wanted, register_adapter
 from ies_mm.losses.slicing import entry_of, image_of
@@ -83,6 +84,10 @@ def dense_head(
 ) -> Iterator[None]:
     """Adapter for heads with a ``loss_by_feat``, which it wraps."""
     check_losses(name, head)
+    if is_listed(head):
+        with asked_by_list(head, want, note):
+            yield
+        return
     if row_terms(head):
         outputs = outputs_of(head.loss_by_feat)
         named = partial(_named, name)
@@ -112,6 +117,10 @@ def instance_mask_head(
     name: str, head: Any, want: Wanted, note: Note
 ) -> Iterator[None]:
     """Adapter for mask heads whose masks stand in a list, by image."""
+    if is_listed(head):
+        with asked_by_list(head, want, note):
+            yield
+        return
     masks = ('mask_preds',)
     if row_terms(head):
         outputs = outputs_of(head.loss_by_feat, masks)

@@ -6,10 +6,12 @@ Which image a row belongs to is followed through the head's own flattening
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from typing import Any
 
 import torch
+from mmdet.models.dense_heads import DDODHead
 from torch import Tensor
 
 from ies_mm.losses.calls import LossCall, noted_calls
@@ -52,6 +54,7 @@ def asked_by_rows(
             traced(found, images),
             owned_targets(head, images),
             noted_calls(head) as noted,
+            _noted_factors(head, noted),
         ):
             result = original(*args, **kwargs)
         values = terms_of(result)
@@ -66,6 +69,28 @@ def asked_by_rows(
         return result
 
     with override(head, 'loss_by_feat', loss_by_feat):
+        yield
+
+
+@contextmanager
+def _noted_factors(head: Any, noted: list[LossCall]) -> Iterator[None]:
+    """Note by what DDOD weighs the losses of each level.
+
+    The weights follow from the positives of the whole training so far: an
+    image has those of its batch.
+    """
+
+    def level(original: Callable, *args: Any, **kwargs: Any) -> Any:
+        before = len(noted)
+        result = original(*args, **kwargs)
+        # The last argument; the batch's count is given by name.
+        noted[before:] = [replace(c, factor=args[-1]) for c in noted[before:]]
+        return result
+
+    with ExitStack() as stack:
+        for method in ('loss_cls_by_feat_single', 'loss_reg_by_feat_single'):
+            if isinstance(head, DDODHead):
+                stack.enter_context(override(head, method, level))
         yield
 
 

@@ -89,6 +89,14 @@ def metrics(module: str) -> Own:
     return lambda calls: calls.targets(module, lambda t: t[1]).clamp(min=1)
 
 
+def _ddod(head: Any) -> list[Term]:
+    return [
+        Term('loss_cls', positives('loss_cls', head)),
+        Term('loss_bbox', rows('loss_bbox')),
+        Term('loss_iou', rows('loss_bbox')),
+    ]
+
+
 def _fcos(head: Any) -> list[Term]:
     return [
         Term('loss_cls', rows('loss_centerness')),
@@ -264,8 +272,10 @@ _RELIES_ON = (
     'loss_by_feat',
     'loss_by_feat_single',
     '_loss_by_feat_single',
+    'loss_cls_by_feat_single',
     'loss_dn',
     '_loss_dn_single',
+    'loss_reg_by_feat_single',
     'get_targets',
 )
 
@@ -276,6 +286,7 @@ _TERMS: dict[type, Callable[[Any], list[Term]]] = {
     heads.CondInstMaskHead: _condinst_masks,
     heads.DecoupledSOLOHead: _solo,
     heads.DeformableDETRHead: _detr,
+    heads.DDODHead: _ddod,
     heads.DETRHead: _detr,
     heads.DINOHead: _detr,
     heads.FCOSHead: _fcos,

@@ -47,7 +47,9 @@ class Origin:
             and self.index is other.index
         )
 
-    __hash__ = object.__hash__
+    def __hash__(self) -> int:
+        """By what is compared."""
+        return hash((self.images, self.blocks, self.runs, id(self.index)))
 
     def merged(self, inner: int) -> Origin:
         """Every row taken apart into ``inner`` rows."""
@@ -171,8 +173,7 @@ def concatenated(parts: Sequence[Origin]) -> Origin:
 
 def of_runs(images: int, runs: Sequence[tuple[int, int]]) -> Origin:
     """Runs, as a block where all images have as many rows in their order."""
-    lengths = {rows for _, rows in runs}
-    if [image for image, _ in runs] == list(range(images)):
-        if len(lengths) == 1 and runs[0][1]:
-            return Origin(images, blocks=(runs[0][1],))
+    in_order = [image for image, _ in runs] == list(range(images))
+    if in_order and len({rows for _, rows in runs}) == 1 and runs[0][1]:
+        return Origin(images, blocks=(runs[0][1],))
     return Origin(images, runs=tuple(runs))

@@ -159,14 +159,14 @@ def unnormalised(
 
 def _row_losses(call: LossCall, unreduced: bool) -> Tensor:
     """What the call summed up, or returned, (R, ...)."""
-    losses = call.output if unreduced else call.reduced
+    losses: Tensor | None = call.output if unreduced else call.reduced
     if losses is None or len(losses) != origin_of(call).rows:
         raise UnsupportedModelError(
             f'{type(call.module).__name__} gives no loss per row, so there '
             'are no per-image losses; use a loss that does, such as '
             'CrossEntropyLoss, FocalLoss, L1Loss or SmoothL1Loss'
         )
-    return losses
+    return losses if call.factor == 1 else losses * call.factor
 
 
 def parts_of(batch: Tensor, sums: Tensor) -> Tensor:

@@ -2,25 +2,58 @@
 
 A head is given outputs of a batch and hands rows of them (anchors, points,
 queries) to its loss modules. Between the two it permutes, reshapes, joins
-levels and picks positives. Outputs that are :class:`Traced` take their
-:class:`~ies_mm.losses.origin.Origin` along through these operations, whose
-results and graph are what they always are. What an operation without a rule
-returns is a plain tensor, of which nothing is known.
+levels and picks positives. Outputs that are :class:`Traced` take along what
+is known of their rows through these operations, whose results and graph are
+what they always are. What an operation without a rule returns is a plain
+tensor, of which nothing is known.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ies_mm.losses import trace_rules
+from ies_mm.losses import trace_axes, trace_index, trace_joins
 from ies_mm.losses.origin import Origin
-from ies_mm.losses.trace_rules import Trace
+from ies_mm.losses.trace import Along, Given, Owned, Trace
 
 untraced = torch._C.DisableTorchFunctionSubclass
 """Context in which traced tensors are like any other."""
+
+_RULES: dict[str, Callable[[Given, Tensor], Trace | None]] = {
+    **dict.fromkeys(trace_axes.ELEMENTWISE, trace_axes.elementwise),
+    **dict.fromkeys(trace_axes.ALONG_AN_AXIS, trace_axes.along_an_axis),
+    'expand': trace_axes.expand,
+    'expand_as': trace_axes.expand,
+    'flatten': trace_axes.reshape,
+    'getitem': trace_index.getitem,
+    'grid_sample': trace_axes.row_by_row,
+    'interpolate': trace_axes.row_by_row,
+    'linear': trace_axes.row_by_row,
+    'masked_select': trace_index.masked_select,
+    'permute': trace_axes.permute,
+    'repeat': trace_axes.repeat,
+    'reshape': trace_axes.reshape,
+    'squeeze': trace_axes.squeeze,
+    'transpose': trace_axes.transpose,
+    'unflatten': trace_axes.reshape,
+    'unsqueeze': trace_axes.unsqueeze,
+    'view': trace_axes.reshape,
+}
+"""Operation -> where the rows of a tensor that comes out are."""
+
+_JOINS: dict[str, Callable[[Given, Any], trace_joins.Traces]] = {
+    'cat': trace_joins.cat,
+    'chunk': trace_joins.split,
+    'concat': trace_joins.cat,
+    'iter': trace_joins.unbind,
+    'split': trace_joins.split,
+    'stack': trace_joins.stack,
+    'unbind': trace_joins.unbind,
+}
+"""Operations on several tensors, or with several results."""
 
 
 class Traced(Tensor):
@@ -41,25 +74,23 @@ class Traced(Tensor):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
         """Call ``func`` as if nothing were traced, and follow its rows."""
-        kwargs = kwargs or {}
         with untraced():
-            before = trace_rules.Arguments(args, kwargs)
-            result = func(*args, **kwargs)
+            given = Given(args, kwargs or {})
+            result = func(*args, **(kwargs or {}))
             if isinstance(result, Tensor | tuple | list):
-                for tensor, trace in before.follow(func, result):
+                for tensor, trace in _followed(func, given, result):
                     _trace(tensor, trace)
         return result
 
 
 def rows_of(value: Any) -> Origin | None:
     """The images of a tensor's rows, its first axis; None if unknown."""
-    if type(value) is not Traced:
+    if not isinstance(value, Traced):
         return None
     trace = value.whose
-    if trace.axis is None:
-        rows = [(trace.image, len(value))]
-        return Origin(trace.origin.images, runs=tuple(rows))
-    return trace.origin if trace.axis == 0 else None
+    if isinstance(trace, Owned):
+        return Origin(trace.images, runs=((trace.image, len(value)),))
+    return None if trace.axis else trace.origin
 
 
 @contextmanager
@@ -73,35 +104,52 @@ def traced(
             for tensors of one image after the other.
         images (int): N.
     """
-    batch = Origin(images, blocks=(1,))
     found = [pair for pair in outputs if type(pair[0]) is Tensor]
+    batch = Origin(images, blocks=(1,))
     entries = 0
     for tensor, axis in found:
-        _trace(tensor, Trace(batch, axis, entries % images))
-        entries += axis is None
+        if axis is None:
+            own(tensor, entries % images, images)
+            entries += 1
+        else:
+            _trace(tensor, Along(batch, axis))
     try:
         yield
     finally:
         for tensor, _ in found:
-            plain(tensor)
+            tensor.__class__ = Tensor
+            del vars(tensor)['whose']
 
 
 def own(tensor: Tensor, image: int, images: int) -> None:
     """Say that all of a tensor belongs to one image."""
-    _trace(tensor, Trace(Origin(images, blocks=(1,)), None, image))
+    _trace(tensor, Owned(image, images))
 
 
-def plain(tensor: Tensor) -> Tensor:
-    """The same tensor, not traced any more."""
-    if type(tensor) is Traced:
-        del tensor.whose
-        tensor.__class__ = Tensor
-    return tensor
+def _followed(func: Any, given: Given, result: Any) -> trace_joins.Traces:
+    """What is known of the tensors that came out."""
+    several = [result] if isinstance(result, Tensor) else result
+    tensors = [value for value in several if isinstance(value, Tensor)]
+    traces = [seen.trace for seen in given.seen]
+    if not traces:
+        return
+    if isinstance(traces[0], Owned) and len(set(traces)) == 1:
+        # Of one image nothing but that image's can come.
+        yield from ((tensor, traces[0]) for tensor in tensors)
+        return
+    name = getattr(func, '__name__', '').strip('_')
+    join, rule = _JOINS.get(name), _RULES.get(name)
+    if join is not None:
+        yield from join(given, result)
+    elif rule is not None and isinstance(traces[0], Along):
+        for tensor in tensors:
+            trace = rule(given, tensor)
+            if trace is not None:
+                yield tensor, trace
 
 
 def _trace(tensor: Tensor, trace: Trace) -> None:
-    # No subclass instance is made by an operation of its own, so that the
-    # graph is the one that it would be.
+    # No operation makes the instance, so that the graph is what it would be.
     if type(tensor) in (Tensor, Traced):
         tensor.__class__ = Traced
-        tensor.whose = trace
+        vars(tensor)['whose'] = trace
