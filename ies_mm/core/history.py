@@ -15,6 +15,11 @@ class LossHistory:
     lists that the paper's program keeps, however many epochs lie between them
     (docs/design.md says why).
 
+    A term that joins late (:meth:`add_terms`) counts as zero. When an instance
+    is first observed with it, that value is taken for the earlier ones too:
+    the differences across the seam are then those of the other terms, and the
+    jump of the sum masters or frees nobody.
+
     Memory is ``4 * depth`` bytes an instance and term, and 4 bytes an
     instance for the counter.
 
@@ -22,11 +27,18 @@ class LossHistory:
         instances (int): Number of instances N.
         terms (int): Number of loss terms T.
         depth (int): Observations kept, at least 1.
+
+    Attributes:
+        values (Tensor): float32 (depth, N, T), the newest last.
+        count (Tensor): int32 (N,), observations so far.
+        joining (Tensor, optional): bool (N, T), instances that a term which
+            joined late was not observed of yet. None before any joined.
     """
 
     def __init__(self, instances: int, terms: int, depth: int) -> None:
         self.values = torch.full((depth, instances, terms), torch.nan)
         self.count = torch.zeros(instances, dtype=torch.int32)
+        self.joining: Tensor | None = None
 
     @property
     def depth(self) -> int:
@@ -72,6 +84,33 @@ class LossHistory:
         self._age(ids, times == 0)
         self.values[-1].index_copy_(0, ids, newest)
         self.count += times
+        self._continue_backwards(ids, newest)
+
+    def add_terms(self, terms: int) -> None:
+        """Make room for terms that joined, after those there are.
+
+        Args:
+            terms (int): How many.
+        """
+        observed = torch.isfinite(self.values[:, :, :1])
+        new = torch.where(observed, 0.0, torch.nan).expand(-1, -1, terms)
+        before = self.joining
+        if before is None:
+            before = torch.zeros(self.instances, self.terms, dtype=torch.bool)
+        known = (self.count > 0)[:, None].expand(-1, terms)
+        self.joining = torch.cat([before, known], dim=1)
+        self.values = torch.cat([self.values, new], dim=2)
+
+    def _continue_backwards(self, ids: Tensor, newest: Tensor) -> None:
+        """Give a joining term's first value to the observations before it."""
+        if self.joining is None:
+            return
+        first = self.joining[ids] & torch.isfinite(newest)
+        for age in range(self.depth - 1):
+            older = self.values[age, ids]
+            filled = first & torch.isfinite(older)
+            self.values[age, ids] = torch.where(filled, newest, older)
+        self.joining[ids] &= ~first
 
     def _age(self, ids: Tensor, others: Tensor) -> None:
         """Make room for one more observation of some, not of the others."""
@@ -88,7 +127,10 @@ class LossHistory:
 
     def state_dict(self) -> dict[str, Tensor]:
         """The tensors that make up the history, not copied."""
-        return {'values': self.values, 'count': self.count}
+        state = {'values': self.values, 'count': self.count}
+        if self.joining is not None:
+            state['joining'] = self.joining
+        return state
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Take over a state of the same shape.
@@ -105,3 +147,5 @@ class LossHistory:
             )
         self.values.copy_(state['values'])
         self.count.copy_(state['count'])
+        if 'joining' in state:
+            self.joining = state['joining'].to('cpu', torch.bool)

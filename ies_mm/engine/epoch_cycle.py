@@ -66,7 +66,9 @@ class EpochCycle(SelectionMethod):
             'start_seconds': self._start_seconds or 0.0,
             'train_seconds': self.clock.lap(),
         }
+        known = list(self.state.names)
         ids, losses, seen = self.observed.take(self.state.epochs).merge()
+        self._say_what_joined(runner, known)
         trained, left_out = self.account(seen)
         record['collect_seconds'] = self.clock.lap()
         ids, losses, scored = self.with_scored(runner, ids, losses, left_out)
@@ -78,6 +80,16 @@ class EpochCycle(SelectionMethod):
         record |= {'method': self.method, 'delta': self.delta}
         self.reporter.add(record, self.state.names, ids, losses, trained)
         self.stop_if_nothing_is_left(runner)
+
+    def _say_what_joined(self, runner: Runner, known: list[str]) -> None:
+        """Name the terms that the epochs before did not have, once."""
+        joined = [name for name in self.state.names if name not in known]
+        if self.state.epochs and joined:
+            runner.logger.info(
+                f'loss term {", ".join(joined)} joined in epoch '
+                f'{self.state.epochs + 1}: it counts as 0 before, and images '
+                'are judged across the seam by the other terms'
+            )
 
     def account(self, seen: Tensor) -> tuple[Tensor, Tensor]:
         """What the epoch trained and what it left out.
@@ -119,6 +131,7 @@ class EpochCycle(SelectionMethod):
             self.state.epochs + 1,
         )
         more, more_losses, seen = scores.merge()
+        losses = _padded(losses, more_losses.shape[1])
         # A data set that fetches another image may show a trained one.
         new = ~torch.isin(more, ids)
         return (
@@ -157,3 +170,8 @@ class EpochCycle(SelectionMethod):
         self.select(selection)
         self.mastered = int(mastered.sum())
         return counts | {'mastered': self.mastered}
+
+
+def _padded(losses: Tensor, terms: int) -> Tensor:
+    """With columns of zeros for terms that scoring was the first to see."""
+    return torch.nn.functional.pad(losses, (0, terms - losses.shape[1]))

@@ -7,19 +7,32 @@ from torch import Tensor
 from ies_mm.errors import ConfigError, UnsupportedModelError
 
 Noted = tuple[Tensor, Tensor, Tensor]
-ByEpoch = dict[int, Noted]
+"""ids, losses (samples, T), missing (samples, T), on the CPU."""
+
+ByEpoch = dict[int, tuple]
+"""Epoch -> terms and what was noted of them."""
 
 
 class Observations:
     """Collects losses batch by batch, without waiting for the device.
 
+    A term may join late, as YOLOX's L1 loss does, and in one process before
+    another. The run's names grow when an epoch is merged, in all processes
+    alike; with the first batch of a run they are known at once.
+
     Args:
-        names (list of str): Names of the terms, filled by the first batch
-            where it is empty. Shared by all collections of a run.
+        names (list of str): Names of the run's terms, filled by the first
+            batch where it is empty. Shared by all collections of a run.
+
+    Attributes:
+        present (set of str): Terms that a batch had; of all processes after
+            :meth:`merge`.
     """
 
     def __init__(self, names: list[str]) -> None:
         self.names = names
+        self.present: set[str] = set()
+        self._columns = list(names)
         self._ids: list[Tensor] = []
         self._losses: list[Tensor] = []
         self._missing: list[Tensor] = []
@@ -34,13 +47,12 @@ class Observations:
 
         Args:
             ids (Tensor): int64 (B,), instances.
-            losses (dict): Term -> float32 (B,), on any device.
+            losses (dict): Term -> float32 (B,), on any device. A head leaves
+                a term out where the whole batch has nothing for it.
             missing (dict, optional): Term -> bool (B,), where an image has no
                 such loss by its nature. Defaults to None, all have all.
 
         Raises:
-            ConfigError: A term that the first batch, or the checkpoint, did
-                not have.
             UnsupportedModelError: Not one loss an image.
         """
         lengths = {len(values) for values in losses.values()}
@@ -52,44 +64,63 @@ class Observations:
             )
         if not self.names:
             self.names.extend(losses)
-        new = [term for term in losses if term not in self.names]
-        if new:
-            raise ConfigError(
-                f'loss term {new[0]!r} is none of the first batch, or of the '
-                f'checkpoint resumed from ({", ".join(self.names)}); train '
-                'with a model whose terms stay the same'
-            )
-        # A head leaves a term out where the whole batch has nothing for it.
+        self.present |= losses.keys()
+        known = [*self._columns, *self.names]
+        self._columns = list(dict.fromkeys([*known, *losses]))
         absent = torch.zeros_like(next(iter(losses.values())))
         everywhere = torch.zeros_like(absent, dtype=torch.bool)
         missing = missing or {}
+        terms = self._columns
         self._ids.append(ids)
         self._losses.append(
-            torch.stack([losses.get(t, absent) for t in self.names], dim=1)
+            torch.stack([losses.get(t, absent) for t in terms], dim=1)
         )
         self._missing.append(
-            torch.stack([missing.get(t, everywhere) for t in self.names], 1)
+            torch.stack([missing.get(t, everywhere) for t in terms], 1)
         )
 
     def tensors(self) -> Noted:
-        """What was noted on this rank: ids, losses, missing, on the CPU."""
+        """What was noted on this rank, term by term of :meth:`columns`."""
+        terms = len(self.columns())
         if not self._ids:
             empty = torch.zeros(0, dtype=torch.long)
-            none = torch.zeros(0, len(self.names))
+            none = torch.zeros(0, terms)
             return empty, none, none.bool()
         return (
             torch.cat(self._ids),
-            _joined(self._losses),
-            _joined(self._missing),
+            _joined(self._losses, terms),
+            _joined(self._missing, terms),
         )
 
+    def columns(self) -> list[str]:
+        """The terms of :meth:`tensors`, in order."""
+        return list(dict.fromkeys([*self._columns, *self.names]))
+
     def add_tensors(
-        self, ids: Tensor, losses: Tensor, missing: Tensor
+        self,
+        ids: Tensor,
+        losses: Tensor,
+        missing: Tensor,
+        columns: list[str] | None = None,
     ) -> None:
-        """Note again what :meth:`tensors` gave."""
+        """Note again what :meth:`tensors` gave, of the run's names or others.
+
+        Args:
+            ids (Tensor): As of :meth:`tensors`.
+            losses (Tensor): As of :meth:`tensors`.
+            missing (Tensor): As of :meth:`tensors`.
+            columns (list of str, optional): Their terms. Defaults to None,
+                the run's.
+        """
+        theirs = self.names if columns is None else columns
+        self.present |= set(theirs) if len(ids) else set()
+        self._columns = list(dict.fromkeys([*self.columns(), *theirs]))
         self._ids.append(ids.cpu())
-        self._losses.append(losses.cpu())
-        self._missing.append(missing.cpu())
+        for parts, values in (
+            (self._losses, losses),
+            (self._missing, missing),
+        ):
+            parts.append(_ordered(values.cpu(), theirs, self._columns))
 
     def merge(self) -> tuple[Tensor, Tensor, Tensor]:
         """One observation per instance, over all ranks.
@@ -97,15 +128,24 @@ class Observations:
         An instance seen several times in the epoch (a repeated data set, a
         rank filled up) has the mean of its losses. A term that it does not
         have counts zero; where it has none at all it is seen, not observed.
+        The run's names get the terms that joined.
 
         Returns:
             tuple: ids int64 (M,), each once and ascending, losses float32
             (M, T), and the instances seen, int64, all on the CPU.
         """
-        parts = all_gather_object(self.tensors())
-        seen = torch.cat([part[0] for part in parts])
-        losses = torch.cat([part[1] for part in parts]).double()
-        missing = torch.cat([part[2] for part in parts])
+        parts = all_gather_object(
+            (self.names, self.columns(), self.present, self.tensors())
+        )
+        every = [name for part in parts for name in (*part[0], *part[1])]
+        self.names[:] = list(dict.fromkeys([*parts[0][0], *every]))
+        self.present = set().union(*(part[2] for part in parts))
+        seen = torch.cat([part[3][0] for part in parts])
+        losses, missing = (
+            torch.cat([_ordered(p[3][k], p[1], self.names) for p in parts])
+            for k in (1, 2)
+        )
+        losses = losses.double()
         kept = ~missing.all(dim=1) if self.names else missing.new_zeros(0)
         losses = losses.masked_fill(missing, 0)[kept]
         unique, row, times = torch.unique(
@@ -192,7 +232,7 @@ class ObservationsByEpoch:
         }
 
     def state_dict(self) -> ByEpoch:
-        """What was noted so far, by epoch: ids, losses, missing.
+        """What was noted so far, by epoch: ids, losses, missing, terms.
 
         Of all ranks right after :meth:`gather`, else of this one.
         """
@@ -206,18 +246,47 @@ class ObservationsByEpoch:
                 self._of(epoch).add_tensors(*seen)
 
     def _noted(self) -> ByEpoch:
-        return {epoch: seen.tensors() for epoch, seen in self._epochs.items()}
+        return {
+            epoch: (*seen.tensors(), seen.columns())
+            for epoch, seen in self._epochs.items()
+        }
 
     def _of(self, epoch: int) -> Observations:
         return self._epochs.setdefault(epoch, Observations(self._names))
 
 
-def _concatenated(parts: list[Noted]) -> Noted:
-    ids, losses, missing = zip(*parts, strict=True)
-    return torch.cat(ids), torch.cat(losses), torch.cat(missing)
+def _concatenated(parts: list[tuple]) -> tuple:
+    terms = list(dict.fromkeys(name for part in parts for name in part[3]))
+    ids = torch.cat([part[0] for part in parts])
+    losses, missing = (
+        torch.cat([_ordered(part[k], part[3], terms) for part in parts])
+        for k in (1, 2)
+    )
+    return ids, losses, missing, terms
 
 
-def _joined(parts: list[Tensor]) -> Tensor:
+def _ordered(values: Tensor, terms: list[str], wanted: list[str]) -> Tensor:
+    """The columns of some terms as those of others; zero where there is none.
+
+    Args:
+        values (Tensor): (samples, terms).
+        terms (list of str): Of its columns.
+        wanted (list of str): Of the columns wanted, all of them at least.
+    """
+    if terms == wanted:
+        return values
+    found = values.new_zeros(len(values), len(wanted))
+    found[:, [wanted.index(term) for term in terms]] = values
+    return found
+
+
+def _joined(parts: list[Tensor], terms: int) -> Tensor:
     # Parts of a checkpoint are on the CPU; one copy for all the others.
     device = parts[-1].device
-    return torch.cat([part.to(device) for part in parts]).cpu()
+    wide = [
+        torch.nn.functional.pad(part, (0, terms - part.shape[1]))
+        if part.shape[1] < terms
+        else part
+        for part in parts
+    ]
+    return torch.cat([part.to(device) for part in wide]).cpu()

@@ -39,6 +39,9 @@ class SelectionState:
     def history(self) -> LossHistory:
         """Kept from when the number of terms is known; empty before."""
         if self._history is not None:
+            joined = len(self.names) - self._history.terms
+            if joined:
+                self._history.add_terms(joined)
             return self._history
         history = LossHistory(self.instances, len(self.names), self._depth)
         if self.names:

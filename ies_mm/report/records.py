@@ -85,6 +85,7 @@ class RunRecords:
         started = time.perf_counter()
         table = torch.full((len(self._identity), len(names)), torch.nan)
         table[ids] = losses
+        self._losses = [_widened(t, len(names)) for t in self._losses]
         self._epochs.append(record['epoch'])
         self._losses.append(table)
         self._trained.append(trained.clone())
@@ -142,6 +143,17 @@ def read_epochs(work_dir: Path) -> list[dict[str, Any]]:
         ConfigError: A line but the last one is damaged.
     """
     return json_lines(Path(work_dir) / 'ies' / EPOCHS)
+
+
+def _widened(table: torch.Tensor, terms: int) -> torch.Tensor:
+    """With zeros for terms that joined later, where there was a loss."""
+    missing = terms - table.shape[1]
+    if not missing:
+        return table
+    zeros = torch.zeros_like(table[:, :1]).where(
+        ~table[:, :1].isnan(), torch.nan
+    )
+    return torch.cat([table, zeros.expand(-1, missing)], dim=1)
 
 
 def _epoch_of(line: str) -> float:

@@ -79,3 +79,56 @@ def test_imagenet_size_stays_in_time_and_memory() -> None:
         criterion.mastered(history, ['loss'])
         seconds.append(time.perf_counter() - start)
     assert min(seconds) <= 1
+
+
+@given(
+    old=st.lists(st.floats(0, 4, width=32), min_size=12, max_size=12),
+    new=st.floats(0.5, 4, width=32),
+    joins=st.integers(6, 11),
+)
+def test_a_term_that_joins_moves_no_difference(
+    old: list[float], new: float, joins: int
+) -> None:
+    """Constant from its first value on: judged as if it were not there."""
+    ids = torch.tensor([0])
+    with_it, without = (LossHistory(1, 1, 5) for _ in range(2))
+    for epoch, value in enumerate(old):
+        without.observe(ids, torch.tensor([[value]]))
+        if epoch == joins:
+            with_it.add_terms(1)
+        losses = [value] + [new] * (epoch >= joins)
+        with_it.observe(ids, torch.tensor([losses]))
+        ours, theirs = (
+            torch.diff(h.values.sum(dim=2), n=2, dim=0)
+            for h in (with_it, without)
+        )
+        torch.testing.assert_close(
+            ours, theirs, rtol=0, atol=1e-4, equal_nan=True
+        )
+
+
+def test_a_term_that_joins_counts_zero_until_it_is_observed() -> None:
+    """An image that is left out meanwhile is not moved by it either."""
+    history = LossHistory(instances=2, terms=1, depth=3)
+    for value in (1.0, 2.0, 3.0):
+        history.observe(torch.tensor([0, 1]), torch.full((2, 1), value))
+    history.add_terms(1)
+    history.observe(torch.tensor([0]), torch.tensor([[4.0, 7.0]]))
+    assert history.values[:, 0].tolist() == [[2, 7], [3, 7], [4, 7]]
+    assert history.values[:, 1].tolist() == [[1, 0], [2, 0], [3, 0]]
+    resumed = LossHistory(instances=2, terms=2, depth=3)
+    resumed.load_state_dict(history.state_dict())
+    resumed.observe(torch.tensor([1]), torch.tensor([[4.0, 9.0]]))
+    assert resumed.values[:, 1].tolist() == [[2, 9], [3, 9], [4, 9]]
+
+
+def test_a_joining_term_that_is_not_finite_is_waited_for() -> None:
+    history = LossHistory(instances=1, terms=1, depth=3)
+    for value in (1.0, 2.0):
+        history.observe(torch.tensor([0]), torch.tensor([[value]]))
+    history.add_terms(1)
+    history.observe(torch.tensor([0]), torch.tensor([[3.0, torch.inf]]))
+    history.observe(torch.tensor([0]), torch.tensor([[4.0, 5.0]]))
+    assert history.values[0].tolist() == [[2, 5]]
+    assert history.values[1].isnan().all()
+    assert history.values[2].tolist() == [[4, 5]]

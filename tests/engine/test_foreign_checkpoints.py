@@ -93,11 +93,11 @@ def test_with_the_same_arguments_nothing_is_said(
     assert 'other arguments' not in log_of(tmp_path)
 
 
-@pytest.mark.parametrize('before', ['loss_ce', 'loss_seg'])
-def test_of_other_terms(maps: Path, tmp_path: Path, before: str) -> None:
-    """A term more, or a term less, than the model that goes on."""
+@pytest.mark.parametrize('after', ['loss_ce', 'loss_ce loss_seg'])
+def test_of_other_terms(maps: Path, tmp_path: Path, after: str) -> None:
+    """A term less is another model; a term more may join."""
 
-    def config(name: str, terms: tuple[str, ...], epochs: int) -> Config:
+    def config(name: str, terms: list[str], epochs: int) -> Config:
         made = with_ies(segmentor_config(maps, tmp_path / name), delta=0.1)
         losses = [
             dict(type='CrossEntropyLoss', loss_name=name) for name in terms
@@ -106,15 +106,18 @@ def test_of_other_terms(maps: Path, tmp_path: Path, before: str) -> None:
         made.train_cfg.max_epochs = epochs
         return made
 
-    both = ('loss_ce', 'loss_seg')
-    first, second = ((before,), both) if before == 'loss_ce' else (
-        both, ('loss_ce',)
-    )  # fmt: skip
-    train(config('first', first, 1))
-    again = config('second', second, 2)
-    named = 'loss_seg'
-    with pytest.raises(ConfigError, match=rf"loss term 'decode\.{named}'"):
-        train(resumed(again, tmp_path / 'first' / 'epoch_1.pth'))
+    more = 'loss_seg' in after
+    train(config('first', ['loss_ce'] if more else ['loss_ce', 'loss_seg'], 1))
+    again = config('second', after.split(), 2)
+    resume = resumed(again, tmp_path / 'first' / 'epoch_1.pth')
+    if more:
+        train(resume)
+        last = epochs_of(tmp_path / 'second')[-1]
+        assert last['epoch'] == 2
+        assert last['loss']['decode.loss_seg'] > 0
+        return
+    with pytest.raises(ConfigError, match=r"loss term 'decode\.loss_seg'"):
+        train(resume)
 
 
 @pytest.mark.parametrize(

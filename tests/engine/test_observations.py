@@ -43,7 +43,7 @@ def test_a_checkpoint_s_part_and_the_rest_make_an_epoch() -> None:
         assert torch.equal(found, expected)
 
 
-def test_a_term_that_a_batch_lacks_is_zero_and_a_new_one_refused() -> None:
+def test_a_term_that_a_batch_lacks_is_zero_and_so_is_one_that_joins() -> None:
     names: list[str] = []
     observed = Observations(names)
     first = {'a': torch.tensor([1.0]), 'b': torch.tensor([2.0])}
@@ -51,10 +51,33 @@ def test_a_term_that_a_batch_lacks_is_zero_and_a_new_one_refused() -> None:
     observed.add(torch.tensor([1]), {'b': torch.tensor([5.0])})
     assert names == ['a', 'b']
     assert observed.merge()[1].tolist() == [[1, 2], [0, 5]]
-    with pytest.raises(
-        ConfigError, match="loss term 'c' is none of the first"
-    ):
-        observed.add(torch.tensor([1]), {'c': torch.tensor([5.0])})
+    observed.add(torch.tensor([2]), {'c': torch.tensor([7.0])})
+    assert names == ['a', 'b']
+    assert observed.merge()[1].tolist() == [[1, 2, 0], [0, 5, 0], [0, 0, 7]]
+    assert names == ['a', 'b', 'c']
+    assert observed.present == {'a', 'b', 'c'}
+
+
+def test_a_term_that_joined_in_one_process_alone_is_kept_with_its_name() -> (
+    None
+):
+    """What a checkpoint holds of it goes on under the same term."""
+    names = ['a']
+    first = Observations(names)
+    first.add(torch.tensor([0]), {'a': torch.tensor([1.0])})
+    first.add(
+        torch.tensor([1]), {'z': torch.tensor([2.0]), 'a': torch.tensor([3.0])}
+    )
+    resumed = Observations(['a'])
+    resumed.add(torch.tensor([2]), {'a': torch.tensor([4.0])})
+    resumed.add_tensors(*first.tensors(), first.columns())
+    ids, losses, _ = resumed.merge()
+    assert resumed.names == ['a', 'z']
+    assert dict(zip(ids.tolist(), losses.tolist(), strict=True)) == {
+        0: [1, 0],
+        1: [3, 2],
+        2: [4, 0],
+    }
 
 
 def test_what_an_image_has_not_is_no_observation() -> None:
