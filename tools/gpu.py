@@ -21,8 +21,9 @@ from _command import one_line_errors
 from _gpu_models import SHIPPED
 from _gpu_table import write_page
 
-PARTS = ('costs', 'works')
-SECONDS = {'costs': 240, 'works': 240}
+PARTS = ('costs', 'works', 'paper')
+DATA = Path('../shared/data/cifar10_jpeg.tar.gz')
+SECONDS = {'costs': 240, 'works': 240, 'paper': 10**6}
 """What each part may take, where ``--minutes`` does not say less."""
 
 
@@ -68,6 +69,8 @@ def _in_a_process(part: str, args: argparse.Namespace, seconds: float) -> None:
     command = [sys.executable, __file__, '--run', part, '--out', args.out]
     command += ['--rehearse'] if args.rehearse else []
     command += ['--models', *args.models] if args.models else []
+    command += ['--data', args.data, '--minutes', seconds / 60]
+    command += ['--epochs', args.epochs] if args.epochs else []
     log = args.out / f'{part}.log'
     print(f'{part}: at most {seconds:.0f} s, log in {log}', flush=True)
     with log.open('w') as file:
@@ -88,6 +91,12 @@ def _run(args: argparse.Namespace) -> None:
         from _gpu_works import run_trainings
 
         run_trainings(args.out, args.device, args.rehearse)
+        return
+    if args.run == 'paper':
+        from _gpu_paper import run_paper
+
+        end = time.time() + args.minutes * 60
+        run_paper(args.out, args.device, args.data, end, args.epochs)
         return
     from _gpu_costs import costs_of
 
@@ -119,6 +128,15 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument('--parts', nargs='+', choices=PARTS, default=PARTS)
     parser.add_argument('--models', nargs='+', choices=list(SHIPPED))
     parser.add_argument('--minutes', type=float, default=8)
+    parser.add_argument(
+        '--data',
+        type=Path,
+        default=DATA,
+        help='JPEG files of CIFAR-10, a folder or an archive',
+    )
+    parser.add_argument(
+        '--epochs', type=int, help='of part paper (default: what fits)'
+    )
     parser.add_argument('--out', type=Path, default=Path('work_dirs/gpu'))
     parser.add_argument(
         '--rehearse', action='store_true', help='on the CPU, at toy size'

@@ -1,0 +1,218 @@
+"""CIFAR-10 in memory, for the trainings on a GPU: data, tests, a control."""
+
+import json
+import tarfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from mmengine.hooks import Hook
+from mmengine.registry import HOOKS
+from mmengine.runner import Runner
+from mmpretrain.datasets.base_dataset import BaseDataset
+from mmpretrain.datasets.categories import CIFAR10_CATEGORIES
+from mmpretrain.registry import DATASETS
+from torch import Tensor
+
+from ies_mm.engine import RandomRemovalHook
+from ies_mm.errors import ConfigError
+from ies_mm.report.records import EPOCHS
+
+PAD = 4
+ACCURACY = 'accuracy.jsonl'
+
+
+def decode(source: Path, out: Path) -> None:
+    """Decode the JPEG files once, into arrays that can be mapped.
+
+    Args:
+        source (Path): A folder, or an archive, of
+            ``{train,test}/<class>/*.jpg``.
+        out (Path): Folder of ``{train,test}_{images,labels}.npy``.
+
+    Raises:
+        ConfigError: There are no such files in it.
+    """
+    found: dict[str, list[tuple[str, str, bytes]]] = {'train': [], 'test': []}
+    for path, data in _files(source):
+        parts = Path(path).parts
+        if path.endswith('.jpg') and len(parts) > 2 and parts[-3] in found:
+            found[parts[-3]].append((parts[-2], path, data))
+    if not all(found.values()):
+        raise ConfigError(
+            f'--data {source}: wants train/<class>/*.jpg and '
+            'test/<class>/*.jpg, in a folder or a tar archive'
+        )
+    classes = sorted({name for name, _, _ in found['train']})
+    out.mkdir(parents=True, exist_ok=True)
+    for split, files in found.items():
+        files.sort(key=lambda file: file[:2])
+        with ThreadPoolExecutor() as pool:
+            images = list(pool.map(_decoded, (data for *_, data in files)))
+        rgb = np.stack(images)[..., ::-1]
+        np.save(out / f'{split}_images.npy', rgb)
+        labels = [classes.index(name) for name, *_ in files]
+        np.save(out / f'{split}_labels.npy', np.array(labels))
+
+
+def _decoded(data: bytes) -> Any:
+    return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+
+
+def _files(source: Path) -> Iterator[tuple[str, bytes]]:
+    if source.is_dir():
+        for path in source.rglob('*.jpg'):
+            yield str(path), path.read_bytes()
+        return
+    with tarfile.open(source) as archive:
+        for member in archive:
+            file = archive.extractfile(member)
+            if file is not None:
+                yield member.name, file.read()
+
+
+def arrays(folder: str | Path, split: str, images: int | None) -> Any:
+    """Images (N, H, W, 3) and labels (N,), as many of every class."""
+    pixels, labels = (
+        np.load(Path(folder, f'{split}_{part}.npy'), mmap_mode='r')
+        for part in ('images', 'labels')
+    )
+    if images is None:
+        return pixels, labels
+    # The files are sorted by class.
+    chosen = np.linspace(0, len(labels) - 1, images).astype(int)
+    return pixels[chosen], labels[chosen]
+
+
+@DATASETS.register_module()
+class CifarInMemory(BaseDataset):
+    """What :func:`decode` wrote.
+
+    Args:
+        folder (str): The arrays' folder.
+        images (int, optional): Only so many. Defaults to None, all.
+    """
+
+    METAINFO = {'classes': CIFAR10_CATEGORIES}
+
+    def __init__(
+        self, folder: str, images: int | None = None, **kwargs: Any
+    ) -> None:
+        self.folder = folder
+        self.images = images
+        super().__init__(ann_file='', serialize_data=False, **kwargs)
+
+    def load_data_list(self) -> list[dict[str, Any]]:
+        """Views of the arrays; nothing is read yet."""
+        pixels, labels = arrays(self.folder, 'train', self.images)
+        return [
+            dict(
+                img=np.array(image),
+                img_path=f'{number:05}',
+                gt_label=int(label),
+            )
+            for number, (image, label) in enumerate(
+                zip(pixels, labels, strict=True)
+            )
+        ]
+
+
+@HOOKS.register_module()
+class TestAccuracyHook(Hook):
+    """After every epoch: accuracy on clean and on augmented test images.
+
+    The authors' program tests on images with the training transform, and
+    reports the best epoch. Lines of ``accuracy.jsonl``; ``seconds`` are those
+    of the training, tests left out.
+
+    Args:
+        folder (str): The arrays' folder.
+        images (int, optional): Only so many. Defaults to None, all.
+    """
+
+    priority = 'LOWEST'
+
+    def __init__(self, folder: str, images: int | None = None) -> None:
+        pixels, labels = arrays(folder, 'test', images)
+        self.pixels = torch.from_numpy(np.array(pixels)).permute(0, 3, 1, 2)
+        self.labels = torch.from_numpy(np.array(labels))
+
+    def before_train(self, runner: Runner) -> None:
+        """Start the clock."""
+        Path(runner.work_dir, ACCURACY).unlink(missing_ok=True)
+        self.seconds = 0.0
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        """Go on."""
+        self._started = time.perf_counter()
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        """Test, and write the line."""
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        self.seconds += time.perf_counter() - self._started
+        epoch = runner.epoch + 1
+        line = dict(
+            epoch=epoch,
+            seconds=self.seconds,
+            clean=self._accuracy(runner, self.pixels),
+            augmented=self._accuracy(runner, augmented(self.pixels, epoch)),
+        )
+        with Path(runner.work_dir, ACCURACY).open('a') as file:
+            file.write(json.dumps(line) + '\n')
+
+    def _accuracy(self, runner: Runner, pixels: Tensor) -> float:
+        model = runner.model
+        model.eval()
+        right = 0
+        with torch.no_grad():
+            for part, labels in zip(
+                pixels.split(1000), self.labels.split(1000), strict=True
+            ):
+                data = model.data_preprocessor({'inputs': part}, False)
+                scores = model(data['inputs'], mode='tensor')
+                right += int((scores.argmax(1).cpu() == labels).sum())
+        model.train()
+        return right / len(self.labels)
+
+
+def augmented(pixels: Tensor, seed: int) -> Tensor:
+    """Padded by 4, cropped and flipped at random, as for training."""
+    generator = torch.Generator().manual_seed(seed)
+    count, _, height, width = pixels.shape
+    padded = torch.nn.functional.pad(pixels, [PAD] * 4)
+    top, left = (
+        torch.randint(0, 2 * PAD + 1, (count, 1), generator=generator)
+        for _ in range(2)
+    )
+    columns = (left + torch.arange(width))[:, None, :]
+    flipped = torch.rand(count, generator=generator) < 0.5
+    columns[flipped] = columns[flipped].flip(2)
+    rows = (top + torch.arange(height))[:, :, None]
+    images = torch.arange(count)[:, None, None]
+    chosen = padded.permute(0, 2, 3, 1)[images, rows, columns]
+    return chosen.permute(0, 3, 1, 2).contiguous()
+
+
+@HOOKS.register_module()
+class RemoveAsManyHook(RandomRemovalHook):
+    """Random removal of as many images as another run left out, by epoch.
+
+    Args:
+        run (str): The other run's work directory.
+    """
+
+    def __init__(self, run: str) -> None:
+        super().__init__(0.0)
+        lines = Path(run, 'ies', EPOCHS).read_text().splitlines()
+        self.excluded = [json.loads(line)['excluded'] for line in lines]
+
+    def _share(self, epoch: int) -> float:
+        if epoch >= len(self.excluded):
+            return 0.0
+        return self.excluded[epoch] / len(self.sampler.instances)
