@@ -142,9 +142,7 @@ def _side_by_side(setting: Setting, jobs: list[tuple[str, int]]) -> None:
         command += [path, '--work-dir', work_dir]
         with (work_dir / 'train.log').open('w') as log:
             processes.append(
-                subprocess.Popen(
-                    command, stdout=log, stderr=subprocess.STDOUT
-                )
+                subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
             )
     for process in processes:
         process.wait()

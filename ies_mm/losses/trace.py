@@ -43,7 +43,12 @@ class Owned:
     images: int
 
 
-Trace = Along | Owned
+@dataclass(frozen=True)
+class Mixed:
+    """Made of the outputs of several images, no telling how."""
+
+
+Trace = Along | Owned | Mixed
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ A head is given outputs of a batch and hands rows of them (anchors, points,
 queries) to its loss modules. Between the two it permutes, reshapes, joins
 levels and picks positives. Outputs that are :class:`Traced` take along what
 is known of their rows through these operations, whose results and graph are
-what they always are. What an operation without a rule returns is a plain
-tensor, of which nothing is known.
+what they always are. What an operation without a rule returns is mixed, and
+so is all that is made of it: no loss is taken for an image's by its shape.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ies_mm.losses import trace_axes, trace_index, trace_joins
 from ies_mm.losses.origin import Origin
-from ies_mm.losses.trace import Along, Given, Owned, Trace
+from ies_mm.losses.trace import Along, Given, Mixed, Owned, Trace
 
 untraced = torch._C.DisableTorchFunctionSubclass
 """Context in which traced tensors are like any other."""
@@ -56,6 +56,25 @@ _JOINS: dict[str, Callable[[Given, Any], trace_joins.Traces]] = {
 """Operations on several tensors, or with several results."""
 
 
+_SHAPE_OR_TYPE_ALONE = frozenset(
+    {
+        'empty_like',
+        'full_like',
+        'new_empty',
+        'new_full',
+        'new_ones',
+        'new_tensor',
+        'new_zeros',
+        'ones_like',
+        'zeros_like',
+    }
+)
+_LIKE_ANOTHER = frozenset(
+    {'expand_as', 'reshape_as', 'to', 'type_as', 'view_as'}
+)
+"""Operations whose second argument gives no values."""
+
+
 class Traced(Tensor):
     """A tensor that knows which image its rows belong to.
 
@@ -90,7 +109,9 @@ def rows_of(value: Any) -> Origin | None:
     trace = value.whose
     if isinstance(trace, Owned):
         return Origin(trace.images, runs=((trace.image, len(value)),))
-    return None if trace.axis else trace.origin
+    if isinstance(trace, Mixed) or trace.axis:
+        return None
+    return trace.origin
 
 
 @contextmanager
@@ -127,18 +148,40 @@ def own(tensor: Tensor, image: int, images: int) -> None:
 
 
 def _followed(func: Any, given: Given, result: Any) -> trace_joins.Traces:
-    """What is known of the tensors that came out."""
-    several = [result] if isinstance(result, Tensor) else result
-    tensors = [value for value in several if isinstance(value, Tensor)]
-    traces = [seen.trace for seen in given.seen]
-    if not traces:
+    """What is known of the tensors that came out.
+
+    A number made of all rows is a normaliser or a log value, and left alone.
+    """
+    if _takes_no_value(_name(func), given):
         return
+    several = [result] if isinstance(result, Tensor) else result
+    tensors = [v for v in several if isinstance(v, Tensor) and v.dim()]
+    found = {id(t): trace for t, trace in _ruled(func, given, result)}
+    for tensor in tensors:
+        yield tensor, found.get(id(tensor), Mixed())
+
+
+def _takes_no_value(name: str, given: Given) -> bool:
+    """Whether values of traced tensors have no part in what comes out."""
+    like = name in _LIKE_ANOTHER and not isinstance(given.args[0], Traced)
+    return like or name in _SHAPE_OR_TYPE_ALONE
+
+
+def _name(func: Any) -> str:
+    return str(getattr(func, '__name__', '')).strip('_')
+
+
+def _ruled(func: Any, given: Given, result: Any) -> trace_joins.Traces:
+    """What the rules say."""
+    traces = [seen.trace for seen in given.seen]
+    if not traces or any(isinstance(trace, Mixed) for trace in traces):
+        return
+    tensors = [result] if isinstance(result, Tensor) else result
     if isinstance(traces[0], Owned) and len(set(traces)) == 1:
         # Of one image nothing but that image's can come.
         yield from ((tensor, traces[0]) for tensor in tensors)
         return
-    name = getattr(func, '__name__', '').strip('_')
-    join, rule = _JOINS.get(name), _RULES.get(name)
+    join, rule = _JOINS.get(_name(func)), _RULES.get(_name(func))
     if join is not None:
         yield from join(given, result)
     elif rule is not None and isinstance(traces[0], Along):
