@@ -82,7 +82,9 @@ def check_scoring(model: nn.Module, data: dict) -> list[str]:
         state = remembered(model)
         scored = scoring_pass(model, data)
         kept = remembered(model)
-        changed = [k for k in state | kept if not same(state[k], kept[k])]
+        changed = [
+            k for k in state | kept if not same(state.get(k), kept.get(k))
+        ]
         trained = held_forward(model, data)
         restore(model, state)
     floor = FLOOR * sum(value.abs() for value in trained.values())

@@ -161,6 +161,8 @@ def _masks(boxes: Tensor, shape: tuple[int, int]) -> BitmapMasks:
         across = (columns - (left + right) / 2) / (right - left)
         down = (rows - (top + bottom) / 2) / (bottom - top)
         masks.append(across**2 + down**2 <= 0.25)
+    if not masks:
+        return BitmapMasks(np.zeros((0, *shape), np.uint8), *shape)
     return BitmapMasks(np.stack(masks).astype(np.uint8), *shape)
 
 

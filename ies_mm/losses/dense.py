@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from ies_mm.errors import UnsupportedModelError
 from ies_mm.losses.by_image import asked_by_image
 from ies_mm.losses.dense_rows import Outputs, asked_by_rows
-from ies_mm.losses.dense_terms import row_terms
+from ies_mm.losses.dense_terms import has_row_terms
 from ies_mm.losses.listed import asked_by_list, is_listed
 from ies_mm.losses.portions import Call, Slices, tensors_of
 from ies_mm.losses.registry import Note, Wanted, register_adapter
@@ -88,7 +88,7 @@ def dense_head(
         with asked_by_list(head, want, note):
             yield
         return
-    if row_terms(head):
+    if has_row_terms(head):
         outputs = outputs_of(head.loss_by_feat)
         named = partial(_named, name)
         with asked_by_rows(head, outputs, named, want, note):
@@ -122,7 +122,7 @@ def instance_mask_head(
             yield
         return
     masks = ('mask_preds',)
-    if row_terms(head):
+    if has_row_terms(head):
         outputs = outputs_of(head.loss_by_feat, masks)
         with asked_by_rows(head, outputs, str, want, note):
             yield
@@ -194,14 +194,15 @@ def outputs_of(
     """
     signature = inspect.signature(loss_by_feat)
 
-    def axis(name: str) -> int | None:
-        return None if name in by_image else int(name in _LAYERS_FIRST)
+    def axis(name: str, value: Any) -> int | None:
+        layers_first = name in _LAYERS_FIRST and isinstance(value, Tensor)
+        return None if name in by_image else int(layers_first)
 
     def outputs(call: Call) -> tuple[list[tuple[Tensor, int | None]], int]:
         given = dict(signature.bind(*call[0], **call[1]).arguments)
         given |= given.pop('kwargs', {})
         found = [
-            (tensor, axis(name))
+            (tensor, axis(name, value))
             for name, value in given.items()
             if not name.startswith('batch_') and name not in _BY_IMAGE
             for tensor in tensors_of(value)

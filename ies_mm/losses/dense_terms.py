@@ -122,9 +122,6 @@ def _gfl(head: Any) -> list[Term]:
 
 
 def _vfnet(head: Any) -> list[Term]:
-    # Without the processes' mean an image without an object divides by zero.
-    if not head.sync_num_pos:
-        return []
     return [
         Term('loss_cls', rows('loss_bbox')),
         Term('loss_bbox', weights('loss_bbox')),
@@ -308,16 +305,32 @@ _TERMS: dict[type, Callable[[Any], list[Term]]] = {
 }
 
 
+def has_row_terms(head: Any) -> bool:
+    """Whether a head's losses can be told apart by rows.
+
+    Heads are asked before the training begins, when some of them (TOOD) do
+    not know their epoch yet.
+    """
+    base = _declared(head)
+    if base is None or not known_losses(head, ROW_LOSSES):
+        return False
+    # Without the processes' mean an image without an object divides by zero.
+    return base is not heads.VFNetHead or head.sync_num_pos
+
+
 def row_terms(head: Any) -> list[Term]:
-    """The terms of a head whose losses can be told apart by rows, or none."""
-    for base in type(head).__mro__:
-        if base in _TERMS:
-            methods = [m for m in _RELIES_ON if hasattr(base, m)]
-            kept = inherits(type(head), base, tuple(methods))
-            if kept and known_losses(head, ROW_LOSSES):
-                return _TERMS[base](head)
-            break
-    return []
+    """The terms of a head that :func:`has_row_terms`, as they are now."""
+    base = _declared(head)
+    return _TERMS[base](head) if base else []
+
+
+def _declared(head: Any) -> type | None:
+    """The class that a head's terms are declared of, if it keeps them."""
+    base = next((b for b in type(head).__mro__ if b in _TERMS), None)
+    if base is None:
+        return None
+    methods = tuple(m for m in _RELIES_ON if hasattr(base, m))
+    return base if inherits(type(head), base, methods) else None
 
 
 def is_layered(head: Any) -> bool:

@@ -45,6 +45,8 @@ def state_of(state: State) -> Iterator[None]:
         yield
     finally:
         for part, attributes, own_buffers in own:
+            for name in vars(part).keys() - attributes.keys() - _TORCHS_OWN:
+                del vars(part)[name]  # it was made in between
             vars(part).update(attributes)
             part._buffers.update(own_buffers)
 

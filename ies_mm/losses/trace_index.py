@@ -75,6 +75,8 @@ def _picked(
 ) -> Trace | None:
     """What the part for the rows' axis picks."""
     origin: Origin = given.along.origin
+    if isinstance(part, list) and len(part) == 1:
+        part = part[0]
     if _is_integer(part):
         image = origin.image_of(int(part))
         return None if image is None else Owned(image, origin.images)

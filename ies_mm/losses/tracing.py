@@ -74,6 +74,9 @@ _LIKE_ANOTHER = frozenset(
 )
 """Operations whose second argument gives no values."""
 
+_WHERE_TO_LOOK = frozenset({'grid_sample'})
+"""Operations whose other arguments say where to look, as an index does."""
+
 
 class Traced(Tensor):
     """A tensor that knows which image its rows belong to.
@@ -154,6 +157,8 @@ def _followed(func: Any, given: Given, result: Any) -> trace_joins.Traces:
     """
     if _takes_no_value(_name(func), given):
         return
+    if _name(func) in _WHERE_TO_LOOK:
+        given = Given(given.args[:1], {})
     several = [result] if isinstance(result, Tensor) else result
     tensors = [v for v in several if isinstance(v, Tensor) and v.dim()]
     found = {id(t): trace for t, trace in _ruled(func, given, result)}
@@ -174,7 +179,7 @@ def _name(func: Any) -> str:
 def _ruled(func: Any, given: Given, result: Any) -> trace_joins.Traces:
     """What the rules say."""
     traces = [seen.trace for seen in given.seen]
-    if not traces or any(isinstance(trace, Mixed) for trace in traces):
+    if not traces or Mixed() in traces:
         return
     tensors = [result] if isinstance(result, Tensor) else result
     if isinstance(traces[0], Owned) and len(set(traces)) == 1:

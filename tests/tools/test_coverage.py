@@ -72,12 +72,9 @@ def test_families_that_are_exact(
 # Heads whose losses are told apart by rows, one of every way to flatten and
 # to count; several images, some without an object.
 BY_ROWS = [
-    'ATSS',
     'CenterNet',
     'CondInst',
-    'DDOD',
     'DETR',
-    'DINO',
     'FCOS',
     'FoveaBox',
     'GFL',
@@ -85,9 +82,7 @@ BY_ROWS = [
     'RepPoints',
     'RTMDet',
     'SOLOv2',
-    'SSD',
     'TOOD',
-    'VarifocalNet',
     'YOLACT',
     'YOLOF',
     'YOLOv3',
@@ -222,7 +217,8 @@ def pair(tool: Any, family: Any) -> tuple[Any, Any, dict]:
     model = tool('reduce').build(cfg, small)
     sizes = ((64, 64), (64, 64))
     data = tool('data').prepared(model, cfg, 'mmpretrain', sizes)
-    return model, tool('rows')._plain(copy.deepcopy(model), data), data
+    plain = tool('steps').plain_step(copy.deepcopy(model), data)
+    return model, plain, data
 
 
 Fault = Callable[[nn.Module, CapturedLosses], None]
@@ -311,6 +307,36 @@ def test_a_wrong_per_image_loss_is_seen(
     assert wrong.startswith('loss: image 1 has ')
 
 
+@pytest.mark.filterwarnings('ignore')
+@pytest.mark.parametrize('fault', ['another loss', 'a trace', 'raises'])
+def test_a_fault_in_scoring_is_seen(tool: Any, pair: Any, fault: str) -> None:
+    """What a head does by the model's mode, or counts while it is scored."""
+    model, _, data = pair
+    original = model.head.loss
+
+    def loss(*args: Any, **kwargs: Any) -> Any:
+        if fault == 'a trace':
+            model.head.seen[0] += not torch.is_grad_enabled()
+        if fault == 'raises' and not torch.is_grad_enabled():
+            raise RuntimeError('in scoring')
+        losses = original(*args, **kwargs)
+        factor = 1.0 if torch.is_grad_enabled() else 1.01
+        if fault == 'another loss':
+            losses = {k: v * factor for k, v in losses.items()}
+        return losses
+
+    assert tool('checks').check_scoring(model, data) == []
+    model.head.seen = (torch.zeros(1, dtype=torch.long),)
+    model.head.loss = loss
+    if fault == 'raises':
+        with pytest.raises(RuntimeError, match='in scoring'):
+            tool('checks').check_scoring(model, data)
+        return
+    [wrong] = tool('checks').check_scoring(model, data)
+    words = {'another loss': 'is scored', 'a trace': 'left behind'}
+    assert words[fault] in wrong
+
+
 def test_the_command_writes_the_page(tmp_path: Path) -> None:
     page = tmp_path / 'page.md'
     result = call(TOOLS / 'coverage.py', '--family', 'LeNet', '--out', page)
@@ -335,11 +361,13 @@ def command(
     assert spec.loader
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
-    monkeypatch.setattr(module, 'KEPT', tmp_path / 'kept' / 'rows.jsonl')
+    monkeypatch.setattr(module, 'KEPT', tmp_path / 'kept')
 
     def run(verdict: str, *arguments: str) -> None:
         row = tool('rows').Row
-        monkeypatch.setattr(module, 'isolated', lambda f: row(f, verdict))
+        monkeypatch.setattr(
+            module, 'isolated', lambda f, images: row(f, verdict)
+        )
         monkeypatch.setattr(sys, 'argv', ['coverage.py', *arguments])
         module.main()
 
