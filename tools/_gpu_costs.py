@@ -18,6 +18,8 @@ from ies_mm.engine.scoring import forward_only, score
 from ies_mm.losses import capture_per_image_losses, weight_per_image_losses
 
 Step = Callable[[Any], object]
+SECONDS, LEAST = 6.0, 5
+"""After so long no further round begins; rounds at least."""
 WAYS = ('plain', 'captured', 'weighted', 'scoring')
 
 
@@ -49,7 +51,10 @@ def costs_of(
             _milliseconds(ways[way], data, device)
     memory = {way: _peak(ways[way], data, device) for way in WAYS}
     waits = {way: _waits(ways[way], data, device) for way in WAYS[:3]}
+    end = time.perf_counter() + SECONDS
     for number in range(rounds):
+        if number >= LEAST and time.perf_counter() > end:
+            break
         for way in WAYS if number % 2 else WAYS[::-1]:
             times[way].append(_milliseconds(ways[way], data, device))
     found: dict[str, Any] = dict(model=name, images=images)

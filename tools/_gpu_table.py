@@ -16,7 +16,12 @@ def write_page(out: Path) -> None:
         lines += [*_costs(costs), '']
     works = _all(out / 'works')
     if works:
-        lines += _works(works)
+        lines += [*_works(works), '']
+    if (out / 'paper' / 'about.json').exists():
+        from _gpu_paper import rows
+
+        paper = json.loads((out / 'paper' / 'about.json').read_text())
+        lines += _paper(paper, rows(out / 'paper'))
     text = '\n'.join(lines)
     (out / PAGE).write_text(text + '\n')
     print(text)
@@ -52,12 +57,32 @@ def _cost(row: dict[str, Any]) -> str:
 
 
 def _works(rows: list[dict[str, Any]]) -> list[str]:
-    lines = ['| method | precision | | pruned at most | saved |']
-    lines.append('|---|---|---|---|---|')
-    for row in rows:
+    passed = sum(row['passed'] for row in rows)
+    lines = [f'{passed} of {len(rows)} checks passed.', '']
+    lines += ['| check | | saved | seconds |', '|---|---|---|---|']
+    for row in sorted(rows, key=lambda row: row['check']):
         verdict = 'pass' if row['passed'] else 'FAIL: ' + row.get('why', '')
-        lines.append(
-            f'| {row["method"]} | {row["precision"]} | {verdict} | '
-            f'{row.get("pruned", "")} | {row.get("saved", "")} |'
-        )
+        saved = f'{row["saved"]:.0%}' if 'saved' in row else ''
+        cells = (row['check'], verdict, saved, str(row['seconds']))
+        lines.append(f'| {" | ".join(cells)} |')
+    return lines
+
+
+def _paper(about: dict[str, Any], rows: list[dict[str, Any]]) -> list[str]:
+    loader = about['loader_images_per_second']
+    lines = [
+        f'One process loads {loader:.0f} images a second.',
+        '',
+        '| training | seed | epochs | saved | clean last, best | '
+        'augmented last, best | seconds | speed-up | 1 / (1 - 2s/3) |',
+        '|---|---|---|---|---|---|---|---|---|',
+    ]
+    for row in rows:
+        cells = [row['name'], str(row['seed']), str(row['epochs'])]
+        cells.append(f'{row["saved"]:.1%}')
+        for key in ('clean', 'augmented'):
+            cells.append(f'{row[key]:.2%}, {row[key + "_best"]:.2%}')
+        cells.append(f'{row["seconds"]:.0f}')
+        cells += [f'{row.get("speed_up", 0):.2f}', f'{row["limit"]:.2f}']
+        lines.append(f'| {" | ".join(cells)} |')
     return lines

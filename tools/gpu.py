@@ -101,9 +101,9 @@ def _run(args: argparse.Namespace) -> None:
     from _gpu_costs import costs_of
 
     sizes = (2,) if args.rehearse else (16, 2)
-    for name in args.models or SHIPPED:
-        for images in sizes:
-            rounds, size = (1, 64) if args.rehearse else (9, None)
+    for images in sizes:
+        for name in args.models or SHIPPED:
+            rounds, size = (1, 64) if args.rehearse else (15, None)
             try:
                 found = costs_of(name, images, rounds, args.device, size)
             except Exception as error:  # the other models go on
