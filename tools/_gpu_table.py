@@ -73,8 +73,10 @@ def _paper(about: dict[str, Any], rows: list[dict[str, Any]]) -> list[str]:
     lines = [
         f'One process loads {loader:.0f} images a second.',
         '',
-        '| training | seed | epochs | saved | clean last, best | '
-        'augmented last, best | seconds | speed-up | 1 / (1 - 2s/3) |',
+        (
+            '| training | seed | epochs | saved | clean last, best | '
+            'augmented last, best | seconds | speed-up | 1 / (1 - 2s/3) |'
+        ),
         '|---|---|---|---|---|---|---|---|---|',
     ]
     for row in rows:

@@ -83,7 +83,6 @@ def _detector(epochs: int) -> dict[str, Any]:
 
 
 def _segmentor(epochs: int) -> dict[str, Any]:
-    classes = ('none', 'bicycle', 'bird', 'boat', 'bottle', 'car', 'cat')
     return dict(
         _base_=str(CONFIGS / 'deeplabv3_r18_camvid.py'),
         model=dict(
