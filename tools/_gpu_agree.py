@@ -15,7 +15,7 @@ from _gpu_models import SHIPPED, batch, build
 
 from ies_mm.losses import capture_per_image_losses
 
-IMAGES, SIZE = 3, 128
+IMAGES, SIZE = 3, 256
 NEAR = 5e-3
 
 

@@ -9,10 +9,13 @@ every training is written down as soon as it is done.
 
 import argparse
 import json
+import os
 import platform
+import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -74,16 +77,25 @@ def _in_a_process(part: str, args: argparse.Namespace, seconds: float) -> None:
     log = args.out / f'{part}.log'
     print(f'{part}: at most {seconds:.0f} s, log in {log}', flush=True)
     with log.open('w') as file:
+        process = subprocess.Popen(
+            list(map(str, command)),
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
         try:
-            subprocess.run(
-                list(map(str, command)),
-                stdout=file,
-                stderr=subprocess.STDOUT,
-                timeout=max(seconds, 1),
-                check=False,
-            )
+            process.wait(max(seconds, 1))
         except subprocess.TimeoutExpired:
             print(f'{part}: time is up; what is done is kept', flush=True)
+        finally:
+            _end(process)
+
+
+def _end(process: subprocess.Popen) -> None:
+    """With all that it has started, trainings and loaders."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def _run(args: argparse.Namespace) -> None:
@@ -101,18 +113,24 @@ def _run(args: argparse.Namespace) -> None:
     from _gpu_costs import costs_of
 
     sizes = (2,) if args.rehearse else (16, 2)
-    for images in sizes:
-        for name in args.models or SHIPPED:
-            rounds, size = (1, 64) if args.rehearse else (15, None)
-            try:
-                found = costs_of(name, images, rounds, args.device, size)
-            except Exception as error:  # the other models go on
-                text = f'{type(error).__name__}: {str(error)[:200]}'
-                found = dict(model=name, images=images, error=text)
-            _write(args.out / 'costs' / f'{name}-{images}.json', found)
-            print(json.dumps(found), flush=True)
-            if args.device == 'cuda':
-                torch.cuda.empty_cache()
+    rounds, size = (1, 64) if args.rehearse else (15, None)
+    for name in args.models or SHIPPED:
+        done = 0
+        try:
+            for found in costs_of(name, sizes, rounds, args.device, size):
+                _cost(args, found)
+                done += 1
+        except Exception as error:  # the other models go on
+            text = f'{type(error).__name__}: {str(error)[:200]}'
+            _cost(args, dict(model=name, images=sizes[done], error=text))
+        if args.device == 'cuda':
+            torch.cuda.empty_cache()
+
+
+def _cost(args: argparse.Namespace, found: dict[str, Any]) -> None:
+    name = f'{found["model"]}-{found["images"]}.json'
+    _write(args.out / 'costs' / name, found)
+    print(json.dumps(found), flush=True)
 
 
 def _write(path: Path, value: dict[str, Any]) -> None:
