@@ -98,7 +98,7 @@ def _draw_nothing(model: Any) -> None:
         if hasattr(module, 'drop_prob'):
             module.drop_prob = 0.0
         for key in ('sampler', 'bbox_sampler'):
-            sampler = getattr(module, key, None)
+            sampler: Any = getattr(module, key, None)
             if hasattr(sampler, 'pos_fraction'):
                 sampler.num, sampler.pos_fraction = 10**6, 1.0
 

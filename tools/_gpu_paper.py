@@ -5,7 +5,7 @@ import math
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ class Setting:
 
     Attributes:
         out (Path): Folder of the work directories.
+        arrays (Path): The decoded images.
         device (str): 'cuda' or 'cpu'.
         epochs (int): Of the plain training.
         train (int, optional): Only so many training images; None is all.
@@ -38,17 +39,13 @@ class Setting:
     """
 
     out: Path
+    arrays: Path
     device: str
     epochs: int
     train: int | None = None
     test: int | None = None
     workers: int = 6
     delta: float = 1e-3
-
-    @property
-    def arrays(self) -> Path:
-        """The decoded images."""
-        return (self.out.parent / 'cifar10').resolve()
 
 
 def run_paper(
@@ -65,10 +62,14 @@ def run_paper(
             many as fit.
     """
     about: dict[str, Any] = {}
-    setting = Setting(out / 'paper', device, epochs or 2)
+    setting = Setting(
+        out / 'paper', (out / 'cifar10').resolve(), device, epochs or 2
+    )
     if device == 'cpu':
-        toy = dict(train=256, test=100, workers=0, delta=0.2)
-        setting = Setting(out / 'paper', device, epochs or 8, **toy)
+        setting = replace(
+            setting, epochs=epochs or 8, train=256, test=100, workers=0
+        )
+        setting = replace(setting, delta=0.2)
     started = time.perf_counter()
     if not (setting.arrays / 'test_labels.npy').exists():
         decode(data, setting.arrays)
@@ -82,7 +83,7 @@ def run_paper(
         left = (end - time.time() - 50) / 2
         about |= dict(epoch_seconds=seconds)
         number = max(8, min(EPOCHS, math.floor(left / seconds)))
-        setting = Setting(setting.out, device, number)
+        setting = replace(setting, epochs=number)
     about |= dict(epochs=setting.epochs, seeds=seeds, delta=setting.delta)
     _write(setting.out / 'about.json', about)
     for wave in (FIRST, SECOND):
@@ -117,9 +118,7 @@ def _pipeline() -> list[dict[str, Any]]:
 def _probe(setting: Setting) -> float:
     """Seconds of an epoch of all images, two trainings at a time."""
     few = 6400
-    toy = Setting(setting.out / 'probe', setting.device, 3, train=few)
-    arrays = toy.arrays
-    arrays.exists() or arrays.symlink_to(setting.arrays)
+    toy = replace(setting, out=setting.out / 'probe', epochs=3, train=few)
     _side_by_side(toy, [(PLAIN, 0), (IES, 0)])
     lines = [
         _lines(toy.out / _folder(name, 0) / ACCURACY) for name in (PLAIN, IES)
@@ -138,8 +137,9 @@ def _side_by_side(setting: Setting, jobs: list[tuple[str, int]]) -> None:
         work_dir.mkdir(parents=True, exist_ok=True)
         path = work_dir.with_name(f'{work_dir.name}.py')
         path.write_text(_config(setting, name, seed))
-        command = [sys.executable, Path(__file__).with_name('train.py')]
-        command += [path, '--work-dir', work_dir]
+        train = str(Path(__file__).with_name('train.py'))
+        command = [sys.executable, train, str(path)]
+        command += ['--work-dir', str(work_dir)]
         with (work_dir / 'train.log').open('w') as log:
             processes.append(
                 subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
@@ -185,7 +185,7 @@ def _config(setting: Setting, name: str, seed: int) -> str:
         ),
     )
     gamma = GAMMA ** (EPOCHS / epochs)
-    lines = dict(
+    lines: dict[str, Any] = dict(
         _base_=str(CONFIG),
         custom_imports=dict(imports=['_gpu_cifar', 'ies_mm.engine']),
         default_hooks=hooks,
@@ -216,7 +216,8 @@ def rows(out: Path) -> list[dict[str, Any]]:
             if not lines:
                 continue
             saved = _saved(work_dir)
-            row = dict(name=name, seed=int(work_dir.name.split('_')[-1]))
+            row: dict[str, Any] = dict(name=name)
+            row |= dict(seed=int(work_dir.name.split('_')[-1]))
             row |= dict(epochs=len(lines), saved=saved)
             for key in ('clean', 'augmented'):
                 row[key] = lines[-1][key]
