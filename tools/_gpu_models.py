@@ -78,7 +78,10 @@ def build(shipped: Shipped) -> Any:
     hub = MessageHub.get_current_instance()
     for name in ('iter', 'epoch'):
         hub.update_info(name, 0)
-    return MODELS.build(model).train()
+    built = MODELS.build(model)
+    # Some layers have no values before.
+    built.init_weights()
+    return built.train()
 
 
 def batch(shipped: Shipped, images: int, size: int) -> dict[str, Any]:

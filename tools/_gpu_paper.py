@@ -19,6 +19,7 @@ GAMMA = 0.96
 """Of the paper's SGD(E), an epoch."""
 
 PLAIN, IES, RANDOM, SHORT = 'plain', 'IES', 'random removal', 'plain, shorter'
+PLANNED = 'planned.json'
 FIRST, SECOND = (PLAIN, IES), (RANDOM, SHORT)
 """The second two need to know what IES left out."""
 
@@ -136,7 +137,9 @@ def _side_by_side(setting: Setting, jobs: list[tuple[str, int]]) -> None:
         work_dir = setting.out / _folder(name, seed)
         work_dir.mkdir(parents=True, exist_ok=True)
         path = work_dir.with_name(f'{work_dir.name}.py')
-        path.write_text(_config(setting, name, seed))
+        epochs = _epochs(setting, name, seed)
+        path.write_text(_config(setting, name, seed, epochs))
+        _write(work_dir / PLANNED, epochs)
         train = str(Path(__file__).with_name('train.py'))
         command = [sys.executable, train, str(path)]
         command += ['--work-dir', str(work_dir)]
@@ -148,12 +151,17 @@ def _side_by_side(setting: Setting, jobs: list[tuple[str, int]]) -> None:
         process.wait()
 
 
-def _config(setting: Setting, name: str, seed: int) -> str:
+def _epochs(setting: Setting, name: str, seed: int) -> int:
+    """With the compute that IES took, where training is two parts of three."""
+    if name != SHORT:
+        return setting.epochs
+    share = 1 - _saved(setting.out / _folder(IES, seed)) * 2 / 3
+    return max(1, round(setting.epochs * share))
+
+
+def _config(setting: Setting, name: str, seed: int, epochs: int) -> str:
     """A child of the paper's config."""
-    epochs, ies = setting.epochs, setting.out / _folder(IES, seed)
-    if name == SHORT:
-        share = 1 - _saved(ies) * 2 / 3
-        epochs = max(1, round(epochs * share))
+    ies = setting.out / _folder(IES, seed)
     hooks: dict[str, Any] = dict(
         test=dict(
             type='TestAccuracyHook',
@@ -219,6 +227,7 @@ def rows(out: Path) -> list[dict[str, Any]]:
             row: dict[str, Any] = dict(name=name)
             row |= dict(seed=int(work_dir.name.split('_')[-1]))
             row |= dict(epochs=len(lines), saved=saved)
+            row |= dict(planned=json.loads((work_dir / PLANNED).read_text()))
             for key in ('clean', 'augmented'):
                 row[key] = lines[-1][key]
                 row[f'{key}_best'] = max(line[key] for line in lines)
@@ -226,8 +235,10 @@ def rows(out: Path) -> list[dict[str, Any]]:
             found.append(row)
     plain = {row['seed']: row for row in found if row['name'] == PLAIN}
     for row in found:
-        if row['seed'] in plain:
-            row['speed_up'] = plain[row['seed']]['seconds'] / row['seconds']
+        # Not of one that was cut off, or of a plain one that was.
+        whole = (row, plain.get(row['seed'], row))
+        if all(one['epochs'] == one['planned'] for one in whole):
+            row['speed_up'] = whole[1]['seconds'] / row['seconds']
         row['limit'] = 1 / (1 - row['saved'] * 2 / 3)
     return found
 
