@@ -13,7 +13,8 @@ from _gpu_cifar import ACCURACY, CifarInMemory, decode
 
 from ies_mm.errors import ConfigError
 
-CONFIG = Path('configs/cifar/resnet18_cifar10_sgd_e.py').resolve()
+ROOT = Path(__file__).resolve().parents[1]
+CONFIG = ROOT / 'configs/cifar/resnet18_cifar10_sgd_e.py'
 EPOCHS = 200
 GAMMA = 0.96
 """Of the paper's SGD(E), an epoch."""

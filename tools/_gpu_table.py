@@ -4,8 +4,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-RUNS = Path('docs/gpu_runs')
-PAGE = Path('docs/gpu.md')
+DOCS = Path(__file__).resolve().parents[1] / 'docs'
+RUNS = DOCS / 'gpu_runs'
+PAGE = DOCS / 'gpu.md'
 RUN = 'run.json'
 HEAD = """\
 # On a GPU
@@ -60,10 +61,10 @@ def tables(run: dict[str, Any]) -> str:
     return '\n'.join(lines)
 
 
-def page(minutes: int) -> str:
-    """``docs/gpu.md``: every run of ``docs/gpu_runs``, the newest first."""
+def page(minutes: int, runs: Path = RUNS) -> str:
+    """``docs/gpu.md``: every run of a folder, the newest first."""
     parts = [HEAD.format(minutes=minutes)]
-    paths = sorted(RUNS.glob('*.json'), reverse=True)
+    paths = sorted(runs.glob('*.json'), reverse=True)
     if not paths:
         parts.append(NONE_YET + '\n')
     for path in paths:

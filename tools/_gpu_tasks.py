@@ -1,15 +1,16 @@
 """The detector, the segmentor and the classifier that are trained briefly."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from demo import DATA, make_data
 from PIL import Image
 
 TASKS = ('classifier', 'detector', 'segmentor')
-CONFIGS = Path('configs').resolve()
-CLASSES = Path('data/gpu_classes')
+TOOLS = Path(__file__).resolve().parent
+CONFIGS = TOOLS.parent / 'configs'
 BUDGET = dict(type='Budget', saved=0.3)
 HOOKS: dict[str, dict[str, Any] | None] = {
     'plain': None,
@@ -20,26 +21,32 @@ HOOKS: dict[str, dict[str, Any] | None] = {
 }
 
 
-def make_task_data(images: int) -> None:
-    """Scenes for detector and segmentor, coloured noise for the classifier."""
-    if not DATA.exists():
-        make_data(images)
+def make_task_data(data: Path, images: int) -> None:
+    """Scenes for detector and segmentor, coloured noise for the classifier.
+
+    Args:
+        data (Path): The folder to make.
+        images (int): To train on; the classifier gets four times as many.
+    """
+    command = [sys.executable, TOOLS / 'make_voc.py', data / 'voc']
+    command += ['--images', str(images), '--seed', '0']
+    subprocess.run(list(map(str, command)), check=True)
     generator = np.random.default_rng(0)
     for number in range(4 * images):
-        folder = CLASSES / str(number % 4)
-        path = folder / f'{number:04}.png'
-        if path.exists():
-            continue
+        folder = data / 'classes' / str(number % 4)
         folder.mkdir(parents=True, exist_ok=True)
         pixels = generator.integers(0, 200, (32, 32, 3), dtype=np.uint8)
         pixels[..., number % 3] += 10 * np.uint8(number % 4)
-        Image.fromarray(pixels).save(path)
+        Image.fromarray(pixels).save(folder / f'{number:04}.png')
 
 
-def config_of(task: str, method: str, mode: str, epochs: int) -> str:
+def config_of(
+    data: Path, task: str, method: str, mode: str, epochs: int
+) -> str:
     """The text of a config.
 
     Args:
+        data (Path): What :func:`make_task_data` made.
         task (str): One of ``TASKS``.
         method (str): One of ``HOOKS``.
         mode (str): How to train; 'exact' is without anything random in the
@@ -47,7 +54,7 @@ def config_of(task: str, method: str, mode: str, epochs: int) -> str:
             all of them.
         epochs (int): The length.
     """
-    lines: dict[str, Any] = dict(_TASKS[task](epochs))
+    lines: dict[str, Any] = dict(_TASKS[task](data.resolve()))
     hook = HOOKS[method]
     hooks: dict[str, Any] = dict(
         checkpoint=dict(interval=1, max_keep_ckpts=-1, save_best=None)
@@ -76,13 +83,16 @@ _TESTS = tuple(
 )
 
 
-def _detector(epochs: int) -> dict[str, Any]:
+def _detector(data: Path) -> dict[str, Any]:
     return dict(
-        _base_=str(CONFIGS / 'faster_rcnn_r18_demo.py'), train_dataloader={}
+        _base_=str(CONFIGS / 'faster_rcnn_r18_demo.py'),
+        train_dataloader=dict(
+            dataset=dict(data_root=f'{data}/voc/VOCdevkit/')
+        ),
     )
 
 
-def _segmentor(epochs: int) -> dict[str, Any]:
+def _segmentor(data: Path) -> dict[str, Any]:
     return dict(
         _base_=str(CONFIGS / 'deeplabv3_r18_camvid.py'),
         model=dict(
@@ -91,7 +101,7 @@ def _segmentor(epochs: int) -> dict[str, Any]:
         ),
         train_dataloader=dict(
             dataset=dict(
-                data_root=str((DATA / 'VOCdevkit/VOC2012').resolve()),
+                data_root=str(data / 'voc/VOCdevkit/VOC2012'),
                 metainfo=dict(
                     _delete_=True,
                     classes=tuple(map(str, range(21))),
@@ -102,11 +112,11 @@ def _segmentor(epochs: int) -> dict[str, Any]:
     )
 
 
-def _classifier(epochs: int) -> dict[str, Any]:
+def _classifier(data: Path) -> dict[str, Any]:
     return dict(
         _base_=str(CONFIGS / 'cifar/resnet14_cifar10_2k.py'),
         train_dataloader=dict(
-            batch_size=32, dataset=dict(data_root=str(CLASSES.resolve()))
+            batch_size=32, dataset=dict(data_root=str(data / 'classes'))
         ),
     )
 

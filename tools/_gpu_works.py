@@ -24,7 +24,7 @@ AGREE = Path(__file__).with_name('_gpu_agree.py')
 METHODS = ('ies', 'infobatch', 'soft_ies')
 PRECISIONS = ('float32', 'float16', 'bfloat16')
 SETTINGS = ('compiled', 'channels_last', 'accumulation', 'scored by 16')
-ENVIRONMENT = {'OMP_NUM_THREADS': '2', 'CUBLAS_WORKSPACE_CONFIG': ':4096:8'}
+ENVIRONMENT = {'OMP_NUM_THREADS': '1', 'CUBLAS_WORKSPACE_CONFIG': ':4096:8'}
 WHY = 300
 """Characters of an error that are kept."""
 
@@ -43,6 +43,11 @@ class Works:
     out: Path
     device: str
 
+    @property
+    def data(self) -> Path:
+        """What is trained on."""
+        return self.out / 'data'
+
     def folder(self, name: str) -> Path:
         """A work directory."""
         return self.out / 'trainings' / name.replace(' ', '_')
@@ -50,7 +55,7 @@ class Works:
 
 def run_trainings(out: Path, device: str, rehearse: bool) -> None:
     """Run every check side by side; write ``works/NAME.json`` for each."""
-    make_task_data(24 if rehearse else 96)
+    make_task_data(out / 'data', 12 if rehearse else 96)
     (out / 'works').mkdir(parents=True, exist_ok=True)
     jobs = checks(Works(out, device), rehearse)
     beside = 2 if rehearse else min(14, os.cpu_count() or 1)
@@ -99,9 +104,11 @@ def _found(name: str, check: Callable[[], Found]) -> Found:
 def _trained(
     works: Works, name: str, task: str, method: str, mode: str
 ) -> Found:
-    failed = _train(works, name, config_of(task, method, mode, EPOCHS))
+    failed = _train(
+        works, name, config_of(works.data, task, method, mode, EPOCHS)
+    )
     if failed and _train(
-        works, f'{name} plain', config_of(task, 'plain', mode, 1)
+        works, f'{name} plain', config_of(works.data, task, 'plain', mode, 1)
     ):
         failed['why'] = f'nor does a plain training: {failed["why"]}'
     return failed or _verdict(works.folder(name))
@@ -190,7 +197,9 @@ def _off_is_plain(works: Works, task: str) -> Found:
     for run in ('plain', 'again', 'off'):
         name = f'{task} {run}'
         method = 'off' if run == 'off' else 'plain'
-        failed = _train(works, name, config_of(task, method, 'exact', 3))
+        failed = _train(
+            works, name, config_of(works.data, task, method, 'exact', 3)
+        )
         if failed:
             return failed
         runs[run] = _weights(works.folder(name) / 'epoch_3.pth')
@@ -220,7 +229,7 @@ def _distance(one: dict[str, Any], other: dict[str, Any]) -> float:
 
 def _resumed(works: Works) -> Found:
     """From epoch 4 on, beside the run that was not stopped."""
-    config = config_of('classifier', 'ies', 'exact', EPOCHS)
+    config = config_of(works.data, 'classifier', 'ies', 'exact', EPOCHS)
     last, runs = f'epoch_{EPOCHS}.pth', {}
     for run in ('whole', 'repeated'):
         if failed := _train(works, run, config):
@@ -246,7 +255,7 @@ def _resumed(works: Works) -> Found:
 def _two_processes(works: Works) -> Found:
     """Both on one card, which NCCL does not allow."""
     name = 'classifier two processes'
-    config = config_of('classifier', 'ies', 'two', EPOCHS)
+    config = config_of(works.data, 'classifier', 'ies', 'two', EPOCHS)
     work_dir = works.folder(name)
     command = _command(work_dir, config, '--launcher', 'pytorch')
     log = work_dir / 'train.log'

@@ -43,10 +43,7 @@ def rehearse(out: Path, *options: Any) -> Any:
     return call(*command, OMP_NUM_THREADS='1')
 
 
-def test_rehearsal_of_every_part(
-    tmp_path: Path, jpegs: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(ROOT)
+def test_rehearsal_of_every_part(tmp_path: Path, jpegs: Path) -> None:
     out = tmp_path / 'out'
     options = ('--models', 'ResNet-18 (CIFAR)', '--data', jpegs)
     result = rehearse(out, *options)
@@ -103,22 +100,18 @@ def test_what_is_cut_off_is_kept(tmp_path: Path, tools: None) -> None:
 
 
 def test_the_page_says_how_where_no_run_took_place(
-    tmp_path: Path, tools: None, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, tools: None
 ) -> None:
     from _gpu_table import NONE_YET, page
 
-    monkeypatch.chdir(tmp_path)
-    assert NONE_YET in page(9)
-    assert 'make gpu ' in page(9)
+    assert NONE_YET in page(9, tmp_path)
+    assert 'make gpu ' in page(9, tmp_path)
 
 
-def test_the_page_is_that_of_the_runs(
-    tools: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_page_is_that_of_the_runs(tools: None) -> None:
     import gpu
     from _gpu_table import PAGE, page
 
-    monkeypatch.chdir(ROOT)
     assert PAGE.read_text() == page(gpu.MINUTES)
 
 
