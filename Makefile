@@ -4,7 +4,7 @@
 PYTHON3 ?= $(shell command -v python3.11 || echo python3)
 PYTHON ?= .venv/bin/python
 
-.PHONY: help setup demo test test-originals bench lint clean
+.PHONY: help setup demo test test-originals bench gpu lint clean
 
 help:
 	@echo 'make setup   the reference environment in .venv (slow once)'
@@ -12,6 +12,7 @@ help:
 	@echo 'make test    lint, types and the whole test suite'
 	@echo 'make test-originals   the suite with the original OpenMMLab packages'
 	@echo 'make bench   the benchmarks'
+	@echo 'make gpu     what IES costs on this GPU, and whether it works there'
 	@echo 'make lint    ruff and mypy alone'
 	@echo 'make clean   remove the environment and what demo made'
 
@@ -37,6 +38,9 @@ test-originals:
 
 bench: setup
 	$(PYTHON) tools/bench.py
+
+gpu: setup
+	$(PYTHON) tools/gpu.py $(GPU)
 
 lint: setup
 	$(PYTHON) -m ruff check .

@@ -4,7 +4,7 @@ import copy
 import statistics
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from types import SimpleNamespace
@@ -18,22 +18,28 @@ from ies_mm.engine.scoring import forward_only, score
 from ies_mm.losses import capture_per_image_losses, weight_per_image_losses
 
 Step = Callable[[Any], object]
+SECONDS, LEAST = 6.0, 5
+"""After so long no further round begins; rounds at least."""
 WAYS = ('plain', 'captured', 'weighted', 'scoring')
 
 
 def costs_of(
-    name: str, images: int, rounds: int, device: str, size: int | None = None
-) -> dict[str, Any]:
+    name: str,
+    sizes: Sequence[int],
+    rounds: int,
+    device: str,
+    size: int | None = None,
+) -> Iterator[dict[str, Any]]:
     """Time one model's ways, in turn, round after round.
 
     Args:
         name (str): Of ``SHIPPED``.
-        images (int): Batch size.
+        sizes (sequence of int): Batch sizes.
         rounds (int): How often every way is timed.
         device (str): 'cuda' or 'cpu'.
         size (int, optional): Height and width. Defaults to None, the model's.
 
-    Returns:
+    Yields:
         dict: ``plain_ms``, the ratios ``captured``, ``weighted`` and
         ``scoring`` with ``_low`` and ``_high`` (quartiles over the rounds),
         ``peak_mib`` and ``waits`` by way.
@@ -41,26 +47,46 @@ def costs_of(
     shipped = SHIPPED[name]
     torch.manual_seed(0)
     model = build(shipped).to(device)
-    data = _on_device(model, shipped, images, size or shipped.size)
-    ways = _ways(model, images)
-    times: dict[str, list[float]] = {way: [] for way in WAYS}
+    preprocess = model.data_preprocessor.forward
+    for images in sizes:
+        model.data_preprocessor.forward = preprocess
+        pixels = size or shipped.size
+        data = _on_device(model, shipped, images, pixels)
+        found = dict(model=name, images=images, pixels=pixels)
+        yield found | _costs(_ways(model, images), data, rounds, device)
+
+
+def _costs(
+    ways: dict[str, Step], data: dict[str, Any], rounds: int, device: str
+) -> dict[str, Any]:
     for way in WAYS:
         for _ in range(2):
             _milliseconds(ways[way], data, device)
     memory = {way: _peak(ways[way], data, device) for way in WAYS}
     waits = {way: _waits(ways[way], data, device) for way in WAYS[:3]}
-    for number in range(rounds):
-        for way in WAYS if number % 2 else WAYS[::-1]:
-            times[way].append(_milliseconds(ways[way], data, device))
-    found: dict[str, Any] = dict(model=name, images=images)
-    found |= dict(plain_ms=statistics.median(times['plain']))
+    times = _times(ways, data, rounds, device)
+    found: dict[str, Any] = dict(plain_ms=statistics.median(times['plain']))
     for way in WAYS[1:]:
         pairs = zip(times[way], times['plain'], strict=True)
         ratios = sorted(mine / plain for mine, plain in pairs)
         found[way] = statistics.median(ratios)
         found[f'{way}_low'] = ratios[len(ratios) // 4]
         found[f'{way}_high'] = ratios[-1 - len(ratios) // 4]
-    return found | dict(peak_mib=memory, waits=waits)
+    rounds = len(times['plain'])
+    return found | dict(rounds=rounds, peak_mib=memory, waits=waits)
+
+
+def _times(
+    ways: dict[str, Step], data: dict[str, Any], rounds: int, device: str
+) -> dict[str, list[float]]:
+    times: dict[str, list[float]] = {way: [] for way in WAYS}
+    end = time.perf_counter() + SECONDS
+    for number in range(rounds):
+        if number >= LEAST and time.perf_counter() > end:
+            break
+        for way in WAYS if number % 2 else WAYS[::-1]:
+            times[way].append(_milliseconds(ways[way], data, device))
+    return times
 
 
 def _on_device(

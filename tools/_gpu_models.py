@@ -43,9 +43,6 @@ SHIPPED = {
         'mmdet', 'rtmdet/rtmdet_tiny_8xb32-300e_coco.py', 640
     ),
     'DETR R-50': Shipped('mmdet', 'detr/detr_r50_8xb2-150e_coco.py', 640),
-    'DINO R-50': Shipped(
-        'mmdet', 'dino/dino-4scale_r50_8xb2-12e_coco.py', 640
-    ),
     'Mask R-CNN R-50-FPN': Shipped(
         'mmdet', 'mask_rcnn/mask-rcnn_r50_fpn_1x_coco.py', 640
     ),
@@ -63,6 +60,9 @@ SHIPPED = {
         'vision_transformer/vit-base-p16_32xb128-mae_in1k.py',
         224,
     ),
+    'DINO R-50': Shipped(
+        'mmdet', 'dino/dino-4scale_r50_8xb2-12e_coco.py', 640
+    ),
 }
 """What *costs* measures, and in which order."""
 
@@ -78,7 +78,10 @@ def build(shipped: Shipped) -> Any:
     hub = MessageHub.get_current_instance()
     for name in ('iter', 'epoch'):
         hub.update_info(name, 0)
-    return MODELS.build(model).train()
+    built = MODELS.build(model)
+    # Some layers have no values before.
+    built.init_weights()
+    return built.train()
 
 
 def batch(shipped: Shipped, images: int, size: int) -> dict[str, Any]:

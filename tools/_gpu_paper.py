@@ -5,7 +5,7 @@ import math
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,14 @@ from _gpu_cifar import ACCURACY, CifarInMemory, decode
 
 from ies_mm.errors import ConfigError
 
-CONFIG = Path('configs/cifar/resnet18_cifar10_sgd_e.py').resolve()
+ROOT = Path(__file__).resolve().parents[1]
+CONFIG = ROOT / 'configs/cifar/resnet18_cifar10_sgd_e.py'
 EPOCHS = 200
 GAMMA = 0.96
 """Of the paper's SGD(E), an epoch."""
 
 PLAIN, IES, RANDOM, SHORT = 'plain', 'IES', 'random removal', 'plain, shorter'
+PLANNED = 'planned.json'
 FIRST, SECOND = (PLAIN, IES), (RANDOM, SHORT)
 """The second two need to know what IES left out."""
 
@@ -29,6 +31,7 @@ class Setting:
 
     Attributes:
         out (Path): Folder of the work directories.
+        arrays (Path): The decoded images.
         device (str): 'cuda' or 'cpu'.
         epochs (int): Of the plain training.
         train (int, optional): Only so many training images; None is all.
@@ -38,17 +41,13 @@ class Setting:
     """
 
     out: Path
+    arrays: Path
     device: str
     epochs: int
     train: int | None = None
     test: int | None = None
     workers: int = 6
     delta: float = 1e-3
-
-    @property
-    def arrays(self) -> Path:
-        """The decoded images."""
-        return (self.out.parent / 'cifar10').resolve()
 
 
 def run_paper(
@@ -65,10 +64,14 @@ def run_paper(
             many as fit.
     """
     about: dict[str, Any] = {}
-    setting = Setting(out / 'paper', device, epochs or 2)
+    setting = Setting(
+        out / 'paper', (out / 'cifar10').resolve(), device, epochs or 2
+    )
     if device == 'cpu':
-        toy = dict(train=256, test=100, workers=0, delta=0.2)
-        setting = Setting(out / 'paper', device, epochs or 8, **toy)
+        setting = replace(
+            setting, epochs=epochs or 8, train=256, test=100, workers=0
+        )
+        setting = replace(setting, delta=0.2)
     started = time.perf_counter()
     if not (setting.arrays / 'test_labels.npy').exists():
         decode(data, setting.arrays)
@@ -82,7 +85,7 @@ def run_paper(
         left = (end - time.time() - 50) / 2
         about |= dict(epoch_seconds=seconds)
         number = max(8, min(EPOCHS, math.floor(left / seconds)))
-        setting = Setting(setting.out, device, number)
+        setting = replace(setting, epochs=number)
     about |= dict(epochs=setting.epochs, seeds=seeds, delta=setting.delta)
     _write(setting.out / 'about.json', about)
     for wave in (FIRST, SECOND):
@@ -117,9 +120,7 @@ def _pipeline() -> list[dict[str, Any]]:
 def _probe(setting: Setting) -> float:
     """Seconds of an epoch of all images, two trainings at a time."""
     few = 6400
-    toy = Setting(setting.out / 'probe', setting.device, 3, train=few)
-    arrays = toy.arrays
-    arrays.exists() or arrays.symlink_to(setting.arrays)
+    toy = replace(setting, out=setting.out / 'probe', epochs=3, train=few)
     _side_by_side(toy, [(PLAIN, 0), (IES, 0)])
     lines = [
         _lines(toy.out / _folder(name, 0) / ACCURACY) for name in (PLAIN, IES)
@@ -137,9 +138,12 @@ def _side_by_side(setting: Setting, jobs: list[tuple[str, int]]) -> None:
         work_dir = setting.out / _folder(name, seed)
         work_dir.mkdir(parents=True, exist_ok=True)
         path = work_dir.with_name(f'{work_dir.name}.py')
-        path.write_text(_config(setting, name, seed))
-        command = [sys.executable, Path(__file__).with_name('train.py')]
-        command += [path, '--work-dir', work_dir]
+        epochs = _epochs(setting, name, seed)
+        path.write_text(_config(setting, name, seed, epochs))
+        _write(work_dir / PLANNED, epochs)
+        train = str(Path(__file__).with_name('train.py'))
+        command = [sys.executable, train, str(path)]
+        command += ['--work-dir', str(work_dir)]
         with (work_dir / 'train.log').open('w') as log:
             processes.append(
                 subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
@@ -148,12 +152,17 @@ def _side_by_side(setting: Setting, jobs: list[tuple[str, int]]) -> None:
         process.wait()
 
 
-def _config(setting: Setting, name: str, seed: int) -> str:
+def _epochs(setting: Setting, name: str, seed: int) -> int:
+    """With the compute that IES took, where training is two parts of three."""
+    if name != SHORT:
+        return setting.epochs
+    share = 1 - _saved(setting.out / _folder(IES, seed)) * 2 / 3
+    return max(1, round(setting.epochs * share))
+
+
+def _config(setting: Setting, name: str, seed: int, epochs: int) -> str:
     """A child of the paper's config."""
-    epochs, ies = setting.epochs, setting.out / _folder(IES, seed)
-    if name == SHORT:
-        share = 1 - _saved(ies) * 2 / 3
-        epochs = max(1, round(epochs * share))
+    ies = setting.out / _folder(IES, seed)
     hooks: dict[str, Any] = dict(
         test=dict(
             type='TestAccuracyHook',
@@ -185,7 +194,7 @@ def _config(setting: Setting, name: str, seed: int) -> str:
         ),
     )
     gamma = GAMMA ** (EPOCHS / epochs)
-    lines = dict(
+    lines: dict[str, Any] = dict(
         _base_=str(CONFIG),
         custom_imports=dict(imports=['_gpu_cifar', 'ies_mm.engine']),
         default_hooks=hooks,
@@ -216,8 +225,10 @@ def rows(out: Path) -> list[dict[str, Any]]:
             if not lines:
                 continue
             saved = _saved(work_dir)
-            row = dict(name=name, seed=int(work_dir.name.split('_')[-1]))
+            row: dict[str, Any] = dict(name=name)
+            row |= dict(seed=int(work_dir.name.split('_')[-1]))
             row |= dict(epochs=len(lines), saved=saved)
+            row |= dict(planned=json.loads((work_dir / PLANNED).read_text()))
             for key in ('clean', 'augmented'):
                 row[key] = lines[-1][key]
                 row[f'{key}_best'] = max(line[key] for line in lines)
@@ -225,8 +236,10 @@ def rows(out: Path) -> list[dict[str, Any]]:
             found.append(row)
     plain = {row['seed']: row for row in found if row['name'] == PLAIN}
     for row in found:
-        if row['seed'] in plain:
-            row['speed_up'] = plain[row['seed']]['seconds'] / row['seconds']
+        # Not of one that was cut off, or of a plain one that was.
+        whole = (row, plain.get(row['seed'], row))
+        if all(one['epochs'] == one['planned'] for one in whole):
+            row['speed_up'] = whole[1]['seconds'] / row['seconds']
         row['limit'] = 1 / (1 - row['saved'] * 2 / 3)
     return found
 

@@ -1,54 +1,104 @@
 #!/usr/bin/env python
-"""What IES costs, and whether it works, on this machine's GPU.
+"""What IES costs on this machine's GPU, and whether it works there.
 
-``costs``: captured, weighted and scored steps beside plain ones, of thirteen
-shipped models. ``works``: short trainings of a detector, a segmentor and a
-classifier with every method, in float32 and mixed precision. Every model and
-every training is written down as soon as it is done.
+costs: captured, weighted and scored steps beside plain ones, of shipped
+models. works: short trainings of a classifier, a detector and a segmentor in
+many settings. paper: ResNet-18 on CIFAR-10 beside its controls, as long as
+there is time. Each result is written down as soon as it is there.
 """
 
 import argparse
+import importlib.util
 import json
+import os
 import platform
+import shutil
+import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import torch
 from _command import one_line_errors
 from _gpu_models import SHIPPED
-from _gpu_table import write_page
+from _gpu_table import PAGE, RUN, RUNS, gather, page, tables
+
+from ies_mm.errors import ConfigError
 
 PARTS = ('costs', 'works', 'paper')
-DATA = Path('../shared/data/cifar10_jpeg.tar.gz')
-SECONDS = {'costs': 240, 'works': 240, 'paper': 10**6}
+ROOT = Path(__file__).resolve().parents[1]
+DATA = ROOT.parent / 'shared/data/cifar10_jpeg.tar.gz'
+SECONDS = {'costs': 235, 'works': 240, 'paper': 10**6}
 """What each part may take, where ``--minutes`` does not say less."""
+MINUTES = 14
+WANT_OPERATORS = ('costs', 'works')
+PAUSE = 5
+"""Seconds between two looks for mmcv's operators."""
 
 
 def main() -> None:
     """Run the parts, one process each, and write the page."""
     args = _arguments()
     with one_line_errors('tools/gpu.py'):
+        if args.add:
+            _add(args.out, args.add)
+            return
         args.out.mkdir(parents=True, exist_ok=True)
         if args.run:
             _run(args)
             return
         _write(args.out / 'machine.json', machine(args.device))
         end = time.monotonic() + args.minutes * 60
-        for part in args.parts:
+        for part in _in_order(args.parts):
+            _wait_for_operators(part, end)
             left = min(SECONDS[part], end - time.monotonic())
-            _in_a_process(part, args, left)
-        write_page(args.out)
+            if part == 'paper' and not args.data.exists():
+                print(f'paper: left out, there is no {args.data}')
+            elif left > 0:
+                _in_a_process(part, args, left)
+        print(tables(gather(args.out)))
+
+
+def _add(out: Path, name: str) -> None:
+    """A run to those of the page; without any it says how to make one."""
+    if not (out / RUN).exists():
+        raise ConfigError(f'{out} holds no run; run the parts first')
+    RUNS.mkdir(exist_ok=True)
+    shutil.copy(out / RUN, RUNS / f'{name}.json')
+    PAGE.write_text(page(MINUTES))
+
+
+def _in_order(parts: list[str]) -> list[str]:
+    """First what needs no operators of mmcv, where they are not there yet."""
+    if _operators():
+        return parts
+    return sorted(parts, key=lambda part: part in WANT_OPERATORS)
+
+
+def _operators() -> bool:
+    importlib.invalidate_caches()
+    return importlib.util.find_spec('mmcv._ext') is not None
+
+
+def _wait_for_operators(part: str, end: float) -> None:
+    """Until they are compiled; classifiers do without if they never are."""
+    if part not in WANT_OPERATORS or _operators():
+        return
+    print(f'{part}: waits for the operators of mmcv', flush=True)
+    while not _operators() and time.monotonic() < end - SECONDS[part]:
+        time.sleep(PAUSE)
 
 
 def machine(device: str) -> dict[str, Any]:
     """Card, driver and versions."""
     found: dict[str, Any] = dict(
+        card='No card, on the CPU',
+        date=time.strftime('%Y-%m-%d'),
         python=platform.python_version(),
         torch=torch.__version__,
-        card='none, on the CPU',
     )
     for name in ('mmengine', 'mmcv', 'mmdet', 'mmseg', 'mmpretrain'):
         found[name] = __import__(name).__version__
@@ -74,16 +124,25 @@ def _in_a_process(part: str, args: argparse.Namespace, seconds: float) -> None:
     log = args.out / f'{part}.log'
     print(f'{part}: at most {seconds:.0f} s, log in {log}', flush=True)
     with log.open('w') as file:
+        process = subprocess.Popen(
+            list(map(str, command)),
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
         try:
-            subprocess.run(
-                list(map(str, command)),
-                stdout=file,
-                stderr=subprocess.STDOUT,
-                timeout=max(seconds, 1),
-                check=False,
-            )
+            process.wait(max(seconds, 1))
         except subprocess.TimeoutExpired:
             print(f'{part}: time is up; what is done is kept', flush=True)
+        finally:
+            _end(process)
+
+
+def _end(process: subprocess.Popen) -> None:
+    """With all that it has started, trainings and loaders."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def _run(args: argparse.Namespace) -> None:
@@ -101,18 +160,24 @@ def _run(args: argparse.Namespace) -> None:
     from _gpu_costs import costs_of
 
     sizes = (2,) if args.rehearse else (16, 2)
+    rounds, size = (1, 64) if args.rehearse else (15, None)
     for name in args.models or SHIPPED:
-        for images in sizes:
-            rounds, size = (1, 64) if args.rehearse else (9, None)
-            try:
-                found = costs_of(name, images, rounds, args.device, size)
-            except Exception as error:  # the other models go on
-                text = f'{type(error).__name__}: {str(error)[:200]}'
-                found = dict(model=name, images=images, error=text)
-            _write(args.out / 'costs' / f'{name}-{images}.json', found)
-            print(json.dumps(found), flush=True)
-            if args.device == 'cuda':
-                torch.cuda.empty_cache()
+        done = 0
+        try:
+            for found in costs_of(name, sizes, rounds, args.device, size):
+                _cost(args, found)
+                done += 1
+        except Exception as error:  # the other models go on
+            text = f'{type(error).__name__}: {str(error)[:200]}'
+            _cost(args, dict(model=name, images=sizes[done], error=text))
+        if args.device == 'cuda':
+            torch.cuda.empty_cache()
+
+
+def _cost(args: argparse.Namespace, found: dict[str, Any]) -> None:
+    name = f'{found["model"]}-{found["images"]}.json'
+    _write(args.out / 'costs' / name, found)
+    print(json.dumps(found), flush=True)
 
 
 def _write(path: Path, value: dict[str, Any]) -> None:
@@ -127,12 +192,13 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument('--parts', nargs='+', choices=PARTS, default=PARTS)
     parser.add_argument('--models', nargs='+', choices=list(SHIPPED))
-    parser.add_argument('--minutes', type=float, default=8)
+    parser.add_argument('--minutes', type=float, default=MINUTES)
     parser.add_argument(
         '--data',
         type=Path,
         default=DATA,
-        help='JPEG files of CIFAR-10, a folder or an archive',
+        help='JPEG files of CIFAR-10, a folder or an archive; without them '
+        'part paper is left out',
     )
     parser.add_argument(
         '--epochs', type=int, help='of part paper (default: what fits)'
@@ -141,10 +207,17 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         '--rehearse', action='store_true', help='on the CPU, at toy size'
     )
+    parser.add_argument(
+        '--add', metavar='NAME', help=f'the last run to {PAGE}, then stop'
+    )
     parser.add_argument('--run', choices=PARTS, help=argparse.SUPPRESS)
     args = parser.parse_args()
     args.device = 'cpu' if args.rehearse else 'cuda'
-    if args.device == 'cuda' and not torch.cuda.is_available():
+    if (
+        not args.add
+        and args.device == 'cuda'
+        and not torch.cuda.is_available()
+    ):
         parser.error('no CUDA device here; --rehearse runs on the CPU')
     return args
 

@@ -167,8 +167,9 @@ def check_not_refused(model: nn.Module) -> None:
 
 def _load_adapters() -> None:
     for package, modules in _FAMILIES.items():
-        # A model of a library can only exist where the library is loaded.
-        if package in sys.modules:
+        # A model of a library can only exist where its models are loaded.
+        # mmpretrain imports mmdet, whose models want mmcv's operators.
+        if f'{package}.models' in sys.modules:
             for module in modules:
                 importlib.import_module(f'ies_mm.losses.{module}')
 
