@@ -64,13 +64,22 @@ def _gradients_of(loss: Tensor, call: Call) -> Call:
 
 
 def _products(loss: Tensor, part: Call, gradient: Call) -> Tensor:
-    """<g, h> and <h, h> of one image, float64 (2,)."""
+    """<g, h> and <h, h> of one image, float32 (2,), up to one factor.
+
+    Scaled by the largest of h, so that small gradients have a square; double
+    precision would do as well, but not every device has it.
+    """
     pairs = zip(tensors_of(part), tensors_of(gradient), strict=True)
     theirs = [(own, g) for own, g in pairs if own.requires_grad]
     own = _gradients(loss, [tensor for tensor, _ in theirs])
-    total = torch.zeros(2, dtype=torch.double, device=loss.device)
+    total = torch.zeros(2, device=loss.device)
+    if not own:
+        return total
+    sizes = [h.abs().amax().float() for h in own if h.numel()]
+    largest = torch.stack([*sizes, total[0]]).amax()
+    scale = largest.where(largest > 0, 1)
     for h, (_, g) in zip(own, theirs, strict=True):
-        h, g = h.double(), g.double()
+        h, g = h.float() / scale, g.float() / scale
         total += torch.stack([(g * h).sum(), (h * h).sum()])
     return total
 
