@@ -22,7 +22,7 @@ from ies_mm.losses.random_state import preserved_random_state
 class SelectiveBackpropHook(SelectionHook):
     r"""Selective-Backprop (Jiang et al., 2019): train on the biggest losers.
 
-    Every batch is scored by a forward pass first (evaluation mode, no
+    Every batch is scored by a forward pass first (noisy layers held, no
     gradient). An image is chosen with the probability :math:`CDF(L)^\beta`,
     the share of the last ``recent`` losses that its own is not below. Chosen
     images are gathered until they make a batch, and that is trained; what is
