@@ -29,7 +29,7 @@ SECONDS_BETWEEN_LINES = 5.0
 class Refresher:
     """Scores instances as the paper's program does (Algorithm 1, line 3).
 
-    No gradient, noisy layers held, the training pipeline. The training's random
+    No gradient, noisy layers held, the training pipeline. Random
     numbers are left as they were. Each rank scores its part.
 
     Where the training's workers persist, so do those of the passes. They start
