@@ -112,7 +112,8 @@ def origin_of(call: LossCall) -> Origin:
     if call.origin is None:
         raise UnsupportedModelError(
             f'no per-image losses: which image a row of {call.name} belongs '
-            'to cannot be told; IESHook(fallback=True) asks image by image'
+            'to cannot be told; docs/adapters.md says how to register an '
+            'adapter that asks image by image'
         )
     return call.origin
 

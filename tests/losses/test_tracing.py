@@ -7,7 +7,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ies_mm.errors import UnsupportedModelError
+from ies_mm.losses.calls import LossCall
 from ies_mm.losses.origin import Origin, concatenated
+from ies_mm.losses.row_calls import origin_of
 from ies_mm.losses.trace import Along, Owned
 from ies_mm.losses.tracing import Traced, rows_of, traced
 
@@ -203,3 +206,9 @@ def test_blocks_runs_and_rows_are_put_together() -> None:
         *(1, 0),
     ]
     assert Along(parts[0], 0) == Along(Origin(2, blocks=(1, 2)), 0)
+
+
+def test_a_loss_whose_rows_are_unknown_is_refused_by_name() -> None:
+    call = LossCall('loss_odd', torch.nn.L1Loss(), (), {}, torch.zeros(()))
+    with pytest.raises(UnsupportedModelError, match='a row of loss_odd'):
+        origin_of(call)
