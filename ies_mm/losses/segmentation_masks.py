@@ -1,9 +1,9 @@
 """Per-image losses of mmseg's heads that match masks to classes.
 
 They turn every label map into masks, match and sample points image by image,
-and divide by the masks of the batch: so ``loss_by_feat`` is asked again for
-every image. MaskFormer's and Mask2Former's are mmdet's, which need not be
-installed; SAN's is mmseg's own.
+and divide by the masks of the batch. MaskFormer's and Mask2Former's are
+mmdet's, and taken apart by rows; SAN's is mmseg's own, and its
+``loss_by_feat`` asked again for every image.
 """
 
 from collections.abc import Iterator
@@ -37,6 +37,18 @@ def mask_head(
 ) -> Iterator[None]:
     """Adapter for heads that match masks: wraps ``head.loss_by_feat``."""
     prefix = prefix_of(name)
+    if not isinstance(head, SideAdapterCLIPHead):
+        # mmdet is there where its heads are.
+        from ies_mm.losses.dense import outputs_of
+        from ies_mm.losses.dense_rows import asked_by_rows
+        from ies_mm.losses.dense_terms import has_row_terms
+
+        if has_row_terms(head):
+            outputs = outputs_of(head.loss_by_feat)
+            named = f'{prefix}.{{}}'.format
+            with asked_by_rows(head, outputs, named, want, note):
+                yield
+            return
 
     def read(losses: dict[str, Any]) -> Terms:
         return {f'{prefix}.{k}': v for k, v in terms_of(losses).items()}
