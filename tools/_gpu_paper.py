@@ -19,6 +19,8 @@ EPOCHS = 200
 GAMMA = 0.96
 """Of the paper's SGD(E), an epoch."""
 
+IMPORTS = ['_gpu_cifar', '_gpu_hooks', 'ies_mm.engine']
+
 PLAIN, IES, RANDOM, SHORT = 'plain', 'IES', 'random removal', 'plain, shorter'
 PLANNED = 'planned.json'
 FIRST, SECOND = (PLAIN, IES), (RANDOM, SHORT)
@@ -194,17 +196,26 @@ def _config(setting: Setting, name: str, seed: int, epochs: int) -> str:
         ),
     )
     gamma = GAMMA ** (EPOCHS / epochs)
+    wrapper: dict[str, Any] = {}
+    if setting.device == 'cuda':
+        hooks['layout'] = dict(type='ChannelsLastHook')
+        wrapper = dict(type='AmpOptimWrapper', loss_scale='dynamic')
     lines: dict[str, Any] = dict(
         _base_=str(CONFIG),
-        custom_imports=dict(imports=['_gpu_cifar', 'ies_mm.engine']),
+        custom_imports=dict(
+            imports=['_gpu_cifar', '_gpu_hooks', 'ies_mm.engine']
+        ),
         default_hooks=hooks,
         train_dataloader=loader,
+        optim_wrapper=wrapper,
         train_cfg=dict(max_epochs=epochs),
         param_scheduler=[
             dict(type='ExponentialLR', by_epoch=True, gamma=gamma)
         ],
         randomness=dict(seed=seed),
-        env_cfg=dict(cudnn_benchmark=True),
+        # Else cuDNN searches anew in every epoch with exclusions, whose last
+        # batch has a size of its own.
+        env_cfg=dict(cudnn_benchmark=False),
     )
     lines |= dict.fromkeys(
         ('val_dataloader', 'val_cfg', 'val_evaluator',

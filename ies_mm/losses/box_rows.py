@@ -18,6 +18,7 @@ from mmdet.models.roi_heads.bbox_heads import BBoxHead
 from torch import Tensor, nn
 
 from ies_mm.losses.calls import LossCall
+from ies_mm.losses.origin import in_order
 from ies_mm.losses.registry import inherits
 from ies_mm.losses.rows import Calls, counts, row_losses, row_weights
 
@@ -52,9 +53,6 @@ def roi_term(
     positives = [len(sample.pos_priors) for sample in samples]
     lengths = all_rows if term == 'loss_cls' else positives
 
-    def to_images(rows: Tensor) -> Tensor:
-        return torch.stack([part.sum() for part in rows.split(lengths)])
-
     if not calls[term]:
         # No positive RoI in the whole batch: mmdet makes no call at all.
         zeros = torch.zeros(len(samples), device=samples[0].priors.device)
@@ -62,10 +60,11 @@ def roi_term(
     own = counts(all_rows, calls)
     if term == 'loss_cls':
         own = _weighted_rows(calls[term][0], lengths)
-    return row_losses(calls[term], to_images, own.clamp(min=1), shares)
+    return row_losses(
+        calls[term], in_order(lengths).sums, own.clamp(min=1), shares
+    )
 
 
 def _weighted_rows(call: LossCall, lengths: list[int]) -> Tensor:
     """RoIs of weight > 0 of every image, float32 (N,)."""
-    counted = (row_weights(call) > 0).float().split(lengths)
-    return torch.stack([part.sum() for part in counted])
+    return in_order(lengths).sums(row_weights(call) > 0)

@@ -12,40 +12,14 @@ from typing import Any
 
 import torch
 from mmdet.models import dense_heads as heads
-from mmdet.models import losses as mmdet_losses
 from torch import Tensor
 
+from ies_mm.losses.loss_types import known_losses
 from ies_mm.losses.registry import inherits
-from ies_mm.losses.row_calls import RowCalls, known_losses
+from ies_mm.losses.row_calls import RowCalls
 
 Own = Callable[[RowCalls], Tensor]
 """What the images alone are divided by, float32 (N,)."""
-
-ROW_LOSSES = frozenset(
-    getattr(mmdet_losses, name)
-    for name in (
-        'BalancedL1Loss',
-        'BoundedIoULoss',
-        'CIoULoss',
-        'CrossEntropyLoss',
-        'DIoULoss',
-        'DiceLoss',
-        'DistributionFocalLoss',
-        'EIoULoss',
-        'FocalLoss',
-        'GaussianFocalLoss',
-        'GIoULoss',
-        'IoULoss',
-        'L1Loss',
-        'MSELoss',
-        'QualityFocalLoss',
-        'SIoULoss',
-        'SmoothL1Loss',
-        'VarifocalLoss',
-    )
-    if hasattr(mmdet_losses, name)
-)
-"""Losses that sum a tensor up whose first axis is that of the predictions."""
 
 
 @dataclass(frozen=True)
@@ -312,7 +286,7 @@ def has_row_terms(head: Any) -> bool:
     not know their epoch yet.
     """
     base = _declared(head)
-    if base is None or not known_losses(head, ROW_LOSSES):
+    if base is None or not known_losses(head):
         return False
     # Without the processes' mean an image without an object divides by zero.
     return base is not heads.VFNetHead or head.sync_num_pos

@@ -111,6 +111,11 @@ def expected_calls(
         calls, labels.split(lengths, 1), chance.split(lengths, 1), strict=True
     )
     return [
-        replace(call, args=(call.args[0], label.flatten(), weight.flatten()))
+        # What was summed up was of the rows drawn.
+        replace(
+            call,
+            args=(call.args[0], label.flatten(), weight.flatten()),
+            reduced=None,
+        )
         for call, label, weight in levels
     ]

@@ -177,3 +177,8 @@ def of_runs(images: int, runs: Sequence[tuple[int, int]]) -> Origin:
     if in_order and len({rows for _, rows in runs}) == 1 and runs[0][1]:
         return Origin(images, blocks=(runs[0][1],))
     return Origin(images, runs=tuple(runs))
+
+
+def in_order(lengths: Sequence[int]) -> Origin:
+    """Rows image after image, so many of each."""
+    return of_runs(len(lengths), list(enumerate(lengths)))

@@ -1,8 +1,9 @@
 """Per-image losses of mmdet's RoI heads, single and cascaded.
 
 A RoI head is a set of parts, each with a loss function of its own: box, mask,
-mask IoU, point, grid and semantic heads. Box heads that keep ``BBoxHead``'s
-losses are taken apart by rows, all others are asked again by image. A stage
+mask IoU, point, grid and semantic heads. Heads that keep the losses of
+``BBoxHead``, ``DIIHead`` or ``FCNMaskHead`` are taken apart by rows, all
+others are asked again by image. A stage
 of a cascade names its terms ``s0.``, ``s1.``, ... and multiplies them by its
 weight.
 """
@@ -19,8 +20,14 @@ from torch import Tensor, nn
 from ies_mm.losses.box_rows import TERMS, has_rows, roi_term
 from ies_mm.losses.by_image import asked_by_image
 from ies_mm.losses.calls import noted_calls
+from ies_mm.losses.mask_rows import TERM, has_mask_rows, mask_term
 from ies_mm.losses.patching import override
 from ies_mm.losses.portions import Call, Slices
+from ies_mm.losses.query_box_rows import (
+    QUERY_TERMS,
+    has_query_rows,
+    query_term,
+)
 from ies_mm.losses.registry import Note, Wanted, register_adapter
 from ies_mm.losses.rows import by_name
 from ies_mm.losses.slicing import entry_of, image_of, rows_of
@@ -28,6 +35,12 @@ from ies_mm.losses.terms import Terms, scalar
 
 _STAGED = ('bbox_head', 'mask_head')
 """Heads of which a cascade has one for every stage."""
+_BY_ROWS = (
+    (has_rows, TERMS, roi_term),
+    (has_query_rows, QUERY_TERMS, query_term),
+    (has_mask_rows, (TERM,), mask_term),
+)
+"""Whether a head keeps certain losses, their terms, how each is had."""
 
 
 @register_adapter(
@@ -75,8 +88,9 @@ class Part:
                 shares = shares * self.weight
             note(self.prefix + term, losses * self.weight, shares)
 
-        if has_rows(self.head):
-            return _by_rows(self.head, want, weighted)
+        for keeps_losses, terms, term_of in _BY_ROWS:
+            if keeps_losses(self.head):
+                return _by_rows(self.head, terms, term_of, want, weighted)
         method, slices, read = _asking(self.head)
         return asked_by_image(self.head, method, slices, read, want, weighted)
 
@@ -101,7 +115,13 @@ def _has_loss(child: nn.Module) -> bool:
 
 
 @contextmanager
-def _by_rows(head: Any, want: Wanted, note: Note) -> Iterator[None]:
+def _by_rows(
+    head: Any,
+    terms: tuple[str, ...],
+    term_of: Callable[..., tuple[Tensor, Tensor | None]],
+    want: Wanted,
+    note: Note,
+) -> Iterator[None]:
     signature = inspect.signature(head.loss_and_target)
 
     def loss_and_target(original: Callable, *args: Any, **kwargs: Any) -> dict:
@@ -110,9 +130,9 @@ def _by_rows(head: Any, want: Wanted, note: Note) -> Iterator[None]:
             result = original(*args, **kwargs)
         calls = by_name(noted)
         samples = given['sampling_results']
-        for term in result['loss_bbox']:
-            if term in TERMS:
-                note(term, *roi_term(term, calls, samples, want.shares))
+        for term in _terms(result):
+            if term in terms:
+                note(term, *term_of(term, calls, samples, want.shares))
         return result
 
     with override(head, 'loss_and_target', loss_and_target):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ies_mm.errors import UnsupportedModelError
 from ies_mm.losses.calls import LossCall
@@ -187,9 +187,3 @@ def parts_of(batch: Tensor, sums: Tensor) -> Tensor:
     empty = total == 0
     ratio = batch.detach().float() / total.masked_fill(empty, 1)
     return sums * ratio.masked_fill(empty, 0)
-
-
-def known_losses(head: nn.Module, known: frozenset[type]) -> bool:
-    """Whether a head's loss modules reduce rows as mmdet's do."""
-    modules = (m for n, m in head.named_children() if 'loss' in n.split('_'))
-    return all(type(module) in known for module in modules)

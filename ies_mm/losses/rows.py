@@ -1,9 +1,10 @@
 """From a loss over rows (anchors, RoIs) to one value per image.
 
 mmdet's heads hand all rows of a batch to a loss module, which multiplies them
-by their weights, adds them up and divides by ``avg_factor``. Asking the
-module again without reduction gives the same rows' losses; adding them up
-image by image is all that is left to do.
+by their weights, adds them up and divides by ``avg_factor``. What it adds up
+are the rows' losses; adding them up image by image is all that is left to do.
+Of a module that is not known to do so they are had by asking it again without
+reduction.
 """
 
 from collections import defaultdict
@@ -15,6 +16,7 @@ from torch import Tensor
 
 from ies_mm.errors import UnsupportedModelError
 from ies_mm.losses.calls import LossCall, per_image
+from ies_mm.losses.loss_types import ROW_LOSSES
 
 Calls = dict[str, list[LossCall]]
 """Name of a loss module -> its calls, in order."""
@@ -85,7 +87,27 @@ def rows(call: LossCall) -> Tensor:
 
 
 def _rows_of_levels(calls: list[LossCall]) -> tuple[Tensor, ...]:
-    """The rows of each call, from one evaluation of the module.
+    """The weighted losses of each call's rows, float32 (R,)."""
+    summed = [_summed_up(call) for call in calls]
+    known = tuple(losses for losses in summed if losses is not None)
+    return known if len(known) == len(calls) else _asked_again(calls)
+
+
+def _summed_up(call: LossCall) -> Tensor | None:
+    """The rows from the call itself, where its module is known."""
+    losses = call.reduced
+    if type(call.module) not in ROW_LOSSES or losses is None:
+        return None
+    count = len(call.args[0])
+    if losses.shape[:1] != (count,):
+        return None
+    weight = float(getattr(call.module, 'loss_weight', 1.0))
+    sums = losses.float().reshape(count, -1).sum(dim=1)
+    return sums if weight == 1.0 else sums * weight
+
+
+def _asked_again(calls: list[LossCall]) -> tuple[Tensor, ...]:
+    """From one evaluation of the module.
 
     One call on all levels costs a fraction of one call on each.
     """
