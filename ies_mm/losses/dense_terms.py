@@ -120,6 +120,10 @@ def _rtmdet(head: Any) -> list[Term]:
     ]
 
 
+def _rtmdet_ins(head: Any) -> list[Term]:
+    return [*_rtmdet(head), Term('loss_mask', rows('loss_mask'))]
+
+
 def _paa(head: Any) -> list[Term]:
     return [
         Term('loss_cls', rows('loss_centerness')),
@@ -246,7 +250,9 @@ _RELIES_ON = (
     'loss_cls_by_feat_single',
     'loss_dn',
     '_loss_dn_single',
+    'loss_mask_by_feat',
     'loss_reg_by_feat_single',
+    '_mask_predict_by_feat_single',
     'get_targets',
 )
 
@@ -269,6 +275,7 @@ _TERMS: dict[type, Callable[[Any], list[Term]]] = {
     heads.PAAHead: _paa,
     heads.RepPointsHead: _reppoints,
     heads.RTMDetHead: _rtmdet,
+    heads.RTMDetInsHead: _rtmdet_ins,
     heads.SOLOHead: _solo,
     heads.SOLOV2Head: _solov2,
     heads.TOODHead: _tood,

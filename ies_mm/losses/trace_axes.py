@@ -237,3 +237,10 @@ def row_by_row(given: Given, result: Tensor) -> Along | None:
     if given.along.axis or not given.alone or given.dims < 2:
         return None
     return given.along
+
+
+def resample(given: Given, result: Tensor) -> Along | None:
+    """Images of another size, (N, C, ...) with the rows in N or in C."""
+    if given.along.axis > 1 or not given.alone:
+        return None
+    return given.along

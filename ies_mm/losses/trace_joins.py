@@ -1,6 +1,6 @@
 """Tensors that are joined or taken apart."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from torch import Tensor
 
@@ -14,7 +14,8 @@ def cat(given: Given, result: Tensor) -> Traces:
     """Rows one after the other, or the same rows side by side."""
     dim = given.option(1, 'dim', 0) % result.dim()
     traces = [seen.trace for seen in given.seen]
-    if len(traces) != len(given.option(0, 'tensors')):
+    tensors = given.option(0, 'tensors')
+    if len(traces) + _empty(tensors, dim) < len(tensors):
         return
     owned = [t for t in traces if isinstance(t, Owned)]
     rows = [t for t in traces if isinstance(t, Along)]
@@ -25,6 +26,14 @@ def cat(given: Given, result: Tensor) -> Traces:
         yield result, Along(concatenated([t.origin for t in rows]), dim)
     elif all(trace == traces[0] for trace in traces):
         yield result, traces[0]
+
+
+def _empty(tensors: Sequence[Tensor], dim: int) -> int:
+    """Tensors of nobody that add no row, made for an image without any."""
+    return sum(
+        not hasattr(tensor, 'whose') and not tensor.shape[dim % tensor.dim()]
+        for tensor in tensors
+    )
 
 
 def stack(given: Given, result: Tensor) -> Traces:

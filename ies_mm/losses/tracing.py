@@ -30,7 +30,7 @@ _RULES: dict[str, Callable[[Given, Tensor], Trace | None]] = {
     'flatten': trace_axes.reshape,
     'getitem': trace_index.getitem,
     'grid_sample': trace_axes.row_by_row,
-    'interpolate': trace_axes.row_by_row,
+    'interpolate': trace_axes.resample,
     'linear': trace_axes.row_by_row,
     'masked_select': trace_index.masked_select,
     'permute': trace_axes.permute,

@@ -43,6 +43,20 @@ def uneven_lists(outputs: list[Tensor]) -> Tensor:
     return torch.cat([row[: 2 + i] for i, row in enumerate(rows)])
 
 
+def resized_masks(outputs: list[Tensor]) -> Tensor:
+    """Masks in the place of channels, as RTMDet-Ins resizes them."""
+    masks = torch.cat([m[: 1 + i] for i, m in enumerate(outputs[0])])
+    resized = F.interpolate(masks.float().unsqueeze(0), scale_factor=2)
+    return resized.squeeze(0).flatten(1).long()
+
+
+def nothing_of_the_second(outputs: list[Tensor]) -> Tensor:
+    """Where an image has no object, heads make an empty tensor."""
+    parts = [m.flatten(1) for m in outputs[0]]
+    parts[1] = torch.empty(0, parts[0].shape[1], dtype=parts[0].dtype)
+    return torch.cat(parts)
+
+
 INDEX = torch.tensor([0, 5, 40, 77, 100, 101, 119, 125])
 MASK = torch.arange(156) % 7 == 0
 FLATTENING: dict[str, Callable[[list[Tensor]], Tensor]] = {
@@ -51,6 +65,8 @@ FLATTENING: dict[str, Callable[[list[Tensor]], Tensor]] = {
     'images first': lambda x: images_first(x).view(-1, 4),
     'by lists': image_lists,
     'uneven lists': uneven_lists,
+    'resized masks': resized_masks,
+    'nothing of one image': nothing_of_the_second,
     'picked': lambda x: levels_first(x)[INDEX],
     'picked twice': lambda x: levels_first(x)[INDEX][INDEX[:2]],
     'masked': lambda x: images_first(x).view(-1, 4)[MASK],

@@ -77,6 +77,7 @@ BY_ROWS = [
     'Mask2Former',
     'RepPoints',
     'RTMDet',
+    'RTMDet-Ins',
     'SOLOv2',
     'Sparse R-CNN',
     'TOOD',
