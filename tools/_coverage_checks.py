@@ -24,6 +24,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from ies_mm.losses import CapturedLosses, capture_per_image_losses
 from ies_mm.losses.patching import override
+from ies_mm.losses.processes import one_process
 
 # The shares of a term, added up, to the term.
 SHARES = 1e-5
@@ -141,10 +142,16 @@ def check_alone(model: nn.Module, data: dict, copies: int = 1) -> list[str]:
         with _counts_of(model, data, state):
             for image in range(len(data['inputs'])):
                 with torch.no_grad():
-                    own = totals(forward(model, alone(data, image, copies)))
+                    own = own_losses(model, alone(data, image, copies))
                 wrong += _differences(captured, own, image)
                 restore(model, state)
     return wrong
+
+
+def own_losses(model: nn.Module, data: dict) -> dict[str, Tensor]:
+    """Of an image that no other process has anything to do with."""
+    with one_process():
+        return totals(forward(model, data))
 
 
 def alone(data: dict, image: int, copies: int = 1) -> dict:

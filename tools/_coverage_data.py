@@ -12,6 +12,7 @@ import torch
 from mmdet.structures import DetDataSample
 from mmdet.structures.mask import BitmapMasks
 from mmengine.config import Config
+from mmengine.dist import get_rank
 from mmengine.structures import InstanceData, PixelData
 from mmpretrain.structures import DataSample, MultiTaskDataSample
 from mmseg.structures import SegDataSample
@@ -22,6 +23,7 @@ Sizes = tuple[tuple[int, int], ...]
 CLASSES = 4
 # Objects of the images of a batch; from the third on some have none.
 COUNTS = (3, 1, 0, 5, 2, 1, 4, 0)
+FURTHER = 3
 # (height, width) of the images of a batch, tried in this order: an image is
 # padded to the largest one of its batch, but some models take images of one
 # size only, or large or square ones.
@@ -60,13 +62,14 @@ def prepared(
 def batch(cfg: Config, library: str, sizes: Sizes) -> dict:
     """A raw batch as a data loader gives it."""
     draws = torch.Generator().manual_seed(0)
+    first = FURTHER * get_rank()
     make = dict(mmdet=_detection, mmseg=_segmentation, mmpretrain=_label)
     inputs, samples = [], []
     for number, size in enumerate(sizes):
         shape = (_channels(cfg.model.to_dict()), *size)
         image = torch.randint(0, 256, shape, generator=draws)
         inputs.append(image.to(torch.uint8))
-        samples.append(make[library](cfg, size, number, draws))
+        samples.append(make[library](cfg, size, first + number, draws))
     return dict(inputs=inputs, data_samples=samples)
 
 

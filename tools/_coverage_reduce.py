@@ -12,7 +12,9 @@ from typing import Any
 
 from _coverage_families import Family, config_root
 from mmengine.config import Config, ConfigDict
+from mmengine.dist import is_distributed
 from mmengine.logging import MessageHub
+from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import MODELS, init_default_scope
 from mmengine.utils import import_modules_from_strings
 from torch import nn
@@ -47,6 +49,9 @@ def build(cfg: Config, family: Family) -> nn.Module:
         import_modules_from_strings(**cfg.custom_imports)
     init_default_scope(cfg.get('default_scope') or family.library)
     model: Any = MODELS.build(copy.deepcopy(cfg.model))
+    if is_distributed():
+        # Which takes no images on a CPU.
+        model = revert_sync_batchnorm(model)
     model.init_weights()
     # Some losses change in the course of a training.
     for key, number in family.progress.items():

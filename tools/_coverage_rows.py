@@ -28,10 +28,12 @@ from _coverage_steps import (
     forward,
     plain_step,
 )
+from mmengine.dist import get_rank, is_distributed
 from torch import nn
 
 from ies_mm.errors import UnsupportedModelError
 from ies_mm.losses import capture_per_image_losses, check_supported
+from ies_mm.losses.processes import one_process
 from ies_mm.losses.registry import adapters_of
 
 # Seconds, and pairs of steps, for their timing.
@@ -109,7 +111,10 @@ def _runnable(
     The first has pixels to be ignored, the second has none: their number
     would be in the loss of an image alone, and is not in its per-image loss.
     """
-    *tries, last = (s * (images // 2) for s in SIZES[family.library])
+    *tries, last = (
+        (s * (images // 2))[: images - get_rank()]
+        for s in SIZES[family.library]
+    )
     for sizes in tries:
         try:
             return _run(model, cfg, family, sizes)
@@ -126,7 +131,9 @@ def _run(
         prepared(model, cfg, family.library, sizes, ignored)
         for ignored in (True, False)
     ]
-    forward(model, batches[0])
+    # Other processes may take a size that this one does not.
+    with one_process():
+        forward(model, batches[0])
     return batches
 
 
@@ -142,7 +149,8 @@ def _checked(
         row = replace(
             row,
             verdict='exact',
-            overhead=overhead(model, data),
+            # Processes that count their steps by time would lose each other.
+            overhead=None if is_distributed() else overhead(model, data),
             counts=counts(model, data),
         )
     if 'fall_back' in row.adapters:

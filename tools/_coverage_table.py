@@ -21,7 +21,7 @@ Of which models the per-image losses are captured, and how well. Written by
 
 Each row is a config that the library ships, its model built with random
 weights and given {images} small random images with a different number of
-objects.
+objects{together}.
 
 - **exact**: in a training step with the capture, losses, gradients, buffers
   and the state of the random generators are those of the plain step, to the
@@ -50,17 +50,24 @@ the summary counts.
 """
 
 
-def document(rows: list[Row], command: str, images: int = 2) -> str:
+_TOGETHER = ', beside a second process with other objects and one image less'
+
+
+def document(
+    rows: list[Row], command: str, images: int = 2, processes: int = 1
+) -> str:
     """The whole page.
 
     Args:
         rows (list of Row): In the order of the table.
         command (str): What wrote it.
         images (int): Batch size. Defaults to 2.
+        processes (int): That trained together. Defaults to 1.
     """
     text = _TEXT.format(
         command=command,
         images={2: 'two'}.get(images, images),
+        together=_TOGETHER if processes > 1 else '',
         versions=versions(),
         summary='\n'.join(_summary(rows)),
         shares=SHARES,

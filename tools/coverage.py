@@ -13,27 +13,19 @@ if __name__ == 'coverage':
     raise ImportError('tools/coverage.py is a command, not that package')
 
 import argparse
-import logging
-import multiprocessing
-import os
-import resource
 import sys
-import warnings
 from importlib import import_module
-from multiprocessing.connection import Connection
 from pathlib import Path
 
 import torch
 from _coverage_families import LIBRARIES, Family, every_config, families
 from _coverage_kept import keep, kept
-from _coverage_rows import Row, check_family
+from _coverage_processes import isolated
 from _coverage_table import document, line
 from _parser import Parser
 
 OUT = Path('docs/coverage.md')
 KEPT = Path('work_dirs')
-# Seconds a row may take; the part of the memory that it may have.
-LIMIT, MEMORY = 600, 0.75
 
 
 def main() -> None:
@@ -45,53 +37,23 @@ def main() -> None:
     known = kept(_kept(args)) if args.resume else {}
     rows = []
     for family in args.rows:
-        row = known.get(family) or isolated(family, args.batch)
+        row = known.get(family) or isolated(family, args.batch, args.processes)
         if family not in known:
             keep(row, _kept(args))
         print(line(row), flush=True)
         rows.append(row)
     if args.out:
         command = ' '.join(['python', *sys.argv])
-        args.out.write_text(document(rows, command, args.batch))
+        args.out.write_text(
+            document(rows, command, args.batch, args.processes)
+        )
     wrong = [row.family.name for row in rows if row.verdict == 'wrong']
     if wrong:
         sys.exit(f'tools/coverage.py: wrong: {", ".join(wrong)}')
 
 
-def isolated(family: Family, images: int = 2) -> Row:
-    """A row made in a process of its own, whose memory is given back."""
-    # Forked, so that the libraries are imported once.
-    context = multiprocessing.get_context('fork')
-    receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_send_row, args=(family, images, sender))
-    process.start()
-    sender.close()
-    try:
-        if receiver.poll(LIMIT):
-            row: Row = receiver.recv()
-            return row
-        return Row(family, 'not built', f'takes more than {LIMIT} s')
-    except EOFError:
-        return Row(family, 'not built', 'its process died')
-    finally:
-        process.kill()
-        process.join()
-
-
-def _send_row(family: Family, images: int, sender: Connection) -> None:
-    quiet = os.open(os.devnull, os.O_WRONLY)
-    for stream in (1, 2):
-        os.dup2(quiet, stream)
-    logging.disable(logging.CRITICAL)
-    warnings.simplefilter('ignore')
-    pages = os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE')
-    most = int(pages * MEMORY)
-    resource.setrlimit(resource.RLIMIT_DATA, (most, most))
-    sender.send(check_family(family, images))
-
-
 def _kept(args: argparse.Namespace) -> Path:
-    return KEPT / f'coverage-{args.batch}.jsonl'
+    return KEPT / f'coverage-{args.batch}-{args.processes}.jsonl'
 
 
 def _arguments() -> argparse.Namespace:
@@ -110,6 +72,14 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument(
         '--batch', type=int, choices=(2, 16), default=2, help='images'
+    )
+    parser.add_argument(
+        '--processes',
+        type=int,
+        choices=(1, 2),
+        default=1,
+        help='that train together, on other objects, the second on one image '
+        'less; nothing is timed with two',
     )
     parser.add_argument(
         '--resume',

@@ -100,6 +100,15 @@ def test_losses_by_rows_are_exact_and_cost_little(
 
 
 @pytest.mark.filterwarnings('ignore')
+@pytest.mark.parametrize('name', ['DETR', 'FCOS', 'RTMDet'])
+def test_losses_are_exact_in_two_processes(
+    tool: Any, family: Any, name: str
+) -> None:
+    row = tool('processes').isolated(family('mmdet', name), processes=2)
+    assert (row.verdict, row.note) == ('exact', '')
+
+
+@pytest.mark.filterwarnings('ignore')
 def test_a_refused_family_says_why(
     monkeypatch: pytest.MonkeyPatch, tool: Any, family: Any
 ) -> None:
@@ -363,7 +372,7 @@ def command(
     def run(verdict: str, *arguments: str) -> None:
         row = tool('rows').Row
         monkeypatch.setattr(
-            module, 'isolated', lambda f, images: row(f, verdict)
+            module, 'isolated', lambda family, *how: row(family, verdict)
         )
         monkeypatch.setattr(sys, 'argv', ['coverage.py', *arguments])
         module.main()
