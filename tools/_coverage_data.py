@@ -23,6 +23,7 @@ Sizes = tuple[tuple[int, int], ...]
 CLASSES = 4
 # Objects of the images of a batch; from the third on some have none.
 COUNTS = (3, 1, 0, 5, 2, 1, 4, 0)
+# So many places further on in every further process.
 FURTHER = 3
 # (height, width) of the images of a batch, tried in this order: an image is
 # padded to the largest one of its batch, but some models take images of one

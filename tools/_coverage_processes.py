@@ -24,8 +24,8 @@ LIMIT, MEMORY = 600, 0.75
 PATIENCE = timedelta(seconds=60)
 """How long a process waits for the others, one of which may have failed."""
 
-_WORST = ('refused', 'not built', 'wrong', 'fall-back', 'share-exact')
-"""One that stops makes the others fail, so it comes first."""
+_WORST = ('wrong', 'refused', 'not built', 'fall-back', 'share-exact')
+"""The worst first: nothing hides what is wrong in another process."""
 
 
 def isolated(family: Family, images: int = 2, processes: int = 1) -> Row:

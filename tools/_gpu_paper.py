@@ -202,9 +202,7 @@ def _config(setting: Setting, name: str, seed: int, epochs: int) -> str:
         wrapper = dict(type='AmpOptimWrapper', loss_scale='dynamic')
     lines: dict[str, Any] = dict(
         _base_=str(CONFIG),
-        custom_imports=dict(
-            imports=['_gpu_cifar', '_gpu_hooks', 'ies_mm.engine']
-        ),
+        custom_imports=dict(imports=IMPORTS),
         default_hooks=hooks,
         train_dataloader=loader,
         optim_wrapper=wrapper,
