@@ -141,11 +141,20 @@ def same_state(ours: tuple, theirs: tuple) -> bool:
 
 
 @contextmanager
-def steady_seeds() -> Iterator[None]:
-    """Have ``torch.seed`` give zero; also a decorator.
+def repeatable() -> Iterator[None]:
+    """Have what differs from one plain step to the next stay; a decorator too.
 
-    A reversible transformer seeds its layers by it, anew in every step, so
-    that no two of its steps are the same.
+    A reversible transformer seeds its layers by ``torch.seed``, anew in every
+    step; a balanced sampler picks from a set of tensors, whose order is that
+    of their addresses in memory.
     """
-    with patch('torch.seed', lambda: 0):
+    with (
+        patch('torch.seed', lambda: 0),
+        patch.object(Tensor, '__hash__', _hash),
+    ):
         yield
+
+
+def _hash(tensor: Tensor) -> int:
+    is_number = tensor.dim() == 0 and tensor.dtype == torch.int64
+    return int(tensor) if is_number else id(tensor)

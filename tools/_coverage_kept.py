@@ -1,47 +1,87 @@
-"""Rows kept in a file, so that a long run can be gone on with."""
+"""Rows kept in a file, so that a page can be made in several runs."""
 
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 
 from _coverage_counts import Counts
 from _coverage_families import Family
 from _coverage_rows import Row
-from _coverage_table import versions
+from _coverage_versions import versions
 
 _ROOT = Path(__file__).resolve().parents[1]
+_SOURCES = (
+    'ies_mm/errors.py',
+    'ies_mm/losses/*.py',
+    'ies_mm/engine/frozen.py',
+    'ies_mm/engine/held.py',
+    'ies_mm/engine/scoring.py',
+    'tools/_coverage_*.py',
+)
+# What is done with a row that is made.
+_AFTERWARDS = ('_coverage_kept.py', '_coverage_table.py')
 
 
-def keep(row: Row, file: Path) -> None:
+@dataclass(frozen=True)
+class Kept:
+    """A row of a file.
+
+    Attributes:
+        row (Row): It.
+        is_current (bool): Whether the present code and libraries made it.
+    """
+
+    row: Row
+    is_current: bool
+
+
+Rows = dict[Family, dict[str, Kept]]
+"""The newest row of each family, by the name of its setting."""
+
+
+def keep(row: Row, setting: str, file: Path) -> None:
     """Write a row at the end of a file."""
     file.parent.mkdir(parents=True, exist_ok=True)
+    fields = dict(setting=setting, key=key()) | asdict(row)
     with file.open('a') as kept:
-        print(json.dumps(asdict(row) | dict(key=key())), file=kept)
+        print(json.dumps(fields), file=kept)
 
 
-def kept(file: Path) -> dict[Family, Row]:
-    """The rows of a file that the present code and libraries made."""
-    rows = {}
+def kept(file: Path) -> Rows:
+    """The rows of a file, those of earlier code too."""
+    rows: Rows = {}
     for fields in _lines(file):
-        if fields.pop('key') == key():
-            family = Family(**fields.pop('family'))
-            if fields['counts']:
-                fields['counts'] = Counts(**fields['counts'])
-            rows[family] = Row(family, **fields)
+        setting, current = fields.pop('setting'), fields.pop('key') == key()
+        family = Family(**fields.pop('family'))
+        if fields['counts']:
+            fields['counts'] = Counts(**fields['counts'])
+        row = Row(family, **fields)
+        rows.setdefault(family, {})[setting] = Kept(row, current)
     return rows
+
+
+def tidy(file: Path) -> None:
+    """Leave the newest line of each family and setting, in a fixed order."""
+    newest = {
+        (*fields['family'].values(), fields['setting']): json.dumps(fields)
+        for fields in _lines(file)
+    }
+    lines = [newest[place] for place in sorted(newest, key=str)]
+    file.write_text('\n'.join(lines) + '\n')
 
 
 @cache
 def key() -> str:
     """What a row depends on: our sources and the libraries' versions."""
     digest = hashlib.sha256(versions().encode())
-    sources = [_ROOT.glob('ies_mm/**/*.py'), _ROOT.glob('tools/_coverage*.py')]
-    for path in sorted(path for part in sources for path in part):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
+    found = {path for source in _SOURCES for path in _ROOT.glob(source)}
+    for path in sorted(found):
+        if path.name not in _AFTERWARDS:
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def _lines(file: Path) -> Iterator[dict]:

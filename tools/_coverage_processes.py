@@ -1,7 +1,7 @@
 """A row made in processes of its own, whose memory is given back.
 
 Several processes train together, as on several GPUs: each has other objects,
-and the last ones have fewer images.
+and the further ones a single image.
 """
 
 import logging

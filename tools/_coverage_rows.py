@@ -4,7 +4,7 @@ import statistics
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -19,8 +19,9 @@ from _coverage_checks import (
 )
 from _coverage_counts import Counts, counts
 from _coverage_data import SIZES, Sizes, prepared
-from _coverage_draws import seed_all, steady_seeds
+from _coverage_draws import repeatable, seed_all
 from _coverage_families import Family
+from _coverage_heads import heads_of
 from _coverage_reduce import build, load
 from _coverage_steps import (
     Step,
@@ -53,6 +54,7 @@ class Row:
         adapters (str): Who captures the losses.
         overhead (float, optional): Captured step / plain step, in time.
         counts (Counts, optional): What the capture adds in operations.
+        heads (list of str): Classes of the model's parts with a loss.
     """
 
     family: Family
@@ -61,22 +63,23 @@ class Row:
     adapters: str = ''
     overhead: float | None = None
     counts: Counts | None = None
+    heads: list[str] = field(default_factory=list)
 
 
-@steady_seeds()
+@repeatable()
 def check_family(family: Family, images: int = 2) -> Row:
     """Build a family's model and check what is captured of it.
 
     Args:
         family (Family): Which.
-        images (int): Batch size, even. Defaults to 2.
+        images (int): Batch size. Defaults to 2.
     """
     row = Row(family, 'not built')
     try:
         cfg = load(family)
         model = _seeded(build, cfg, family)
         check_supported(model)
-        row = replace(row, adapters=_adapters(model))
+        row = replace(row, adapters=_adapters(model), heads=heads_of(model))
         # Trying changes a model, so it gets one of its own.
         batches = _runnable(_seeded(build, cfg, family), cfg, family, images)
         plain = plain_step(_seeded(build, cfg, family), batches[0])
@@ -112,8 +115,9 @@ def _runnable(
     would be in the loss of an image alone, and is not in its per-image loss.
     """
     *tries, last = (
-        (s * (images // 2))[: images - get_rank()]
-        for s in SIZES[family.library]
+        (size * count)[:count]
+        for count in _counts_of_images(images)
+        for size in SIZES[family.library]
     )
     for sizes in tries:
         try:
@@ -121,6 +125,11 @@ def _runnable(
         except Exception:  # whatever a model may raise
             continue
     return _run(model, cfg, family, last)
+
+
+def _counts_of_images(images: int) -> tuple[int, ...]:
+    """One in a further process; a few models take no single image."""
+    return (1, images + 1) if get_rank() else (images,)
 
 
 def _run(
@@ -133,7 +142,7 @@ def _run(
     ]
     # Other processes may take a size that this one does not.
     with one_process():
-        forward(model, batches[0])
+        plain_step(model, batches[0])
     return batches
 
 

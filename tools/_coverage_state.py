@@ -6,10 +6,12 @@ numbers (DDODHead, DynamicRoIHead).
 
 import copy
 from collections import deque
+from functools import reduce
 from typing import Any
 
 import numpy as np
 import torch
+from mmdet.registry import TASK_UTILS
 from torch import Tensor, nn
 
 State = dict[str, Any]
@@ -22,21 +24,46 @@ def remembered(model: nn.Module) -> State:
     for path, module in model.named_modules():
         for name, value in module.named_buffers(recurse=False):
             state[f'{path}.{name}'] = _copied(value)
-        for name, value in vars(module).items():
-            if not name.startswith('_') and _is_plain(value):
-                state[f'{path}.{name}'] = _copied(value)
+        state |= _attributes(path, module)
+        for name, tool in _tools(module):
+            state |= _attributes(f'{path}.{name}', tool)
+            for inner, part in _tools(tool):
+                state |= _attributes(f'{path}.{name}.{inner}', part)
     return state
 
 
 def restore(model: nn.Module, state: State) -> None:
     """Go back to a state."""
+    modules = dict(model.named_modules())
     for path, value in state.items():
         owner, _, name = path.rpartition('.')
-        module = model.get_submodule(owner)
-        if name in module._buffers:
-            module._buffers[name] = _copied(value)
+        inside = []
+        while owner not in modules:  # a sampler's, or an assigner's
+            owner, _, part = owner.rpartition('.')
+            inside.insert(0, part)
+        place: Any = reduce(getattr, inside, modules[owner])
+        if not inside and name in place._buffers:
+            place._buffers[name] = _copied(value)
         else:
-            setattr(module, name, _copied(value))
+            setattr(place, name, _copied(value))
+
+
+def _attributes(path: str, owner: Any) -> State:
+    return {
+        f'{path}.{name}': _copied(value)
+        for name, value in vars(owner).items()
+        if not name.startswith('_') and _is_plain(value)
+    }
+
+
+def _tools(owner: Any) -> list[tuple[str, Any]]:
+    """Samplers, assigners and their like, which may remember calls too."""
+    return [
+        (name, value)
+        for name, value in vars(owner).items()
+        if type(value) in TASK_UTILS.module_dict.values()
+        and value is not owner
+    ]
 
 
 def same(ours: Any, theirs: Any) -> bool:

@@ -2,7 +2,9 @@
 """Benchmarks: steps, decisions, whole trainings; Markdown tables.
 
 ``steps``: what capturing, weighting and scoring cost, paired with the plain
-step. ``decisions``: a decision beside the literal loop, at three sizes.
+step. ``heads``: the same for dense and query heads at 16 small images, in a
+tenth of the pairs. ``decisions``: a decision beside the literal loop, at three
+sizes.
 ``trainings``: whole trainings of every method beside the plain one.
 """
 
@@ -11,14 +13,14 @@ from pathlib import Path
 
 import torch
 from _bench_decisions import bench_decisions
-from _bench_steps import bench_steps
+from _bench_steps import bench_heads, bench_steps
 from _bench_trainings import Plan, bench_trainings, methods
 from _command import one_line_errors
 from demo import DATA, make_data
 
 from ies_mm.core.thresholds import MOST_LEFT_OUT
 
-PARTS = ('steps', 'decisions', 'trainings')
+PARTS = ('steps', 'heads', 'decisions', 'trainings')
 DEMO = Path('configs/faster_rcnn_r18_demo.py')
 
 
@@ -34,6 +36,9 @@ def main() -> None:
         print(f'torch {torch.__version__}, {threads} threads\n')
         if 'steps' in args.parts:
             bench_steps(args.pairs)
+            print()
+        if 'heads' in args.parts:
+            bench_heads(max(args.pairs // 10, 1))
             print()
         if 'decisions' in args.parts:
             bench_decisions()

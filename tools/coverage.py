@@ -3,8 +3,8 @@
 
 Builds a config of each family that the installed mmdet, mmseg and mmpretrain
 ship, checks a training step with the capture against the plain one and
-against each image alone, and writes docs/coverage.md. It fails when anything
-that was captured is wrong.
+against each image alone, in small and large batches and in two processes, and
+writes docs/coverage.md. It fails when anything that was captured is wrong.
 """
 
 if __name__ == 'coverage':
@@ -14,46 +14,56 @@ if __name__ == 'coverage':
 
 import argparse
 import sys
+from collections.abc import Iterator
 from importlib import import_module
+from itertools import product
 from pathlib import Path
 
 import torch
 from _coverage_families import LIBRARIES, Family, every_config, families
-from _coverage_kept import keep, kept
+from _coverage_kept import keep, kept, tidy
 from _coverage_processes import isolated
-from _coverage_table import document, line
+from _coverage_rows import Row
+from _coverage_settings import SETTINGS
+from _coverage_table import document, verdict
 from _parser import Parser
 
-OUT = Path('docs/coverage.md')
-KEPT = Path('work_dirs')
+PAGE = Path(__file__).resolve().parents[1] / 'docs/coverage.md'
 
 
 def main() -> None:
-    """Check what is asked for, by default a config of every family."""
+    """Make the rows that are asked for, then the page of all that is known."""
     args = _arguments()
     torch.set_num_threads(1)
     for library in LIBRARIES:
         import_module(f'{library}.models')  # once, not in every row's process
-    known = kept(_kept(args)) if args.resume else {}
-    rows = []
-    for family in args.rows:
-        row = known.get(family) or isolated(family, args.batch, args.processes)
-        if family not in known:
-            keep(row, _kept(args))
-        print(line(row), flush=True)
-        rows.append(row)
-    if args.out:
-        command = ' '.join(['python', *sys.argv])
-        args.out.write_text(
-            document(rows, command, args.batch, args.processes)
-        )
-    wrong = [row.family.name for row in rows if row.verdict == 'wrong']
+    wrong = []
+    for setting, row in _made(args):
+        print(f'{setting}: {row.family.key}: {verdict(row)}', flush=True)
+        wrong += [row.family.name] if row.verdict == 'wrong' else []
+    tidy(args.kept)
+    known = kept(args.kept)
+    shown = {family: known[family] for family in args.page if family in known}
+    args.out.write_text(document(shown))
     if wrong:
         sys.exit(f'tools/coverage.py: wrong: {", ".join(wrong)}')
 
 
-def _kept(args: argparse.Namespace) -> Path:
-    return KEPT / f'coverage-{args.batch}-{args.processes}.jsonl'
+def _made(args: argparse.Namespace) -> Iterator[tuple[str, Row]]:
+    """The named families first, in every setting."""
+    known = kept(args.kept) if args.resume else {}
+    rows = sorted(
+        product(args.rows, args.setting), key=lambda row: not row[0].named
+    )
+    for family, setting in rows:
+        before = known.get(family, {}).get(setting)
+        if before and before.is_current:
+            yield setting, before.row
+            continue
+        how = SETTINGS[setting]
+        row = isolated(family, how.images, how.processes)
+        keep(row, setting, args.kept)
+        yield setting, row
 
 
 def _arguments() -> argparse.Namespace:
@@ -68,39 +78,46 @@ def _arguments() -> argparse.Namespace:
         '--library', nargs='+', choices=LIBRARIES, default=LIBRARIES
     )
     parser.add_argument(
-        '--all', action='store_true', help='a row for every shipped config'
+        '--all',
+        action='store_true',
+        help='a row for every shipped config, on a page of their own (--out)',
     )
     parser.add_argument(
-        '--batch', type=int, choices=(2, 16), default=2, help='images'
-    )
-    parser.add_argument(
-        '--processes',
-        type=int,
-        choices=(1, 2),
-        default=1,
-        help='that train together, on other objects, the second on one image '
-        'less; nothing is timed with two',
+        '--setting',
+        nargs='+',
+        choices=SETTINGS,
+        default=list(SETTINGS),
+        help='small: two images; large: 16; processes: two, beside another '
+        'process that has one (default: each of them)',
     )
     parser.add_argument(
         '--resume',
         action='store_true',
-        help=f'keep the rows that the same code has written into {KEPT}',
+        help='keep the rows that the same code has made before',
     )
     parser.add_argument(
         '--out',
         type=Path,
-        help=f'the page to write (default: {OUT}, unless --family is given)',
+        default=PAGE,
+        help='the page; its rows are kept beside it, in a .jsonl file, those '
+        'of other runs too (default: docs/coverage.md)',
     )
     args = parser.parse_args()
-    args.rows = _rows(args, parser)
-    if args.out is None and not args.family:
-        args.out = OUT
+    if args.all and args.out == PAGE:
+        parser.error('--all has a page of its own: name it with --out')
+    args.kept = args.out.with_suffix('.jsonl')
+    args.page = _listed(args)
+    args.rows = _asked_for(args, parser)
     return args
 
 
-def _rows(args: argparse.Namespace, parser: Parser) -> list[Family]:
+def _listed(args: argparse.Namespace) -> list[Family]:
     listed = every_config if args.all else families
-    rows = [row for library in args.library for row in listed(library)]
+    return [row for library in LIBRARIES for row in listed(library)]
+
+
+def _asked_for(args: argparse.Namespace, parser: Parser) -> list[Family]:
+    rows = [row for row in args.page if row.library in args.library]
     if args.family:
         unknown = set(args.family) - {row.name for row in rows}
         if unknown:

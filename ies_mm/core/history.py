@@ -18,7 +18,8 @@ class LossHistory:
     A term that joins late (:meth:`add_terms`) counts as zero. When an instance
     is first observed with it, that value is taken for the earlier ones too:
     the differences across the seam are then those of the other terms, and the
-    jump of the sum masters or frees nobody.
+    jump of the sum masters or frees nobody. The same where a term leaves, or
+    comes back (:meth:`restart_terms`).
 
     Memory is ``4 * depth`` bytes an instance and term, and 4 bytes an
     instance for the counter.
@@ -32,7 +33,8 @@ class LossHistory:
         values (Tensor): float32 (depth, N, T), the newest last.
         count (Tensor): int32 (N,), observations so far.
         joining (Tensor, optional): bool (N, T), instances that a term which
-            joined late was not observed of yet. None before any joined.
+            joined late, or left, was not observed of since. None before any
+            did.
     """
 
     def __init__(self, instances: int, terms: int, depth: int) -> None:
@@ -101,8 +103,21 @@ class LossHistory:
         self.joining = torch.cat([before, known], dim=1)
         self.values = torch.cat([self.values, new], dim=2)
 
+    def restart_terms(self, columns: list[int]) -> None:
+        """Take no difference across the coming observation of some terms.
+
+        Args:
+            columns (list of int): Terms that left, and are zero from now on,
+                or that came back.
+        """
+        if self.joining is None:
+            self.joining = torch.zeros(
+                self.instances, self.terms, dtype=torch.bool
+            )
+        self.joining[:, columns] = (self.count > 0)[:, None]
+
     def _continue_backwards(self, ids: Tensor, newest: Tensor) -> None:
-        """Give a joining term's first value to the observations before it."""
+        """Give a term's first value to the observations before it."""
         if self.joining is None:
             return
         first = self.joining[ids] & torch.isfinite(newest)

@@ -42,7 +42,7 @@ def load(hook: Any, loaded: dict[str, Any]) -> None:
     hook.seed = loaded['method_seed']
     hook.load_method_state(loaded['of_method'])
     hook.sampler.set_selection(hook.state.selection)
-    hook.observed.load_state_dict(loaded['observed'])
+    hook.observed.load_state_dict(loaded['observed'], hook.state.absent)
 
 
 def about_to_save(runner: Runner) -> bool:

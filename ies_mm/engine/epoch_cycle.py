@@ -36,6 +36,7 @@ class EpochCycle(SelectionMethod):
     clock: Clock
     mastered = 0
     _start_seconds: float | None = None
+    _present: set[str] = set()
 
     def begin_epoch(self, runner: Runner) -> None:
         """Say what this epoch trains."""
@@ -67,11 +68,13 @@ class EpochCycle(SelectionMethod):
             'train_seconds': self.clock.lap(),
         }
         known = list(self.state.names)
-        ids, losses, seen = self.observed.take(self.state.epochs).merge()
-        self._say_what_joined(runner, known)
+        observed = self.observed.take(self.state.epochs)
+        ids, losses, seen = observed.merge()
+        self._present = observed.present
         trained, left_out = self.account(seen)
         record['collect_seconds'] = self.clock.lap()
         ids, losses, scored = self.with_scored(runner, ids, losses, left_out)
+        self._say_what_changed(runner, known)
         self.measure(runner, losses)
         record['refresh_seconds'] = self.clock.lap()
         record |= self._take_decision(ids, losses, left_out)
@@ -81,15 +84,22 @@ class EpochCycle(SelectionMethod):
         self.reporter.add(record, self.state.names, ids, losses, trained)
         self.stop_if_nothing_is_left(runner)
 
-    def _say_what_joined(self, runner: Runner, known: list[str]) -> None:
-        """Name the terms that the epochs before did not have, once."""
+    def _say_what_changed(self, runner: Runner, known: list[str]) -> None:
+        """Name the terms that joined, left or came back in this epoch."""
         joined = [name for name in self.state.names if name not in known]
-        if self.state.epochs and joined:
-            runner.logger.info(
-                f'loss term {", ".join(joined)} joined in epoch '
-                f'{self.state.epochs + 1}: it counts as 0 before, and images '
-                'are judged across the seam by the other terms'
-            )
+        gone, back = self.state.note_terms(self._present)
+        for terms, what in (
+            (joined if self.state.epochs else [], 'joined'),
+            (gone, 'left'),
+            (back, 'came back'),
+        ):
+            if terms:
+                runner.logger.info(
+                    f'loss term {", ".join(terms)} {what} in epoch '
+                    f'{self.state.epochs + 1}: it counts as 0 while it is not '
+                    'there, and images are judged across the seam by the '
+                    'other terms'
+                )
 
     def account(self, seen: Tensor) -> tuple[Tensor, Tensor]:
         """What the epoch trained and what it left out.
@@ -131,6 +141,7 @@ class EpochCycle(SelectionMethod):
             self.state.epochs + 1,
         )
         more, more_losses, seen = scores.merge()
+        self._present |= scores.present
         losses = _padded(losses, more_losses.shape[1])
         # A data set that fetches another image may show a trained one.
         new = ~torch.isin(more, ids)

@@ -10,7 +10,7 @@ Noted = tuple[Tensor, Tensor, Tensor]
 """ids, losses (samples, T), missing (samples, T), on the CPU."""
 
 ByEpoch = dict[int, tuple]
-"""Epoch -> terms and what was noted of them."""
+"""Epoch -> what was noted, its terms, those that a batch had."""
 
 
 class Observations:
@@ -102,6 +102,7 @@ class Observations:
         losses: Tensor,
         missing: Tensor,
         columns: list[str] | None = None,
+        present: list[str] | None = None,
     ) -> None:
         """Note again what :meth:`tensors` gave, of the run's names or others.
 
@@ -111,9 +112,12 @@ class Observations:
             missing (Tensor): As of :meth:`tensors`.
             columns (list of str, optional): Their terms. Defaults to None,
                 the run's.
+            present (list of str, optional): Those that a batch had. Defaults
+                to None, all.
         """
         theirs = self.names if columns is None else columns
-        self.present |= set(theirs) if len(ids) else set()
+        had = theirs if present is None else present
+        self.present |= set(had) if len(ids) else set()
         self._columns = list(dict.fromkeys([*self.columns(), *theirs]))
         self._ids.append(ids.cpu())
         for parts, values in (
@@ -232,22 +236,29 @@ class ObservationsByEpoch:
         }
 
     def state_dict(self) -> ByEpoch:
-        """What was noted so far, by epoch: ids, losses, missing, terms.
+        """What was noted so far, by epoch.
+
+        Ids, losses, missing, their terms, the terms that a batch had.
 
         Of all ranks right after :meth:`gather`, else of this one.
         """
         return self._noted() if self._gathered is None else self._gathered
 
-    def load_state_dict(self, state: ByEpoch) -> None:
-        """Note again what :meth:`state_dict` gave, under the run's names."""
-        self._awaited = set(self._names)
+    def load_state_dict(self, state: ByEpoch, absent: set[str]) -> None:
+        """Note again what :meth:`state_dict` gave, under the run's names.
+
+        Args:
+            state (dict): What it gave.
+            absent (set of str): Terms that had left before.
+        """
+        self._awaited = set(self._names) - absent
         if is_main_process():  # Each observation counts once.
             for epoch, seen in state.items():
                 self._of(epoch).add_tensors(*seen)
 
     def _noted(self) -> ByEpoch:
         return {
-            epoch: (*seen.tensors(), seen.columns())
+            epoch: (*seen.tensors(), seen.columns(), sorted(seen.present))
             for epoch, seen in self._epochs.items()
         }
 
@@ -262,7 +273,8 @@ def _concatenated(parts: list[tuple]) -> tuple:
         torch.cat([_ordered(part[k], part[3], terms) for part in parts])
         for k in (1, 2)
     )
-    return ids, losses, missing, terms
+    present = sorted({name for part in parts for name in part[4]})
+    return ids, losses, missing, terms, present
 
 
 def _ordered(values: Tensor, terms: list[str], wanted: list[str]) -> Tensor:

@@ -18,6 +18,7 @@ class SelectionState:
 
     Attributes:
         names (list of str): Names of the terms, known from the first batch.
+        absent (set of str): Those that no batch of the last epoch had.
         history (LossHistory): Filled from the first epoch on.
         selection (Selection): Of the epoch that is trained now, or next.
         left_out (Tensor): bool (N,), what the last epoch left out.
@@ -28,6 +29,7 @@ class SelectionState:
     def __init__(self, instances: int, depth: int) -> None:
         self.instances = instances
         self.names: list[str] = []
+        self.absent: set[str] = set()
         self._depth = depth
         self._history: LossHistory | None = None
         self.selection = Selection.everything(instances)
@@ -47,6 +49,23 @@ class SelectionState:
         if self.names:
             self._history = history
         return history
+
+    def note_terms(self, present: set[str]) -> tuple[list[str], list[str]]:
+        """Have nobody judged by the jump of a term that left or came back.
+
+        Args:
+            present (set of str): Terms that the epoch's batches had.
+
+        Returns:
+            tuple: Names of the terms that left and that came back.
+        """
+        absent = set(self.names) - present if present else self.absent
+        gone, back = sorted(absent - self.absent), sorted(self.absent - absent)
+        if gone or back:
+            columns = [self.names.index(name) for name in (*gone, *back)]
+            self.history.restart_terms(columns)
+        self.absent = absent
+        return gone, back
 
     def count_epoch(self, left_out: Tensor) -> dict[str, Any]:
         """Count the epoch just trained; its part of the record.
@@ -71,6 +90,7 @@ class SelectionState:
         """Tensors, numbers and strings alone, for ``weights_only`` loading."""
         return {
             'names': list(self.names),
+            'absent': sorted(self.absent),
             'history': self.history.state_dict(),
             'selection': self.selection.active,
             'weight': self.selection.weight,
@@ -87,6 +107,7 @@ class SelectionState:
                 another depth.
         """
         self.names.extend(state['names'])
+        self.absent = set(state.get('absent', ()))
         try:
             self.history.load_state_dict(state['history'])
         except ValueError as error:

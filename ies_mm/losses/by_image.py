@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ies_mm.losses.batch_state import BatchState
 from ies_mm.losses.draws import draws_again, noted_draws
 from ies_mm.losses.patching import override
 from ies_mm.losses.portions import Call, Slices, share_of_images
@@ -48,11 +49,13 @@ def asked_by_image(
             batch: factors that follow from the whole training so far.
             Defaults to '', there is none.
     """
+    kept_of_batch = BatchState(owner)
 
     def loss(original: Callable, *args: Any, **kwargs: Any) -> Any:
         call: Call = (args, kwargs)
         # Before the call, which may write into its arguments.
         parts = slices(call)
+        kept_of_batch.check(method, len(parts))
         before = snapshot(owner)
         with (
             _results(owner, kept) as results,
@@ -75,6 +78,7 @@ def asked_by_image(
             if want.shares:
                 shares = share_of_images(value, losses, call, slices, parts)
             note(term, losses.detach().float(), shares)
+        kept_of_batch.seen()
         return result
 
     with override(owner, method, loss):

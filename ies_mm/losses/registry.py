@@ -103,6 +103,15 @@ def inherits(cls: type, base: type, methods: tuple[str, ...]) -> bool:
     )
 
 
+def adapter_for(head: type) -> Adapter | None:
+    """The adapter that takes heads of a class, if there is one."""
+    for base in head.__mro__:
+        if base in _ADAPTERS:
+            adapter, relies_on = _ADAPTERS[base]
+            return adapter if inherits(head, base, relies_on) else None
+    return None
+
+
 def find_adapter(name: str, head: nn.Module) -> Adapter:
     """The adapter that is right for a head.
 
@@ -113,12 +122,9 @@ def find_adapter(name: str, head: nn.Module) -> Adapter:
     Raises:
         UnsupportedModelError: There is none; lists those there are.
     """
-    for base in type(head).__mro__:
-        if base in _ADAPTERS:
-            adapter, relies_on = _ADAPTERS[base]
-            if inherits(type(head), base, relies_on):
-                return adapter
-            break
+    adapter = adapter_for(type(head))
+    if adapter is not None:
+        return adapter
     raise UnsupportedModelError(
         f'no per-image losses for {name}={type(head).__name__}; supported '
         f'heads: {supported(head)}. docs/adapters.md says how to register '

@@ -132,3 +132,30 @@ def test_a_joining_term_that_is_not_finite_is_waited_for() -> None:
     assert history.values[0].tolist() == [[2, 5]]
     assert history.values[1].isnan().all()
     assert history.values[2].tolist() == [[4, 5]]
+
+
+@given(
+    old=st.lists(st.floats(0, 4, width=32), min_size=14, max_size=14),
+    other=st.floats(0.5, 4, width=32),
+    leaves=st.integers(5, 8),
+    away=st.integers(1, 5),
+)
+def test_a_term_that_leaves_and_comes_back_moves_no_difference(
+    old: list[float], other: float, leaves: int, away: int
+) -> None:
+    """Constant while it is there: judged as if it were not there."""
+    ids = torch.tensor([0])
+    with_it, without = LossHistory(1, 2, 5), LossHistory(1, 1, 5)
+    for epoch, value in enumerate(old):
+        without.observe(ids, torch.tensor([[value]]))
+        if epoch in (leaves, leaves + away):
+            with_it.restart_terms([1])
+        there = not leaves <= epoch < leaves + away
+        with_it.observe(ids, torch.tensor([[value, other * there]]))
+        ours, theirs = (
+            torch.diff(h.values.sum(dim=2), n=2, dim=0)
+            for h in (with_it, without)
+        )
+        torch.testing.assert_close(
+            ours, theirs, rtol=0, atol=1e-4, equal_nan=True
+        )

@@ -1,19 +1,22 @@
-"""A loss term that joins in the middle of a training."""
+"""A loss term that joins or leaves in the middle of a training."""
 
 import copy
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch import nn
 
 from runs import epochs_of, instances_of, train
+from same_runs import assert_equal
 from task_runs import segmentor_config, with_ies
 
 EPOCHS, JOINS = 10, 5
+AWAY = range(5, 8)
 OLD, NEW = 'decode.loss_ce', 'decode.loss_late'
 
 
@@ -31,6 +34,19 @@ class Joining(Hook):
             head.loss_decode = nn.ModuleList([head.loss_decode, late])
 
 
+class Leaving(Hook):
+    """Has the second loss in all epochs but some."""
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        head: Any = runner.model.decode_head
+        if not isinstance(head.loss_decode, nn.ModuleList):
+            both = [head.loss_decode, copy.deepcopy(head.loss_decode)]
+            both[1]._loss_name = 'loss_late'
+            self._both = both
+        away = runner.epoch + 1 in AWAY
+        head.loss_decode = nn.ModuleList(self._both[: 1 if away else 2])
+
+
 def prepare(runner: Runner) -> None:
     runner.register_hook(Joining(), priority='VERY_HIGH')
 
@@ -42,6 +58,7 @@ def config_of(maps: Path, work_dir: Path) -> Config:
         keep_history=True,
     )
     config.train_cfg.max_epochs = EPOCHS
+    config.log_level = 'INFO'
     return config
 
 
@@ -81,3 +98,73 @@ def test_a_run_resumed_across_it_goes_on(
     assert all(NEW in record['loss'] for record in records)
     assert runner.epoch == EPOCHS
     assert instances_of(tmp_path)['terms'].tolist()[-1] == NEW
+
+
+def leave(runner: Runner) -> None:
+    runner.register_hook(Leaving(), priority='VERY_HIGH')
+
+
+def leaving_config(maps: Path, work_dir: Path) -> Config:
+    """Without random numbers, which MMEngine does not resume."""
+    config = config_of(maps, work_dir)
+    config.train_dataloader.dataset.pipeline.pop(2)
+    config.model.decode_head.dropout_ratio = 0
+    config.model.auxiliary_head.dropout_ratio = 0
+    return config
+
+
+@pytest.fixture(scope='module')
+def left(maps: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    work_dir = tmp_path_factory.mktemp('leaving')
+    train(leaving_config(maps, work_dir), leave)
+    return work_dir
+
+
+def test_the_training_goes_on_without_a_term_and_with_it_again(
+    left: Path,
+) -> None:
+    kept = instances_of(left)
+    column = kept['terms'].tolist().index(NEW)
+    away = [epoch - 1 for epoch in AWAY]
+    there = [e for e in range(EPOCHS) if e not in away]
+    values = kept['losses'][:, :, column]
+    assert (values[away][kept['trained'][away]] == 0).all()
+    assert (values[there][kept['trained'][there]] > 0).all()
+    log = '\n'.join(p.read_text() for p in left.glob('*/*.log'))
+    assert log.count(f'loss term {NEW} left in epoch {AWAY[0]}:') == 1
+    assert log.count(f'loss term {NEW} came back in epoch {AWAY[-1] + 1}') == 1
+    assert log.count('loss term') == 2
+
+
+def test_nobody_is_judged_by_the_jump(left: Path) -> None:
+    """No kept difference is as large as the term that went."""
+    state = torch.load(left / f'epoch_{AWAY[0]}.pth', weights_only=False)
+    [values] = every(state, 'values')
+    kept = instances_of(left)
+    column = kept['terms'].tolist().index(NEW)
+    observed = kept['trained'][AWAY[0] - 1]
+    assert (values[:, observed, column] == 0).all()
+
+
+def test_a_run_resumed_without_the_term_is_one_never_stopped(
+    left: Path, maps: Path, tmp_path: Path
+) -> None:
+    config = leaving_config(maps, tmp_path)
+    config.resume = True
+    config.load_from = str(left / f'epoch_{AWAY[1]}.pth')
+    train(config, leave)
+    ours, theirs = (
+        torch.load(folder / f'epoch_{EPOCHS}.pth', weights_only=False)
+        for folder in (tmp_path, left)
+    )
+    for name in ('values', 'selection', 'absent'):
+        assert every(ours, name)
+        assert_equal(every(ours, name), every(theirs, name))
+
+
+def every(state: Any, key: str) -> list:
+    """The values of a key, however deep it lies."""
+    if not isinstance(state, dict):
+        return []
+    found = [state[key]] if key in state else []
+    return found + [v for part in state.values() for v in every(part, key)]

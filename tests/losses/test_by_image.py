@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from mmdet.structures import DetDataSample
 from torch import Tensor, nn
 
 from ies_mm.errors import UnsupportedModelError
@@ -199,6 +200,39 @@ def test_a_draw_that_the_batch_did_not_make_is_refused(
     head.loss_by_feat = more_alone  # type: ignore[method-assign]
     with pytest.raises(UnsupportedModelError, match='other random numbers'):
         captured(head, scores)
+
+
+@pytest.mark.parametrize(
+    'kept',
+    [torch.ones(3), [torch.ones(3, 2), torch.ones(3, 4)], [DetDataSample()]],
+    ids=['tensor', 'levels', 'samples'],
+)
+def test_a_head_that_keeps_the_batch_on_itself_is_refused(
+    head: Head, scores: list[Tensor], kept: Any
+) -> None:
+    original = head.loss_by_feat
+
+    def loss(scores: Any, batch_img_metas: list) -> dict:
+        """As ``head.loss`` does: the head's own forward comes first."""
+        head.kept = kept
+        return head.loss_by_feat(scores, batch_img_metas)
+
+    slices = slices_of(original)
+    with asked_by_image(
+        head, 'loss_by_feat', slices, terms_of, Wanted(), lambda *_: None
+    ):
+        with pytest.raises(UnsupportedModelError, match="keeps 'kept' of all"):
+            loss(scores, metas())
+        # Of one image the batch is the image.
+        loss([level[:1] for level in scores], metas()[:1])
+
+
+def test_constants_of_a_head_are_no_batch(
+    head: Head, scores: list[Tensor]
+) -> None:
+    head.weights = torch.ones(3)
+    head.points = [torch.ones(2, 2)] * 3
+    captured(head, scores)
 
 
 @pytest.fixture(autouse=True)

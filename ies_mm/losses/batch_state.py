@@ -1,0 +1,69 @@
+"""Heads that keep tensors of the whole batch on themselves.
+
+A loss function that reads one beside its arguments would see the batch's
+where an image alone has its own.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from mmengine.structures import BaseDataElement
+from torch import Tensor, nn
+
+from ies_mm.errors import UnsupportedModelError
+
+
+class BatchState:
+    """Tells what a module has been given since it was last looked at.
+
+    Args:
+        owner (nn.Module): Whose loss function is asked again.
+    """
+
+    def __init__(self, owner: nn.Module) -> None:
+        self._owner = owner
+        self._before: dict[str, Any] = {}
+        self.seen()
+
+    def seen(self) -> None:
+        """Look at it: what there is now is not of the batches to come."""
+        self._before = dict(_attributes(self._owner))
+
+    def check(self, method: str, images: int) -> None:
+        """Refuse what was kept of a batch since then.
+
+        Args:
+            method (str): The loss function, for the message.
+            images (int): Batch size; of one image the batch is the image.
+
+        Raises:
+            UnsupportedModelError: Names the attribute.
+        """
+        for name, value in _attributes(self._owner):
+            is_new = self._before.get(name) is not value
+            if is_new and images > 1 and _counts(value, images):
+                raise UnsupportedModelError(
+                    'no per-image losses for '
+                    f'{type(self._owner).__name__}: before {method} it keeps '
+                    f'{name!r} of all {images} images of the batch on '
+                    'itself, where an image alone would have its own; hand '
+                    f'it to {method} as an argument'
+                )
+
+
+def _attributes(owner: nn.Module) -> Iterator[tuple[str, Any]]:
+    for path, module in owner.named_modules(prefix=''):
+        for name, value in vars(module).items():
+            if not name.startswith('_'):
+                yield f'{path}.{name}'.lstrip('.'), value
+
+
+def _counts(value: Any, images: int) -> bool:
+    """Whether it has an entry for each image.
+
+    A list of as many tensors may be one of levels, with their points.
+    """
+    if isinstance(value, list | tuple):
+        samples = any(isinstance(entry, BaseDataElement) for entry in value)
+        return samples or any(_counts(entry, images) for entry in value)
+    return isinstance(value, Tensor) and value.shape[:1] == (images,)

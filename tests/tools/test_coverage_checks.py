@@ -1,0 +1,143 @@
+"""Faults that the checks of the coverage tool see."""
+
+import copy
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from ies_mm.losses import CapturedLosses, capture_per_image_losses
+
+
+@pytest.fixture
+def pair(tool: Any, family: Any) -> tuple[Any, Any, dict]:
+    """A model, its plain step and its batch."""
+    small = family('mmpretrain', 'ShuffleNetV2')
+    cfg = tool('reduce').load(small)
+    torch.manual_seed(0)
+    model = tool('reduce').build(cfg, small)
+    sizes = ((64, 64), (64, 64))
+    data = tool('data').prepared(model, cfg, 'mmpretrain', sizes)
+    plain = tool('steps').plain_step(copy.deepcopy(model), data)
+    return model, plain, data
+
+
+Fault = Callable[[nn.Module, CapturedLosses], None]
+
+
+def scaled(values: dict[str, Tensor], factor: Any) -> None:
+    for term in values:
+        values[term] = values[term] * torch.as_tensor(factor)
+
+
+def plant(monkeypatch: pytest.MonkeyPatch, tool: Any, fault: Fault) -> None:
+    """Have every capture of the tool end with a fault."""
+
+    @contextmanager
+    def faulty(model: nn.Module, **kwargs: Any) -> Iterator[CapturedLosses]:
+        with capture_per_image_losses(model, **kwargs) as captured:
+            yield captured
+        fault(model, captured)
+
+    for part in ('steps', 'checks'):
+        name = 'capture_per_image_losses'
+        monkeypatch.setattr(tool(part), name, faulty)
+
+
+def forget_the_graph(model: nn.Module, captured: CapturedLosses) -> None:
+    """Shares whose gradient is another than their value's."""
+    for term, share in captured.shares.items():
+        captured.shares[term] = share.detach() + (share - share.detach()) * 2
+
+
+def count(model: nn.Module, captured: CapturedLosses) -> None:
+    model.head.seen = getattr(model.head, 'seen', 0) + 1
+
+
+def patch_for_good(model: nn.Module, captured: CapturedLosses) -> None:
+    model.head.loss = model.head.loss
+
+
+def spoil_a_gradient(model: nn.Module, captured: CapturedLosses) -> None:
+    gradient = next(model.parameters()).grad
+    if gradient is not None:
+        gradient[0] = gradient[0].nextafter(torch.tensor(torch.inf))
+
+
+FAULTS: dict[str, tuple[Fault, str]] = {
+    'wrong share': (lambda m, c: scaled(c.shares, [1.0001, 1]), 'add up to'),
+    'wrong gradient': (forget_the_graph, 'gradient of the summed shares'),
+    'no share': (lambda m, c: c.shares.clear(), 'shares of [], not of'),
+    'one number': (
+        lambda m, c: c.losses.update(loss=c.losses['loss'].sum()),
+        'not (N,): loss',
+    ),
+    'half precision': (
+        lambda m, c: c.losses.update(loss=c.losses['loss'].half()),
+        'no float32',
+    ),
+    'torch drew': (lambda m, c: torch.rand(1), 'random state'),
+    'numpy drew': (lambda m, c: np.random.rand(), 'random state'),
+    'python drew': (lambda m, c: random.random(), 'random state'),
+    'gradient changed': (spoil_a_gradient, 'gradients changed'),
+    'counted': (count, 'memory changed: head.seen'),
+    'left a patch': (patch_for_good, 'left behind: head.loss'),
+}
+
+
+@pytest.mark.filterwarnings('ignore')
+@pytest.mark.parametrize('name', FAULTS)
+def test_a_fault_in_the_step_is_seen(
+    monkeypatch: pytest.MonkeyPatch, tool: Any, pair: Any, name: str
+) -> None:
+    fault, message = FAULTS[name]
+    model, plain, data = pair
+    assert tool('rows').step_wrong(copy.deepcopy(model), plain, data) == []
+    plant(monkeypatch, tool, fault)
+    assert message in '; '.join(tool('rows').step_wrong(model, plain, data))
+
+
+@pytest.mark.filterwarnings('ignore')
+def test_a_wrong_per_image_loss_is_seen(
+    monkeypatch: pytest.MonkeyPatch, tool: Any, pair: Any
+) -> None:
+    model, _, data = pair
+    assert tool('checks').check_alone(model, data) == []
+    plant(monkeypatch, tool, lambda m, c: scaled(c.losses, [1, 1.001]))
+    [wrong] = tool('checks').check_alone(model, data)
+    assert wrong.startswith('loss: image 1 has ')
+
+
+@pytest.mark.filterwarnings('ignore')
+@pytest.mark.parametrize('fault', ['another loss', 'a trace', 'raises'])
+def test_a_fault_in_scoring_is_seen(tool: Any, pair: Any, fault: str) -> None:
+    """What a head does by the model's mode, or counts while it is scored."""
+    model, _, data = pair
+    original = model.head.loss
+
+    def loss(*args: Any, **kwargs: Any) -> Any:
+        if fault == 'a trace':
+            model.head.seen += not torch.is_grad_enabled()
+        if fault == 'raises' and not torch.is_grad_enabled():
+            raise RuntimeError('in scoring')
+        losses = original(*args, **kwargs)
+        factor = 1.0 if torch.is_grad_enabled() else 1.01
+        if fault == 'another loss':
+            losses = {k: v * factor for k, v in losses.items()}
+        return losses
+
+    assert tool('checks').check_scoring(model, data) == []
+    model.head.seen = torch.zeros(1, dtype=torch.long)
+    model.head.loss = loss
+    if fault == 'raises':
+        with pytest.raises(RuntimeError, match='in scoring'):
+            tool('checks').check_scoring(model, data)
+        return
+    [wrong] = tool('checks').check_scoring(model, data)
+    words = {'another loss': 'is scored', 'a trace': 'left behind'}
+    assert words[fault] in wrong
