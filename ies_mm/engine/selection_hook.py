@@ -1,7 +1,7 @@
 """Where all selection methods meet MMEngine."""
 
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
@@ -25,7 +25,11 @@ from ies_mm.engine.reporter import Reporter
 from ies_mm.engine.sampler import IESSampler
 from ies_mm.engine.state import SelectionState
 from ies_mm.losses import CapturedLosses, weight_per_image_losses
+from ies_mm.losses.agreement import Agreement
 from ies_mm.losses.patching import override
+
+FIRST_COMPARED = 2
+"""Batches of a training whose captured losses are compared with its own."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +98,8 @@ class SelectionHook(EpochCycle, Hook):
         self.sampler = check_training(runner, self)
         self.instances = self.sampler.instances
         self.state = SelectionState(len(self.instances), self._depth)
+        self._agreement = Agreement(runner.model)
+        self._compare = FIRST_COMPARED
         self.sampler.set_selection(self.state.selection)
         self._scope.enter_context(self.instances.tagging())
         self.sampler.user = self
@@ -122,6 +128,17 @@ class SelectionHook(EpochCycle, Hook):
     def before_train_epoch(self, runner: Runner) -> None:
         """Begin an epoch; an iteration-based loop calls this at its start."""
         self.begin_epoch(runner)
+
+    def begin_epoch(self, runner: Runner) -> None:
+        """Say what this epoch trains; compare its first batch now and then."""
+        super().begin_epoch(runner)
+        if (self.state.epochs + 1).bit_count() == 1:
+            self._compare = max(self._compare, 1)
+
+    def end_epoch(self, runner: Runner) -> None:
+        """Compare, observe, refresh, decide, record."""
+        self._agreement.check()
+        super().end_epoch(runner)
 
     def before_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None
@@ -155,12 +172,40 @@ class SelectionHook(EpochCycle, Hook):
             What the model's ``train_step`` returned.
         """
         weights = self.state.selection.weights_of(batch.ids)
-        with weight_per_image_losses(
-            runner.model, weights, **asdict(self.scoring)
-        ) as captured:
+        with self.compared(runner, weights) as captured:
             outputs = step(batch.data)
         self.observe(batch, captured)
         return outputs
+
+    @contextmanager
+    def compared(
+        self, runner: Runner, weights: Tensor | None
+    ) -> Iterator[CapturedLosses]:
+        """Capture a training step, and see that it trains on what is captured.
+
+        The first batches of a training, and those of epochs ever further
+        apart, are compared at once, the others where they have shares, at the
+        end of the epoch: reading a sum waits for the device.
+
+        Args:
+            runner (Runner): The runner.
+            weights (Tensor, optional): Of the batch's images.
+        """
+        now = self._compare > 0
+        self._compare -= now
+        with (
+            weight_per_image_losses(
+                runner.model,
+                weights,
+                shares=now and not self.scoring.fallback,
+                **asdict(self.scoring),
+            ) as captured,
+            self._agreement.watched(note_total=now),
+        ):
+            yield captured
+        self._agreement.note_shares(captured)
+        if now:
+            self._agreement.check()
 
     def observe(self, batch: Batch, captured: CapturedLosses) -> None:
         """Note a batch's losses, under the epochs that it belongs to."""

@@ -177,7 +177,11 @@ class SelectiveBackpropHook(SelectionHook):
         """Train on the oldest samples of the queue."""
         taken, self._queue = self._queue[:size], self._queue[size:]
         collate: Any = runner.train_dataloader.collate_fn
-        return step(collate([sample for _, sample in taken]))
+        data = collate([sample for _, sample in taken])
+        if not self._compare:
+            return step(data)
+        with self.compared(runner, None):
+            return step(data)
 
     def _ends_an_epoch(self, runner: Runner, batch: Batch) -> bool:
         last = batch.index + 1 == len(runner.train_dataloader)

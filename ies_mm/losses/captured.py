@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from ies_mm.errors import UnsupportedModelError
 from ies_mm.losses.registry import supported
+from ies_mm.losses.terms import scalar
 
 Losses = dict[str, Tensor]
 
@@ -25,12 +26,15 @@ class CapturedLosses:
         missing (dict): Term -> bool (N,), where the image has no such loss by
             its nature: a segmentation map without a valid pixel. A term of
             which no image can be without is not in it.
+        returned (dict): Term -> scalar, what the model returned, which the
+            shares add up to. Without gradient; empty as they are.
     """
 
     def __init__(self) -> None:
         self.losses: Losses = {}
         self.shares: Losses = {}
         self.missing: Losses = {}
+        self.returned: Losses = {}
 
     def note(
         self,
@@ -88,3 +92,4 @@ class CapturedLosses:
             )
         self.losses = {term: self.losses[term] for term in terms}
         self.missing = {t: m for t, m in self.missing.items() if t in terms}
+        self.returned = {t: scalar(batch[t]).detach() for t in self.shares}

@@ -18,6 +18,7 @@ def weight_per_image_losses(
     weights: Tensor | None,
     expected: bool = False,
     fallback: bool = False,
+    shares: bool = False,
 ) -> Iterator[CapturedLosses]:
     r"""Have the model return :math:`\sum_i w_i s_i` for each of its terms.
 
@@ -35,6 +36,8 @@ def weight_per_image_losses(
             False.
         fallback (bool): As in :func:`capture_per_image_losses`; it serves
             where there are no weights. Defaults to False.
+        shares (bool): Whether shares are captured where there are no weights
+            too. Defaults to False.
 
     Yields:
         CapturedLosses: Filled by the forward; losses are without weights.
@@ -45,7 +48,7 @@ def weight_per_image_losses(
     """
     if weights is None:
         with capture_per_image_losses(
-            model, expected=expected, fallback=fallback
+            model, shares=shares, expected=expected, fallback=fallback
         ) as captured:
             yield captured
         return

@@ -1,0 +1,126 @@
+"""Whether what was captured is what the model trains on.
+
+An adapter knows the losses of a head. A model may do more with them: scale a
+term, ask a head twice, add a penalty of its own. Then shares do not add up to
+what it optimises, and the losses of images stand in another proportion.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ies_mm.errors import UnsupportedModelError
+from ies_mm.losses.base import unwrap
+from ies_mm.losses.captured import CapturedLosses
+from ies_mm.losses.patching import override
+from ies_mm.losses.terms import terms_of
+
+TOLERANCE = 0.01
+"""Of a term, and of the whole loss: mixed precision rounds by less."""
+
+TOTAL = 'the total loss'
+
+
+class Agreement:
+    """Compares sums of a batch; waits for the device in :meth:`check` alone.
+
+    Args:
+        model (nn.Module): Wrapped in DDP or not.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        self._model: Any = unwrap(model)
+        self._noted: list[tuple[list[str], Tensor]] = []
+
+    def note_shares(self, captured: CapturedLosses) -> None:
+        """Note the sums of the shares beside what the model returned."""
+        terms = list(captured.shares)
+        if not terms:
+            return
+        sums = torch.stack([captured.shares[t].detach().sum() for t in terms])
+        returned = torch.stack([captured.returned[t] for t in terms])
+        self._noted.append((terms, torch.stack([sums, returned.to(sums)])))
+
+    @contextmanager
+    def watched(self, note_total: bool) -> Iterator[None]:
+        """See that a step adds up what ``model.loss`` returned.
+
+        Args:
+            note_total (bool): Whether the values are compared too, beside the
+                names of the terms.
+
+        Raises:
+            UnsupportedModelError: A term joins after ``model.loss``.
+        """
+        returned: dict[str, Any] = {}
+
+        def loss(original: Callable, *args: Any, **kwargs: Any) -> Any:
+            result = original(*args, **kwargs)
+            returned.clear()
+            returned.update(result)
+            return result
+
+        def parse_losses(
+            original: Callable, losses: dict[str, Any], *args: Any
+        ) -> Any:
+            self._check_names(losses, returned)
+            result = original(losses, *args)
+            if note_total:
+                total = result[0].detach()
+                parts = torch.stack([*terms_of(returned).values()]).sum()
+                pair = torch.stack([parts.detach(), total.to(parts)])
+                self._noted.append(([TOTAL], pair[:, None]))
+            return result
+
+        with (
+            override(self._model, 'loss', loss),
+            override(self._model, 'parse_losses', parse_losses),
+        ):
+            yield
+
+    def check(self) -> None:
+        """Read what was noted, and forget it.
+
+        Raises:
+            UnsupportedModelError: Names the term, with both numbers.
+        """
+        noted, self._noted = self._noted, []
+        for terms, pair in noted:
+            ours, theirs = pair.float().cpu().unbind()
+            allowed = TOLERANCE * (theirs.abs() + theirs.abs().sum())
+            for at in torch.nonzero((ours - theirs).abs() > allowed):
+                raise UnsupportedModelError(
+                    _disagreement(
+                        terms[at], float(ours[at]), float(theirs[at])
+                    )
+                )
+
+    def _check_names(self, losses: dict, returned: dict) -> None:
+        more = [t for t in losses if 'loss' in t and t not in returned]
+        if more:
+            raise UnsupportedModelError(
+                f'{type(self._model).__name__} trains on {", ".join(more)} '
+                'beside what its loss() returns, so there is no per-image '
+                'value of it; return it by a head with an adapter, see '
+                'docs/adapters.md'
+            )
+
+
+def _disagreement(term: str, ours: float, theirs: float) -> str:
+    if term == TOTAL:
+        return (
+            f'the terms that the model returns add up to {ours:.4g}, but it '
+            f'trains on {theirs:.4g}: its forward or parse_losses changes '
+            'them after loss(), so per-image losses are not what is trained; '
+            'do it in a head or in loss_weight'
+        )
+    return (
+        f'{term}: the shares of the images add up to {ours:.4g}, but the '
+        f'model returns {theirs:.4g}: it changes the term after its head has '
+        'computed it, or the loss is no mean of values of its own; use '
+        'loss_weight to scale a loss, or register an adapter, see '
+        'docs/adapters.md'
+    )

@@ -1,0 +1,206 @@
+"""Models that train on something else than what their heads compute."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from mmdet.registry import MODELS as DETECTORS
+from mmengine.runner import Runner
+from mmpretrain.registry import MODELS as CLASSIFIERS
+from torch import Tensor, nn
+
+from ies_mm.engine import IESHook, InfoBatchHook, SelectiveBackpropHook
+from ies_mm.engine.epoch_cycle import EpochCycle
+from ies_mm.engine.selection_hook import SelectionHook
+from ies_mm.errors import UnsupportedModelError
+from ies_mm.losses.agreement import Agreement
+from method_cases import config_of
+from runs import epochs_of, parameters, plain_config, train, with_hook
+
+EPOCHS = 3
+HOOKS: dict[str, Callable[[], Any]] = {
+    'IES': lambda: IESHook(delta=0.1, order=1, window=1),
+    'InfoBatch': InfoBatchHook,
+    'Selective-Backprop': SelectiveBackpropHook,
+}
+
+
+def scaled(original: Callable, factor: float) -> Callable:
+    def loss(*args: Any, **kwargs: Any) -> dict:
+        losses = original(*args, **kwargs)
+        return {term: value * factor for term, value in losses.items()}
+
+    return loss
+
+
+def scaling(runner: Runner) -> None:
+    """The model's loss is a tenth of its head's."""
+    runner.model.loss = scaled(runner.model.loss, 0.1)
+
+
+def asking_twice(runner: Runner) -> None:
+    """R-Drop: a head asked twice, both losses added up."""
+    model: Any = runner.model
+
+    def loss(inputs: Tensor, samples: list) -> dict:
+        feats = model.extract_feat(inputs)
+        first, second = (model.head.loss(feats, samples) for _ in range(2))
+        return {'loss': first['loss'] + second['loss']}
+
+    model.loss = loss
+
+
+def adding_in_forward(runner: Runner) -> None:
+    """Weight decay as a term of its own."""
+    model: Any = runner.model
+    original = model.forward
+
+    def forward(*args: Any, mode: str = 'tensor', **kwargs: Any) -> Any:
+        result = original(*args, mode=mode, **kwargs)
+        if mode == 'loss':
+            penalty = next(model.parameters()).square().sum()
+            result['loss_penalty'] = penalty
+        return result
+
+    model.forward = forward
+
+
+def scaling_in_forward(runner: Runner) -> None:
+    model: Any = runner.model
+    original = model.forward
+
+    def forward(*args: Any, mode: str = 'tensor', **kwargs: Any) -> Any:
+        result = original(*args, mode=mode, **kwargs)
+        return {k: v * 2 for k, v in result.items()} if mode == 'loss' else 0
+
+    model.forward = forward
+
+
+def adding_in_parse_losses(runner: Runner) -> None:
+    model: Any = runner.model
+    original = model.parse_losses
+
+    def parse_losses(losses: dict) -> Any:
+        total, variables = original(losses)
+        return total + next(model.parameters()).square().sum(), variables
+
+    model.parse_losses = parse_losses
+
+
+def adding_in_a_hook(runner: Runner) -> None:
+    """A forward hook of the model, as distillation is often written."""
+
+    def more(model: nn.Module, inputs: Any, output: Any) -> Any:
+        return output | {'loss_kd': torch.ones(())}
+
+    runner.model.register_forward_hook(more)
+
+
+FAULTS = {
+    scaling: 'loss: the shares of the images add up to .* model returns',
+    asking_twice: 'loss: the shares of the images add up to .* returns',
+    adding_in_forward: 'ImageClassifier trains on loss_penalty beside',
+    scaling_in_forward: 'add up to .* but it trains on',
+    adding_in_parse_losses: 'add up to .* but it trains on',
+    adding_in_a_hook: 'ImageClassifier trains on loss_kd beside',
+}
+
+
+def trained(
+    folders: Path,
+    work_dir: Path,
+    hook: str,
+    prepare: Any = None,
+    epochs: int = EPOCHS,
+) -> Runner:
+    config = config_of(folders, work_dir, epochs)
+
+    def all_prepared(runner: Runner) -> None:
+        runner.register_hook(HOOKS[hook]())
+        if prepare:
+            prepare(runner)
+
+    return train(config, all_prepared)
+
+
+@pytest.mark.parametrize('hook', HOOKS)
+@pytest.mark.parametrize('fault', FAULTS, ids=lambda fault: fault.__name__)
+def test_it_is_refused_in_the_first_batch(
+    folders: Path, tmp_path: Path, hook: str, fault: Callable
+) -> None:
+    with pytest.raises(UnsupportedModelError, match=FAULTS[fault]):
+        trained(folders, tmp_path, hook, fault)
+    assert not (tmp_path / 'ies/epochs.jsonl').exists()
+
+
+@pytest.mark.parametrize('hook', HOOKS)
+def test_a_model_that_trains_on_its_heads_losses_is_not(
+    folders: Path, tmp_path: Path, hook: str
+) -> None:
+    trained(folders, tmp_path, hook)
+    assert len(epochs_of(tmp_path)) == EPOCHS
+
+
+@pytest.mark.parametrize('epoch', [2, 3])
+def test_one_that_begins_later_is_found_at_the_end_of_the_epoch(
+    folders: Path, tmp_path: Path, epoch: int
+) -> None:
+    """Weighted training has shares in every batch."""
+
+    def later(runner: Runner) -> None:
+        plain = runner.model.loss
+
+        def loss(*args: Any, **kwargs: Any) -> dict:
+            due = runner.epoch + 1 == epoch and runner.iter % 2
+            return scaled(plain, 5.0 if due else 1.0)(*args, **kwargs)
+
+        runner.model.loss = loss
+
+    with pytest.raises(UnsupportedModelError, match='shares of the images'):
+        trained(folders, tmp_path, 'InfoBatch', later, epochs=6)
+    assert len(epochs_of(tmp_path)) == epoch - 1
+
+
+@DETECTORS.register_module()
+class ScalesOneTerm(DETECTORS.get('FasterRCNN')):  # type: ignore[misc]
+    def loss(self, *args: Any, **kwargs: Any) -> dict:
+        losses = super().loss(*args, **kwargs)
+        return losses | {'loss_bbox': losses['loss_bbox'] * 5}
+
+
+def test_a_detector_that_scales_one_term(voc: Path, tmp_path: Path) -> None:
+    config = plain_config(voc, tmp_path)
+    config.train_dataloader.sampler = dict(type='IESSampler')
+    config.model.type = 'ScalesOneTerm'
+    with pytest.raises(UnsupportedModelError, match='loss_bbox: the shares'):
+        train(config, with_hook(HOOKS['IES']()))
+
+
+@CLASSIFIERS.register_module()
+class SquaredMean(nn.Module):
+    """No mean of values of its own, though it says so."""
+
+    reduction, loss_weight = 'mean', 1.0
+
+    def forward(self, score: Tensor, label: Tensor, **kwargs: Any) -> Tensor:
+        return nn.functional.cross_entropy(score, label).square()
+
+
+def test_a_loss_that_is_no_mean(folders: Path, tmp_path: Path) -> None:
+    config = config_of(folders, tmp_path, EPOCHS)
+    config.model.head.loss = dict(type='SquaredMean')
+    with pytest.raises(UnsupportedModelError):
+        train(config, with_hook(HOOKS['IES']()))
+
+
+def test_the_training_is_that_without_comparing(
+    folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours = parameters(trained(folders, tmp_path / 'compared', 'IES'))
+    monkeypatch.setattr(SelectionHook, 'begin_epoch', EpochCycle.begin_epoch)
+    monkeypatch.setattr('ies_mm.engine.selection_hook.FIRST_COMPARED', 0)
+    monkeypatch.setattr(Agreement, 'note_shares', lambda *_: None)
+    theirs = parameters(trained(folders, tmp_path / 'not', 'IES'))
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
