@@ -164,15 +164,14 @@ class Criterion:
             progress = Progress(torch.zeros(width, dtype=torch.double))
         scale = self.threshold.scale(progress)
         scores = self.scores(history, names, scale)
-        level = torch.inf
         if able is not None:
-            level = self.threshold.level(scores[able], progress)
-        if level == torch.inf:
-            able = None
-            level = self.threshold.level(scores, progress)
-        mastered = scores < level
-        out = mastered if able is None else mastered & able
-        return mastered, out, level * scale
+            out, level = self.threshold.mastered(scores[able], progress)
+            if level != torch.inf:
+                mastered = scores < level
+                mastered[able] = out
+                return mastered, mastered & able, level * scale
+        mastered, level = self.threshold.mastered(scores, progress)
+        return mastered, mastered, level * scale
 
     def flatness(self, values: Tensor, names: Sequence[str]) -> Tensor:
         r""":math:`m_i` of the columns that are judged.

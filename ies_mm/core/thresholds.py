@@ -68,6 +68,21 @@ class Threshold(ABC):
             progress (Progress): Where the training stands.
         """
 
+    def mastered(
+        self, scores: Tensor, progress: Progress
+    ) -> tuple[Tensor, float]:
+        """The instances below the level.
+
+        Args:
+            scores (Tensor): As for :meth:`level`.
+            progress (Progress): As for :meth:`level`.
+
+        Returns:
+            tuple: The mastered, bool (N,), and the level.
+        """
+        level = self.level(scores, progress)
+        return scores < level, level
+
 
 @dataclass(frozen=True)
 class Fixed(Threshold):
@@ -164,7 +179,8 @@ class Budget(Threshold):
     of the flattest, where :math:`R_k` is what is still to be left out,
     :math:`sT` epochs less what was: few at first, and ever more while the
     learning rate falls (docs/results.md says why). Where this line would end
-    above 0.9, the most that is left out of an epoch, it starts higher.
+    above 0.9, the most that is left out of an epoch, it starts higher. Of
+    instances that are exactly as flat some are drawn, others each epoch.
 
     Costs nothing. It fails where the epochs that are left cannot save so
     much. Where the training ends within a pass over the data that pass
@@ -186,11 +202,10 @@ class Budget(Threshold):
     def level(self, scores: Tensor, progress: Progress) -> float:
         """The flatness of the first instance that is to be trained.
 
-        Instances as flat as that one are left out with the others where too
-        few are flatter; a later epoch makes up for it.
+        Where others as flat as that one are to be left out, just above it.
         """
         known = scores[~scores.isnan()]
-        count = round(self.share(progress) * progress.instances)
+        count = self.count(progress)
         if count <= 0:
             return 0.0
         if count > len(known):
@@ -199,11 +214,32 @@ class Budget(Threshold):
             return math.nextafter(float(known.max()), math.inf)
         # The first behind ``count`` others, without sorting all of them.
         level = known.kthvalue(count + 1).values
-        tied = int((known <= level).sum())
-        few = int((known < level).sum()) < count
-        if few and tied <= MOST_LEFT_OUT * progress.instances:
+        if int((known < level).sum()) < count:
             level = torch.nextafter(level, level.new_tensor(torch.inf))
         return float(level)
+
+    def mastered(
+        self, scores: Tensor, progress: Progress
+    ) -> tuple[Tensor, float]:
+        """The flattest, as many as are to be left out; ties are drawn."""
+        level = self.level(scores, progress)
+        mastered = scores < level
+        surplus = int(mastered.sum()) - self.count(progress)
+        if surplus > 0:
+            # The least flat of them are all equal.
+            equal = torch.nonzero(scores == scores[mastered].max()).flatten()
+            # By the epoch, so that all processes, and a run that goes on from
+            # a checkpoint, draw the same, and each epoch others.
+            draw = torch.Generator().manual_seed(int(progress.epochs_ahead))
+            order = torch.randperm(len(equal), generator=draw)
+            mastered[equal[order[:surplus]]] = False
+        return mastered, level
+
+    def count(self, progress: Progress) -> int:
+        """How many instances to leave out of the next epoch."""
+        # The nudge keeps 0.9 * 10 at 9 whatever its last bit is.
+        most = math.floor(MOST_LEFT_OUT * progress.instances + 1e-9)
+        return min(round(self.share(progress) * progress.instances), most)
 
     def share(self, progress: Progress) -> float:
         """Part of the instances to leave out of the next epoch."""

@@ -125,22 +125,70 @@ def test_a_budget_ends_where_it_was_told(saved: float, anneal: int) -> None:
     assert excluded / (instances * epochs) == pytest.approx(saved, abs=0.005)
 
 
-@pytest.mark.parametrize(('learned', 'out'), [(24, 24), (38, 0), (4, 6)])
-def test_a_budget_of_instances_that_are_alike(learned: int, out: int) -> None:
-    """``learned`` of 40 have the same loss, to the last digit.
+def alike(images: int, learned: int, epochs: int = 6) -> LossHistory:
+    """``learned`` images have the same loss, to the last digit.
 
-    They leave together, but not more than nine tenths of all.
+    With order=0 their flatness is 0, and 1, 2, ... that of the others.
     """
-    losses = np.zeros((6, 40, 1))
-    losses[:, learned:, 0] = np.arange(1, 41 - learned)
+    losses = np.zeros((epochs, images, 1))
+    losses[:, learned:, 0] = np.arange(1, images + 1 - learned)
+    return history_of(losses, 3)
+
+
+@pytest.mark.parametrize('learned', [4, 6, 24, 36, 37, 38, 40])
+def test_ties_are_broken_down_to_the_count_of_a_budget(learned: int) -> None:
+    """Six of 40, however many are exactly as flat as the sixth."""
     criterion = Criterion(Budget(0.2), order=0)
+    history = alike(40, learned)
+
+    def out(ahead: int) -> set[int]:
+        # Of the 14 epochs that may, the one with so many ahead of it.
+        behind = 14 - ahead
+        left = 6 * (14**2 - behind**2) / (2 * behind + 1)
+        progress = Progress(
+            torch.ones(1, dtype=torch.double), instances=40, epochs=20,
+            epochs_able=14, epochs_ahead=ahead, excluded=160 - round(left),
+        )  # fmt: skip
+        mastered = criterion.mastered(history, ['loss'], progress)
+        return set(torch.nonzero(mastered).flatten().tolist())
+
+    drawn = [out(ahead) for ahead in (10, 9, 8)]
+    assert [len(images) for images in drawn] == [6, 6, 6]
+    flat = set(range(max(learned, 6)))
+    assert set().union(*drawn) <= flat
+    assert out(10) == drawn[0], 'not the same on all ranks'
+    if learned > 6:
+        assert drawn[0] != drawn[1], 'the same ones each time'
+        assert drawn[0] != set(range(6)), 'data sets are in an order'
+
+
+def test_ties_are_broken_among_those_that_are_not_due_for_training() -> None:
+    criterion = Criterion(Budget(0.2), order=0)
+    able = torch.ones(40, dtype=torch.bool)
+    able[::2] = False
     progress = Progress(
         torch.ones(1, dtype=torch.double),
         instances=40, epochs=20, epochs_able=14, epochs_ahead=10, excluded=40,
     )  # fmt: skip
-    history = history_of(losses, criterion.depth)
+    history = alike(40, 38)
+    _, out, _ = criterion.judge(history, ['loss'], progress, able)
+    assert int(out.sum()) == 6
+    assert not out[~able].any()
+
+
+@pytest.mark.parametrize('images', range(1, 12))
+@pytest.mark.parametrize('alike_too', [False, True])
+def test_a_budget_never_leaves_out_more_than_nine_tenths(
+    images: int, alike_too: bool
+) -> None:
+    criterion = Criterion(Budget(0.5), order=0)
+    progress = Progress(
+        torch.ones(1, dtype=torch.double),
+        instances=images, epochs=20, epochs_able=14, epochs_ahead=1,
+    )  # fmt: skip
+    history = alike(images, images if alike_too else 0)
     mastered = criterion.mastered(history, ['loss'], progress)
-    assert int(mastered.sum()) == out
+    assert int(mastered.sum()) == images * 9 // 10 < images
 
 
 @pytest.mark.parametrize('saved', [0.05, 0.2, 0.4, 0.55, 0.63])
