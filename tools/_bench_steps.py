@@ -13,6 +13,7 @@ from _bench_timing import Paired, paired
 from mmengine.optim import OptimWrapper
 
 from ies_mm.engine.scoring import forward_only, score
+from ies_mm.engine.tagging import TAG
 from ies_mm.losses import (
     capture_per_image_losses,
     weight_per_image_losses,
@@ -78,8 +79,8 @@ def _scoring(
 ) -> Callable[[], object]:
     """A refresh's forward pass over the same images."""
     runner: Any = SimpleNamespace(model=model, optim_wrapper=wrapper)
-    # The batch is on its device, normalised and padded already.
-    model.data_preprocessor.forward = lambda batch, training: batch
+    for number, sample in enumerate(data['data_samples']):
+        sample.set_metainfo({TAG: number})
 
     def way() -> None:
         with forward_only(runner):

@@ -15,6 +15,7 @@ from _gpu_models import SHIPPED, Shipped, batch, build
 from mmengine.optim import OptimWrapper
 
 from ies_mm.engine.scoring import forward_only, score
+from ies_mm.engine.tagging import TAG
 from ies_mm.losses import capture_per_image_losses, weight_per_image_losses
 
 Step = Callable[[Any], object]
@@ -95,6 +96,8 @@ def _on_device(
     data: dict[str, Any] = model.data_preprocessor(
         batch(shipped, images, size), True
     )
+    for number, sample in enumerate(data['data_samples']):
+        sample.set_metainfo({TAG: number})
     # Preprocessed once: a step is timed from the model's input on.
     model.data_preprocessor.forward = lambda batch, training: batch
     return data

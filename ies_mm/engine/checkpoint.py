@@ -5,6 +5,7 @@ from typing import Any
 from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
 
+from ies_mm.engine.names import check_same
 from ies_mm.errors import ConfigError
 
 KEY = 'ies'
@@ -66,6 +67,7 @@ def _state(hook: Any) -> dict[str, Any]:
         **_origin(hook),
         **hook.state.state_dict(),
         **hook.pace.state_dict(),
+        'images': hook.instances.checksums(),
         'arguments': hook.arguments(),
         'method_seed': hook.seed,
         'of_method': hook.method_state(),
@@ -92,6 +94,8 @@ def _check(hook: Any, loaded: dict[str, Any]) -> None:
             ', another version of ies_mm wrote it; resume with that version, '
             'or start anew with load_from'
         )
+    images = hook.instances
+    check_same(images.paths(), images.checksums(), loaded['images'].cpu())
     before, now = loaded['arguments'], hook.arguments()
     changed = [
         f'{name}={now[name]} (was {before.get(name)})'
@@ -111,6 +115,5 @@ def _origin(hook: Any) -> dict[str, str]:
     loop = 'epochs' if hook.pace.loop_ends_epochs else 'iterations'
     return {
         'method': hook.method,
-        'dataset': hook.instances.fingerprint(),
         'loop': f'a training loop that counts {loop}',
     }

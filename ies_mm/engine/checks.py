@@ -8,7 +8,7 @@ from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
 from torch import nn
 from torch.utils.data import DataLoader
 
-from ies_mm.engine.identity import mixing_transforms
+from ies_mm.engine.mixing import mixing_transforms
 from ies_mm.engine.sampler import IESSampler
 from ies_mm.errors import ConfigError
 from ies_mm.losses import check_supported

@@ -39,6 +39,10 @@ class EpochPace(Pace):
         """A batch is never split between epochs."""
         return [(self.runner.epoch, samples)]
 
+    def asked_for(self, ids: Tensor, selection: Selection) -> Tensor:
+        """Batch samplers reorder: it asked for what is selected."""
+        return selection.active[ids]
+
     def after_iteration(self, batch_idx: int) -> None:
         """Spread the steps of the full epoch evenly over this one."""
         full = self._full_iterations

@@ -14,9 +14,11 @@ from mmengine.runner import Runner
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ies_mm.engine.identity import InstanceMap
-from ies_mm.engine.scoring import forward_only, score
+from ies_mm.engine.given import in_order
+from ies_mm.engine.identity import InstanceMap, batch_instances
+from ies_mm.engine.scoring import forward_only, preprocessed, score
 from ies_mm.engine.seeding import samplers_of, seed_all, seeded_samplers
+from ies_mm.engine.tagging import tag
 from ies_mm.losses import CapturedLosses, Scoring
 from ies_mm.losses.base import unwrap
 from ies_mm.losses.registry import PLAIN_SCORING
@@ -128,10 +130,14 @@ class FrozenPasses:
         items = []
         for image in images:
             seed(AUGMENTATION, image)
-            items.append(self._dataset[self._positions[image]])
-        with seeded_samplers(unwrap(self._runner.model), images, seed):
-            seed(DROPOUT, images[0])
-            captured = score(self._runner, self._collate(items), self._scoring)
+            items.append(tag(self._dataset[self._positions[image]], image))
+        seed(DROPOUT, images[0])
+        data = preprocessed(self._runner, self._collate(items))
+        order = batch_instances(data)
+        model = unwrap(self._runner.model)
+        with seeded_samplers(model, order.tolist(), seed):
+            captured = score(self._runner, data, self._scoring)
+        in_order(captured, order, torch.tensor(images))
         return torch.stack(
             [_column(captured, name, len(images)) for name in names], dim=1
         )

@@ -5,32 +5,30 @@ repeat it. Instances are numbered leaf after leaf; a data set wrapper shows
 them at *positions*, the indices that a sampler yields.
 """
 
-import hashlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from inspect import getattr_static
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
 from mmengine.dataset import BaseDataset
 from torch import Tensor
 
+from ies_mm.engine.names import checksums_of, readable
+from ies_mm.engine.positions import check_leaf, check_length, parts_of
+from ies_mm.engine.tagging import INSTEAD, instances_of, tagged
 from ies_mm.errors import ConfigError
-
-TAG = 'ies_instance'
-"""Meta information key under which a sample carries its instance number."""
 
 
 class InstanceMap:
     """Numbers the instances of a (wrapped) data set.
 
     Args:
-        dataset (Dataset): A ``BaseDataset`` or nested wrappers of such:
-            ``ConcatDataset``, ``RepeatDataset``, ``ClassBalancedDataset`` or
-            anything else with a ``dataset`` and ``_get_ori_dataset_idx``.
+        dataset (Dataset): A ``BaseDataset`` or nested wrappers of such, see
+            :mod:`ies_mm.engine.positions`.
 
     Raises:
-        ConfigError: A data set that has no way to tell its images apart.
+        ConfigError: A data set that shows its images in a way that is not
+            known.
     """
 
     def __init__(self, dataset: Any) -> None:
@@ -38,6 +36,8 @@ class InstanceMap:
         self._offsets: list[int] = []
         self.of_position: Tensor = self._number(dataset)
         self._paths: list[str] | None = None
+        self._known: set[str] = set()
+        self._checksums: Tensor | None = None
 
     def __len__(self) -> int:
         """Number of instances N."""
@@ -61,46 +61,80 @@ class InstanceMap:
             0, shown, torch.arange(len(shown)), reduce='amin'
         )
 
-    def fingerprint(self) -> str:
-        """A hash of the images and their order, the same in every run."""
-        return hashlib.sha256('\n'.join(self.paths()).encode()).hexdigest()
+    def checksums(self) -> Tensor:
+        """int64 (N,), what a run that goes on compares the images by.
+
+        Of each image's path below the root of its data, and of the number of
+        its leaf. The data may be moved.
+        """
+        if self._checksums is None:
+            self._checksums = checksums_of(self.leaves, self.paths())
+        return self._checksums
 
     @contextmanager
     def tagging(self) -> Iterator[None]:
         """Have every item of the leaves carry the number of its instance.
 
-        Wraps ``prepare_data`` of the leaf data sets, which is given the index
-        of the image that is really loaded, also where a pipeline returned
-        None and another image was fetched instead. Open it before workers
-        start: they hold copies of the data set.
+        Open it before workers start: they hold copies of the data set.
         """
-        for leaf, offset in zip(self.leaves, self._offsets, strict=True):
-            vars(leaf)['prepare_data'] = _TaggedPreparation(leaf, offset)
-        try:
+        with ExitStack() as stack:
+            for leaf, offset in zip(self.leaves, self._offsets, strict=True):
+                stack.enter_context(tagged(leaf, offset))
             yield
-        finally:
-            for leaf in self.leaves:
-                del vars(leaf)['prepare_data']
+
+    def check_shown(
+        self, data_batch: Any, ids: Tensor, asked_for: Tensor
+    ) -> None:
+        """Compare the images of a batch with those that were asked for.
+
+        Args:
+            data_batch (Any): As the data loader gave it.
+            ids (Tensor): int64 (B,), its :func:`batch_instances`.
+            asked_for (Tensor): bool (B,), whether the sampler asked for such
+                an image. It need not have where a pipeline returned None.
+
+        Raises:
+            ConfigError: An image that was not asked for.
+            ConfigError: A sample names another image's path.
+        """
+        paths, samples = self.paths(), data_batch['data_samples']
+        for place in torch.nonzero(~asked_for).flatten().tolist():
+            if not getattr(samples[place], INSTEAD, False):
+                raise ConfigError(
+                    f'the data set showed {readable(paths[ids[place]])}, '
+                    'which the sampler had not asked for: a position does '
+                    'not always show the same image. Shuffle in the sampler, '
+                    'and leave the data set as it is while it is trained on'
+                )
+        for sample, number in zip(samples, ids.tolist(), strict=True):
+            path = str(getattr(sample, 'img_path', paths[number]))
+            if path != paths[number] and self._is_known(path):
+                raise ConfigError(
+                    f'the data set showed {readable(path)} in the place of '
+                    f'{readable(paths[number])}: get_data_info or a '
+                    'transform exchanges images; have each index show the '
+                    'same image always'
+                )
+
+    def _is_known(self, path: str) -> bool:
+        self._known = self._known or set(self.paths())
+        return path in self._known
 
     def _number(self, dataset: Any) -> Tensor:
         if isinstance(dataset, BaseDataset):
             return self._number_leaf(dataset)
-        if hasattr(dataset, 'datasets'):
-            return torch.cat([self._number(part) for part in dataset.datasets])
-        if hasattr(dataset, '_get_ori_dataset_idx'):
-            inner = self._number(dataset.dataset)
-            origin = [
-                dataset._get_ori_dataset_idx(position)
-                for position in range(len(dataset))
-            ]
-            return inner[torch.tensor(origin, dtype=torch.long)]
-        raise ConfigError(
-            f'train_dataloader.dataset: {type(dataset).__name__} is neither '
-            'an mmengine BaseDataset nor a wrapper of one, so its images '
-            'cannot be told apart; derive it from mmengine.dataset.BaseDataset'
-        )
+        found = []
+        for part, indices in parts_of(dataset):
+            numbers = self._number(part)
+            if indices is not None:
+                numbers = numbers[torch.tensor(indices, dtype=torch.long)]
+            found.append(numbers)
+        positions = torch.cat(found)
+        check_length(dataset, len(positions))
+        return positions
 
     def _number_leaf(self, leaf: BaseDataset) -> Tensor:
+        check_leaf(leaf)
         known = [id(other) for other in self.leaves]
         if id(leaf) not in known:
             self._offsets.append(self._next_number())
@@ -123,71 +157,8 @@ def batch_instances(data_batch: Any) -> Tensor:
     Raises:
         ConfigError: The samples carry no number.
     """
-    samples = (
-        data_batch.get('data_samples')
-        if isinstance(data_batch, Mapping)
-        else None
-    )
-    numbers = [getattr(sample, TAG, None) for sample in samples or []]
-    if not numbers or None in numbers:
-        raise ConfigError(
-            "the batch's data_samples do not say which image they show; the "
-            "pipeline must end in OpenMMLab's own packing (PackDetInputs, "
-            'PackSegInputs, PackInputs)'
-        )
-    return torch.tensor(numbers, dtype=torch.long)
-
-
-def mixing_transforms(
-    dataset: Any, key: str = 'train_dataloader.dataset'
-) -> Iterator[str]:
-    """Config keys of the transforms that make one sample of several images.
-
-    Such a transform (Mosaic, MixUp, CopyPaste ...) asks its data set for
-    further indices through ``get_indexes`` or ``get_indices``.
-    """
-    pipeline = getattr(dataset, 'pipeline', ())
-    yield from _mixing(pipeline, f'{key}.pipeline')
-    if hasattr(dataset, 'dataset'):
-        yield from mixing_transforms(dataset.dataset, f'{key}.dataset')
-    for i, part in enumerate(getattr(dataset, 'datasets', ())):
-        yield from mixing_transforms(part, f'{key}.datasets[{i}]')
-
-
-def _mixing(transforms: Any, key: str) -> Iterator[str]:
-    for i, transform in enumerate(
-        getattr(transforms, 'transforms', transforms)
-    ):
-        place = f'{key}[{i}]'
-        if mixes(transform):
-            yield f'{place} ({type(transform).__name__})'
-        else:
-            # RandomApply, RandomChoice and their like hold further ones.
-            inner = getattr(transform, 'transforms', ())
-            yield from _mixing(inner, f'{place}.transforms')
-
-
-def mixes(transform: Any) -> bool:
-    """Whether a transform, or its class, asks for further images."""
-    # Static, because mmcv's cached methods cannot be read off a class.
-    return any(
-        getattr_static(transform, method, None) is not None
-        for method in ('get_indexes', 'get_indices')
-    )
-
-
-class _TaggedPreparation:
-    """``leaf.prepare_data`` that tags what it returns; can be pickled."""
-
-    def __init__(self, leaf: BaseDataset, offset: int) -> None:
-        self.leaf = leaf
-        self.offset = offset
-
-    def __call__(self, index: int) -> Any:
-        item = type(self.leaf).prepare_data(self.leaf, index)
-        if isinstance(item, Mapping) and 'data_samples' in item:
-            item['data_samples'].set_metainfo({TAG: self.offset + index})
-        return item
+    is_dict = isinstance(data_batch, Mapping)
+    return instances_of(data_batch.get('data_samples') if is_dict else None)
 
 
 def _path(leaf: BaseDataset, index: int) -> str:

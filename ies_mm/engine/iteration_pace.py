@@ -66,8 +66,14 @@ class IterationPace(Pace):
             ):
                 self._shown[epoch].append(position)
         self._consumed = taken[-1].consumed
-        epochs = [sample.passes[get_rank()] for sample in taken]
+        rank = get_rank()
+        self._asked_for = torch.tensor([s.positions[rank] for s in taken])
+        epochs = [sample.passes[rank] for sample in taken]
         return [(epoch, len(list(run))) for epoch, run in groupby(epochs)]
+
+    def asked_for(self, ids: Tensor, selection: Selection) -> Tensor:
+        """One after the other, as they were drawn."""
+        return ids == self.sampler.instances.of_position[self._asked_for]
 
     def after_iteration(self, batch_idx: int) -> None:
         """Count iterations as the unpruned run would."""

@@ -54,6 +54,19 @@ class Pace(ABC):
         """
 
     @abstractmethod
+    def asked_for(self, ids: Tensor, selection: Selection) -> Tensor:
+        """Whether the sampler asked for the images of the batch.
+
+        Args:
+            ids (Tensor): int64 (B,), the instances that the batch of the last
+                :meth:`batch_epochs` shows on this rank.
+            selection (Selection): Of the epoch.
+
+        Returns:
+            Tensor: bool (B,).
+        """
+
+    @abstractmethod
     def after_iteration(self, batch_idx: int) -> None:
         """Move the schedules, before MMEngine's own step."""
 

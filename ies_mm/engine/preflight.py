@@ -17,7 +17,7 @@ from mmengine.registry import (
 )
 
 from ies_mm.engine.checks import check_batch_augments, mixing_error
-from ies_mm.engine.identity import mixes
+from ies_mm.engine.mixing import mixes
 from ies_mm.engine.sampler import IESSampler
 from ies_mm.engine.selection_hook import SelectionHook
 from ies_mm.errors import ConfigError

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, Sampler
 
 from ies_mm.engine.identity import InstanceMap, batch_instances
 from ies_mm.engine.observations import Observations
-from ies_mm.engine.scoring import forward_only, score
+from ies_mm.engine.scoring import forward_only, preprocessed, score
 from ies_mm.engine.seeding import SeededItems, seed_all, seeded_samplers
 from ies_mm.losses import Scoring
 from ies_mm.losses.base import unwrap
@@ -55,6 +55,7 @@ class Refresher:
     ) -> None:
         self._scoring = scoring
         self._seed = () if seed is None else (seed,)
+        self._instances = instances
         self._first_position = instances.first_positions()
         self._train_loader = train_loader
         self._batches = _Batches(train_loader, batch_size)
@@ -111,8 +112,11 @@ class Refresher:
         said = time.perf_counter()
         for number, batch in enumerate(self._loader, start=1):
             shown = batch_instances(batch)
+            self._instances.check_shown(batch, shown, torch.isin(shown, ids))
+            data = preprocessed(runner, batch)
+            shown = batch_instances(data)
             with _draws(runner, shown, seed):
-                captured = score(runner, batch, self._scoring)
+                captured = score(runner, data, self._scoring)
             into.add(shown, captured.losses, captured.missing)
             if time.perf_counter() - said > SECONDS_BETWEEN_LINES:
                 said = time.perf_counter()

@@ -9,6 +9,7 @@ from mmengine.runner import Runner
 from torch import Tensor
 
 from ies_mm.engine.identity import InstanceMap
+from ies_mm.engine.names import readable
 from ies_mm.report import RunRecords
 
 
@@ -80,7 +81,7 @@ class Reporter:
         if not new:
             return
         self._named_non_finite.update(new)
-        paths = [self._instances.paths()[i] for i in new[:5]]
+        paths = [readable(self._instances.paths()[i]) for i in new[:5]]
         self._logger.warning(
             f'{len(new)} images have a loss that is NaN or infinite in epoch '
             f'{epoch} and stay in training: {", ".join(paths)}'

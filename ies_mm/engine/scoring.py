@@ -8,7 +8,9 @@ from typing import Any
 import torch
 from mmengine.runner import Runner
 
+from ies_mm.engine.given import Given
 from ies_mm.engine.held import is_held
+from ies_mm.engine.identity import batch_instances
 from ies_mm.losses import (
     CapturedLosses,
     Scoring,
@@ -55,22 +57,36 @@ def forward_only(runner: Runner, hold: bool = True) -> Iterator[None]:
             module.training = training
 
 
+def preprocessed(runner: Runner, batch: Any) -> Any:
+    """A batch as the model takes it; the loader's is left as it is.
+
+    Args:
+        runner (Runner): Whose model to run.
+        batch (Any): As a data loader gives it.
+    """
+    model: Any = unwrap(runner.model)
+    return model.data_preprocessor(batch, training=True)
+
+
 def score(
-    runner: Runner, batch: Any, scoring: Scoring = PLAIN_SCORING
+    runner: Runner, data: Any, scoring: Scoring = PLAIN_SCORING
 ) -> CapturedLosses:
     """Per-image losses of a batch; to be called within :func:`forward_only`.
 
     Args:
         runner (Runner): Whose model to run.
-        batch (Any): As a data loader gives it; it is left as it is, since
-            preprocessors work on copies of the samples.
+        data (Any): A batch that is :func:`preprocessed`.
         scoring (Scoring): How. Defaults to ``PLAIN_SCORING``.
+
+    Returns:
+        CapturedLosses: In the order of ``data``.
     """
     model: Any = unwrap(runner.model)
-    data = model.data_preprocessor(batch, training=True)
+    given = Given(batch_instances(data))
     with (
         one_process(),
         capture_per_image_losses(model, **asdict(scoring)) as captured,
+        given.noting(model),
     ):
         model(**data, mode='loss')
-    return captured
+    return given.in_batch_order(captured)

@@ -16,6 +16,7 @@ from ies_mm.engine.checks import check_training
 from ies_mm.engine.clock import Clock
 from ies_mm.engine.epoch_cycle import EpochCycle
 from ies_mm.engine.epoch_pace import EpochPace
+from ies_mm.engine.given import Given
 from ies_mm.engine.identity import batch_instances
 from ies_mm.engine.iteration_pace import IterationPace
 from ies_mm.engine.observations import ObservationsByEpoch
@@ -147,6 +148,8 @@ class SelectionHook(EpochCycle, Hook):
         self.note_first_batch()
         ids = batch_instances(data_batch)
         epochs = self.pace.batch_epochs(len(ids))
+        asked_for = self.pace.asked_for(ids, self.state.selection)
+        self.instances.check_shown(data_batch, ids, asked_for)
         scope = ExitStack()
 
         def train_step(original: Any, data: Any, **kwargs: Any) -> Any:
@@ -171,15 +174,24 @@ class SelectionHook(EpochCycle, Hook):
         Returns:
             What the model's ``train_step`` returned.
         """
-        weights = self.state.selection.weights_of(batch.ids)
-        with self.compared(runner, weights) as captured:
+        given = Given(batch.ids)
+        weights: Any = None
+        if self.state.selection.weights_of(batch.ids) is not None:
+            # In the order of the loss, which is not known yet.
+            def weights() -> Any:
+                return self.state.selection.weights_of(given.ids)
+
+        with (
+            self.compared(runner, weights) as captured,
+            given.noting(runner.model),
+        ):
             outputs = step(batch.data)
-        self.observe(batch, captured)
+        self.observe(batch, given.in_batch_order(captured))
         return outputs
 
     @contextmanager
     def compared(
-        self, runner: Runner, weights: Tensor | None
+        self, runner: Runner, weights: Callable[[], Tensor] | None
     ) -> Iterator[CapturedLosses]:
         """Capture a training step, and see that it trains on what is captured.
 
@@ -189,7 +201,8 @@ class SelectionHook(EpochCycle, Hook):
 
         Args:
             runner (Runner): The runner.
-            weights (Tensor, optional): Of the batch's images.
+            weights (callable, optional): Gives those of the images, in the
+                order of the loss.
         """
         now = self._compare > 0
         self._compare -= now
@@ -208,7 +221,12 @@ class SelectionHook(EpochCycle, Hook):
             self._agreement.check()
 
     def observe(self, batch: Batch, captured: CapturedLosses) -> None:
-        """Note a batch's losses, under the epochs that it belongs to."""
+        """Note a batch's losses, under the epochs that it belongs to.
+
+        Args:
+            batch (Batch): The batch.
+            captured (CapturedLosses): Its losses, in its order.
+        """
         self.observed.add(
             batch.epochs, batch.ids, captured.losses, captured.missing
         )

@@ -12,7 +12,9 @@ from torch import Tensor
 
 from ies_mm.core import LossHistory, RecentLosses, Selection
 from ies_mm.core.arguments import check_integer, check_number
-from ies_mm.engine.scoring import forward_only, score
+from ies_mm.engine.given import in_order
+from ies_mm.engine.identity import batch_instances
+from ies_mm.engine.scoring import forward_only, preprocessed, score
 from ies_mm.engine.selection_hook import Batch, SelectionHook
 from ies_mm.errors import ConfigError
 from ies_mm.losses.random_state import preserved_random_state
@@ -152,7 +154,9 @@ class SelectiveBackpropHook(SelectionHook):
         """Losses of the batch's images, float32 (B,)."""
         self.clock.pause()
         with forward_only(runner):
-            captured = score(runner, batch.data)
+            data = preprocessed(runner, batch.data)
+            captured = score(runner, data)
+        in_order(captured, batch_instances(data), batch.ids)
         self.observe(batch, captured)
         losses = captured.totals().cpu()
         self._scoring_seconds += self.clock.go_on()

@@ -15,7 +15,7 @@ from ies_mm.losses.terms import scalar
 @contextmanager
 def weight_per_image_losses(
     model: nn.Module,
-    weights: Tensor | None,
+    weights: Tensor | Callable[[], Tensor] | None,
     expected: bool = False,
     fallback: bool = False,
     shares: bool = False,
@@ -30,8 +30,9 @@ def weight_per_image_losses(
 
     Args:
         model (nn.Module): As in :func:`capture_per_image_losses`.
-        weights (Tensor, optional): float (N,), of the images of the coming
-            batch. None leaves the forward as it is, to the bit.
+        weights (Tensor or callable, optional): float (N,), of the images that
+            the coming loss forward is given, in its order; or what says them
+            once it has run. None leaves the forward as it is, to the bit.
         expected (bool): As in :func:`capture_per_image_losses`. Defaults to
             False.
         fallback (bool): As in :func:`capture_per_image_losses`; it serves
@@ -59,7 +60,8 @@ def weight_per_image_losses(
 
         def loss(original: Callable, *args: Any, **kwargs: Any) -> Any:
             batch = original(*args, **kwargs)
-            return batch | _weighted(batch, captured, weights)
+            known = weights() if callable(weights) else weights
+            return batch | _weighted(batch, captured, known)
 
         with override(unwrap(model), 'loss', loss):
             yield captured

@@ -1,0 +1,87 @@
+"""Paths of images: in messages, and to know the images of a checkpoint by."""
+
+import hashlib
+from collections.abc import Sequence
+
+import torch
+from mmengine.dataset import BaseDataset
+from torch import Tensor
+
+from ies_mm.errors import ConfigError
+
+
+def readable(path: str) -> str:
+    """A path for a message; not every file name is text."""
+    return path.encode('utf-8', 'backslashreplace').decode()
+
+
+def below_root(leaf: BaseDataset, path: str) -> str:
+    """A path without the root of its data, where there is one.
+
+    Args:
+        leaf (BaseDataset): The data set.
+        path (str): Of one of its images.
+    """
+    root = getattr(leaf, 'data_root', None)
+    prefixes = dict(getattr(leaf, 'data_prefix', None) or {}).values()
+    # Without a root the prefixes say where the data lies.
+    for folder in [root] if root else prefixes:
+        if isinstance(folder, str) and folder:
+            start = folder.rstrip('/') + '/'
+            if path.startswith(start):
+                return path[len(start) :].lstrip('/')
+    return path
+
+
+def checksums_of(
+    leaves: Sequence[BaseDataset], paths: Sequence[str]
+) -> Tensor:
+    """What tells each image apart, wherever the data lies.
+
+    Args:
+        leaves (sequence of BaseDataset): The data sets.
+        paths (sequence of str): Of their N images, one leaf after the other.
+
+    Returns:
+        Tensor: int64 (N,), of the path below the root and of the leaf's
+        number.
+    """
+    path = iter(paths)
+    sums = [
+        _checksum(f'{number}/{below_root(leaf, next(path))}')
+        for number, leaf in enumerate(leaves)
+        for _ in range(len(leaf))
+    ]
+    return torch.tensor(sums, dtype=torch.long)
+
+
+def check_same(paths: Sequence[str], ours: Tensor, theirs: Tensor) -> None:
+    """Compare the images of a run with those of a checkpoint.
+
+    Args:
+        paths (sequence of str): Of the run's N images.
+        ours (Tensor): int64 (N,), their checksums.
+        theirs (Tensor): int64 (M,), those of the checkpoint.
+
+    Raises:
+        ConfigError: They differ; names the first image that does.
+    """
+    if torch.equal(ours, theirs):
+        return
+    both = min(len(ours), len(theirs))
+    other = torch.nonzero(ours[:both] != theirs[:both]).flatten().tolist()
+    first = min([*other, both, len(ours) - 1])
+    raise ConfigError(
+        f'cannot resume: the checkpoint is of another dataset ({len(theirs)} '
+        f'images, here {len(ours)}; they differ from number {first + 1} on, '
+        f'here {readable(paths[first])}); resume with the same data, or '
+        'start anew with load_from'
+    )
+
+
+def _checksum(name: str) -> int:
+    # File names that are no text are strings with surrogates.
+    digest = hashlib.blake2b(
+        name.encode('utf-8', 'surrogatepass'), digest_size=8
+    ).digest()
+    return int.from_bytes(digest, 'big', signed=True)

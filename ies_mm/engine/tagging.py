@@ -1,0 +1,148 @@
+"""Samples that carry the number of the image that they really show."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from mmengine.dataset import BaseDataset
+from mmengine.structures import BaseDataElement
+from torch import Tensor
+
+from ies_mm.errors import ConfigError
+from ies_mm.losses.patching import override
+
+TAG = 'ies_instance'
+"""Meta information key under which a sample carries its instance number.
+
+Where there is no such number, the reason.
+"""
+
+INSTEAD = 'ies_fetched_instead'
+"""Meta information key of a sample that came in the place of another."""
+
+
+@contextmanager
+def tagged(leaf: BaseDataset, offset: int) -> Iterator[None]:
+    """Have the items of a data set carry the numbers of their instances.
+
+    Wraps ``prepare_data``, which is given the index of the image that is
+    really loaded, also where a pipeline returned None and another image was
+    fetched instead. Open it before workers start: they hold copies of the
+    data set.
+
+    Args:
+        leaf (BaseDataset): The data set.
+        offset (int): The number of its first instance.
+    """
+    own = vars(leaf).get('prepare_data')
+    vars(leaf)['prepare_data'] = _TaggedPreparation(leaf, offset, own)
+    try:
+        yield
+    finally:
+        del vars(leaf)['prepare_data']
+        if own is not None:
+            vars(leaf)['prepare_data'] = own
+
+
+def tag(item: Any, number: int | str, more: Mapping[str, Any] = {}) -> Any:
+    """Write the number of its instance into an item of a data set.
+
+    Args:
+        item (Any): What a data set gave; without a data sample it is left as
+            it is.
+        number (int or str): See ``TAG``.
+        more (mapping): Further meta information. Defaults to none.
+
+    Returns:
+        Any: The same item.
+    """
+    sample = item.get('data_samples') if isinstance(item, Mapping) else None
+    if isinstance(sample, BaseDataElement):
+        sample.set_metainfo({TAG: number, **more})
+    return item
+
+
+def instances_of(samples: Sequence[Any] | None) -> Tensor:
+    """The instance numbers of data samples.
+
+    Returns:
+        Tensor: int64 (B,).
+
+    Raises:
+        ConfigError: A sample carries no number.
+        ConfigError: A data set's ``prepare_data`` loads its images in a way
+            that is not known.
+    """
+    numbers = [getattr(sample, TAG, None) for sample in samples or []]
+    for reason in numbers:
+        if isinstance(reason, str):
+            raise ConfigError(reason)
+    if not numbers or None in numbers:
+        raise ConfigError(
+            "the batch's data_samples do not say which image they show; the "
+            "pipeline must end in OpenMMLab's own packing (PackDetInputs, "
+            'PackSegInputs, PackInputs)'
+        )
+    return torch.tensor(numbers, dtype=torch.long)
+
+
+class _TaggedPreparation:
+    """``leaf.prepare_data`` that tags what it returns; can be pickled.
+
+    Args:
+        leaf (BaseDataset): The data set.
+        offset (int): The number of its first instance.
+        own (callable, optional): What the object itself had in the place of
+            its class's method.
+    """
+
+    def __init__(
+        self, leaf: BaseDataset, offset: int, own: Callable | None
+    ) -> None:
+        self.leaf = leaf
+        self.offset = offset
+        self._own = own
+        self._gave_nothing = False
+
+    def __call__(self, index: int) -> Any:
+        # After None, BaseDataset asks for another image.
+        instead, self._gave_nothing = self._gave_nothing, False
+        item, number = self._prepare(index)
+        self._gave_nothing = item is None
+        return tag(item, number, {INSTEAD: True} if instead else {})
+
+    def _prepare(self, index: int) -> tuple[Any, int | str]:
+        leaf = self.leaf
+        method = type(leaf).prepare_data
+        if self._own is None and method is BaseDataset.prepare_data:
+            return method(leaf, index), self._number(index)
+        asked = set()
+
+        def info(original: Callable, index: int) -> Any:
+            asked.add(self._number(index))
+            return original(index)
+
+        with override(leaf, 'get_data_info', info):
+            prepare = self._own or method.__get__(leaf)
+            item = prepare(index)
+        return item, self._the_one(asked)
+
+    def _number(self, index: int) -> int:
+        return self.offset + int(index) % len(self.leaf)
+
+    def _the_one(self, asked: set[int]) -> int | str:
+        """The one image that was loaded, or why it is not known."""
+        if len(asked) == 1:
+            return asked.pop()
+        name = f'{type(self.leaf).__name__}.prepare_data'
+        if asked:
+            return (
+                f'{name} makes one sample of {len(asked)} images, whose loss '
+                'then belongs to none of them; ask get_data_info for one '
+                'image, or train without a selection hook'
+            )
+        return (
+            f'{name} loads an image without get_data_info, so which one it '
+            'is is not known; take it from self.get_data_info(index)'
+        )
