@@ -171,6 +171,8 @@ def _runner(config: Config, work_dir: Path, scratch: str) -> Runner:
     config.custom_hooks, config.log_level = [], 'ERROR'
     runner = Runner.from_cfg(config)
     runner.load_checkpoint(checkpoint)
+    # As a loop does: backbones keep their statistics by this call.
+    runner.model.train()
     runner._train_loop = runner.build_train_loop(runner._train_loop)
     runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
     return runner

@@ -27,7 +27,10 @@ from ies_mm.losses.state import snapshot, state_of
 def forward_only(runner: Runner, hold: bool = True) -> Iterator[None]:
     """Training mode without a gradient and without a trace.
 
-    Mode, buffers, attributes and random numbers are given back.
+    Every module keeps the mode that it is trained in, also one that a hook
+    has set to evaluation; a model that is in evaluation as a whole is set to
+    training first. Mode, buffers, attributes and random numbers are given
+    back.
 
     Args:
         runner (Runner): Whose model is going to be run.
@@ -37,8 +40,9 @@ def forward_only(runner: Runner, hold: bool = True) -> Iterator[None]:
     """
     model = runner.model
     modes = [(module, module.training) for module in model.modules()]
-    # With the overrides of backbones that keep their statistics.
-    model.train()
+    if not model.training:
+        # With the overrides of backbones that keep their statistics.
+        model.train()
     for module, _ in modes if hold else ():
         module.training = module.training and not is_held(module)
     try:
