@@ -7,7 +7,7 @@ the samples that ``model.loss`` was given, whatever these made of the batch.
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -37,13 +37,21 @@ class Given:
         Raises:
             UnsupportedModelError: There was no loss forward.
         """
+        self.check()
+        return cast(Tensor, self._ids)
+
+    def check(self) -> None:
+        """Refuse a step that computed no loss.
+
+        Raises:
+            UnsupportedModelError: There was no loss forward.
+        """
         if self._ids is None:
             raise UnsupportedModelError(
                 "the training step made no call of the model's loss, so "
                 'there are no per-image losses; call the model with '
                 "mode='loss'"
             )
-        return self._ids
 
     @contextmanager
     def noting(self, model: nn.Module) -> Iterator[None]:

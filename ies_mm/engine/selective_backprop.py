@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -12,10 +13,11 @@ from torch import Tensor
 
 from ies_mm.core import LossHistory, RecentLosses, Selection
 from ies_mm.core.arguments import check_integer, check_number
-from ies_mm.engine.given import in_order
+from ies_mm.engine.given import Given, in_order
 from ies_mm.engine.identity import batch_instances
 from ies_mm.engine.scoring import forward_only, preprocessed, score
 from ies_mm.engine.selection_hook import Batch, SelectionHook
+from ies_mm.engine.tagging import instances_of
 from ies_mm.errors import ConfigError
 from ies_mm.losses.random_state import preserved_random_state
 
@@ -145,10 +147,12 @@ class SelectiveBackpropHook(SelectionHook):
         dataset: Any = self.sampler.dataset
         positions = self.instances.first_positions().tolist()
         with preserved_random_state():
-            self._queue = [
-                (number, dataset[positions[number]])
-                for number in state['queue']
-            ]
+            samples = [dataset[positions[number]] for number in state['queue']]
+        # Where a pipeline gives up on one, another image has come instead.
+        self._queue = [
+            (int(instances_of([sample['data_samples']])), sample)
+            for sample in samples
+        ]
 
     def _score(self, runner: Runner, batch: Batch) -> Tensor:
         """Losses of the batch's images, float32 (B,)."""
@@ -182,10 +186,12 @@ class SelectiveBackpropHook(SelectionHook):
         taken, self._queue = self._queue[:size], self._queue[size:]
         collate: Any = runner.train_dataloader.collate_fn
         data = collate([sample for _, sample in taken])
-        if not self._compare:
-            return step(data)
-        with self.compared(runner, None):
-            return step(data)
+        given = Given(torch.tensor([number for number, _ in taken]))
+        compared = self.compared(runner, None) if self._compare else None
+        with compared or nullcontext(), given.noting(runner.model):
+            outputs = step(data)
+        given.check()
+        return outputs
 
     def _ends_an_epoch(self, runner: Runner, batch: Batch) -> bool:
         last = batch.index + 1 == len(runner.train_dataloader)

@@ -197,7 +197,14 @@ def test_samples_without_their_numbers_are_refused(
         train(config, with_hook(hook))
 
 
-@pytest.mark.parametrize('weighted', [False, True])
+@pytest.mark.parametrize(
+    'hook',
+    [
+        lambda: IESHook(0.1),
+        lambda: Weighted(),
+        lambda: SelectiveBackpropHook(beta=0),
+    ],
+)
 @pytest.mark.parametrize(
     ('kind', 'message'),
     [
@@ -207,13 +214,12 @@ def test_samples_without_their_numbers_are_refused(
     ],
 )
 def test_another_loss_forward_is_refused_before_it_trains(
-    folders: Path, tmp_path: Path, kind: str, message: str, weighted: bool
+    folders: Path, tmp_path: Path, kind: str, message: str, hook: Any
 ) -> None:
     config = still(folders, tmp_path, False)
     config.model.type = kind
-    hook = Weighted() if weighted else IESHook(0.1)
     with pytest.raises(ConfigError, match=message):
-        train(config, with_hook(hook))
+        train(config, with_hook(hook()))
 
 
 def test_a_look_back_after_the_step_is_refused_too(
