@@ -92,9 +92,7 @@ class Given:
                 'selection hook'
             )
         self._ids = instances_of(samples)
-        if self._ids.sort().values.tolist() != (
-            self._expected.sort().values.tolist()
-        ):
+        if sorted(self._ids.tolist()) != sorted(self._expected.tolist()):
             raise UnsupportedModelError(
                 f"the model's loss was given {len(self._ids)} images, which "
                 f'are not the {len(self._expected)} of the batch; a '

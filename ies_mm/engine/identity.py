@@ -101,10 +101,11 @@ class InstanceMap:
         for place in torch.nonzero(~asked_for).flatten().tolist():
             if not getattr(samples[place], INSTEAD, False):
                 raise ConfigError(
-                    f'the data set showed {readable(paths[ids[place]])}, '
-                    'which the sampler had not asked for: a position does '
-                    'not always show the same image. Shuffle in the sampler, '
-                    'and leave the data set as it is while it is trained on'
+                    'the data loader gave '
+                    f'{readable(paths[ids[place]])}, which the sampler had '
+                    'not asked for; let each position of the data set show '
+                    'one image, always the same, and leave shuffling and '
+                    'choosing to the sampler'
                 )
         for sample, number in zip(samples, ids.tolist(), strict=True):
             path = str(getattr(sample, 'img_path', paths[number]))

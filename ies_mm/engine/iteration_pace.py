@@ -57,8 +57,17 @@ class IterationPace(Pace):
         return self._consumed // self._positions
 
     def batch_epochs(self, samples: int) -> list[tuple[int, int]]:
-        """Batches do not stop at the end of a pass."""
+        """Batches do not stop at the end of a pass.
+
+        Raises:
+            ConfigError: The batch has more samples than were drawn.
+        """
         drawn = self.sampler.stream.drawn
+        if samples > len(drawn):
+            raise ConfigError(
+                f'a batch has {samples} samples, and the sampler drew '
+                f'{len(drawn)}; train_dataloader.collate_fn must not add any'
+            )
         taken = [drawn.popleft() for _ in range(samples)]
         for sample in taken:
             for epoch, position in zip(

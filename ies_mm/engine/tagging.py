@@ -104,6 +104,7 @@ class _TaggedPreparation:
         self.offset = offset
         self._own = own
         self._gave_nothing = False
+        self._asked_before: dict[int, set[int]] = {}
 
     def __call__(self, index: int) -> Any:
         # After None, BaseDataset asks for another image.
@@ -117,7 +118,7 @@ class _TaggedPreparation:
         method = type(leaf).prepare_data
         if self._own is None and method is BaseDataset.prepare_data:
             return method(leaf, index), self._number(index)
-        asked = set()
+        asked: set[int] = set()
 
         def info(original: Callable, index: int) -> Any:
             asked.add(self._number(index))
@@ -126,6 +127,9 @@ class _TaggedPreparation:
         with override(leaf, 'get_data_info', info):
             prepare = self._own or method.__get__(leaf)
             item = prepare(index)
+        # What is kept from an earlier call is the image of that call.
+        asked = asked or self._asked_before.get(index, set())
+        self._asked_before[index] = asked
         return item, self._the_one(asked)
 
     def _number(self, index: int) -> int:
@@ -134,12 +138,12 @@ class _TaggedPreparation:
     def _the_one(self, asked: set[int]) -> int | str:
         """The one image that was loaded, or why it is not known."""
         if len(asked) == 1:
-            return asked.pop()
+            return next(iter(asked))
         name = f'{type(self.leaf).__name__}.prepare_data'
         if asked:
             return (
-                f'{name} makes one sample of {len(asked)} images, whose loss '
-                'then belongs to none of them; ask get_data_info for one '
+                f'{name} asks get_data_info for {len(asked)} images to make '
+                'one sample, so whose loss it has is not known; ask for one '
                 'image, or train without a selection hook'
             )
         return (

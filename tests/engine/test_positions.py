@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from mmengine.config import Config
-from mmengine.dataset import ConcatDataset, RepeatDataset
+from mmengine.dataset import ConcatDataset, RepeatDataset, pseudo_collate
 from mmengine.hooks import Hook
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
@@ -60,6 +60,18 @@ class Own(CustomDataset):
     def prepare_data(self, index: int) -> Any:
         info = self.get_data_info(index)
         return self.pipeline(copy.deepcopy(info))
+
+
+@DATASETS.register_module()
+class Caching(CustomDataset):
+    """Loads an image once, and the next one at that."""
+
+    def prepare_data(self, index: int) -> Any:
+        self.kept: dict[int, Any] = getattr(self, 'kept', {})
+        if index not in self.kept:
+            other = (index + 1) % len(self)
+            self.kept[index] = super().prepare_data(other)
+        return copy.deepcopy(self.kept[index])
 
 
 @DATASETS.register_module()
@@ -231,6 +243,7 @@ KNOWN: dict[str, Callable[[Path], Any]] = {
     'named': lambda folders: Named([leaf(folders), leaf(folders)]),
     'in its own way': lambda folders: leaf(folders, Own),
     'the next': lambda folders: leaf(folders, Next),
+    'kept': lambda folders: leaf(folders, Caching),
     'in place': lambda folders: in_place(leaf(folders)),
 }  # fmt: skip
 
@@ -250,7 +263,7 @@ def test_every_sample_has_the_number_of_its_own_image(
     own = dict(vars(dataset)).get('prepare_data')
     instances = InstanceMap(dataset)
     with instances.tagging():
-        for position in range(len(dataset)):
+        for position in [*range(len(dataset)), 3, 5]:
             sample = dataset[position]['data_samples']
             number = getattr(sample, TAG)
             assert sample.img_path == instances.paths()[number]
@@ -288,7 +301,7 @@ def refused(config: Config, message: str) -> int:
     [
         ('Shifted', 'overrides __getitem__'),
         ('PastInfo', r'^PastInfo.prepare_data loads an image without get_'),
-        ('Two', r'^Two.prepare_data makes one sample of 2 images'),
+        ('Two', r'^Two.prepare_data asks get_data_info for 2 images'),
         ('Moving', 'in the place of .*get_data_info or a transform'),
     ],
 )
@@ -312,7 +325,7 @@ def test_an_image_that_is_left_out_and_shown_stops_the_training(
     config.train_dataloader.num_workers = workers
     paths = instances_of_plain(folders)
     names = '|'.join(Path(paths[i]).name for i in OUT[1])
-    steps = refused(config, f'showed .*({names}), which the sampler had not')
+    steps = refused(config, f'gave .*({names}), which the sampler had not')
     assert 5 <= steps < 10
 
 
@@ -354,3 +367,32 @@ def test_images_that_are_fetched_instead_stop_nothing(
     assert trained[1:, OUT[1]].any()
     assert len(epochs_of(tmp_path)) == len(trained) >= 2
     assert np.isfinite(instances_of(tmp_path)['losses'][trained]).all()
+
+
+def twice(samples: list) -> Any:
+    return pseudo_collate([*samples, *samples])
+
+
+def all_but_one(samples: list) -> Any:
+    return pseudo_collate(samples[1:])
+
+
+@pytest.mark.parametrize(
+    ('collate', 'message'),
+    [
+        (twice, 'a batch has 8 samples, and the sampler drew 4'),
+        (all_but_one, 'which the sampler had not asked for'),
+    ],
+)
+def test_an_endless_order_knows_how_many_samples_a_batch_has(
+    folders: Path, tmp_path: Path, collate: Any, message: str
+) -> None:
+    config = in_iterations(config_of(folders, tmp_path, 3), 12)
+    config.train_dataloader.sampler.type = 'IESSampler'
+
+    def prepare(runner: Runner) -> None:
+        runner.register_hook(FixedSelection(OUT))
+        runner.train_loop.dataloader.collate_fn = collate
+
+    with pytest.raises(ConfigError, match=message):
+        train(config, prepare)
