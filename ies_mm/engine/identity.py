@@ -97,25 +97,28 @@ class InstanceMap:
             ConfigError: An image that was not asked for.
             ConfigError: A sample names another image's path.
         """
-        paths, samples = self.paths(), data_batch['data_samples']
+        samples = data_batch['data_samples']
         for place in torch.nonzero(~asked_for).flatten().tolist():
             if not getattr(samples[place], INSTEAD, False):
+                path = readable(self.paths()[ids[place]])
                 raise ConfigError(
-                    'the data loader gave '
-                    f'{readable(paths[ids[place]])}, which the sampler had '
-                    'not asked for; let each position of the data set show '
-                    'one image, always the same, and leave shuffling and '
+                    f'the data loader gave {path}, which the sampler had not '
+                    'asked for; let each position of the data set show one '
+                    'image, always the same, and leave shuffling and '
                     'choosing to the sampler'
                 )
         for sample, number in zip(samples, ids.tolist(), strict=True):
-            path = str(getattr(sample, 'img_path', paths[number]))
-            if path != paths[number] and self._is_known(path):
-                raise ConfigError(
-                    f'the data set showed {readable(path)} in the place of '
-                    f'{readable(paths[number])}: get_data_info or a '
-                    'transform exchanges images; have each index show the '
-                    'same image always'
-                )
+            self._check_path(sample, number)
+
+    def _check_path(self, sample: Any, number: int) -> None:
+        expected = self.paths()[number]
+        path = str(getattr(sample, 'img_path', expected))
+        if path != expected and self._is_known(path):
+            raise ConfigError(
+                f'the data set showed {readable(path)} in the place of '
+                f'{readable(expected)}: get_data_info or a transform '
+                'exchanges images; have each index show the same image always'
+            )
 
     def _is_known(self, path: str) -> bool:
         self._known = self._known or set(self.paths())
