@@ -37,7 +37,7 @@ def restore(model: nn.Module, state: State) -> None:
     modules = dict(model.named_modules())
     for path, value in state.items():
         owner, _, name = path.rpartition('.')
-        inside = []
+        inside: list[str] = []
         while owner not in modules:  # a sampler's, or an assigner's
             owner, _, part = owner.rpartition('.')
             inside.insert(0, part)

@@ -43,15 +43,15 @@ def state_of(state: State) -> Iterator[None]:
         for part, _, _ in state
     ]
     for part, attributes, buffers in state:
-        vars(part).update({k: _copied(v) for k, v in attributes.items()})
+        part.__dict__.update({k: _copied(v) for k, v in attributes.items()})
         _held(part).update({k: b.clone() for k, b in buffers.items()})
     try:
         yield
     finally:
         for part, attributes, own_buffers in own:
             for name in vars(part).keys() - attributes.keys() - _TORCHS_OWN:
-                del vars(part)[name]  # it was made in between
-            vars(part).update(attributes)
+                del part.__dict__[name]  # it was made in between
+            part.__dict__.update(attributes)
             _held(part).update(own_buffers)
 
 
