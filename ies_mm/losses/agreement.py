@@ -66,9 +66,10 @@ class Agreement:
         def parse_losses(
             original: Callable, losses: dict[str, Any], *args: Any
         ) -> Any:
-            self._check_names(losses, returned)
+            if returned:  # Else there is nothing that was captured.
+                self._check_names(losses, returned)
             result = original(losses, *args)
-            if note_total:
+            if note_total and returned:
                 total = result[0].detach()
                 parts = torch.stack([*terms_of(returned).values()]).sum()
                 pair = torch.stack([parts.detach(), total.to(parts)])
