@@ -37,7 +37,7 @@ class Agreement:
 
     def note_shares(self, captured: CapturedLosses) -> None:
         """Note the sums of the shares beside what the model returned."""
-        terms = list(captured.shares)
+        terms = list(captured.returned)
         if not terms:
             return
         sums = torch.stack([captured.shares[t].detach().sum() for t in terms])
