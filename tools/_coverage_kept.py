@@ -21,8 +21,8 @@ _SOURCES = (
     'ies_mm/engine/scoring.py',
     'tools/_coverage_*.py',
 )
-# What is done with a row that is made.
-_AFTERWARDS = ('_coverage_kept.py', '_coverage_table.py')
+# What is done with a row that is made, and with a training.
+_AFTERWARDS = ('_coverage_kept.py', '_coverage_table.py', 'agreement.py')
 
 
 @dataclass(frozen=True)
