@@ -18,6 +18,7 @@ from typing import Any
 import torch.distributed
 from _coverage_families import Family
 from _coverage_rows import Row, check_family
+from _coverage_settings import Setting
 
 # Seconds a row may take; the part of the memory that it may have.
 LIMIT, MEMORY = 600, 0.75
@@ -28,22 +29,22 @@ _WORST = ('wrong', 'refused', 'not built', 'fall-back', 'share-exact')
 """The worst first: nothing hides what is wrong in another process."""
 
 
-def isolated(family: Family, images: int = 2, processes: int = 1) -> Row:
+def isolated(family: Family, setting: Setting) -> Row:
     """Make a row.
 
     Args:
         family (Family): Which.
-        images (int): Batch size of the first process. Defaults to 2.
-        processes (int): How many train together. Defaults to 1.
+        setting (Setting): In what batches, and in how many processes.
 
     Returns:
         Row: Of the process that found the worst, else of the first.
     """
     with tempfile.TemporaryDirectory() as folder:
-        meeting = Path(folder, 'meeting') if processes > 1 else None
+        several = setting.processes > 1
+        meeting = Path(folder, 'meeting') if several else None
         started = [
-            _start(family, images, rank, processes, meeting)
-            for rank in range(processes)
+            _start(family, setting, rank, meeting)
+            for rank in range(setting.processes)
         ]
         try:
             rows = [_received(family, receiver) for _, receiver in started]
@@ -55,12 +56,14 @@ def isolated(family: Family, images: int = 2, processes: int = 1) -> Row:
     return next((found[v] for v in _WORST if v in found), rows[0])
 
 
-def _start(family: Family, images: int, *place: Any) -> tuple[Any, Connection]:
+def _start(
+    family: Family, setting: Setting, *place: Any
+) -> tuple[Any, Connection]:
     # Forked, so that the libraries are imported once.
     context = multiprocessing.get_context('fork')
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(
-        target=_send_row, args=(family, images, sender, *place)
+        target=_send_row, args=(family, setting, sender, *place)
     )
     process.start()
     sender.close()
@@ -79,10 +82,9 @@ def _received(family: Family, receiver: Connection) -> Row:
 
 def _send_row(
     family: Family,
-    images: int,
+    setting: Setting,
     sender: Connection,
     rank: int,
-    processes: int,
     meeting: Path | None,
 ) -> None:
     quiet = os.open(os.devnull, os.O_WRONLY)
@@ -91,14 +93,14 @@ def _send_row(
     logging.disable(logging.CRITICAL)
     warnings.simplefilter('ignore')
     pages = os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE')
-    most = int(pages * MEMORY / processes)
+    most = int(pages * MEMORY / setting.processes)
     resource.setrlimit(resource.RLIMIT_DATA, (most, most))
     if meeting is not None:
         torch.distributed.init_process_group(
             'gloo',
             init_method=f'file://{meeting}',
             rank=rank,
-            world_size=processes,
+            world_size=setting.processes,
             timeout=PATIENCE,
         )
-    sender.send(check_family(family, images))
+    sender.send(check_family(family, setting))

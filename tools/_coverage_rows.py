@@ -1,5 +1,6 @@
 """A family's row: its model built, run and checked."""
 
+import copy
 import statistics
 import time
 from collections.abc import Callable
@@ -23,13 +24,14 @@ from _coverage_draws import repeatable, seed_all
 from _coverage_families import Family
 from _coverage_heads import heads_of
 from _coverage_reduce import build, load
+from _coverage_settings import Setting
 from _coverage_steps import (
     Step,
     captured_step,
     forward,
     plain_step,
 )
-from mmengine.dist import get_rank, is_distributed
+from mmengine.dist import get_rank
 from torch import nn
 
 from ies_mm.errors import UnsupportedModelError
@@ -38,7 +40,8 @@ from ies_mm.losses.processes import one_process
 from ies_mm.losses.registry import adapters_of
 
 # Seconds, and pairs of steps, for their timing.
-BUDGET, PAIRS = 10.0, 7
+BUDGET, PAIRS = 5.0, 7
+BOTH = Setting('2 images', 2, times=True, counts=True)
 _DOWNLOADS = ('URLError', 'urlopen', 'huggingface', 'HTTPSConnection')
 
 
@@ -67,28 +70,30 @@ class Row:
 
 
 @repeatable()
-def check_family(family: Family, images: int = 2) -> Row:
+def check_family(family: Family, setting: Setting = BOTH) -> Row:
     """Build a family's model and check what is captured of it.
 
     Args:
         family (Family): Which.
-        images (int): Batch size. Defaults to 2.
+        setting (Setting): In what batches. Defaults to two images, timed and
+            counted.
     """
     row = Row(family, 'not built')
     try:
         cfg = load(family)
-        model = _seeded(build, cfg, family)
+        seed_all(0)
+        model = build(cfg, family)
         check_supported(model)
         row = replace(row, adapters=_adapters(model), heads=heads_of(model))
         # Trying changes a model, so it gets one of its own.
-        batches = _runnable(_seeded(build, cfg, family), cfg, family, images)
-        plain = plain_step(_seeded(build, cfg, family), batches[0])
+        batches = _runnable(copy.deepcopy(model), cfg, family, setting.images)
+        plain = plain_step(copy.deepcopy(model), batches[0])
     except UnsupportedModelError as refusal:
         return replace(row, verdict='refused', note=reason(refusal))
     except Exception as failure:  # whatever a shipped config may raise
         return replace(row, note=reason(failure))
     try:
-        return _checked(row, model, plain, *batches)
+        return _checked(row, model, plain, batches, setting)
     except UnsupportedModelError as refusal:
         return replace(row, verdict='refused', note=reason(refusal))
     except Exception as failure:  # the plain step has none
@@ -150,17 +155,17 @@ def _checked(
     row: Row,
     model: nn.Module,
     plain: Step,
-    data: dict,
-    whole: dict,
+    batches: list[dict],
+    setting: Setting,
 ) -> Row:
+    data, whole = batches
     wrong = step_wrong(model, plain, data)
     if not wrong:
         row = replace(
             row,
             verdict='exact',
-            # Processes that count their steps by time would lose each other.
-            overhead=None if is_distributed() else overhead(model, data),
-            counts=counts(model, data),
+            overhead=overhead(model, data) if setting.times else None,
+            counts=counts(model, data) if setting.counts else None,
         )
     if 'fall_back' in row.adapters:
         row = replace(row, verdict='fall-back')
@@ -205,12 +210,6 @@ def overhead(model: Any, data: dict) -> float:
             theirs, ours = seconds(plain), seconds(captured)
         ratios.append(ours / theirs)
     return statistics.median(ratios)
-
-
-def _seeded(build: Callable, *args: Any) -> nn.Module:
-    seed_all(0)
-    model: nn.Module = build(*args)
-    return model
 
 
 def _adapters(model: nn.Module) -> str:

@@ -60,8 +60,7 @@ def _made(args: argparse.Namespace) -> Iterator[tuple[str, Row]]:
         if before and before.is_current:
             yield setting, before.row
             continue
-        how = SETTINGS[setting]
-        row = isolated(family, how.images, how.processes)
+        row = isolated(family, SETTINGS[setting])
         keep(row, setting, args.kept)
         yield setting, row
 

@@ -59,7 +59,8 @@ def test_losses_by_rows_are_exact_and_cost_little(
     monkeypatch: pytest.MonkeyPatch, tool: Any, family: Any, name: str
 ) -> None:
     monkeypatch.setattr(tool('rows'), 'BUDGET', 0.0)
-    row = tool('rows').check_family(family('mmdet', name), images=4)
+    four = tool('settings').Setting('', 4, counts=True)
+    row = tool('rows').check_family(family('mmdet', name), four)
     assert (row.verdict, row.note) == ('exact', '') or row.family.share_exact
     assert row.counts.captured < 1.1
     assert row.counts.waits <= 4
@@ -70,7 +71,8 @@ def test_losses_by_rows_are_exact_and_cost_little(
 def test_losses_are_exact_in_two_processes(
     tool: Any, family: Any, name: str
 ) -> None:
-    row = tool('processes').isolated(family('mmdet', name), processes=2)
+    two = tool('settings').SETTINGS['processes']
+    row = tool('processes').isolated(family('mmdet', name), two)
     assert (row.verdict, row.note) == ('exact', '')
 
 
