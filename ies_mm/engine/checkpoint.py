@@ -1,5 +1,6 @@
 """What a selection hook puts into a checkpoint, and takes from one."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from mmengine.hooks import CheckpointHook
@@ -15,11 +16,50 @@ def save(hook: Any, checkpoint: dict[str, Any]) -> None:
     """Put the hook's state into a checkpoint.
 
     Args:
-        hook (SelectionHook): In the middle of a training.
+        hook (SelectionHook): Since its training began.
         checkpoint (dict): MMEngine's; tensors, numbers, strings and None are
             added, which ``torch.load(weights_only=True)`` takes.
     """
     checkpoint[KEY] = _state(hook)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What a checkpoint said of the run that it is of.
+
+    Attributes:
+        iterations (int): That the run had behind it.
+        state (dict, optional): Of :func:`save`; None where it has none.
+    """
+
+    iterations: int = 0
+    state: dict[str, Any] | None = None
+
+    @classmethod
+    def of(cls, checkpoint: dict[str, Any]) -> 'Loaded':
+        """Read a checkpoint of MMEngine, or mere weights."""
+        meta = checkpoint.get('meta') or {}
+        return cls(meta.get('iter') or 0, checkpoint.get(KEY))
+
+    def is_resumed_by(self, runner: Runner) -> bool:
+        """Whether the loop stands where the checkpoint was saved.
+
+        With ``load_from`` it stands at its beginning.
+        """
+        return 0 < self.iterations == runner.iter
+
+
+def carried_over(hook: Any) -> dict[str, Any]:
+    """What a training that goes on in the same process had reached.
+
+    To be called on all ranks.
+
+    Args:
+        hook (SelectionHook): Before it begins the training anew.
+    """
+    hook.pace.withdraw()
+    hook.observed.gather()
+    return _state(hook)
 
 
 def load(hook: Any, loaded: dict[str, Any]) -> None:
@@ -38,6 +78,9 @@ def load(hook: Any, loaded: dict[str, Any]) -> None:
     """
     _check(hook, loaded)
     hook.state.load_state_dict(loaded)
+    if hook.pace.loop_ends_epochs:
+        # MMEngine counts one epoch more in a checkpoint saved by hand.
+        hook.state.epochs = hook.pace.epochs_behind
     hook.pace.load_state_dict(loaded)
     # MMEngine draws another one where the config has none.
     hook.seed = loaded['method_seed']

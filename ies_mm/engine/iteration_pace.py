@@ -38,7 +38,7 @@ class IterationPace(Pace):
         _check_order(runner)
         self._positions = len(sampler.dataset)
         self._batch_samples = batch_sampler.batch_size * get_world_size()
-        self._planned_iterations = runner.max_iters
+        self._planned_iterations = self._announced = runner.max_iters
         self._budget = runner.max_iters * self._batch_samples
         self._shown: dict[int, list[int]] = defaultdict(list)
         # A plain run, which this one may go on from, has skipped nothing.
@@ -113,10 +113,16 @@ class IterationPace(Pace):
         if not ahead:
             self._validate_by(self._planned_iterations, end)
         self._set_max_iters(end)
+        self._announced = end
 
     def stop(self, epochs: int) -> None:
         """With nothing selected no iteration is ahead."""
         self.announce_end()
+
+    def withdraw(self) -> None:
+        """Unless somebody has planned anew since."""
+        if self.runner.max_iters == self._announced:
+            self._set_max_iters(self._planned_iterations)
 
     def state_dict(self) -> dict[str, Any]:
         """Where the stream stands, for what has been trained."""

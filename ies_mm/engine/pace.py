@@ -110,6 +110,10 @@ class Pace(ABC):
         leave them out.
         """
 
+    def withdraw(self) -> None:
+        """Have the loop plan again what it did before this pace counted."""
+        return
+
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint has to keep beside the loop's own counts."""
         return {}

@@ -11,7 +11,14 @@ from mmengine.runner import EpochBasedTrainLoop, Runner
 from torch import Tensor
 
 from ies_mm.core.arguments import check_flag
-from ies_mm.engine.checkpoint import KEY, about_to_save, load, save
+from ies_mm.engine.checkpoint import (
+    KEY,
+    Loaded,
+    about_to_save,
+    carried_over,
+    load,
+    save,
+)
 from ies_mm.engine.checks import check_training
 from ies_mm.engine.clock import Clock
 from ies_mm.engine.epoch_cycle import EpochCycle
@@ -76,26 +83,21 @@ class SelectionHook(EpochCycle, Hook):
         self.allow_batch_augments = allow_batch_augments
         self._depth = depth
         self.keep_history = keep_history
-        self._loaded: dict[str, Any] | None = None
+        self._loaded = Loaded()
+        self._trains: Runner | None = None
         self._scope = ExitStack()
         self.clock = Clock()
         self.observed = ObservationsByEpoch([])
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Keep the state for :meth:`before_train`; not with ``load_from``."""
-        if not runner._resume:
-            return
-        self._loaded = checkpoint.get(KEY)
-        if self._loaded is None:
-            runner.logger.warning(
-                f'the checkpoint holds no state of {self.method}: it starts '
-                'with an empty loss history'
-            )
+        """Keep the state for :meth:`before_train`, if that goes on with it."""
+        self._loaded = Loaded.of(checkpoint)
 
     def before_train(self, runner: Runner) -> None:
         """Check the config, number the instances, take over a state."""
         # Also after a training that was broken off by an exception.
         self._scope.close()
+        before = self._state_before(runner)
         self.sampler = check_training(runner, self)
         self.instances = self.sampler.instances
         self.state = SelectionState(len(self.instances), self._depth)
@@ -109,8 +111,8 @@ class SelectionHook(EpochCycle, Hook):
         self.observed = ObservationsByEpoch(self.state.names)
         self.seed = self.sampler.seed
         self.reset()
-        if self._loaded is not None:
-            load(self, self._loaded)
+        if before is not None:
+            load(self, before)
         else:
             self.select(self.first_selection())
         self.refresher = Refresher(
@@ -124,7 +126,27 @@ class SelectionHook(EpochCycle, Hook):
         keep = None if self.keep_history else self._depth
         self.reporter = Reporter(self.instances, runner, keep)
         self.reporter.open(after=self.state.epochs)
+        self._trains = runner
         self.stop_if_nothing_is_left(runner)
+
+    def _state_before(self, runner: Runner) -> dict[str, Any] | None:
+        """What the coming training goes on with; None for nothing.
+
+        That of a checkpoint that was resumed from; else, where ``train`` is
+        called again, what is known already.
+        """
+        loaded, self._loaded = self._loaded, Loaded()
+        again, self._trains = self._trains is runner, None
+        if not loaded.is_resumed_by(runner):
+            return carried_over(self) if again and runner.iter else None
+        if again:
+            self.pace.withdraw()
+        if loaded.state is None:
+            runner.logger.warning(
+                f'the checkpoint holds no state of {self.method}: it starts '
+                'with an empty loss history'
+            )
+        return loaded.state
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Begin an epoch; an iteration-based loop calls this at its start."""
@@ -275,8 +297,14 @@ class SelectionHook(EpochCycle, Hook):
         self.sampler.user = None
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Put the state into the checkpoint."""
-        save(self, checkpoint)
+        """Put the state into the checkpoint; before a training, what it has.
+
+        That is the state that was resumed, or none.
+        """
+        if self._trains is runner:
+            save(self, checkpoint)
+        elif self._loaded.state is not None:
+            checkpoint[KEY] = self._loaded.state
 
 
 def _pace_of(runner: Runner, sampler: IESSampler) -> Pace:
