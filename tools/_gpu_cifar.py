@@ -21,7 +21,7 @@ from torch import Tensor
 
 from ies_mm.engine import RandomRemovalHook
 from ies_mm.errors import ConfigError
-from ies_mm.report.records import EPOCHS
+from ies_mm.report.earlier import EPOCHS
 
 PAD = 4
 ACCURACY = 'accuracy.jsonl'

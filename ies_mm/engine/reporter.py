@@ -30,13 +30,19 @@ class Reporter:
         self._named_non_finite: set[int] = set()
         self._warned_of_disk = False
         self._records = RunRecords(
-            Path(runner.work_dir) / 'ies', instances.paths(), keep
+            Path(runner.work_dir) / 'ies',
+            instances.paths(),
+            keep,
+            runner.logger.warning,
         )
 
     def open(self, after: int) -> None:
         """Start the files, or go on with them after some epoch."""
         if is_main_process():
-            self._records.open(after)
+            try:
+                self._records.open(after)
+            except OSError as error:
+                self._warn_of_disk(error)
 
     def add(
         self,

@@ -3,7 +3,8 @@
 import json
 import os
 import time
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ies_mm.errors import ConfigError
+from ies_mm.report.earlier import EPOCHS, read_earlier
 from ies_mm.report.files import json_lines
-
-EPOCHS = 'epochs.jsonl'
-INSTANCES = 'instances.npz'
+from ies_mm.report.tables import INSTANCES, EpochTable
 
 
 class RunRecords:
@@ -26,38 +27,41 @@ class RunRecords:
         identity (sequence of str): Image path of every instance, N.
         keep (int, optional): Epochs of per-instance values kept, the newest
             ones. Defaults to None, all.
+        warn (callable): Given what has to be said of earlier records.
+            Defaults to ``warnings.warn``.
     """
 
     def __init__(
-        self, folder: Path, identity: Sequence[str], keep: int | None = None
+        self,
+        folder: Path,
+        identity: Sequence[str],
+        keep: int | None = None,
+        warn: Callable[[str], Any] = warnings.warn,
     ) -> None:
         self.folder = folder
-        self._identity = np.asarray(identity)
+        self._identity = np.asarray([*identity], dtype=str)
         self._keep = keep
-        self._epochs: list[int] = []
-        self._losses: list[Tensor] = []
-        self._trained: list[Tensor] = []
+        self._warn = warn
+        self._after: int | None = None
+        self._tables: list[EpochTable] = []
         self._unwritten: list[str] = []
 
     def open(self, after: int = 0) -> None:
         """Start a run, or go on with it after some epoch.
 
+        Records that cannot be read or are of another data set are put aside,
+        with a warning. What fails here is tried again with the next epoch.
+
         Args:
             after (int): The last epoch that the run has behind it. Records of
                 later ones are forgotten. With 0 the files of an earlier run
                 in the same folder are put aside. Defaults to 0.
+
+        Raises:
+            OSError: The folder is not to be written to.
         """
-        path = self.folder / EPOCHS
-        if not path.exists():
-            return
-        if after == 0:
-            self._put_aside(path.stat().st_mtime)
-            return
-        lines = path.read_text().splitlines(keepends=True)
-        kept = [line for line in lines if _epoch_of(line) <= after]
-        _replace(path, ''.join(kept).encode())
-        if (self.folder / INSTANCES).exists():
-            self._load_instances(after)
+        self._after = after
+        self._open()
 
     def add(
         self,
@@ -85,32 +89,82 @@ class RunRecords:
         started = time.perf_counter()
         table = torch.full((len(self._identity), len(names)), torch.nan)
         table[ids] = losses
-        self._losses = [_widened(t, len(names)) for t in self._losses]
-        self._epochs.append(record['epoch'])
-        self._losses.append(table)
-        self._trained.append(trained.clone())
-        if self._keep is not None:
-            for rows in (self._epochs, self._losses, self._trained):
-                del rows[: -self._keep]
+        self._tables.append(
+            EpochTable(record['epoch'], [*names], table, trained.clone())
+        )
         try:
+            self._open()
+            self._agree_on_terms()
             self.folder.mkdir(parents=True, exist_ok=True)
-            self._save_instances(names)
+            self._save_instances()
         finally:
+            self._drop_old()
             seconds = {'record_seconds': time.perf_counter() - started}
             self._unwritten.append(json.dumps(record | seconds) + '\n')
         _append(self.folder / EPOCHS, ''.join(self._unwritten))
         self._unwritten.clear()
 
-    def _put_aside(self, modified: float) -> None:
+    def _open(self) -> None:
+        """Unless that is done."""
+        if self._after is None:
+            return
+        if self._after:
+            self._take_up(self._after)
+        elif (self.folder / EPOCHS).exists():
+            self._put_aside()
+        self._after = None
+
+    def _take_up(self, after: int) -> None:
+        try:
+            images = self._identity.tolist()
+            earlier = read_earlier(self.folder, images, after)
+        except ConfigError as error:
+            self._leave(str(error))
+            return
+        if (self.folder / EPOCHS).exists():
+            _replace(self.folder / EPOCHS, ''.join(earlier.lines).encode())
+        self._tables[:0] = earlier.tables
+
+    def _agree_on_terms(self) -> None:
+        """Earlier records of another model are not gone on with."""
+        names = self._tables[-1].terms
+        if any(table.has_other_than(names) for table in self._tables):
+            theirs = ', '.join(self._tables[0].terms)
+            self._leave(
+                f'{self.folder / INSTANCES} has losses of {theirs}, and this '
+                f'model has {", ".join(names)}'
+            )
+            self._tables = [
+                t for t in self._tables if set(t.terms) <= set(names)
+            ]
+        self._tables = [table.under(names) for table in self._tables]
+
+    def _leave(self, reason: str) -> None:
+        """Put records aside that cannot be gone on with."""
+        aside = self._put_aside()
+        self._warn(
+            f'{reason}; the records so far were put aside as {aside}, and '
+            f'{self.folder} begins anew'
+        )
+
+    def _put_aside(self) -> Path:
+        lines = self.folder / EPOCHS
+        modified = (lines if lines.exists() else self.folder).stat().st_mtime
         stamp = time.strftime('%Y%m%d_%H%M%S', time.localtime(modified))
         aside = self.folder.with_name(f'ies_{stamp}')
         number = 1
         while aside.exists():
             number += 1
             aside = self.folder.with_name(f'ies_{stamp}_{number}')
-        self.folder.rename(aside)
+        return self.folder.rename(aside)
 
-    def _save_instances(self, names: list[str]) -> None:
+    def _drop_old(self) -> None:
+        if self._keep is not None:
+            del self._tables[: -self._keep]
+
+    def _save_instances(self) -> None:
+        self._drop_old()
+        tables = self._tables
         path = self.folder / INSTANCES
         scratch = path.with_suffix('.tmp')
         try:
@@ -118,22 +172,15 @@ class RunRecords:
                 np.savez(
                     file,
                     identity=self._identity,
-                    terms=np.asarray(names),
-                    epochs=np.asarray(self._epochs),
-                    losses=torch.stack(self._losses).numpy(),
-                    trained=torch.stack(self._trained).numpy(),
+                    terms=np.asarray(tables[-1].terms),
+                    epochs=np.asarray([table.epoch for table in tables]),
+                    losses=torch.stack([t.losses for t in tables]).numpy(),
+                    trained=torch.stack([t.trained for t in tables]).numpy(),
                 )
         except OSError:
             scratch.unlink(missing_ok=True)
             raise
         scratch.replace(path)
-
-    def _load_instances(self, epoch: int) -> None:
-        with np.load(self.folder / INSTANCES) as kept:
-            rows = kept['epochs'] <= epoch
-            self._epochs = kept['epochs'][rows].tolist()
-            self._losses = list(torch.from_numpy(kept['losses'][rows]))
-            self._trained = list(torch.from_numpy(kept['trained'][rows]))
 
 
 def read_epochs(work_dir: Path) -> list[dict[str, Any]]:
@@ -143,25 +190,6 @@ def read_epochs(work_dir: Path) -> list[dict[str, Any]]:
         ConfigError: A line but the last one is damaged.
     """
     return json_lines(Path(work_dir) / 'ies' / EPOCHS)
-
-
-def _widened(table: torch.Tensor, terms: int) -> torch.Tensor:
-    """With zeros for terms that joined later, where there was a loss."""
-    missing = terms - table.shape[1]
-    if not missing:
-        return table
-    zeros = torch.zeros_like(table[:, :1]).where(
-        ~table[:, :1].isnan(), torch.nan
-    )
-    return torch.cat([table, zeros.expand(-1, missing)], dim=1)
-
-
-def _epoch_of(line: str) -> float:
-    try:
-        return json.loads(line)['epoch']
-    except ValueError:
-        # A line cut off by a kill: its epoch has no checkpoint either.
-        return float('inf')
 
 
 def _append(path: Path, text: str) -> None:

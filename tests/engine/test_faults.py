@@ -1,6 +1,7 @@
 """Disks that are full, workers that die: what is lost, and what goes on."""
 
 import resource
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,16 @@ from mmengine.runner import Runner
 
 import transforms  # noqa: F401
 from ies_mm.engine import IESHook
+from ies_mm.engine.checkpoint import KEY
 from ies_mm.report import RunRecords
 from runs import FixedSelection, epochs_of, instances_of, train, with_hook
-from same_runs import EPOCHS, assert_same_run, by_epochs
+from same_runs import (
+    EPOCHS,
+    assert_equal,
+    assert_same_run,
+    by_epochs,
+    resumed,
+)
 
 FULL = Path('/dev/full')
 
@@ -186,6 +194,64 @@ def test_an_unreadable_image_is_named_by_the_plain_error(
     )
     with pytest.raises(Exception, match='Cannot find valid image'):
         train(config, with_hook(IESHook(0.1)))
+
+
+@pytest.fixture(scope='module')
+def whole(folders: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    work_dir = tmp_path_factory.mktemp('whole')
+    hook = IESHook(0.12, order=1, window=1, keep_history=True)
+    train(by_epochs(folders, work_dir), with_hook(hook))
+    return work_dir
+
+
+def of_fewer_images(path: Path) -> None:
+    with np.load(path) as arrays:
+        kept = dict(arrays)
+    kept['identity'] = kept['identity'][:12]
+    for name in ('losses', 'trained'):
+        kept[name] = kept[name][:, :12]
+    np.savez(path, **kept)
+
+
+def cut_off(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:1000])
+
+
+def without_epochs(path: Path) -> None:
+    path.write_text(path.read_text().replace('"epoch"', '"epok"'))
+
+
+@pytest.mark.parametrize(
+    ('name', 'damage'),
+    [
+        ('instances.npz', cut_off),
+        ('instances.npz', of_fewer_images),
+        ('epochs.jsonl', without_epochs),
+    ],
+)
+def test_records_do_not_decide_whether_a_training_goes_on(
+    folders: Path,
+    tmp_path: Path,
+    whole: Path,
+    name: str,
+    damage: Callable[[Path], None],
+) -> None:
+    """Weights and selection come from the checkpoint alone."""
+    work_dir = tmp_path / 'again'
+    config = resumed(by_epochs(folders, work_dir), whole, 'epoch_4.pth')
+    damage(work_dir / 'ies' / name)
+    hook = IESHook(0.12, order=1, window=1, keep_history=True)
+    train(config, with_hook(hook))
+    ours, theirs = (
+        torch.load(folder / f'epoch_{EPOCHS}.pth', weights_only=False)
+        for folder in (work_dir, whole)
+    )
+    for part in ('state_dict', KEY):
+        assert_equal(ours[part], theirs[part], part)
+    assert [record['epoch'] for record in epochs_of(work_dir)] == [EPOCHS]
+    log = ''.join(path.read_text() for path in work_dir.glob('*/*.log'))
+    assert log.count('the records so far were put aside as') == 1
+    assert len(list(work_dir.glob('ies_2*/epochs.jsonl'))) == 1
 
 
 def test_records_are_read_without_unpickling(

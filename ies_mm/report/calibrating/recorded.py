@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 
 from ies_mm.core import Criterion, Denoiser, LossHistory, Progress, Relative
 from ies_mm.errors import ConfigError
-from ies_mm.report.records import INSTANCES
-from ies_mm.report.showing.gallery import UNREADABLE
+from ies_mm.report.tables import INSTANCES, read_tables
 
 HOW = 'train with default_hooks.ies.dry_run=True and keep_history=True'
 
@@ -89,13 +88,12 @@ def read_recorded(work_dir: Path) -> Recorded:
     if not path.is_file():
         raise ConfigError(f'{path} is missing; {HOW}')
     try:
-        with np.load(path) as arrays:
-            epochs = arrays['epochs']
-            recorded = Recorded(
-                arrays['losses'], arrays['trained'], list(arrays['terms'])
-            )
-    except UNREADABLE as error:
-        raise ConfigError(f'{path} cannot be read: {error}; {HOW}') from error
-    if not len(epochs) or epochs[0] != 1:
+        tables = read_tables(path)
+    except ConfigError as error:
+        raise ConfigError(f'{error}; {HOW}') from error
+    found = tables.epochs.tolist()
+    if not found or found != list(range(1, len(found) + 1)):
         raise ConfigError(f'{path} has not every epoch; {HOW}')
-    return recorded
+    if not tables.identity or not tables.terms:
+        raise ConfigError(f'{path} has neither images nor losses; {HOW}')
+    return Recorded(tables.losses, tables.trained, tables.terms)

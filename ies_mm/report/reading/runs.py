@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from ies_mm.errors import ConfigError
+from ies_mm.report.earlier import EPOCHS
 from ies_mm.report.reading.methods import is_dry_run, is_selected, method_of
 from ies_mm.report.reading.parts import Part, read_parts, start_folders
 from ies_mm.report.reading.progress import Progress, progress_of
 from ies_mm.report.reading.validation import Points, validation_points
-from ies_mm.report.records import EPOCHS, read_epochs
+from ies_mm.report.records import read_epochs
 
 COUNTS = ('epoch', 'excluded', 'mastered', 'trained', 'instances')
 SUMS = (

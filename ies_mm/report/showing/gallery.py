@@ -1,6 +1,5 @@
 """Which images of a run are worth a look."""
 
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,11 +9,9 @@ from numpy.typing import NDArray
 
 from ies_mm.errors import ConfigError
 from ies_mm.report.reading.runs import Run
-from ies_mm.report.records import INSTANCES
+from ies_mm.report.tables import INSTANCES, Tables, read_tables
 
 IMAGES_SHOWN = 6
-# What NumPy raises, by the way in which a file is damaged.
-UNREADABLE = (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile)
 
 
 @dataclass(frozen=True)
@@ -60,12 +57,10 @@ def read_instances(run: Run) -> Instances | None:
     if not run.records or not path.exists():
         return None
     try:
-        with np.load(path) as arrays:
-            return _instances(arrays, run.records)
-    except UNREADABLE as error:
+        return _instances(read_tables(path), run.records)
+    except ConfigError as error:
         raise ConfigError(
-            f'{path} cannot be read: {error}; remove it, and the page will '
-            'do without this gallery'
+            f'{error}; remove it, and the page will do without this gallery'
         ) from error
 
 
@@ -91,17 +86,17 @@ def times_taken_back(excluded: NDArray[np.bool_]) -> NDArray[np.int64]:
     return np.asarray(back.sum(axis=0))
 
 
-def _instances(arrays: Any, records: Sequence[dict[str, Any]]) -> Instances:
-    epochs = arrays['epochs']
+def _instances(tables: Tables, records: Sequence[dict[str, Any]]) -> Instances:
+    epochs = tables.epochs
     # An image that a dropped last batch held was not left out by the method.
     counts = {record['epoch']: record['excluded'] for record in records}
     some = np.array([counts.get(int(e), 0) > 0 for e in epochs], dtype=bool)
     return Instances(
-        names=[str(name) for name in arrays['identity']],
+        names=tables.identity,
         epochs=epochs,
-        losses=arrays['losses'].sum(axis=2),
-        excluded=~arrays['trained'] & some[:, None],
-        terms=[str(term) for term in arrays['terms']],
+        losses=tables.losses.sum(axis=2),
+        excluded=~tables.trained & some[:, None],
+        terms=tables.terms,
     )
 
 

@@ -1,0 +1,117 @@
+"""``ies/instances.npz``: what was recorded of every image."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ies_mm.errors import ConfigError
+
+INSTANCES = 'instances.npz'
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The arrays of the file.
+
+    Attributes:
+        identity (list of str): Image path of every instance, N.
+        terms (list of str): Names of the T terms.
+        epochs (ndarray): int64 (E,), the epochs kept, ascending.
+        losses (ndarray): float32 (E, N, T), NaN where not observed.
+        trained (ndarray): bool (E, N).
+    """
+
+    identity: list[str]
+    terms: list[str]
+    epochs: NDArray[np.int64]
+    losses: NDArray[np.float32]
+    trained: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class EpochTable:
+    """One epoch of :class:`Tables`.
+
+    Attributes:
+        epoch (int): From 1.
+        terms (list of str): Names of its T terms.
+        losses (Tensor): float32 (N, T), NaN where not observed.
+        trained (Tensor): bool (N,).
+    """
+
+    epoch: int
+    terms: list[str]
+    losses: Tensor
+    trained: Tensor
+
+    def has_other_than(self, names: Sequence[str]) -> bool:
+        """Whether it has a loss of a term that is not among ``names``.
+
+        A term that joined later than this epoch is zero in it.
+        """
+        others = [k for k, t in enumerate(self.terms) if t not in names]
+        return bool((self.losses[:, others].nan_to_num() != 0).any())
+
+    def under(self, names: list[str]) -> 'EpochTable':
+        """With a column for each of ``names``.
+
+        Terms that joined later are zero where there was a loss.
+        """
+        if self.terms == names:
+            return self
+        seen = ~self.losses.isnan().all(dim=1)
+        absent = torch.zeros(len(seen)).where(seen, torch.nan)
+        columns = [
+            self.losses[:, self.terms.index(name)]
+            if name in self.terms
+            else absent
+            for name in names
+        ]
+        losses = torch.stack(columns, dim=1)
+        return EpochTable(self.epoch, names, losses, self.trained)
+
+
+def read_tables(path: Path) -> Tables:
+    """Read ``instances.npz``.
+
+    Raises:
+        ConfigError: It cannot be read, or holds something else.
+    """
+    try:
+        with np.load(path) as arrays:
+            tables = Tables(
+                identity=[str(name) for name in arrays['identity']],
+                terms=[str(name) for name in arrays['terms']],
+                epochs=arrays['epochs'],
+                losses=arrays['losses'],
+                trained=arrays['trained'],
+            )
+        fault = _fault_of(tables)
+    except Exception as error:  # zipfile and NumPy raise nearly anything
+        fault = ' '.join(str(error).split()) or type(error).__name__
+    if fault is not None:
+        raise ConfigError(f'{path} cannot be read: {fault}')
+    return tables
+
+
+def _fault_of(tables: Tables) -> str | None:
+    shape = (len(tables.epochs), len(tables.identity), len(tables.terms))
+    for name, kinds, wanted in (
+        ('epochs', 'iu', shape[:1]),
+        ('losses', 'f', shape),
+        ('trained', 'b', shape[:2]),
+    ):
+        array = getattr(tables, name)
+        if array.dtype.kind not in kinds or array.shape != wanted:
+            return (
+                f'{name} is {array.dtype} {array.shape}, which does not fit '
+                f'{shape[0]} epochs, {shape[1]} images and {shape[2]} terms'
+            )
+    if (np.diff(tables.epochs) <= 0).any() or (tables.epochs < 1).any():
+        return 'its epochs are not in order'
+    return None
