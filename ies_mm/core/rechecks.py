@@ -14,6 +14,9 @@ from torch import Tensor
 from ies_mm.core.arguments import build_of_type, check_integer
 from ies_mm.core.threads import one_thread
 
+LONGEST_WAIT = 2**30
+"""Twice as long must fit into the int32 of :class:`Waits`."""
+
 
 class Recheck(ABC):
     """A policy.
@@ -71,7 +74,7 @@ class Spaced(Recheck):
     and starts over with 1 when it is next left out.
 
     Args:
-        cap (int): The longest wait, in epochs. Defaults to 8.
+        cap (int): The longest wait, in epochs, to 2**30. Defaults to 8.
         by (str): ``'scoring'``, a forward pass after the last epoch of the
             wait; or ``'training'``, the epoch after the wait trains it, which
             observes it without any further forward pass. Defaults to
@@ -82,7 +85,7 @@ class Spaced(Recheck):
     by: str = 'scoring'
 
     def __post_init__(self) -> None:
-        check_integer('cap', self.cap, 1)
+        check_integer('cap', self.cap, 1, LONGEST_WAIT)
         if self.by not in ('scoring', 'training'):
             raise ValueError(f"by={self.by!r}: give 'scoring' or 'training'")
 

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+NUDGE = 1e-9
+"""Keeps 30 * (1 - 0.1) at 27 whatever its last bit is."""
+
 
 @dataclass(frozen=True)
 class Selection:
@@ -57,9 +60,12 @@ def may_exclude(
         anneal (float): Last part of the epochs that trains on everything
             (paper, appendix B: 0.1 for ImageNet).
     """
-    # The nudge keeps 30 * (1 - 0.1) at 27 whatever its last bit is.
-    last_selected = math.floor(max_epochs * (1 - anneal) + 1e-9)
-    return epoch >= begin and epoch + 1 <= last_selected
+    return begin <= epoch < _last_selected(max_epochs, anneal)
+
+
+def _last_selected(max_epochs: int, anneal: float) -> int:
+    """The last epoch, from 1, that is not annealed."""
+    return math.floor(max_epochs * (1 - anneal) + NUDGE)
 
 
 @dataclass(frozen=True)
@@ -84,8 +90,8 @@ class Course:
 
     def ahead(self, epoch: int) -> int:
         """How many epochs after ``epoch`` may leave something out."""
-        later = range(epoch, int(self.epochs))
-        return sum(self.may_exclude(earlier) for earlier in later)
+        last = _last_selected(int(self.epochs), self.anneal)
+        return max(0, last - max(epoch, self.begin))
 
     @property
     def able(self) -> int:
@@ -97,7 +103,10 @@ class Course:
         """The shortest training, in epochs, that can leave something out."""
         if self.anneal == 1:
             return math.inf
-        epochs = self.first + 1
-        while not may_exclude(self.first, epochs, self.begin, self.anneal):
+        first = max(self.first, self.begin)
+        about = (first + 1 - NUDGE) / (1 - self.anneal)
+        # What rounding does to it is found by trying.
+        epochs = max(first, math.ceil(about) - 1)
+        while not may_exclude(first, epochs, self.begin, self.anneal):
             epochs += 1
         return epochs

@@ -173,6 +173,7 @@ def test_what_a_config_gives() -> None:
         ({}, ValueError, 'give a number, or the type'),
         ({'type': 'Often'}, ValueError, "the type 'Spaced'"),
         ({'type': 'Spaced', 'cap': 0}, ValueError, 'cap=0'),
+        ({'type': 'Spaced', 'cap': 2**31}, ValueError, 'from 1 to 1073741824'),
         ({'type': 'Spaced', 'cap': '8'}, TypeError, '^cap=.8.: give an'),
         ({'type': ['Spaced']}, ValueError, 'give a number, or the type'),
         ({'type': 'Spaced', 'by': 'luck'}, ValueError, "'scoring' or"),

@@ -1,5 +1,6 @@
 """When exclusion is allowed, and what a selection says of itself."""
 
+import time
 from fractions import Fraction
 
 import pytest
@@ -86,6 +87,32 @@ def test_the_shortest_training_that_leaves_something_out(
     first: int, anneal: float, shortest: float
 ) -> None:
     assert Course(1, first, 1, anneal).shortest == shortest
+
+
+@given(
+    first=st.integers(1, 30),
+    anneal=st.one_of(
+        st.sampled_from([0.0, 0.1, 0.125, 0.3, 0.9, 0.99]),
+        st.floats(0, 0.99),
+    ),
+)
+def test_the_shortest_is_the_first_that_will_do(
+    first: int, anneal: float
+) -> None:
+    """By trying every length."""
+    lengths = range(1, 40 * first + 4000)
+    able = (n for n in lengths if may_exclude(first, n, 1, anneal))
+    assert Course(1, first, 1, anneal).shortest == next(able)
+
+
+@pytest.mark.parametrize('rest', [1e-6, 1e-9, 1e-12, 2.0**-53])
+def test_nearly_everything_annealed_is_no_long_search(rest: float) -> None:
+    """Nor are the epochs of an endless training counted one by one."""
+    began = time.perf_counter()
+    shortest = Course(10, 6, 1, 1 - rest).shortest
+    assert shortest == pytest.approx(7 / rest, rel=1e-3)
+    assert Course(10**12, 6, 6).ahead(10) == 10**12 - 10
+    assert time.perf_counter() - began < 1
 
 
 @given(
