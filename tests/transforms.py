@@ -89,3 +89,14 @@ class RefuseByChance(BaseTransform):
 
     def transform(self, results: dict) -> dict | None:
         return None if np.random.rand() < self.prob else results
+
+
+@TRANSFORMS.register_module()
+class AsViews(BaseTransform):
+    """Packs an image twice, as a dict."""
+
+    def transform(self, results: dict) -> dict:
+        return {
+            key: dict(weak=value, strong=value)
+            for key, value in results.items()
+        }

@@ -8,7 +8,7 @@ from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
 from torch import nn
 from torch.utils.data import DataLoader
 
-from ies_mm.engine.mixing import mixing_transforms
+from ies_mm.engine.mixing import makes_views, mixes, transforms_of
 from ies_mm.engine.sampler import IESSampler
 from ies_mm.errors import ConfigError
 from ies_mm.losses import check_supported
@@ -46,21 +46,35 @@ def check_training(runner: Runner, hook: Any) -> IESSampler:
 
 
 def check_one_image_each(dataset: Any) -> None:
-    """Refuse transforms that make one sample of several images.
+    """Refuse transforms that make one sample of several images, or several.
 
     Raises:
         ConfigError: Names the config key of the first one.
     """
-    for key in mixing_transforms(dataset):
-        raise mixing_error(key)
+    for key, transform in transforms_of(dataset):
+        check_transform(key, transform)
 
 
-def mixing_error(key: str) -> ConfigError:
-    """The error for a transform that mixes images."""
-    return ConfigError(
-        f'{key} mixes several images into one sample, whose loss then '
-        'belongs to none of them; remove it, or train without '
-        'a selection hook'
+def check_transform(key: str, transform: Any) -> None:
+    """Refuse a transform that does not make one sample of one image.
+
+    Args:
+        key (str): Its place in the config.
+        transform (Any): It, or its class.
+
+    Raises:
+        ConfigError: It mixes images, or makes several views of one.
+    """
+    if mixes(transform):
+        fault = 'mixes several images into one sample, whose loss then '
+        fault += 'belongs to none of them'
+    elif makes_views(transform):
+        fault = 'makes several views of an image, whose losses are not told '
+        fault += 'apart'
+    else:
+        return
+    raise ConfigError(
+        f'{key} {fault}; remove it, or train without a selection hook'
     )
 
 

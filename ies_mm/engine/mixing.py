@@ -1,41 +1,54 @@
-"""Transforms that make one sample of several images."""
+"""Transforms whose samples are not one image each."""
 
 from collections.abc import Iterator
 from inspect import getattr_static
 from typing import Any
 
 
-def mixing_transforms(
+def transforms_of(
     dataset: Any, key: str = 'train_dataloader.dataset'
-) -> Iterator[str]:
-    """Config keys of the transforms that make one sample of several images.
+) -> Iterator[tuple[str, Any]]:
+    """The transforms of a data set and those inside of them.
 
-    Such a transform (Mosaic, MixUp, CopyPaste ...) asks its data set for
-    further indices through ``get_indexes`` or ``get_indices``.
+    Args:
+        dataset (Dataset): A data set, or a wrapper of some.
+        key (str): Of its place in the config.
+
+    Yields:
+        tuple: The place of a transform in the config, and the transform.
     """
     pipeline = getattr(dataset, 'pipeline', ())
-    yield from _mixing(pipeline, f'{key}.pipeline')
+    yield from _transforms(pipeline, f'{key}.pipeline')
     if hasattr(dataset, 'dataset'):
-        yield from mixing_transforms(dataset.dataset, f'{key}.dataset')
+        yield from transforms_of(dataset.dataset, f'{key}.dataset')
     for i, part in enumerate(getattr(dataset, 'datasets', ())):
-        yield from mixing_transforms(part, f'{key}.datasets[{i}]')
+        yield from transforms_of(part, f'{key}.datasets[{i}]')
 
 
-def _mixing(transforms: Any, key: str) -> Iterator[str]:
+def _transforms(transforms: Any, key: str) -> Iterator[tuple[str, Any]]:
     for i, transform in enumerate(
         getattr(transforms, 'transforms', transforms)
     ):
         place = f'{key}[{i}]'
-        if mixes(transform):
-            yield f'{place} ({type(transform).__name__})'
-        else:
-            # RandomApply, RandomChoice and their like hold further ones.
-            inner = getattr(transform, 'transforms', ())
-            yield from _mixing(inner, f'{place}.transforms')
+        yield f'{place} ({type(transform).__name__})', transform
+        # RandomApply, RandomChoice and their like hold further ones.
+        inner = getattr(transform, 'transforms', ())
+        yield from _transforms(inner, f'{place}.transforms')
+
+
+def makes_views(transform: Any) -> bool:
+    """Whether a transform, or its class, makes a dict of several samples."""
+    cls = transform if isinstance(transform, type) else type(transform)
+    # By its name: not every task has mmdet.
+    return any(parent.__name__ == 'MultiBranch' for parent in cls.__mro__)
 
 
 def mixes(transform: Any) -> bool:
-    """Whether a transform, or its class, asks for further images."""
+    """Whether a transform, or its class, makes a sample of several images.
+
+    Such a transform (Mosaic, MixUp, CopyPaste ...) asks its data set for
+    further indices through ``get_indexes`` or ``get_indices``.
+    """
     # Static, because mmcv's cached methods cannot be read off a class.
     return any(
         getattr_static(transform, method, None) is not None

@@ -16,12 +16,14 @@ from mmengine.registry import (
     DefaultScope,
 )
 
-from ies_mm.engine.checks import check_batch_augments, mixing_error
-from ies_mm.engine.mixing import mixes
+from ies_mm.engine.checks import check_batch_augments, check_transform
 from ies_mm.engine.sampler import IESSampler
 from ies_mm.engine.selection_hook import SelectionHook
 from ies_mm.errors import ConfigError
 from ies_mm.losses import check_supported
+
+OF_MMENGINE = ('type', 'priority', '_scope_')
+"""Keys of a hook's dict that MMEngine reads itself."""
 
 
 def check_config(cfg: Config) -> None:
@@ -71,9 +73,7 @@ def selection_hooks(cfg: Config) -> Iterator[tuple[str, dict]]:
 
 
 def _check_hook(key: str, hook: dict) -> None:
-    arguments = {
-        k: v for k, v in hook.items() if k not in ('type', 'priority')
-    }
+    arguments = {k: v for k, v in hook.items() if k not in OF_MMENGINE}
     cls = _class(HOOKS, hook)
     try:
         cls(**arguments)
@@ -115,9 +115,10 @@ def _check_transforms(cfg: Config) -> None:
     with TRANSFORMS.switch_scope_and_registry(None) as transforms:
         for key, part in _leaves(dataset, 'train_dataloader.dataset'):
             for i, transform in enumerate(part.get('pipeline') or []):
-                if mixes(_class(transforms, transform)):
+                place = f'{key}.pipeline[{i}]'
+                if cls := _class(transforms, transform):
                     name = transform['type']
-                    raise mixing_error(f'{key}.pipeline[{i}] ({name})')
+                    check_transform(f'{place} ({name})', cls)
 
 
 def _check_model(cfg: Config, hooks: list[dict]) -> None:
@@ -186,5 +187,11 @@ def _is(registry: Any, config: Any, base: type) -> bool:
 def _class(registry: Any, config: Any) -> Any:
     if not isinstance(config, dict):
         return None
-    kind = config.get('type')
-    return registry.get(kind) if isinstance(kind, str) else kind
+    kind, scope = config.get('type'), config.get('_scope_')
+    if not isinstance(kind, str):
+        return kind
+    if scope is None:
+        return registry.get(kind)
+    # MMEngine builds in that scope.
+    with registry.switch_scope_and_registry(scope) as chosen:
+        return chosen.get(kind)

@@ -73,7 +73,15 @@ def instances_of(samples: Sequence[Any] | None) -> Tensor:
         ConfigError: A sample carries no number.
         ConfigError: A data set's ``prepare_data`` loads its images in a way
             that is not known.
+        ConfigError: They are several views of the images.
     """
+    if isinstance(samples, Mapping):
+        raise ConfigError(
+            "the batch's data_samples are a dict of "
+            f'{", ".join(map(str, samples))}, not one sample an image; '
+            'several views of an image (MultiBranch) have no loss of their '
+            'own: train without a selection hook, or without the views'
+        )
     numbers = [getattr(sample, TAG, None) for sample in samples or []]
     for reason in numbers:
         if isinstance(reason, str):

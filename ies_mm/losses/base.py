@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 
+from mmengine.model import is_model_wrapper
 from torch import nn
 
 from ies_mm.errors import UnsupportedModelError
@@ -79,9 +80,14 @@ def check_supported(
 
 
 def unwrap(model: nn.Module) -> nn.Module:
-    """The model inside a (distributed) wrapper."""
+    """The model inside a (distributed) wrapper.
+
+    A model may well have a part of its own that is called ``module``.
+    """
     module = getattr(model, 'module', None)
-    return module if isinstance(module, nn.Module) else model
+    if is_model_wrapper(model) and isinstance(module, nn.Module):
+        return module
+    return model
 
 
 @contextmanager

@@ -133,6 +133,49 @@ def test_an_image_mixing_transform(voc: Path, tmp_path: Path) -> None:
         train(config)
 
 
+def test_a_transform_that_makes_views(voc: Path, tmp_path: Path) -> None:
+    """Known before anything is built, and again at the start."""
+    config = ies_config(voc, tmp_path, delta=0.1)
+    pipeline = config.train_dataloader.dataset.pipeline
+    views = dict(type='MultiBranch', branch_field=['weak', 'strong'])
+    views |= dict(weak=[pipeline.pop()], strong=[])
+    pipeline.append(views)
+    message = r'pipeline\[4\] \(MultiBranch\) makes several views'
+    with pytest.raises(ConfigError, match=message):
+        check_config(config)
+    with pytest.raises(ConfigError, match=message):
+        train(config)
+
+
+@pytest.mark.parametrize('workers', [0, 1])
+def test_views_that_nothing_says_before(
+    voc: Path, tmp_path: Path, workers: int
+) -> None:
+    """One line in the main process, before the first step."""
+    config = ies_config(voc, tmp_path, delta=0.1)
+    config.train_dataloader.num_workers = workers
+    config.train_dataloader.dataset.pipeline.append(dict(type='AsViews'))
+    with pytest.raises(ConfigError) as error:
+        train(config)
+    assert 'data_samples are a dict of weak, strong' in str(error.value)
+    assert '\n' not in str(error.value)
+
+
+def test_what_mmengine_reads_of_a_hook_s_dict(
+    voc: Path, tmp_path: Path
+) -> None:
+    """It is no argument of the hook."""
+    config = ies_config(voc, tmp_path, epochs=1, delta=0.1)
+    config.default_hooks.ies._scope_ = 'mmdet'
+    config.default_hooks.ies.priority = 'NORMAL'
+    config.train_dataloader.sampler._scope_ = 'mmengine'
+    check_config(config)
+    train(config)
+    config.default_hooks.ies.delta = -1
+    with pytest.raises(ConfigError, match='delta=-1'):
+        check_config(config)
+
+
 def test_an_unknown_term(voc: Path, tmp_path: Path) -> None:
     config = ies_config(voc, tmp_path, delta=0.1, terms=['loss_mask'])
     message = "no term 'loss_mask'; it has loss_rpn_cls, loss_rpn_bbox"

@@ -1,6 +1,7 @@
 """Every sample knows its image, whatever wraps or filters the data set."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from mmengine.dataset import pseudo_collate
 from torch.utils.data import DataLoader, TensorDataset
 
 from ies_mm.engine.identity import InstanceMap, batch_instances
-from ies_mm.engine.mixing import mixing_transforms
+from ies_mm.engine.mixing import mixes, transforms_of
 from ies_mm.engine.tagging import TAG
 from ies_mm.errors import ConfigError
 from runs import (
@@ -157,6 +158,16 @@ def test_untagged_batches_are_refused() -> None:
             batch_instances(batch)
 
 
+def test_a_batch_of_views_is_refused() -> None:
+    batch = {'data_samples': {'weak': [object()], 'strong': [object()]}}
+    with pytest.raises(ConfigError, match='a dict of weak, strong, not one'):
+        batch_instances(batch)
+
+
+def mixing(dataset: Any) -> list[str]:
+    return [key for key, found in transforms_of(dataset) if mixes(found)]
+
+
 def test_mixing_transforms_are_found_by_key(voc: Path) -> None:
     inner = dataset_config(voc)
     mosaic = dict(
@@ -164,19 +175,19 @@ def test_mixing_transforms_are_found_by_key(voc: Path) -> None:
         dataset=inner,
         pipeline=[dict(type='RandomFlip', prob=0.5), dict(type='Mosaic')],
     )
-    found = list(mixing_transforms(build(concat(inner, mosaic))))
+    found = mixing(build(concat(inner, mosaic)))
     assert found == [
         'train_dataloader.dataset.datasets[1].pipeline[1] (Mosaic)'
     ]
     cached = dataset_config(voc)
     cached['pipeline'].insert(2, dict(type='CachedMixUp', img_scale=(96, 72)))
-    assert list(mixing_transforms(build(cached))) == [
+    assert mixing(build(cached)) == [
         'train_dataloader.dataset.pipeline[2] (CachedMixUp)'
     ]
     hidden = dataset_config(voc)
     inside = [dict(type='CachedMixUp', img_scale=(96, 72))]
     hidden['pipeline'].insert(2, dict(type='RandomApply', transforms=inside))
-    assert list(mixing_transforms(build(hidden))) == [
+    assert mixing(build(hidden)) == [
         'train_dataloader.dataset.pipeline[2].transforms[0] (CachedMixUp)'
     ]
-    assert not list(mixing_transforms(build(inner)))
+    assert not mixing(build(inner))

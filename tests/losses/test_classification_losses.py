@@ -28,3 +28,15 @@ def test_class_weights_are_no_divisors() -> None:
     labels = torch.cat([s.gt_label for s in data['data_samples']])
     own = F.cross_entropy(logits, labels, reduction='none').detach()
     close(captured.losses['loss'], own * torch.tensor(WEIGHTS)[labels])
+
+
+def test_a_part_called_module_is_no_wrapped_model() -> None:
+    model, data = model_and_data('ce')
+    model.eval()
+    with capture_per_image_losses(model) as expected:
+        run(model, data)
+    model.module = torch.nn.Linear(1, 1)
+    for wrapped in (model, torch.nn.DataParallel(model)):
+        with capture_per_image_losses(wrapped) as found:
+            run(model, data)
+        assert torch.equal(found.losses['loss'], expected.losses['loss'])
