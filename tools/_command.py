@@ -1,6 +1,7 @@
 """What the commands share: reading a config, one line per error."""
 
 import argparse
+import io
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -80,6 +81,9 @@ def read_config(args: argparse.Namespace) -> Config:
 @contextmanager
 def one_line_errors(name: str) -> Iterator[None]:
     """Turn what a user can mend into one line and exit status 2."""
+    # Names of files need not be Unicode.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors='backslashreplace')
     try:
         yield
     except ConfigError as error:

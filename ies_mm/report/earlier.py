@@ -11,6 +11,7 @@ import torch
 
 from ies_mm.errors import ConfigError
 from ies_mm.report.tables import INSTANCES, EpochTable, Tables, read_tables
+from ies_mm.report.values import is_count
 
 EPOCHS = 'epochs.jsonl'
 
@@ -58,7 +59,7 @@ def _lines(path: Path, instances: int, after: int) -> Iterator[str]:
         record = _record(text)
         if record is None and number == len(texts):
             return  # Cut off by a kill; its epoch has no checkpoint either.
-        fault = _fault_of(record, instances, last)
+        fault = fault_of_line(record, instances, last)
         if fault is not None:
             raise ConfigError(f'{path}: line {number} {fault}')
         last = record['epoch']
@@ -80,17 +81,24 @@ def _record(text: str) -> Any:
         return None
 
 
-def _fault_of(record: Any, instances: int, last: int) -> str | None:
+def fault_of_line(record: Any, instances: int, last: int) -> str | None:
+    """What is wrong with a line of ``epochs.jsonl``; None where nothing is.
+
+    Args:
+        record (Any): What the line holds.
+        instances (int): Number of instances N of the run.
+        last (int): The epoch of the line before; 0 for none.
+    """
     if not isinstance(record, dict):
         return 'is no JSON object'
     epoch = record.get('epoch')
-    if not isinstance(epoch, int) or isinstance(epoch, bool):
-        return f'has epoch={epoch!r}, which is no number of an epoch'
+    if not is_count(epoch):
+        return f'has epoch={epoch!r:.40}, which is no number of an epoch'
     if epoch <= last:
-        return f'is of epoch {epoch}, and the one before of epoch {last}'
+        return f'is of epoch {epoch}, after one of epoch {last}'
     images = record.get('instances', instances)
     if images != instances:
-        return f'is of a data set of {images} images, here {instances}'
+        return f'is of a data set of {images!r:.40} images, not {instances!r}'
     return None
 
 

@@ -56,7 +56,7 @@ def write_files(folder: Path, contents: Mapping[str, bytes]) -> None:
 def _object(text: str) -> dict[str, Any] | None:
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
 

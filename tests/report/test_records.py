@@ -120,7 +120,7 @@ DAMAGES = {
     ),
     'a line of other images': (
         change_line(2, lambda r: r | {'instances': 4}),
-        'line 3 is of a data set of 4 images, here 3',
+        'line 3 is of a data set of 4 images, not 3',
     ),
     'lines that are no text': (
         write('epochs.jsonl', b'\xff\xfe\n' * 9), 'cannot be read',

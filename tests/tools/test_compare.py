@@ -9,7 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from work_dirs import config_of, epoch_scalars, ies_run, plain_run, write_start
+from work_dirs import (
+    config_of,
+    epoch_log,
+    epoch_scalars,
+    ies_run,
+    plain_run,
+    record,
+    write_records,
+    write_start,
+)
 
 TOOL = Path(__file__).resolve().parents[2] / 'tools' / 'compare.py'
 FILES = {'compare.html', 'compare.json', 'curves.png', 'times.png'}
@@ -142,3 +151,124 @@ def test_without_matplotlib(
     plain_run(tmp_path / 'a')
     monkeypatch.setitem(sys.modules, 'ies_mm.report.compare', None)
     assert 'pip install' in refusal(monkeypatch, capsys, 'a')
+
+
+def with_config(work_dir: Path, text: str) -> None:
+    """The same run, with further lines in its config."""
+    [path] = work_dir.glob('*/vis_data/config.py')
+    path.write_text(f'{path.read_text()}\n{text}\n')
+
+
+@pytest.mark.parametrize(
+    ('text', 'named'),
+    [
+        ('default_hooks = []', 'default_hooks is [], and no dict'),
+        ('train_dataloader = "x"', "train_dataloader is 'x', and no dict"),
+        ('randomness = dict(seed="a")', "randomness.seed is 'a', and no int"),
+        ('train_cfg = dict(max_epochs=-1)', 'train_cfg.max_epochs is -1, and'),
+        ('train_cfg = dict(max_iters=2.5)', 'train_cfg.max_iters is 2.5'),
+        ('custom_hooks = {}', 'custom_hooks is {}, and no list'),
+        (f'x = {"-" * 100_000}1', 'no config that MMEngine dumped'),
+        (f'x = {"[" * 5000}{"]" * 5000}', 'no config that MMEngine dumped'),
+    ],
+)
+def test_a_config_of_another_form(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    text: str,
+    named: str,
+) -> None:
+    with_config(plain_run(tmp_path / 'a'), text)
+    assert named in refusal(monkeypatch, capsys, 'a')
+
+
+@pytest.mark.parametrize(
+    ('changes', 'named'),
+    [
+        ({'excluded': 'many'}, "line 2 has excluded='many', which is no coun"),
+        ({'excluded': None}, 'line 2 has excluded=None'),
+        ({'trained': 10**400}, 'line 2 has trained=1000'),
+        ({'decide_seconds': 'x'}, "line 2 has decide_seconds='x'"),
+        ({'refresh_seconds': float('nan')}, 'line 2 has refresh_seconds=nan'),
+        ({'start_seconds': None}, 'line 2 has start_seconds=None'),
+        ({'saved': 2}, 'line 2 has saved=2'),
+        ({'epoch': 1}, 'line 2 is of epoch 1, after one of epoch 1'),
+        ({'instances': 11}, 'line 2 is of a data set of 11 images, not 10'),
+    ],
+)
+def test_records_that_were_edited(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    changes: dict,
+    named: str,
+) -> None:
+    write_records(ies_run(tmp_path / 'a'), [record(1), record(2) | changes])
+    assert named in refusal(monkeypatch, capsys, 'a')
+
+
+@pytest.mark.parametrize(
+    'changes',
+    [{'iter': None}, {'iter': 'x'}, {'epoch': 1e300}, {'iter': 10**400}],
+)
+def test_scalars_that_were_edited(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    changes: dict,
+) -> None:
+    lines = epoch_scalars({4: 0.5}, 4)
+    lines[1] |= changes
+    write_start(tmp_path / 'a', config_of(), lines)
+    line = refusal(monkeypatch, capsys, 'a')
+    assert f'line 2 has {next(iter(changes))}=' in line
+
+
+def test_what_is_odd_and_does_no_harm(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Dates that are none, keys that cannot be keys, names that are none."""
+    write_start(
+        tmp_path / 'a',
+        config_of(),
+        epoch_scalars({4: 0.5}, 4, metric='a\ud800'),
+        epoch_log(4),
+    )
+    with_config(tmp_path / 'a', 'x = {[1]: 2, **y, 3: {[]}}\nz = dict([1])')
+    [log] = tmp_path.glob('a/*/*.log')
+    log.write_text(f'9999/99/99 99:99:99 - hello\n{log.read_text()}')
+    call(monkeypatch, 'a')
+    found = json.loads(Path('work_dirs/compare/compare.json').read_text())
+    assert found['metric'] == 'a\\ud800'
+    assert found['runs'][0]['total_seconds'] == 40
+
+
+def test_a_folder_whose_name_is_no_text(tmp_path: Path) -> None:
+    plain_run(tmp_path / os.fsdecode(b'a\xff'), seed=1)
+    path = tmp_path / os.fsdecode(b'a\xff') / 'ies'
+    path.mkdir()
+    (path / 'epochs.jsonl').write_text('{}')
+    paths = [str(TOOL.parents[1]), os.environ.get('PYTHONPATH', '')]
+    environment = os.environ | {'PYTHONPATH': os.pathsep.join(paths)}
+    done = subprocess.run(
+        [sys.executable, TOOL, os.fsdecode(b'a\xff')],
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, '')
+    assert 'a\\udcff/ies was left out' in done.stdout
+
+
+def test_records_that_begin_late(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Those before were put aside."""
+    write_records(ies_run(tmp_path / 'a'), [record(3), record(4)])
+    call(monkeypatch, 'a')
+    words = ' '.join(capsys.readouterr().out.split())
+    assert 'a has records of 2 of its 4 epochs' in words

@@ -7,6 +7,7 @@ from typing import Any
 from ies_mm.report.reading.dumped_config import flatten
 from ies_mm.report.reading.methods import PLAIN
 from ies_mm.report.reading.runs import Run
+from ies_mm.report.values import printable
 
 # These do not change what a training does.
 IRRELEVANT = (
@@ -131,7 +132,9 @@ def _labelled(groups: list[Group]) -> list[Group]:
         label = family
         if not group.finished:
             label += f' {_run_tag(group, alike)}*'
-        labelled.append(replace(group, label=label, family=family))
+        labelled.append(
+            replace(group, label=printable(label), family=printable(family))
+        )
     return labelled
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ies_mm.errors import ConfigError
+from ies_mm.report.reading.sections import fault_of
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -17,7 +18,8 @@ def read_config(path: Path) -> dict[str, Any]:
     A value that is no literal (a class, ``inf``) becomes its source text.
 
     Raises:
-        ConfigError: The file is not there, or is no Python.
+        ConfigError: The file is not there, is no Python, or has a setting of
+            another form than MMEngine's.
     """
     if not path.is_file():
         raise ConfigError(
@@ -25,14 +27,21 @@ def read_config(path: Path) -> dict[str, Any]:
             'give a work directory that MMEngine wrote'
         )
     try:
-        tree = ast.parse(path.read_text())
-    except (SyntaxError, ValueError) as error:  # broken UTF-8, null bytes
-        reason = ' '.join(str(error).split())
-        raise ConfigError(
-            f'{path} is no config that MMEngine dumped: {reason}; '
-            'mend it, or leave the run out'
-        ) from error
-    return dict(_assignments(tree))
+        settings = dict(_assignments(ast.parse(path.read_bytes())))
+    # Broken UTF-8, null bytes; brackets and signs nested too deeply.
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        reason = ' '.join(str(error).split()) or 'nested too deeply'
+        raise _no_config(path, reason) from error
+    if fault := fault_of(settings):
+        raise _no_config(path, fault)
+    return settings
+
+
+def _no_config(path: Path, reason: str) -> ConfigError:
+    return ConfigError(
+        f'{path} is no config that MMEngine dumped: {reason}; '
+        'mend it, or leave the run out'
+    )
 
 
 def flatten(value: Any, prefix: str = '') -> dict[str, Any]:
@@ -61,13 +70,21 @@ def _value(node: ast.expr) -> Any:
     if isinstance(node, ast.List | ast.Tuple | ast.Set):
         return [_value(item) for item in node.elts]
     if isinstance(node, ast.Dict):
-        keys = [_value(key) for key in node.keys if key is not None]
-        return dict(zip(keys, map(_value, node.values), strict=False))
+        pairs = zip(node.keys, node.values, strict=True)
+        return {_key(key): _value(inner) for key, inner in pairs if key}
     if isinstance(node, ast.Call) and ast.unparse(node.func) == 'dict':
         # Keys that are no names: MMEngine writes dict({'a b': 1}).
         settings = _value(node.args[0]) if node.args else {}
-        return settings | {str(k.arg): _value(k.value) for k in node.keywords}
+        if isinstance(settings, dict):
+            named = {str(k.arg): _value(k.value) for k in node.keywords}
+            return settings | named
     try:
         return ast.literal_eval(node)
-    except ValueError:
+    except (ValueError, TypeError):  # TypeError: a set of lists
         return ast.unparse(node)
+
+
+def _key(node: ast.expr) -> Any:
+    """What cannot be a key becomes its source text."""
+    key = _value(node)
+    return ast.unparse(node) if isinstance(key, list | dict | set) else key

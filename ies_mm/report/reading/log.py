@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 STAMP = re.compile(r'(\d{4}/\d\d/\d\d \d\d:\d\d:\d\d) - ')
+FORMAT = '%Y/%m/%d %H:%M:%S'
 VALIDATION = re.compile(r'(Epoch|Iter)\(val\)')
 # Whatever may be said last before a validation begins. What the metrics say
 # while they are computed is not among it.
@@ -17,8 +18,8 @@ TRAINING = re.compile(
     r'(Epoch|Iter)\(train\)|Exp name: |Saving checkpoint at '
     r'| epoch \d+: trained '
 )
-ANNOUNCED = re.compile(r'Iter\(train\)\s*\[\s*\d+/\s*(\d+)\]')
-CHECKPOINT = re.compile(r'Saving checkpoint at (\d+) epochs')
+ANNOUNCED = re.compile(r'Iter\(train\)\s*\[\s*\d+/\s*(\d{1,15})\]')
+CHECKPOINT = re.compile(r'Saving checkpoint at (\d{1,15}) epochs')
 # MMEngine's EarlyStoppingHook has three reasons; ours are the last two.
 STOPPED = re.compile(
     r'Stopping threshold reached:'
@@ -56,17 +57,23 @@ def read_log(path: Path) -> Log:
     if not path.exists():
         return log
     with path.open(errors='replace') as lines:
-        stamped = [
-            (datetime.strptime(stamp[1], '%Y/%m/%d %H:%M:%S'), line)
-            for line in lines
-            if (stamp := STAMP.match(line))
-        ]
+        timed = [(_time_of(line), line) for line in lines]
+    stamped = [(time, line) for time, line in timed if time is not None]
     if stamped:
         log.seconds = (stamped[-1][0] - stamped[0][0]).total_seconds()
         log.validation_seconds = _validation_seconds(stamped)
     for _, line in stamped:
         _note(log, line)
     return log
+
+
+def _time_of(line: str) -> datetime | None:
+    """None for a line without a time, or with one that is no date."""
+    stamp = STAMP.match(line)
+    try:
+        return datetime.strptime(stamp[1], FORMAT) if stamp else None
+    except ValueError:
+        return None
 
 
 def _note(log: Log, line: str) -> None:

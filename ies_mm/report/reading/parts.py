@@ -13,6 +13,7 @@ from ies_mm.errors import ConfigError
 from ies_mm.report.files import json_lines
 from ies_mm.report.reading.dumped_config import read_config
 from ies_mm.report.reading.log import Log, read_log
+from ies_mm.report.values import is_count
 
 FOLDER = re.compile(r'\d{8}_\d{6}')
 LOGGER_INTERVAL = 10
@@ -54,8 +55,8 @@ class Part:
     @property
     def begins_late(self) -> bool:
         """Whether it goes on from a checkpoint, and not from nothing."""
-        logger = self.config.get('default_hooks', {}).get('logger') or {}
-        interval = logger.get('interval', LOGGER_INTERVAL)
+        logger = (self.config.get('default_hooks') or {}).get('logger') or {}
+        interval = logger.get('interval') or LOGGER_INTERVAL
         return self.resumed and self.first_iteration > interval
 
 
@@ -95,9 +96,28 @@ def _read_part(folder: Path) -> Part:
     return Part(
         folder,
         read_config(folder / 'vis_data' / 'config.py'),
-        json_lines(folder / 'vis_data' / 'scalars.json'),
+        _scalars(folder / 'vis_data' / 'scalars.json'),
         read_log(folder / f'{folder.name}.log'),
     )
+
+
+def _scalars(path: Path) -> list[dict[str, Any]]:
+    """The lines of ``scalars.json``.
+
+    Raises:
+        ConfigError: A line is damaged.
+    """
+    lines = json_lines(path)
+    for number, line in enumerate(lines, 1):
+        wanted = ('iter', 'epoch') if 'iter' in line else ('step',)
+        for key in wanted:
+            if not is_count(line.get(key, 0 if key == 'epoch' else None)):
+                raise ConfigError(
+                    f'{path} is damaged: line {number} has {key}='
+                    f'{line.get(key)!r:.40}, which is no count; take the line '
+                    'out, or leave the run out'
+                )
+    return lines
 
 
 def _no_run(work_dir: Path) -> str:

@@ -1,21 +1,25 @@
 """A run, as its work directory tells it."""
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ies_mm.errors import ConfigError
-from ies_mm.report.earlier import EPOCHS
+from ies_mm.report.earlier import EPOCHS, fault_of_line
 from ies_mm.report.reading.methods import is_dry_run, is_selected, method_of
 from ies_mm.report.reading.parts import Part, read_parts, start_folders
 from ies_mm.report.reading.progress import Progress, progress_of
 from ies_mm.report.reading.validation import Points, validation_points
 from ies_mm.report.records import read_epochs
+from ies_mm.report.values import is_count, is_number
 
 COUNTS = ('epoch', 'excluded', 'mastered', 'trained', 'instances')
 SUMS = (
     'forward_only', 'train_seconds', 'refresh_seconds', 'decide_seconds',
 )  # fmt: skip
+FURTHER_SECONDS = ('start_seconds', 'collect_seconds', 'record_seconds')
+"""Records of earlier versions do without."""
 
 
 @dataclass(frozen=True)
@@ -121,13 +125,14 @@ def _run(work_dir: Path, parts: list[Part]) -> Run:
         starts=len(parts),
         total_seconds=_total_seconds(parts),
         validation_seconds=sum(p.log.validation_seconds for p in parts),
-        notes=_notes(work_dir, parts, selected),
+        notes=_notes(work_dir, parts, selected, records),
     )
 
 
 def _records(work_dir: Path) -> list[dict[str, Any]]:
     path = work_dir / 'ies' / EPOCHS
     records = read_epochs(work_dir)
+    last = 0
     for number, record in enumerate(records, 1):
         missing = {'method', 'saved', *COUNTS, *SUMS} - record.keys()
         if missing:
@@ -135,7 +140,29 @@ def _records(work_dir: Path) -> list[dict[str, Any]]:
                 f'{path} is of another version: line {number} has no '
                 f'{min(missing)}; leave the run out'
             )
+        images = records[0]['instances']
+        fault = fault_of_line(record, images, last) or _fault_of(record)
+        if fault:
+            raise ConfigError(
+                f'{path} is damaged: line {number} {fault}; mend it, or leave '
+                'the run out'
+            )
+        last = record['epoch']
     return records
+
+
+def _fault_of(record: dict[str, Any]) -> str | None:
+    """What is wrong with the values of a line; None where nothing is."""
+    for key in COUNTS:
+        if not is_count(record[key]):
+            return f'has {key}={record[key]!r:.40}, which is no count'
+    for key in ('saved', *SUMS, *FURTHER_SECONDS):
+        value = record.get(key, 0)
+        if not is_number(value) or not math.isfinite(value):
+            return f'has {key}={value!r:.40}, which is no number'
+    if not 0 <= record['saved'] <= 1:
+        return f'has saved={record["saved"]}, which is no part of 1'
+    return None
 
 
 def _as_started(parts: list[Part]) -> dict[str, Any]:
@@ -153,7 +180,12 @@ def _total_seconds(parts: list[Part]) -> float | None:
     return sum(known)
 
 
-def _notes(work_dir: Path, parts: list[Part], selected: bool) -> list[str]:
+def _notes(
+    work_dir: Path,
+    parts: list[Part],
+    selected: bool,
+    records: list[dict[str, Any]],
+) -> list[str]:
     notes = []
     if parts[0].begins_late:
         notes.append(
@@ -169,6 +201,12 @@ def _notes(work_dir: Path, parts: list[Part], selected: bool) -> list[str]:
         notes.append(
             f'{work_dir} was resumed ({len(parts)} parts): its total seconds '
             'are those of all parts, what was done twice included'
+        )
+    if records and records[-1]['epoch'] > len(records):
+        notes.append(
+            f'{work_dir} has records of {len(records)} of its '
+            f'{records[-1]["epoch"]} epochs: sums of seconds and of scored '
+            'images are of these alone'
         )
     if not selected and (work_dir / 'ies' / EPOCHS).exists():
         notes.append(

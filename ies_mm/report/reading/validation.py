@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ies_mm.report.reading.parts import Part
+from ies_mm.report.values import is_number, printable
 
 Points = dict[str, dict[int, float]]
 """Metric -> step -> value."""
@@ -18,7 +19,7 @@ def validation_points(parts: Sequence[Part]) -> Points:
         for step, line in _validations(part):
             for name, value in line.items():
                 if _is_metric(name, value):
-                    points.setdefault(name, {})[step] = float(value)
+                    points.setdefault(printable(name), {})[step] = float(value)
     return {
         name: dict(sorted(steps.items())) for name, steps in points.items()
     }
@@ -26,7 +27,7 @@ def validation_points(parts: Sequence[Part]) -> Points:
 
 def counts_iterations(config: dict[str, Any]) -> bool:
     """Whether the training loop counts iterations, not epochs."""
-    return 'max_iters' in (config.get('train_cfg') or {})
+    return (config.get('train_cfg') or {}).get('max_iters') is not None
 
 
 def _validations(part: Part) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -50,6 +51,4 @@ def _steps_are(unit: str, config: dict[str, Any]) -> bool:
 
 
 def _is_metric(name: str, value: Any) -> bool:
-    return name.rpartition('/')[2] not in NO_METRICS and isinstance(
-        value, int | float
-    )
+    return name.rpartition('/')[2] not in NO_METRICS and is_number(value)

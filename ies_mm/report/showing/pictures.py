@@ -24,12 +24,14 @@ def data_uri(picture: bytes, kind: str = 'png') -> str:
 def thumbnail(path: Path) -> bytes | None:
     """A small JPEG of an image file, None where there is no such any more."""
     file = io.BytesIO()
+    if not path.is_file():  # Some things that are none block for ever.
+        return None
     try:
         with Image.open(path) as image:
             small = image.convert('RGB')
             small.thumbnail(THUMBNAIL)
             small.save(file, format='JPEG', quality=85)
-    except (OSError, ValueError, Image.DecompressionBombError):
+    except Exception:  # a broken file has Pillow raise nearly anything
         return None
     return file.getvalue()
 

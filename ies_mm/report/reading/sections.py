@@ -1,0 +1,47 @@
+"""Whether a dumped config has the form that is read."""
+
+from typing import Any
+
+from ies_mm.report.values import LARGEST, is_count
+
+DICTS = (
+    'train_dataloader', 'train_dataloader.sampler', 'val_dataloader',
+    'train_cfg', 'val_cfg', 'default_hooks', 'default_hooks.ies',
+    'default_hooks.logger', 'randomness',
+)  # fmt: skip
+LISTS = ('custom_hooks',)
+INTEGERS = (
+    'train_cfg.max_epochs', 'train_cfg.max_iters', 'randomness.seed',
+    'default_hooks.logger.interval',
+)  # fmt: skip
+
+
+def fault_of(config: dict[str, Any]) -> str | None:
+    """What is not as MMEngine dumps it; None where all is.
+
+    A setting may always be None, or left out.
+    """
+    for kind, keys in ((dict, DICTS), (list, LISTS)):
+        for key in keys:
+            value = _value(config, key)
+            if value is not None and not isinstance(value, kind):
+                return f'{key} is {_short(value)}, and no {kind.__name__}'
+    for key in INTEGERS:
+        value = _value(config, key)
+        if value is not None and not is_count(value):
+            return f'{key} is {_short(value)}, and no integer from 0 to 2**53'
+    return None
+
+
+def _value(config: dict[str, Any], dotted: str) -> Any:
+    value: Any = config
+    for key in dotted.split('.'):
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
+
+
+def _short(value: Any) -> str:
+    # Python does not write very long integers as decimals.
+    huge = isinstance(value, int) and abs(value) > LARGEST
+    text = f'{value:#x}' if huge else repr(value)
+    return text if len(text) <= 40 else f'{text[:38]}..'

@@ -1,0 +1,29 @@
+"""What a value that was read from a file may be."""
+
+from typing import Any, TypeGuard
+
+LARGEST = 2**53
+"""The largest integer whose neighbours are floats, too."""
+
+
+def is_count(value: Any) -> TypeGuard[int]:
+    """Whether this is an integer from 0 to 2**53."""
+    number = isinstance(value, int) and not isinstance(value, bool)
+    return number and 0 <= value <= LARGEST
+
+
+def is_number(value: Any) -> TypeGuard[float]:
+    """Whether this is a number that a float holds, finite or not."""
+    return isinstance(value, float) or (
+        isinstance(value, int) and abs(value) <= LARGEST
+    )
+
+
+def printable(text: str) -> str:
+    """The text with escapes for what can be neither printed nor drawn."""
+    return ''.join(
+        letter
+        if letter.isprintable()
+        else letter.encode('unicode_escape').decode()
+        for letter in text
+    )
