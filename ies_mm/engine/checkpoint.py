@@ -1,5 +1,6 @@
 """What a selection hook puts into a checkpoint, and takes from one."""
 
+import hashlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,6 +77,7 @@ def load(hook: Any, loaded: dict[str, Any]) -> None:
         ConfigError: It is of another method, data set or kind of loop, or
             was written by another version.
     """
+    loaded = _as_of_today(hook, loaded)
     _check(hook, loaded)
     hook.state.load_state_dict(loaded)
     if hook.pace.loop_ends_epochs:
@@ -116,6 +118,24 @@ def _state(hook: Any) -> dict[str, Any]:
         'of_method': hook.method_state(),
         'observed': hook.observed.state_dict() if unfinished else {},
     }
+
+
+def _as_of_today(hook: Any, loaded: dict[str, Any]) -> dict[str, Any]:
+    """A state with what version 0.1.0 did not write.
+
+    It had one hash of all whole paths, so the data must not have moved.
+    """
+    images = hook.instances
+    if 'dataset' in loaded and 'images' not in loaded:
+        paths = '\n'.join(images.paths()).encode(errors='surrogatepass')
+        if loaded['dataset'] != hashlib.sha256(paths).hexdigest():
+            raise ConfigError(
+                'cannot resume: the checkpoint is of another dataset, or its '
+                'images were moved; resume with the same data at the same '
+                'place, or start anew with load_from'
+            )
+        loaded = {**loaded, 'images': images.checksums()}
+    return {'absent': [], **loaded}
 
 
 def _check(hook: Any, loaded: dict[str, Any]) -> None:

@@ -1,6 +1,7 @@
 """A checkpoint that is not this run's: refused, or said what is done."""
 
 import copy
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -91,6 +92,26 @@ def test_with_the_same_arguments_nothing_is_said(
     config = resumed(config_of(folders, tmp_path, 3), checkpoint)
     train(config, with_hook(IESHook(0.1)))
     assert 'other arguments' not in log_of(tmp_path)
+
+
+def as_of_0_1_0(state: dict, paths: list[str]) -> None:
+    """One hash of the data set's paths, no terms that have left."""
+    del state['images'], state['absent']
+    state['dataset'] = hashlib.sha256('\n'.join(paths).encode()).hexdigest()
+
+
+def test_of_an_earlier_version(
+    folders: Path, tmp_path: Path, checkpoint: Path
+) -> None:
+    paths = [str(path) for path in sorted(folders.glob('*/*.png'))]
+    config = config_of(folders, tmp_path, 3)
+    hook = IESHook(0.1)
+    old = changed(checkpoint, tmp_path, lambda s: as_of_0_1_0(s, paths))
+    train(resumed(config, old), with_hook(hook))
+    assert hook.state.history.count.tolist() == [3] * 20
+    other = changed(checkpoint, tmp_path, lambda s: as_of_0_1_0(s, paths[1:]))
+    with pytest.raises(ConfigError, match='of another dataset'):
+        train(resumed(config, other), with_hook(IESHook(0.1)))
 
 
 @pytest.mark.parametrize('after', ['loss_ce', 'loss_ce loss_seg'])
