@@ -76,6 +76,10 @@ MMDET_MORE = {
     'GA-Faster R-CNN': 'guided_anchoring/ga-faster-rcnn_r50_fpn_1x_coco.py',
     'TOOD, first epochs': 'tood/tood_r50_fpn_1x_coco.py',
     'YOLOX, last epochs': 'yolox/yolox_tiny_8xb8-300e_coco.py',
+    'AnchorHead': 'retinanet/retinanet_r18_fpn_1x_coco.py',
+    'GuidedAnchorHead': 'guided_anchoring/ga-retinanet_r50_fpn_1x_coco.py',
+    'RTMDetHead': 'rtmdet/rtmdet_tiny_8xb32-300e_coco.py',
+    'RTMDetInsHead': 'rtmdet/rtmdet-ins_tiny_8xb32-300e_coco.py',
     'RPN': 'rpn/rpn_r50_fpn_1x_coco.py',
     'Faster R-CNN, FCOS as RPN': (
         'faster_rcnn/faster-rcnn_r50_fpn_fcos-rpn_1x_coco.py'
@@ -230,7 +234,68 @@ MMPRETRAIN = {
 }
 # The tables below are by library and name, 'mmdet/TOOD'. What no config shows,
 # or none in a state that can be trained, as changes of the config's model:
+_RTMDET = dict(
+    _delete_=True,
+    num_classes=80,
+    in_channels=96,
+    feat_channels=96,
+    with_objectness=False,
+    anchor_generator=dict(
+        type='MlvlPointGenerator', offset=0, strides=[8, 16, 32]
+    ),
+    bbox_coder=dict(type='DistancePointBBoxCoder'),
+    loss_cls=dict(type='QualityFocalLoss', use_sigmoid=True, beta=2.0),
+    loss_bbox=dict(type='GIoULoss', loss_weight=2.0),
+)
 CHANGES: dict[str, dict] = {
+    # Heads that no shipped config has, but classes that one does have.
+    'mmdet/AnchorHead': dict(
+        bbox_head=dict(
+            _delete_=True,
+            type='AnchorHead',
+            num_classes=80,
+            in_channels=256,
+            anchor_generator=dict(
+                type='AnchorGenerator',
+                scales=[4, 8],
+                ratios=[0.5, 1.0, 2.0],
+                strides=[8, 16, 32, 64, 128],
+            ),
+            loss_cls=dict(type='FocalLoss', use_sigmoid=True),
+            loss_bbox=dict(type='L1Loss'),
+        )
+    ),
+    'mmdet/GuidedAnchorHead': dict(
+        bbox_head=dict(
+            _delete_=True,
+            type='GuidedAnchorHead',
+            num_classes=80,
+            in_channels=256,
+            init_cfg=dict(type='Normal', layer='Conv2d', std=0.01),
+            approx_anchor_generator=dict(
+                type='AnchorGenerator',
+                octave_base_scale=4,
+                scales_per_octave=3,
+                ratios=[0.5, 1.0, 2.0],
+                strides=[8, 16, 32, 64, 128],
+            ),
+            square_anchor_generator=dict(
+                type='AnchorGenerator',
+                ratios=[1.0],
+                scales=[4],
+                strides=[8, 16, 32, 64, 128],
+            ),
+            loss_cls=dict(type='FocalLoss', use_sigmoid=True),
+        )
+    ),
+    'mmdet/RTMDetHead': dict(bbox_head=dict(type='RTMDetHead', **_RTMDET)),
+    'mmdet/RTMDetInsHead': dict(
+        bbox_head=dict(
+            type='RTMDetInsHead',
+            loss_mask=dict(type='DiceLoss', loss_weight=2.0, eps=5e-6),
+            **_RTMDET,
+        )
+    ),
     'mmpretrain/MultiLabelLinearClsHead': dict(
         head=dict(
             _delete_=True,

@@ -5,7 +5,7 @@ import statistics
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -22,7 +22,6 @@ from _coverage_counts import Counts, counts
 from _coverage_data import SIZES, Sizes, prepared
 from _coverage_draws import repeatable, seed_all
 from _coverage_families import Family
-from _coverage_heads import heads_of
 from _coverage_reduce import build, load
 from _coverage_settings import Setting
 from _coverage_steps import (
@@ -57,7 +56,6 @@ class Row:
         adapters (str): Who captures the losses.
         overhead (float, optional): Captured step / plain step, in time.
         counts (Counts, optional): What the capture adds in operations.
-        heads (list of str): Classes of the model's parts with a loss.
     """
 
     family: Family
@@ -66,7 +64,6 @@ class Row:
     adapters: str = ''
     overhead: float | None = None
     counts: Counts | None = None
-    heads: list[str] = field(default_factory=list)
 
 
 @repeatable()
@@ -84,7 +81,7 @@ def check_family(family: Family, setting: Setting = BOTH) -> Row:
         seed_all(0)
         model = build(cfg, family)
         check_supported(model)
-        row = replace(row, adapters=_adapters(model), heads=heads_of(model))
+        row = replace(row, adapters=_adapters(model))
         # Trying changes a model, so it gets one of its own.
         batches = _runnable(copy.deepcopy(model), cfg, family, setting.images)
         plain = plain_step(copy.deepcopy(model), batches[0])
