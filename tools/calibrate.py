@@ -5,7 +5,11 @@ Wants the work directory of a run with ``IESHook(dry_run=True,
 keep_history=True)``; docs/calibration.md explains every figure.
 """
 
+import argparse
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +31,7 @@ from ies_mm.report.calibrating.pictures import draw
 from ies_mm.report.calibrating.recorded import Recorded, read_recorded
 from ies_mm.report.calibrating.table import as_json, table
 from ies_mm.report.files import write_files
+from ies_mm.report.reading.sections import fault_of
 
 NAME = 'tools/calibrate.py'
 
@@ -50,7 +55,7 @@ def main() -> None:
     )
     arguments.add_argument(
         '--images',
-        type=int,
+        type=_images,
         default=64,
         help='images in the passes with frozen weights, four batches or more; '
         '0 for no passes (default: %(default)s)',
@@ -65,12 +70,13 @@ def main() -> None:
         config = _config(args.work_dir)
         hook = _hook(config)
         criterion = _criterion(args, hook, recorded)
-        noise = None
+        # Before any image is loaded.
+        diagnosis = diagnose(recorded, criterion)
         if args.images:
             passes = _passes(args, config, hook, recorded, criterion)
             scale = recorded.scale(criterion)
             noise = noise_of(passes, criterion, recorded.terms, scale)
-        diagnosis = diagnose(recorded, criterion, noise)
+            diagnosis = replace(diagnosis, noise=noise)
         write_files(
             out,
             {
@@ -82,16 +88,36 @@ def main() -> None:
     print(f'\nwritten to {out}: calibration.json, calibration.png')
 
 
+def _images(word: str) -> int:
+    if not word.isdecimal():
+        raise argparse.ArgumentTypeError(f'{word}: give an integer >= 0')
+    return int(word)
+
+
 def _config(work_dir: Path) -> Config:
     """The config of the last training; empty where none was dumped."""
     dumped = sorted(work_dir.glob('*/vis_data/config.py'))
     if not dumped:
         return Config()
+    with _one_line(f'{dumped[-1]} cannot be read'):
+        config = Config.fromfile(dumped[-1])
+        if fault := fault_of(config.to_dict()):
+            raise ConfigError(f'{dumped[-1]} cannot be read: {fault}')
+    return config
+
+
+@contextmanager
+def _one_line(what: str) -> Iterator[None]:
+    """Whatever a run's own files and code raise, as one line."""
     try:
-        return Config.fromfile(dumped[-1])
-    except Exception as error:  # whatever its custom_imports may raise
+        yield
+    except ConfigError:
+        raise
+    except Exception as error:
         reason = ' '.join(str(error).split())
-        raise ConfigError(f'{dumped[-1]} cannot be read: {reason}') from error
+        raise ConfigError(
+            f'{what}: {type(error).__name__}: {reason:.300}'
+        ) from error
 
 
 def _hook(config: Config) -> dict[str, Any]:
@@ -128,8 +154,11 @@ def _terms(
         return words and words[0]
     if not any('=' in word for word in words):
         return words
-    pairs = (word.partition('=') for word in words)
-    return {name: float(weight or 1) for name, _, weight in pairs}
+    pairs = [word.partition('=') for word in words]
+    try:
+        return {name: float(weight or 1) for name, _, weight in pairs}
+    except ValueError as error:
+        raise ConfigError(f'--terms: {error}; give NAME=WEIGHT') from error
 
 
 def _passes(
@@ -140,10 +169,15 @@ def _passes(
     criterion: Criterion,
 ) -> dict[str, Tensor]:
     """Repeated passes with the weights of the last checkpoint, by source."""
-    with tempfile.TemporaryDirectory() as scratch:
+    without = 'give --images 0 to do without the model'
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        _one_line(f'the model of {args.work_dir} cannot be run ({without})'),
+    ):
         runner = _runner(config, args.work_dir, scratch)
         instances = InstanceMap(runner.train_dataloader.dataset)
         ids = drawn_instances(runner, instances, args.images, seed=0)
+        _check_images(runner, instances, ids)
         scoring = Scoring(
             hook.get('expected', False), hook.get('fallback', False)
         )
@@ -157,6 +191,15 @@ def _passes(
         }
 
 
+def _check_images(runner: Runner, instances: InstanceMap, ids: Tensor) -> None:
+    """Name the first image that cannot be loaded."""
+    positions = instances.first_positions()[ids].tolist()
+    for number, position in zip(ids.tolist(), positions, strict=True):
+        path = instances.paths()[number]
+        with _one_line(f'{path} cannot be loaded (give --images 0)'):
+            runner.train_dataloader.dataset[position]
+
+
 def _runner(config: Config, work_dir: Path, scratch: str) -> Runner:
     checkpoint = _checkpoint(work_dir)
     if not config or not checkpoint:
@@ -167,10 +210,13 @@ def _runner(config: Config, work_dir: Path, scratch: str) -> Runner:
         )
     check_files(config, 'train_dataloader')
     config.work_dir, config.resume, config.launcher = scratch, False, 'none'
+    # MMEngine keeps what writes to a folder by this name.
+    config.experiment_name = Path(scratch).name
     # None of them is needed, and those of the run may be the user's own.
     config.custom_hooks, config.log_level = [], 'ERROR'
     runner = Runner.from_cfg(config)
-    runner.load_checkpoint(checkpoint)
+    with _one_line(f'{checkpoint} cannot be loaded (give --images 0)'):
+        runner.load_checkpoint(checkpoint, strict=True)
     # As a loop does: backbones keep their statistics by this call.
     runner.model.train()
     runner._train_loop = runner.build_train_loop(runner._train_loop)

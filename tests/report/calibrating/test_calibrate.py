@@ -1,7 +1,10 @@
 """tools/calibrate.py on a real small dry run."""
 
 import json
+import runpy
 import shutil
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +23,7 @@ from task_runs import make_folders, with_ies
 
 TOOL = Path(__file__).parents[3] / 'tools' / 'calibrate.py'
 EPOCHS = 20
+Refused = Callable[..., str]
 
 
 @pytest.fixture(scope='module')
@@ -100,6 +104,108 @@ def test_bad_arguments(
     [line] = result.stderr.splitlines()
     assert message in line
     assert not out.exists()
+
+
+def copy_of(run: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(run, tmp_path / 'other'))
+
+
+@pytest.fixture
+def refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Refused:
+    """The one line of a call that fails, in this process."""
+
+    def run_tool(*command: object) -> str:
+        monkeypatch.syspath_prepend(TOOL.parent)
+        monkeypatch.setattr(sys, 'argv', [str(TOOL), *map(str, command)])
+        with pytest.raises(SystemExit) as left:
+            runpy.run_path(str(TOOL), run_name='__main__')
+        assert left.value.code == 2
+        [line] = capsys.readouterr().err.splitlines()
+        assert line.startswith('tools/calibrate.py: error: ')
+        return str(line)
+
+    return run_tool
+
+
+def test_a_run_that_is_too_short_loads_nothing(
+    run: Path, tmp_path: Path, refused: Refused
+) -> None:
+    """Though its checkpoint could not be loaded either."""
+    other = copy_of(run, tmp_path)
+    (other / f'epoch_{EPOCHS}.pth').write_bytes(b'junk')
+    assert 'the run has 20 epochs' in refused(other, '--window', '9')
+
+
+@pytest.mark.parametrize('content', [b'', b'junk', 1000])
+def test_a_checkpoint_that_is_damaged(
+    run: Path, tmp_path: Path, refused: Refused, content: bytes | int
+) -> None:
+    other = copy_of(run, tmp_path)
+    path = other / f'epoch_{EPOCHS}.pth'
+    begin = path.read_bytes()[:content] if content == 1000 else content
+    path.write_bytes(begin)
+    line = refused(other)
+    assert f'{path} cannot be loaded (give --images 0): ' in line
+
+
+def test_a_checkpoint_of_another_model(
+    run: Path, tmp_path: Path, refused: Refused
+) -> None:
+    """It would leave weights as they were drawn."""
+    other = copy_of(run, tmp_path)
+    path = other / f'epoch_{EPOCHS}.pth'
+    content = torch.load(path, weights_only=False)
+    content['state_dict'].popitem()
+    torch.save(content, path)
+    assert f'{path} cannot be loaded' in refused(other)
+
+
+def test_an_image_that_is_broken(
+    run: Path, tmp_path: Path, refused: Refused
+) -> None:
+    other = copy_of(run, tmp_path)
+    folders = copy_of(run.parent / 'folders', tmp_path / 'data')
+    [dumped] = other.glob('*/vis_data/config.py')
+    text = dumped.read_text()
+    dumped.write_text(text.replace(str(run.parent / 'folders'), str(folders)))
+    image = next(iter(sorted(folders.glob('*/*.png'))))
+    image.write_bytes(b'no image')
+    assert f'{image} cannot be loaded (give --images 0): ' in refused(other)
+
+
+@pytest.mark.parametrize(
+    ('text', 'named'),
+    [
+        ('default_hooks = []', 'default_hooks is [], and no dict'),
+        ('train_dataloader = "x"', "train_dataloader is 'x', and no dict"),
+        (f'x = {"-" * 100_000}1', 'cannot be read: '),
+        ('model = dict(type="None")', 'cannot be run (give --images 0'),
+        ('train_dataloader = dict(batch_size=2)', 'cannot be run'),
+    ],
+)
+def test_a_config_of_another_form(
+    run: Path, tmp_path: Path, refused: Refused, text: str, named: str
+) -> None:
+    other = copy_of(run, tmp_path)
+    [dumped] = other.glob('*/vis_data/config.py')
+    dumped.write_text(f'{dumped.read_text()}\n{text}\n')
+    assert named in refused(other)
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'named'),
+    [
+        (['--images', '-3'], '-3: give an integer >= 0'),
+        (['--images', 'x'], 'x: give an integer >= 0'),
+        (['--terms', 'loss=x'], '--terms: could not convert string to float'),
+    ],
+)
+def test_words_that_are_no_numbers(
+    run: Path, refused: Refused, arguments: list[str], named: str
+) -> None:
+    assert named in refused(run, *arguments)
 
 
 def test_a_run_that_kept_nothing(tmp_path: Path) -> None:
