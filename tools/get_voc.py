@@ -129,7 +129,7 @@ def extract(archive: Path, folder: Path) -> None:
     # is known to be right.
     safe: Any = {'filter': 'data'} if hasattr(tarfile, 'data_filter') else {}
     try:
-        with tarfile.open(archive) as tar:
+        with tarfile.open(archive, 'r:') as tar:
             tar.extractall(folder, **safe)
     except tarfile.TarError as error:
         raise FetchError(f'cannot unpack {archive}: {error}') from error

@@ -313,7 +313,7 @@ def link(name: str, target: str) -> tarfile.TarInfo:
         link('VOCdevkit/out', '/'),
         link('VOCdevkit/out', '../../..'),
     ],
-    ids=str,
+    ids=['up', 'up from inside', 'link', 'link up'],
 )
 def test_nothing_is_unpacked_elsewhere(
     tool: ModuleType,
