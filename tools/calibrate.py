@@ -155,6 +155,9 @@ def _terms(
     if not any('=' in word for word in words):
         return words
     pairs = [word.partition('=') for word in words]
+    names = [name for name, _, _ in pairs]
+    if len({*names}) < len(names):
+        raise ConfigError(f'--terms {" ".join(words)}: give each name once')
     try:
         return {name: float(weight or 1) for name, _, weight in pairs}
     except ValueError as error:

@@ -199,10 +199,11 @@ def test_a_config_of_another_form(
     [
         (['--images', '-3'], '-3: give an integer >= 0'),
         (['--images', 'x'], 'x: give an integer >= 0'),
+        (['--terms', 'loss=1', 'loss=2'], 'loss=2: give each name once'),
         (['--terms', 'loss=x'], '--terms: could not convert string to float'),
     ],
 )
-def test_words_that_are_no_numbers(
+def test_words_that_cannot_be_used(
     run: Path, refused: Refused, arguments: list[str], named: str
 ) -> None:
     assert named in refused(run, *arguments)
