@@ -277,3 +277,8 @@ def _check_terms(terms: object) -> None:
         )
     if not terms or not all(isinstance(term, str) for term in terms):
         raise ValueError(f'terms={terms!r}: give at least one term name')
+    if len({*terms}) < len(terms):
+        raise ValueError(
+            f'terms={terms!r}: give each name once; a dict of weights counts '
+            'a term more'
+        )

@@ -168,6 +168,7 @@ def test_chunks_are_joined_in_order() -> None:
         (dict(delta=1, terms='some'), ValueError, "terms='some'"),
         (dict(delta=1, terms=[]), ValueError, 'at least one term name'),
         (dict(delta=1, terms=3), TypeError, 'terms=3'),
+        (dict(delta=1, terms=['a', 'a']), ValueError, 'give each name once'),
     ],
 )
 def test_bad_arguments(arguments: dict, error: type, message: str) -> None:
