@@ -210,7 +210,14 @@ def test_records_that_were_edited(
 
 @pytest.mark.parametrize(
     'changes',
-    [{'iter': None}, {'iter': 'x'}, {'epoch': 1e300}, {'iter': 10**400}],
+    [
+        {'iter': None},
+        {'iter': 'x'},
+        {'epoch': 1e300},
+        {'iter': 10**400},
+        {'step': None},
+        {'step': float('inf')},
+    ],
 )
 def test_scalars_that_were_edited(
     tmp_path: Path,
@@ -219,6 +226,7 @@ def test_scalars_that_were_edited(
     changes: dict,
 ) -> None:
     lines = epoch_scalars({4: 0.5}, 4)
+    del lines[1]['iter' if 'step' in changes else 'step']
     lines[1] |= changes
     write_start(tmp_path / 'a', config_of(), lines)
     line = refusal(monkeypatch, capsys, 'a')

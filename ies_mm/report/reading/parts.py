@@ -4,6 +4,7 @@ MMEngine makes a folder named by the time whenever a runner is built, also for
 a test and for a run that is resumed.
 """
 
+import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from ies_mm.errors import ConfigError
 from ies_mm.report.files import json_lines
 from ies_mm.report.reading.dumped_config import read_config
 from ies_mm.report.reading.log import Log, read_log
-from ies_mm.report.values import is_count
+from ies_mm.report.values import is_count, is_number
 
 FOLDER = re.compile(r'\d{8}_\d{6}')
 LOGGER_INTERVAL = 10
@@ -109,15 +110,25 @@ def _scalars(path: Path) -> list[dict[str, Any]]:
     """
     lines = json_lines(path)
     for number, line in enumerate(lines, 1):
-        wanted = ('iter', 'epoch') if 'iter' in line else ('step',)
-        for key in wanted:
-            if not is_count(line.get(key, 0 if key == 'epoch' else None)):
-                raise ConfigError(
-                    f'{path} is damaged: line {number} has {key}='
-                    f'{line.get(key)!r:.40}, which is no count; take the line '
-                    'out, or leave the run out'
-                )
+        key = _fault_of(line)
+        if key is not None:
+            raise ConfigError(
+                f'{path} is damaged: line {number} has {key}='
+                f'{line.get(key)!r:.40}, which is no count; take the line '
+                'out, or leave the run out'
+            )
     return lines
+
+
+def _fault_of(line: dict[str, Any]) -> str | None:
+    """The key of a line that is not as MMEngine writes it, or None."""
+    if 'iter' not in line:  # A validation, or a scalar of the user's own.
+        step = line.get('step')
+        good = is_number(step) and math.isfinite(step)
+        return None if good else 'step'
+    if not is_count(line['iter']):
+        return 'iter'
+    return None if is_count(line.get('epoch', 0)) else 'epoch'
 
 
 def _no_run(work_dir: Path) -> str:

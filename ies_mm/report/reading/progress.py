@@ -63,6 +63,7 @@ def _epochs(
             f'{part.folder.parent} is no training: its train_cfg has neither '
             'max_epochs nor max_iters; leave it out'
         )
+    planned = int(planned)
     begun = [line.get('epoch', 0) - 1 for line in part.training_lines]
     recorded = [record['epoch'] for record in records]
     done = max([*begun, *recorded, *validated, part.log.saved_epoch])

@@ -28,6 +28,9 @@ def fault_of(config: dict[str, Any]) -> str | None:
                 return f'{key} is {_short(value)}, and no {kind.__name__}'
     for key in INTEGERS:
         value = _value(config, key)
+        # MMEngine takes max_epochs=12.0, too.
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
         if value is not None and not is_count(value):
             return f'{key} is {_short(value)}, and no integer from 0 to 2**53'
     return None

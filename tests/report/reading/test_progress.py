@@ -47,6 +47,14 @@ def test_all_epochs_without_the_last_validation_are_not_the_end(
     assert not run.progress.finished
 
 
+def test_epochs_as_a_float(tmp_path: Path) -> None:
+    """MMEngine takes them where they are whole."""
+    config = config_of(train_cfg__max_epochs=4.0)
+    run = read_run(write_start(tmp_path, config, epoch_scalars({4: 0.5}, 4)))
+    assert str(run.progress) == '4 of 4 epochs'
+    assert run.progress.finished
+
+
 @pytest.mark.parametrize('stopped', [True, False])
 def test_an_early_stop_is_an_end(tmp_path: Path, stopped: bool) -> None:
     log = epoch_log(3)
