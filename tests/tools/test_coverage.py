@@ -3,14 +3,19 @@
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
+from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from mmengine.config import Config
+from torch import nn
 
 from commands import call
+from ies_mm.losses.registry import adapter_for, check_not_refused
 
 TOOLS = Path(__file__).resolve().parents[2] / 'tools'
 
@@ -137,6 +142,49 @@ def test_every_folder_of_configs_has_a_row(tool: Any) -> None:
         }
         assert shipped - shown <= {'_base_', 'common'}
         assert len({row.name for row in rows}) == len(rows)
+
+
+ELSEWHERE = {
+    'BasePanopticFusionHead',  # A base without a loss.
+    'HuggingFaceClassifier',  # tests/losses/test_classification_headless.py
+    'TimmClassifier',
+}
+
+
+@pytest.mark.parametrize('library', ['mmdet', 'mmseg', 'mmpretrain'])
+def test_every_head_that_an_adapter_takes_has_a_row(
+    tool: Any, library: str
+) -> None:
+    """Also a subclass of the heads that the adapter is registered for."""
+    import_module(f'{library}.models')
+    check_not_refused(nn.Module())  # which loads the adapters
+    registry = import_module(f'{library}.registry').MODELS
+    taken = {
+        name
+        for name, head in registry.module_dict.items()
+        if isinstance(head, type)
+        and head.__module__.startswith(f'{library}.')
+        and adapter_for(head)
+    }
+    shown: set[str] = set()
+    for row in tool('families').families(library):
+        with suppress(Exception):  # some configs cannot be read
+            shown |= types_of(Config.fromfile(row.path).get('model', {}))
+        shown |= types_of(row.changes)
+    assert taken - shown <= ELSEWHERE
+    assert len(taken) > 10
+
+
+def types_of(config: Any) -> set[str]:
+    """The types in a model's config, however deep."""
+    if isinstance(config, dict):
+        kind = config.get('type', '')
+        name = kind if isinstance(kind, str) else kind.__name__
+        inner = [types_of(value) for value in config.values()]
+        return {name.split('.')[-1]}.union(*inner)
+    if isinstance(config, list | tuple):
+        return set().union(*map(types_of, config))
+    return set()
 
 
 def test_the_command_is_not_taken_for_the_package_of_its_name() -> None:
