@@ -88,16 +88,21 @@ class Agreement:
         Raises:
             UnsupportedModelError: Names the term, with both numbers.
         """
+        if not self._noted:
+            return
         noted, self._noted = self._noted, []
-        for terms, pair in noted:
-            ours, theirs = pair.float().cpu().unbind()
-            allowed = TOLERANCE * (theirs.abs() + theirs.abs().sum())
-            for at in torch.nonzero((ours - theirs).abs() > allowed):
-                raise UnsupportedModelError(
-                    _disagreement(
-                        terms[at], float(ours[at]), float(theirs[at])
-                    )
-                )
+        terms = [term for names, _ in noted for term in names]
+        # One wait for all of them.
+        pairs = torch.cat([pair for _, pair in noted], dim=1).float().cpu()
+        ours, theirs = pairs.unbind()
+        lengths = torch.tensor([len(names) for names, _ in noted])
+        batch = torch.arange(len(noted)).repeat_interleave(lengths)
+        whole = torch.zeros(len(noted)).index_add_(0, batch, theirs.abs())
+        allowed = TOLERANCE * (theirs.abs() + whole[batch])
+        for at in torch.nonzero((ours - theirs).abs() > allowed).flatten():
+            raise UnsupportedModelError(
+                _disagreement(terms[at], float(ours[at]), float(theirs[at]))
+            )
 
     def _check_names(self, losses: dict, returned: dict) -> None:
         more = [t for t in losses if 'loss' in t and t not in returned]
