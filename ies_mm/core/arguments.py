@@ -7,6 +7,8 @@ from typing import Any, TypeVar
 
 Built = TypeVar('Built')
 
+LARGEST = 2**53
+
 
 def check_number(
     name: str, value: float, low: float, high: float = math.inf
@@ -51,10 +53,11 @@ def check_integer(
 
     Raises:
         TypeError: Not an integer.
-        ValueError: Out of range.
+        ValueError: Out of range, or beyond 2**53.
     """
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f'{name}={value!r}: give an integer')
+    _check_size(name, value)
     if not low <= value <= high:
         raise ValueError(f'{name}={value}: give an integer {_span(low, high)}')
 
@@ -100,6 +103,14 @@ def build_of_type(
 def _check_is_number(name: str, value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f'{name}={value!r}: give a number')
+    if isinstance(value, int):
+        _check_size(name, value)
+
+
+def _check_size(name: str, value: int) -> None:
+    """Larger integers are no floats, and may be too long to be written."""
+    if abs(value) > LARGEST:
+        raise ValueError(f'{name} is beyond 2**53: give a smaller number')
 
 
 def _span(low: float, high: float) -> str:

@@ -11,6 +11,9 @@ from ies_mm.core.history import LossHistory
 from ies_mm.core.threads import one_thread
 from ies_mm.core.thresholds import Progress, Threshold, build_threshold
 
+LONGEST_WINDOW = 1000
+"""So many losses of every image and term are kept in memory."""
+
 CHUNK = 1 << 15
 """Instances judged at once: their float64 scratch memory fits a cache."""
 
@@ -69,7 +72,7 @@ class Criterion:
             how it is set, see :mod:`ies_mm.core.thresholds`. 0 masters
             nothing.
         order (int): 0 (the loss itself) to 3. Defaults to 2, the paper's.
-        window (int): Differences averaged, at least 1. Defaults to 3.
+        window (int): Differences averaged, 1 to 1000. Defaults to 3.
         terms (str, sequence of str or dict): What is judged. ``'sum'``, the
             summed loss; ``'all'``, every term must be mastered; ``'any'``,
             one must be; names, the sum of these terms; a dict of name to
@@ -91,7 +94,7 @@ class Criterion:
     def __post_init__(self) -> None:
         build_threshold(self.delta)
         check_integer('order', self.order, 0, 3)
-        check_integer('window', self.window, 1)
+        check_integer('window', self.window, 1, LONGEST_WINDOW)
         _check_terms(self.terms)
         if self.average not in ('mean', 'median'):
             raise ValueError(

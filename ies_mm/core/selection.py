@@ -104,9 +104,12 @@ class Course:
         if self.anneal == 1:
             return math.inf
         first = max(self.first, self.begin)
-        about = (first + 1 - NUDGE) / (1 - self.anneal)
+        about = math.ceil((first + 1 - NUDGE) / (1 - self.anneal))
         # What rounding does to it is found by trying.
-        epochs = max(first, math.ceil(about) - 1)
-        while not may_exclude(first, epochs, self.begin, self.anneal):
-            epochs += 1
-        return epochs
+        lengths = range(max(first, about - 1), about + 2)
+        able = (
+            length
+            for length in lengths
+            if may_exclude(first, length, self.begin, self.anneal)
+        )
+        return next(able, lengths.stop)

@@ -49,7 +49,7 @@ class IESHook(SelectionHook):
             ``dict(type='Relative', factor=4.34e-4)`` or
             ``dict(type='NoiseFloor')``, see :mod:`ies_mm.core.thresholds`.
         order (int): Order of the difference, 0 to 3. Defaults to 2.
-        window (int): Differences averaged. Defaults to 3.
+        window (int): Differences averaged, 1 to 1000. Defaults to 3.
         terms (str, list of str or dict): ``'sum'`` judges the summed loss,
             ``'all'`` wants every term mastered, ``'any'`` one; a list of term
             names judges their sum, a dict of weights their weighted sum.

@@ -163,7 +163,7 @@ def test_chunks_are_joined_in_order() -> None:
         (
             dict(delta=1, window=0),
             ValueError,
-            'window=0: give an integer >= 1',
+            'window=0: give an integer from 1 to 1000',
         ),
         (dict(delta=1, terms='some'), ValueError, "terms='some'"),
         (dict(delta=1, terms=[]), ValueError, 'at least one term name'),

@@ -111,6 +111,7 @@ def test_nearly_everything_annealed_is_no_long_search(rest: float) -> None:
     began = time.perf_counter()
     shortest = Course(10, 6, 1, 1 - rest).shortest
     assert shortest == pytest.approx(7 / rest, rel=1e-3)
+    assert Course(10, 2**53, 2**53, 1 - rest).shortest > 2**53
     assert Course(10**12, 6, 6).ahead(10) == 10**12 - 10
     assert time.perf_counter() - began < 1
 

@@ -19,7 +19,10 @@ from runs import ies_config, plain_config, train
     [
         ({'delta': -0.1}, 'delta=-0.1: give a number >= 0'),
         ({'delta': 'small'}, "delta='small': give a number"),
-        ({'window': 0}, 'window=0: give an integer >= 1'),
+        ({'window': 0}, 'window=0: give an integer from 1 to 1000'),
+        ({'window': 1001}, 'window=1001: give an integer from 1 to 1000'),
+        ({'begin': 10**5000}, 'begin is beyond 2**53: give a smaller number'),
+        ({'delta': 10**400}, 'delta is beyond 2**53: give a smaller number'),
         ({'order': 4}, 'order=4: give an integer from 0 to 3'),
         ({'begin': 0}, 'begin=0: give an integer >= 1'),
         ({'anneal': 1.5}, 'anneal=1.5: give a number from 0 to 1'),
