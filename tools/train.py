@@ -2,6 +2,7 @@
 """Train a model of OpenMMLab from a config, with or without IES."""
 
 import argparse
+import math
 import os
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from mmengine.device import get_device
 from mmengine.runner import Runner
 
 from ies_mm.engine.preflight import check_config
+from ies_mm.engine.shorter import shorten
 from ies_mm.errors import ConfigError
 
 
@@ -28,14 +30,35 @@ def main() -> None:
     arguments.add_argument(
         '--amp', action='store_true', help='automatic mixed precision'
     )
+    arguments.add_argument(
+        '--length',
+        type=_share,
+        metavar='SHARE',
+        help='fit the training, with its schedules, to this share of its '
+        'epochs or iterations: 0.6 for 60%%',
+    )
     args = arguments.parse_args()
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     with one_line_errors('tools/train.py'):
         cfg = read_config(args)
+        if args.length is not None:
+            cfg = shorten(cfg, args.length)
+            if args.work_dir is None:
+                cfg.work_dir += f'_length_{args.length:g}'
         _apply(cfg, args)
         check_config(cfg)
         with processes(cfg):
             Runner.from_cfg(cfg).train()
+
+
+def _share(word: str) -> float:
+    try:
+        share = float(word)
+    except ValueError:
+        share = math.nan
+    if not 0 < share < math.inf:
+        raise argparse.ArgumentTypeError(f'{word}: give a number above 0')
+    return share
 
 
 def _apply(cfg: Config, args: argparse.Namespace) -> None:

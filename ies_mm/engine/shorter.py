@@ -1,0 +1,190 @@
+"""A training fitted to a share of its length.
+
+The control of every method that saves training: what does the plain training
+reach in the compute that the method needs, with a schedule that was made for
+it? Everything that is counted in epochs or iterations keeps its place in the
+training: milestones, warm-up, the last epochs of a switched pipeline, the
+distance of validations and checkpoints.
+"""
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+from mmengine.config import Config
+
+from ies_mm.errors import ConfigError
+
+Rule = Callable[[Any, float], Any]
+"""A value of the config and the ratio of the lengths -> the value."""
+
+
+def shorten(cfg: Config, length: float) -> Config:
+    """Fit a config's training to a share of its epochs or iterations.
+
+    The length is rounded to a whole epoch or iteration, and everything else
+    follows the rounded length, so that the learning rate is at the end of the
+    training where it was.
+
+    Args:
+        cfg (Config): Of any OpenMMLab training.
+        length (float): The share, above 0; above 1 for a longer training.
+
+    Returns:
+        Config: A copy.
+
+    Raises:
+        ConfigError: It has no length, or the share leaves less than one
+            epoch or iteration.
+    """
+    cfg = copy.deepcopy(cfg)
+    loop = cfg.get('train_cfg') or {}
+    key = next((k for k in ('max_epochs', 'max_iters') if loop.get(k)), None)
+    if key is None:
+        raise ConfigError(
+            '--length: the config has neither train_cfg.max_epochs nor '
+            'train_cfg.max_iters, so it has no length of its own'
+        )
+    before = loop[key]
+    after = _rounded(before, length)
+    if after < 1:
+        raise ConfigError(
+            f'--length {length:g}: of train_cfg.{key}={before} nothing is '
+            f'left; give {1 / before:.2g} or more'
+        )
+    ratio = after / before
+    loop[key] = after
+    _fit(loop, _LOOP, ratio)
+    _fit_schedules(cfg.get('param_scheduler'), ratio)
+    for hook in _hooks(cfg):
+        _fit_hook(hook, ratio)
+        if 'num_last_epochs' in hook:
+            # Counted from the end; schedules say the same from the start.
+            begin = _rounded(before - hook['num_last_epochs'], ratio)
+            hook['num_last_epochs'] = after - begin
+    _fit_everywhere(cfg.get('model'), ratio)
+    return cfg
+
+
+def _rounded(value: float, ratio: float) -> int:
+    return int(value * ratio + 0.5)
+
+
+def _place(value: int, ratio: float) -> int:
+    """Of an epoch or iteration; -1 and 0 mean never, at once."""
+    return _rounded(value, ratio) if value > 0 else value
+
+
+def _distance(value: int, ratio: float) -> int:
+    """Between two epochs or iterations: not none."""
+    return max(1, _rounded(value, ratio)) if value > 0 else value
+
+
+def _places(values: list[int], ratio: float) -> list[int]:
+    return [max(1, _place(value, ratio)) for value in values]
+
+
+def _power(value: float, ratio: float) -> float:
+    """A factor for every epoch: as much in all."""
+    return float(value ** (1 / ratio))
+
+
+def _milestones(values: list, ratio: float) -> list:
+    return [
+        (_place(begin, ratio), _distance(interval, ratio))
+        for begin, interval in values
+    ]
+
+
+_LOOP: dict[str, Rule] = {
+    'val_begin': _distance,
+    'val_interval': _distance,
+    'dynamic_intervals': _milestones,
+}
+_SCHEDULE: dict[str, Rule] = {
+    'milestones': _places,
+    'step_size': _distance,
+    'periods': _places,
+    'patience': _distance,
+    'cooldown': _place,
+}
+_HOOK: dict[str, Rule] = {
+    'switch_epoch': _place,
+    'begin_epoch': _place,
+    'begin_iter': _place,
+    'save_begin': _place,
+    'patience': _distance,
+    'start_iters': _place,
+    'warmup_epochs': _place,
+    'epoch_queue_starts': _place,
+    'action_epoch': _place,
+}
+_MODEL: dict[str, Rule] = {
+    'initial_epoch': _place,
+    'update_iter_interval': _distance,
+}
+"""TOOD's first epochs, Dynamic R-CNN's statistics."""
+
+
+def _fit(part: Any, rules: dict[str, Rule], ratio: float) -> None:
+    for key, rule in rules.items():
+        if part.get(key) is not None:
+            part[key] = rule(part[key], ratio)
+
+
+def _fit_schedules(schedules: Any, ratio: float) -> None:
+    if isinstance(schedules, list | tuple):
+        for schedule in schedules:
+            _fit_schedules(schedule, ratio)
+    elif isinstance(schedules, dict) and 'type' in schedules:
+        _fit_schedule(schedules, ratio)
+    elif isinstance(schedules, dict):  # one for each optimiser
+        _fit_schedules(list(schedules.values()), ratio)
+
+
+def _fit_schedule(schedule: Any, ratio: float) -> None:
+    begin, end = schedule.get('begin', 0), schedule.get('end')
+    for key in ('T_max', 'total_steps'):
+        if schedule.get(key) is not None and begin + schedule[key] == end:
+            # The ends are rounded apart.
+            span = _rounded(end, ratio) - _rounded(begin, ratio)
+            schedule[key] = max(1, span)
+        elif schedule.get(key) is not None:
+            schedule[key] = _distance(schedule[key], ratio)
+    for key in ('begin', 'end'):
+        if key in schedule:
+            schedule[key] = _place(schedule[key], ratio)
+    if 'end' in schedule:
+        schedule['end'] = max(schedule['end'], schedule.get('begin', 0) + 1)
+    kind = schedule['type']
+    if 'Exponential' in (kind if isinstance(kind, str) else kind.__name__):
+        schedule['gamma'] = _power(schedule['gamma'], ratio)
+    _fit(schedule, _SCHEDULE, ratio)
+
+
+def _hooks(cfg: Config) -> list[Any]:
+    hooks = [*(cfg.get('default_hooks') or {}).values()]
+    hooks += cfg.get('custom_hooks') or []
+    return [hook for hook in hooks if isinstance(hook, dict)]
+
+
+def _fit_hook(hook: Any, ratio: float) -> None:
+    _fit(hook, _HOOK, ratio)
+    kind = hook.get('type', '')
+    name = kind if isinstance(kind, str) else kind.__name__
+    if name.endswith('CheckpointHook') and 'interval' in hook:
+        hook['interval'] = _distance(hook['interval'], ratio)
+    # ExpMomentumEMA's warm-up, in iterations.
+    if 'EMAHook' in name and 'gamma' in hook:
+        hook['gamma'] = _distance(hook['gamma'], ratio)
+    for stage in hook.get('schedule') or []:
+        _fit(stage, _HOOK, ratio)
+
+
+def _fit_everywhere(part: Any, ratio: float) -> None:
+    if isinstance(part, dict):
+        _fit(part, _MODEL, ratio)
+        part = list(part.values())
+    if isinstance(part, list | tuple):
+        for inner in part:
+            _fit_everywhere(inner, ratio)
