@@ -8,11 +8,11 @@ training is long for is told to MMEngine, which logs and saves by it.
 from abc import ABC, abstractmethod
 from typing import Any
 
-from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import Runner
 from torch import Tensor
 
 from ies_mm.core import Selection
+from ies_mm.engine.optimisers import optim_wrappers
 from ies_mm.engine.sampler import IESSampler
 
 
@@ -132,14 +132,7 @@ class Pace(ABC):
         self.runner.message_hub.update_info('max_iters', iterations)
         # The last iteration makes the step that it has gathered gradients
         # for, however many there are.
-        for wrapper in _optim_wrappers(self.runner.optim_wrapper):
+        for wrapper in optim_wrappers(self.runner.optim_wrapper):
             counts = wrapper._accumulative_counts
             wrapper._max_counts = iterations
             wrapper._remainder_counts = iterations % counts
-
-
-def _optim_wrappers(wrapper: Any) -> list[OptimWrapper]:
-    """Those that accumulate gradients; an ``OptimWrapperDict`` has several."""
-    several = isinstance(wrapper, OptimWrapperDict)
-    found = wrapper.values() if several else [wrapper]
-    return [one for one in found if isinstance(one, OptimWrapper)]

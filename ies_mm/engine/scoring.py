@@ -11,6 +11,7 @@ from mmengine.runner import Runner
 from ies_mm.engine.given import Given
 from ies_mm.engine.held import is_held
 from ies_mm.engine.identity import batch_instances
+from ies_mm.engine.optimisers import optim_context
 from ies_mm.losses import (
     CapturedLosses,
     Scoring,
@@ -46,13 +47,11 @@ def forward_only(runner: Runner, hold: bool = True) -> Iterator[None]:
     for module, _ in modes if hold else ():
         module.training = module.training and not is_held(module)
     try:
-        # The wrapper's own context: autocast where the training has it.
-        context = runner.optim_wrapper.optim_context(model)
         # Some losses count what they see, also without a gradient.
         with (
             state_of(snapshot(model)),
             torch.no_grad(),
-            context,
+            optim_context(runner.optim_wrapper, model),
             preserved_random_state(),
         ):
             yield

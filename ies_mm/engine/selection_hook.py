@@ -27,6 +27,7 @@ from ies_mm.engine.given import Given
 from ies_mm.engine.identity import batch_instances
 from ies_mm.engine.iteration_pace import IterationPace
 from ies_mm.engine.observations import ObservationsByEpoch
+from ies_mm.engine.optimisers import optim_wrappers
 from ies_mm.engine.pace import Pace
 from ies_mm.engine.refresh import Refresher
 from ies_mm.engine.reporter import Reporter
@@ -101,7 +102,9 @@ class SelectionHook(EpochCycle, Hook):
         self.sampler = check_training(runner, self)
         self.instances = self.sampler.instances
         self.state = SelectionState(len(self.instances), self._depth)
-        self._agreement = Agreement(runner.model)
+        self._agreement = Agreement(
+            runner.model, optim_wrappers(runner.optim_wrapper)
+        )
         self._compare = FIRST_COMPARED
         self.sampler.set_selection(self.state.selection)
         self._scope.enter_context(self.instances.tagging())

@@ -5,8 +5,8 @@ term, ask a head twice, add a penalty of its own. Then shares do not add up to
 what it optimises, and the losses of images stand in another proportion.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from ies_mm.errors import UnsupportedModelError
 from ies_mm.losses.base import unwrap
 from ies_mm.losses.captured import CapturedLosses
+from ies_mm.losses.handed import handed_losses
 from ies_mm.losses.patching import override
 from ies_mm.losses.terms import terms_of
 
@@ -29,10 +30,15 @@ class Agreement:
 
     Args:
         model (nn.Module): Wrapped in DDP or not.
+        optim_wrappers (sequence of OptimWrapper): Those of the training.
+            Defaults to none.
     """
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(
+        self, model: nn.Module, optim_wrappers: Sequence[Any] = ()
+    ) -> None:
         self._model: Any = unwrap(model)
+        self._optim_wrappers = optim_wrappers
         self._noted: list[tuple[list[str], Tensor]] = []
 
     def note_shares(self, captured: CapturedLosses) -> None:
@@ -46,7 +52,7 @@ class Agreement:
 
     @contextmanager
     def watched(self, note_total: bool) -> Iterator[None]:
-        """See that a step adds up what ``model.loss`` returned.
+        """See that a step trains on what ``model.loss`` returned.
 
         Args:
             note_total (bool): Whether the values are compared too, beside the
@@ -54,8 +60,10 @@ class Agreement:
 
         Raises:
             UnsupportedModelError: A term joins after ``model.loss``.
+            UnsupportedModelError: The step trains on what cannot be seen.
         """
         returned: dict[str, Any] = {}
+        parsed: list[Tensor] = []
 
         def loss(original: Callable, *args: Any, **kwargs: Any) -> Any:
             result = original(*args, **kwargs)
@@ -64,23 +72,43 @@ class Agreement:
             return result
 
         def parse_losses(
-            original: Callable, losses: dict[str, Any], *args: Any
+            original: Callable,
+            losses: dict[str, Any],
+            *args: Any,
+            **kwargs: Any,
         ) -> Any:
             if returned:  # Else there is nothing that was captured.
                 self._check_names(losses, returned)
-            result = original(losses, *args)
-            if note_total and returned:
-                total = result[0].detach()
-                parts = torch.stack([*terms_of(returned).values()]).sum()
-                pair = torch.stack([parts.detach(), total.to(parts)])
-                self._noted.append(([TOTAL], pair[:, None]))
+            result = original(losses, *args, **kwargs)
+            total = result if isinstance(result, Tensor) else result[0]
+            parsed.append(total.detach())
             return result
 
-        with (
-            override(self._model, 'loss', loss),
-            override(self._model, 'parse_losses', parse_losses),
-        ):
+        with ExitStack() as stack:
+            stack.enter_context(override(self._model, 'loss', loss))
+            if hasattr(self._model, 'parse_losses'):
+                stack.enter_context(
+                    override(self._model, 'parse_losses', parse_losses)
+                )
+            handed = stack.enter_context(
+                handed_losses(self._optim_wrappers if note_total else ())
+            )
             yield
+        if note_total and returned:
+            # Without a wrapper in between, as a step of the user's own has it.
+            self._note_total(returned, handed or parsed[-1:])
+
+    def _note_total(self, returned: dict, trained: list[Tensor]) -> None:
+        if not trained:
+            raise UnsupportedModelError(
+                f'{type(self._model).__name__}.train_step hands its loss '
+                'neither to parse_losses nor to the optimizer wrapper, so it '
+                'is not known what it trains on; call '
+                'optim_wrapper.update_params(loss)'
+            )
+        parts = torch.stack([*terms_of(returned).values()]).sum().detach()
+        total = torch.stack([part.to(parts) for part in trained]).sum()
+        self._noted.append(([TOTAL], torch.stack([parts, total])[:, None]))
 
     def check(self) -> None:
         """Read what was noted, and forget it.
@@ -119,9 +147,10 @@ def _disagreement(term: str, ours: float, theirs: float) -> str:
     if term == TOTAL:
         return (
             f'the terms that the model returns add up to {ours:.4g}, but it '
-            f'trains on {theirs:.4g}: its forward or parse_losses changes '
-            'them after loss(), so per-image losses are not what is trained; '
-            'do it in a head or in loss_weight'
+            f'trains on {theirs:.4g}: its forward, parse_losses, train_step '
+            'or optimizer wrapper changes them after loss(), so per-image '
+            'losses are not what is trained; do it in a head or in '
+            'loss_weight'
         )
     return (
         f'{term}: the shares of the images add up to {ours:.4g}, but the '

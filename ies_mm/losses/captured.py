@@ -81,6 +81,7 @@ class CapturedLosses:
 
         Raises:
             UnsupportedModelError: The model has a loss that no adapter saw.
+            UnsupportedModelError: It detaches one.
         """
         terms = [term for term in batch if 'loss' in term]
         missing = [term for term in terms if term not in self.losses]
@@ -92,4 +93,15 @@ class CapturedLosses:
             )
         self.losses = {term: self.losses[term] for term in terms}
         self.missing = {t: m for t, m in self.missing.items() if t in terms}
-        self.returned = {t: scalar(batch[t]).detach() for t in self.shares}
+        # A model may leave out a term that its head has computed.
+        self.shares = {t: s for t, s in self.shares.items() if t in terms}
+        returned = {t: scalar(batch[t]) for t in self.shares}
+        for term, value in returned.items():
+            if self.shares[term].requires_grad and not value.requires_grad:
+                raise UnsupportedModelError(
+                    f'{term}: the model detaches the term after its head has '
+                    'computed it, so the images that are said to be trained '
+                    'by it are not; leave the term out, or give it '
+                    'loss_weight=0'
+                )
+        self.returned = {t: value.detach() for t, value in returned.items()}

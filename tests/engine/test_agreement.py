@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 import torch
 from mmdet.registry import MODELS as DETECTORS
+from mmengine.optim import OptimWrapper, OptimWrapperDict
+from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS
 from mmengine.runner import Runner
 from mmpretrain.registry import MODELS as CLASSIFIERS
 from torch import Tensor, nn
@@ -17,7 +19,15 @@ from ies_mm.engine.selection_hook import SelectionHook
 from ies_mm.errors import UnsupportedModelError
 from ies_mm.losses.agreement import Agreement
 from method_cases import config_of
-from runs import epochs_of, parameters, plain_config, train, with_hook
+from runs import (
+    FixedSelection,
+    epochs_of,
+    instances_of,
+    parameters,
+    plain_config,
+    train,
+    with_hook,
+)
 
 EPOCHS = 3
 HOOKS: dict[str, Callable[[], Any]] = {
@@ -98,6 +108,59 @@ def adding_in_a_hook(runner: Runner) -> None:
     runner.model.register_forward_hook(more)
 
 
+def stepping(runner: Runner, step: Callable) -> None:
+    """A training step of the model's own."""
+    model: Any = runner.model
+
+    def train_step(data: Any, optim_wrapper: Any) -> dict:
+        with optim_wrapper.optim_context(model):
+            data = model.data_preprocessor(data, True)
+            losses = model(**data, mode='loss')
+        return step(model, losses, optim_wrapper)
+
+    model.train_step = train_step
+
+
+def adding_in_the_step(runner: Runner) -> None:
+    """Weight decay behind parse_losses."""
+
+    def step(model: Any, losses: dict, optim_wrapper: Any) -> dict:
+        total, variables = model.parse_losses(losses)
+        penalty = next(model.parameters()).square().sum()
+        optim_wrapper.update_params(total + penalty)
+        return variables
+
+    stepping(runner, step)
+
+
+def scaling_past_parse_losses(runner: Runner) -> None:
+    def step(model: Any, losses: dict, optim_wrapper: Any) -> dict:
+        total = 3 * losses['loss']
+        optim_wrapper.backward(total)
+        optim_wrapper.step()
+        optim_wrapper.zero_grad()
+        return {'loss': total.detach()}
+
+    stepping(runner, step)
+
+
+def scaling_in_the_optimizer_wrapper(runner: Runner) -> None:
+    runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
+    wrapper: Any = runner.optim_wrapper
+    original = wrapper.update_params
+    wrapper.update_params = lambda loss: original(loss * 2)
+
+
+def stepping_past_everything(runner: Runner) -> None:
+    def step(model: Any, losses: dict, optim_wrapper: Any) -> dict:
+        (3 * losses['loss']).backward()
+        optim_wrapper.step()
+        optim_wrapper.zero_grad()
+        return {'loss': losses['loss'].detach()}
+
+    stepping(runner, step)
+
+
 FAULTS = {
     scaling: 'loss: the shares of the images add up to .* model returns',
     asking_twice: 'loss: the shares of the images add up to .* returns',
@@ -105,7 +168,66 @@ FAULTS = {
     scaling_in_forward: 'add up to .* but it trains on',
     adding_in_parse_losses: 'add up to .* but it trains on',
     adding_in_a_hook: 'ImageClassifier trains on loss_kd beside',
+    adding_in_the_step: 'add up to .* but it trains on',
+    scaling_past_parse_losses: 'add up to .* but it trains on',
+    scaling_in_the_optimizer_wrapper: 'add up to .* but it trains on',
+    stepping_past_everything: 'train_step hands its loss neither to parse_',
 }
+
+
+def by_keyword(runner: Runner) -> None:
+    """``parse_losses`` with an argument more, and other numbers to log."""
+    model: Any = runner.model
+    original = model.parse_losses
+
+    def parse_losses(losses: dict, scale: float) -> Any:
+        total, variables = original(losses)
+        return total, {k: v / scale for k, v in variables.items()}
+
+    def step(model: Any, losses: dict, optim_wrapper: Any) -> dict:
+        total, variables = model.parse_losses(losses=losses, scale=10.0)
+        optim_wrapper.update_params(loss=total)
+        return variables
+
+    model.parse_losses = parse_losses
+    stepping(runner, step)
+
+
+def total_alone(runner: Runner) -> None:
+    model: Any = runner.model
+    original = model.parse_losses
+    model.parse_losses = lambda losses: original(losses)[0]
+
+    def step(model: Any, losses: dict, optim_wrapper: Any) -> dict:
+        total = model.parse_losses(losses)
+        optim_wrapper.backward(optim_wrapper.scale_loss(total))
+        optim_wrapper.step()
+        optim_wrapper.zero_grad()
+        return {'loss': total.detach()}
+
+    stepping(runner, step)
+
+
+def without_a_wrapper(runner: Runner) -> None:
+    def step(model: Any, losses: dict, optim_wrapper: Any) -> dict:
+        total, variables = model.parse_losses(losses)
+        total.backward()
+        optim_wrapper.step()
+        optim_wrapper.zero_grad()
+        return variables
+
+    stepping(runner, step)
+
+
+def with_a_metric(runner: Runner) -> None:
+    model: Any = runner.model
+    original = model.loss
+    model.loss = lambda *args, **kwargs: (
+        original(*args, **kwargs) | {'accuracy': torch.ones(())}
+    )
+
+
+HARMLESS = (by_keyword, total_alone, without_a_wrapper, with_a_metric)
 
 
 def trained(
@@ -143,6 +265,62 @@ def test_a_model_that_trains_on_its_heads_losses_is_not(
     assert len(epochs_of(tmp_path)) == EPOCHS
 
 
+@pytest.mark.parametrize('change', HARMLESS, ids=lambda f: f.__name__)
+def test_what_does_not_change_the_loss_trains_the_same(
+    folders: Path, tmp_path: Path, change: Callable
+) -> None:
+    ours = parameters(trained(folders, tmp_path / 'changed', 'IES', change))
+    theirs = parameters(trained(folders, tmp_path / 'plain', 'IES'))
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+
+@OPTIM_WRAPPER_CONSTRUCTORS.register_module()
+class OneForEachPart:
+    def __init__(self, **arguments: Any) -> None: ...
+
+    def __call__(self, model: Any) -> OptimWrapperDict:
+        parts = dict(backbone=model.backbone, head=model.head)
+        return OptimWrapperDict(
+            **{
+                name: OptimWrapper(torch.optim.SGD(part.parameters(), 0.01))
+                for name, part in parts.items()
+            }
+        )
+
+
+@CLASSIFIERS.register_module()
+class OfSeveralOptimizers(CLASSIFIERS.get('ImageClassifier')):  # type: ignore
+    def train_step(self, data: Any, optim_wrapper: Any) -> dict:
+        data = self.data_preprocessor(data, True)
+        total, variables = self.parse_losses(self(**data, mode='loss'))
+        optim_wrapper.zero_grad()
+        total.backward()
+        for part in optim_wrapper.values():
+            part.step()
+        return variables
+
+
+@pytest.mark.parametrize(
+    'hook',
+    [
+        lambda: FixedSelection(plan={1: [1, 4, 5], 2: [1, 4, 5]}),
+        HOOKS['InfoBatch'],
+        HOOKS['Selective-Backprop'],
+    ],
+    ids=HOOKS,
+)
+def test_several_optimizers(
+    folders: Path, tmp_path: Path, hook: Callable[[], Any]
+) -> None:
+    config = config_of(folders, tmp_path, EPOCHS)
+    config.model.type = 'OfSeveralOptimizers'
+    config.optim_wrapper = dict(constructor='OneForEachPart')
+    train(config, with_hook(hook()))
+    records = epochs_of(tmp_path)
+    assert len(records) == EPOCHS
+    assert sum(record['excluded'] for record in records)
+
+
 @pytest.mark.parametrize('epoch', [2, 3])
 def test_one_that_begins_later_is_found_at_the_end_of_the_epoch(
     folders: Path, tmp_path: Path, epoch: int
@@ -176,6 +354,45 @@ def test_a_detector_that_scales_one_term(voc: Path, tmp_path: Path) -> None:
     config.model.type = 'ScalesOneTerm'
     with pytest.raises(UnsupportedModelError, match='loss_bbox: the shares'):
         train(config, with_hook(HOOKS['IES']()))
+
+
+@DETECTORS.register_module()
+class DetachesOneTerm(DETECTORS.get('FasterRCNN')):  # type: ignore[misc]
+    def loss(self, *args: Any, **kwargs: Any) -> dict:
+        losses = super().loss(*args, **kwargs)
+        return losses | {'loss_bbox': losses['loss_bbox'].detach()}
+
+
+@DETECTORS.register_module()
+class LeavesOneTermOut(DETECTORS.get('FasterRCNN')):  # type: ignore[misc]
+    def loss(self, *args: Any, **kwargs: Any) -> dict:
+        losses = super().loss(*args, **kwargs)
+        del losses['loss_bbox']
+        return losses
+
+
+@pytest.mark.parametrize('hook', ['IES', 'InfoBatch'])
+def test_a_detector_that_detaches_one_term(
+    voc: Path, tmp_path: Path, hook: str
+) -> None:
+    """Weighted, it would be trained by that term nevertheless."""
+    config = plain_config(voc, tmp_path)
+    config.train_dataloader.sampler = dict(type='IESSampler')
+    config.model.type = 'DetachesOneTerm'
+    with pytest.raises(UnsupportedModelError, match=r'loss_bbox: .* detaches'):
+        train(config, with_hook(HOOKS[hook]()))
+
+
+@pytest.mark.parametrize('hook', ['IES', 'InfoBatch'])
+def test_a_detector_that_leaves_one_term_out(
+    voc: Path, tmp_path: Path, hook: str
+) -> None:
+    config = plain_config(voc, tmp_path)
+    config.train_dataloader.sampler = dict(type='IESSampler')
+    config.model.type = 'LeavesOneTermOut'
+    train(config, with_hook(HOOKS[hook]()))
+    assert 'loss_bbox' not in instances_of(tmp_path)['terms']
+    assert len(epochs_of(tmp_path)) == 2
 
 
 @CLASSIFIERS.register_module()

@@ -1,0 +1,51 @@
+"""The losses that a training step hands to its optimisers."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from torch import Tensor
+
+from ies_mm.losses.patching import override
+
+
+@contextmanager
+def handed_losses(optim_wrappers: Sequence[Any]) -> Iterator[list[Tensor]]:
+    """Note what a step calls ``update_params``, or ``backward``, with.
+
+    Args:
+        optim_wrappers (sequence of OptimWrapper): Of the step.
+
+    Yields:
+        list of Tensor: Scalars without gradient, before they are divided by
+        the steps that gradients are accumulated over.
+    """
+    handed: list[Tensor] = []
+    with ExitStack() as stack:
+        for wrapper in optim_wrappers:
+            stack.enter_context(_noting(wrapper, handed))
+        yield handed
+
+
+@contextmanager
+def _noting(wrapper: Any, handed: list[Tensor]) -> Iterator[None]:
+    scaled = False
+
+    def scale_loss(original: Callable, loss: Tensor) -> Tensor:
+        nonlocal scaled
+        scaled = True
+        handed.append(loss.detach())
+        return original(loss)
+
+    def backward(original: Callable, loss: Tensor, **kwargs: Any) -> Any:
+        nonlocal scaled
+        if not scaled:
+            handed.append(loss.detach())
+        scaled = False
+        return original(loss, **kwargs)
+
+    with (
+        override(wrapper, 'scale_loss', scale_loss),
+        override(wrapper, 'backward', backward),
+    ):
+        yield
