@@ -3,6 +3,7 @@
 from ies_mm.engine.dihcl import DIHCLHook
 from ies_mm.engine.hooks import IESHook
 from ies_mm.engine.infobatch import InfoBatchHook, SmallLossRescaleHook
+from ies_mm.engine.positions import register_wrapper
 from ies_mm.engine.random_removal import RandomRemovalHook
 from ies_mm.engine.sampler import IESSampler
 from ies_mm.engine.selective_backprop import SelectiveBackpropHook
@@ -17,4 +18,5 @@ __all__ = [
     'SelectiveBackpropHook',
     'SmallLossRescaleHook',
     'SoftIESHook',
+    'register_wrapper',
 ]

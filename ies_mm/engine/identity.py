@@ -2,11 +2,13 @@
 
 An instance is one image of a leaf data set, counted once, whatever wrappers
 repeat it. Instances are numbered leaf after leaf; a data set wrapper shows
-them at *positions*, the indices that a sampler yields.
+them at *positions*, the indices that a sampler yields. Images of a leaf that
+no position shows (``num_batch_per_epoch``) are no instances.
 """
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from itertools import islice
 from typing import Any
 
 import torch
@@ -15,7 +17,13 @@ from torch import Tensor
 
 from ies_mm.engine.names import checksums_of, readable
 from ies_mm.engine.positions import check_leaf, check_length, parts_of
-from ies_mm.engine.tagging import INSTEAD, instances_of, tagged
+from ies_mm.engine.tagging import (
+    INSTEAD,
+    NOT_SHOWN,
+    carried,
+    instances_of,
+    tagged,
+)
 from ies_mm.errors import ConfigError
 
 
@@ -33,23 +41,28 @@ class InstanceMap:
 
     def __init__(self, dataset: Any) -> None:
         self.leaves: list[BaseDataset] = []
-        self._offsets: list[int] = []
-        self.of_position: Tensor = self._number(dataset)
+        self._wrappers: list[Any] = []
+        images = self._number(dataset)
+        shown, self.of_position = torch.unique(images, return_inverse=True)
+        self._instances = len(shown)
+        numbers = torch.full((self._images(),), NOT_SHOWN)
+        numbers[shown] = torch.arange(len(shown))
+        self._numbers = numbers.split([len(leaf) for leaf in self.leaves])
         self._paths: list[str] | None = None
         self._known: set[str] = set()
         self._checksums: Tensor | None = None
 
     def __len__(self) -> int:
         """Number of instances N."""
-        return self._next_number()
+        return self._instances
 
     def paths(self) -> list[str]:
         """The image path of every instance, in order of their numbers."""
         if self._paths is None:
             self._paths = [
                 _path(leaf, index)
-                for leaf in self.leaves
-                for index in range(len(leaf))
+                for leaf, numbers in self._parts()
+                for index in _indices(numbers)
             ]
         return self._paths
 
@@ -68,7 +81,13 @@ class InstanceMap:
         its leaf. The data may be moved.
         """
         if self._checksums is None:
-            self._checksums = checksums_of(self.leaves, self.paths())
+            paths = iter(self.paths())
+            self._checksums = checksums_of(
+                [
+                    (leaf, [*islice(paths, len(_indices(numbers)))])
+                    for leaf, numbers in self._parts()
+                ]
+            )
         return self._checksums
 
     @contextmanager
@@ -78,8 +97,10 @@ class InstanceMap:
         Open it before workers start: they hold copies of the data set.
         """
         with ExitStack() as stack:
-            for leaf, offset in zip(self.leaves, self._offsets, strict=True):
-                stack.enter_context(tagged(leaf, offset))
+            for leaf, numbers in self._parts():
+                stack.enter_context(tagged(leaf, numbers))
+            for wrapper in self._wrappers:
+                stack.enter_context(carried(wrapper))
             yield
 
     def check_shown(
@@ -124,7 +145,12 @@ class InstanceMap:
         self._known = self._known or set(self.paths())
         return path in self._known
 
+    def _parts(self) -> Iterator[tuple[BaseDataset, Tensor]]:
+        """The leaves, and the number of each of their images."""
+        return zip(self.leaves, self._numbers, strict=True)
+
     def _number(self, dataset: Any) -> Tensor:
+        """The image at every position, counted over all leaves."""
         if isinstance(dataset, BaseDataset):
             return self._number_leaf(dataset)
         found = []
@@ -135,21 +161,22 @@ class InstanceMap:
             found.append(numbers)
         positions = torch.cat(found)
         check_length(dataset, len(positions))
+        if 'pipeline' in vars(dataset):
+            self._wrappers.append(dataset)
         return positions
 
     def _number_leaf(self, leaf: BaseDataset) -> Tensor:
         check_leaf(leaf)
         known = [id(other) for other in self.leaves]
         if id(leaf) not in known:
-            self._offsets.append(self._next_number())
             self.leaves.append(leaf)
             known.append(id(leaf))
-        return self._offsets[known.index(id(leaf))] + torch.arange(len(leaf))
+        before = self._images(known.index(id(leaf)))
+        return before + torch.arange(len(leaf))
 
-    def _next_number(self) -> int:
-        if not self.leaves:
-            return 0
-        return self._offsets[-1] + len(self.leaves[-1])
+    def _images(self, leaves: int | None = None) -> int:
+        """Number of images of the first leaves, or of all."""
+        return sum(len(leaf) for leaf in self.leaves[:leaves])
 
 
 def batch_instances(data_batch: Any) -> Tensor:
@@ -163,6 +190,10 @@ def batch_instances(data_batch: Any) -> Tensor:
     """
     is_dict = isinstance(data_batch, Mapping)
     return instances_of(data_batch.get('data_samples') if is_dict else None)
+
+
+def _indices(numbers: Tensor) -> list[int]:
+    return torch.nonzero(numbers != NOT_SHOWN).flatten().tolist()
 
 
 def _path(leaf: BaseDataset, index: int) -> str:

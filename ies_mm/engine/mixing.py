@@ -1,6 +1,6 @@
 """Transforms whose samples are not one image each."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from inspect import getattr_static
 from typing import Any
 
@@ -10,6 +10,8 @@ def transforms_of(
 ) -> Iterator[tuple[str, Any]]:
     """The transforms of a data set and those inside of them.
 
+    Without those that mmdet's and mmseg's ``MultiImageMixDataset`` skips.
+
     Args:
         dataset (Dataset): A data set, or a wrapper of some.
         key (str): Of its place in the config.
@@ -18,17 +20,24 @@ def transforms_of(
         tuple: The place of a transform in the config, and the transform.
     """
     pipeline = getattr(dataset, 'pipeline', ())
-    yield from _transforms(pipeline, f'{key}.pipeline')
+    types = getattr(dataset, 'pipeline_types', ())
+    skipped = getattr(dataset, '_skip_type_keys', None) or ()
+    leave_out = [i for i, kind in enumerate(types) if kind in skipped]
+    yield from _transforms(pipeline, f'{key}.pipeline', leave_out)
     if hasattr(dataset, 'dataset'):
         yield from transforms_of(dataset.dataset, f'{key}.dataset')
     for i, part in enumerate(getattr(dataset, 'datasets', ())):
         yield from transforms_of(part, f'{key}.datasets[{i}]')
 
 
-def _transforms(transforms: Any, key: str) -> Iterator[tuple[str, Any]]:
+def _transforms(
+    transforms: Any, key: str, leave_out: Sequence[int] = ()
+) -> Iterator[tuple[str, Any]]:
     for i, transform in enumerate(
         getattr(transforms, 'transforms', transforms)
     ):
+        if i in leave_out:
+            continue
         place = f'{key}[{i}]'
         yield f'{place} ({type(transform).__name__})', transform
         # RandomApply, RandomChoice and their like hold further ones.

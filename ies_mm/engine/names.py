@@ -34,23 +34,22 @@ def below_root(leaf: BaseDataset, path: str) -> str:
 
 
 def checksums_of(
-    leaves: Sequence[BaseDataset], paths: Sequence[str]
+    parts: Sequence[tuple[BaseDataset, Sequence[str]]],
 ) -> Tensor:
     """What tells each image apart, wherever the data lies.
 
     Args:
-        leaves (sequence of BaseDataset): The data sets.
-        paths (sequence of str): Of their N images, one leaf after the other.
+        parts (sequence of tuple): Leaf data sets, each with the paths of its
+            images; N in all.
 
     Returns:
         Tensor: int64 (N,), of the path below the root and of the leaf's
         number.
     """
-    path = iter(paths)
     sums = [
-        _checksum(f'{number}/{below_root(leaf, next(path))}')
-        for number, leaf in enumerate(leaves)
-        for _ in range(len(leaf))
+        _checksum(f'{number}/{below_root(leaf, path)}')
+        for number, (leaf, paths) in enumerate(parts)
+        for path in paths
     ]
     return torch.tensor(sums, dtype=torch.long)
 

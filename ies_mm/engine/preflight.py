@@ -114,8 +114,11 @@ def _check_transforms(cfg: Config) -> None:
     # The root registry finds a library's transforms through its scope alone.
     with TRANSFORMS.switch_scope_and_registry(None) as transforms:
         for key, part in _leaves(dataset, 'train_dataloader.dataset'):
+            skipped = part.get('skip_type_keys') or []
             for i, transform in enumerate(part.get('pipeline') or []):
                 place = f'{key}.pipeline[{i}]'
+                if transform.get('type') in skipped:
+                    continue
                 if cls := _class(transforms, transform):
                     name = transform['type']
                     check_transform(f'{place} ({name})', cls)

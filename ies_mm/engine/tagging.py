@@ -21,9 +21,12 @@ Where there is no such number, the reason.
 INSTEAD = 'ies_fetched_instead'
 """Meta information key of a sample that came in the place of another."""
 
+NOT_SHOWN = -1
+"""In the place of the number of an image that no position shows."""
+
 
 @contextmanager
-def tagged(leaf: BaseDataset, offset: int) -> Iterator[None]:
+def tagged(leaf: BaseDataset, numbers: Tensor) -> Iterator[None]:
     """Have the items of a data set carry the numbers of their instances.
 
     Wraps ``prepare_data``, which is given the index of the image that is
@@ -33,10 +36,10 @@ def tagged(leaf: BaseDataset, offset: int) -> Iterator[None]:
 
     Args:
         leaf (BaseDataset): The data set.
-        offset (int): The number of its first instance.
+        numbers (Tensor): int64 (len(leaf),), of its instances.
     """
     own = vars(leaf).get('prepare_data')
-    vars(leaf)['prepare_data'] = _TaggedPreparation(leaf, offset, own)
+    vars(leaf)['prepare_data'] = _TaggedPreparation(leaf, numbers, own)
     try:
         yield
     finally:
@@ -45,12 +48,30 @@ def tagged(leaf: BaseDataset, offset: int) -> Iterator[None]:
             vars(leaf)['prepare_data'] = own
 
 
+@contextmanager
+def carried(wrapper: Any) -> Iterator[None]:
+    """Have a wrapper's own pipeline hand the numbers on to what it packs.
+
+    Args:
+        wrapper (Dataset): With ``pipeline``, a list or an OpenMMLab
+            ``Compose``, of transforms that mix nothing.
+    """
+    pipeline = wrapper.pipeline
+    transforms: list = getattr(pipeline, 'transforms', pipeline)
+    own = [*transforms]
+    transforms[:] = [_Carrying(transform) for transform in own]
+    try:
+        yield
+    finally:
+        transforms[:] = own
+
+
 def tag(item: Any, number: int | str, more: Mapping[str, Any] = {}) -> Any:
     """Write the number of its instance into an item of a data set.
 
     Args:
-        item (Any): What a data set gave; without a data sample it is left as
-            it is.
+        item (Any): What a data set gave. In a dict without a data sample,
+            which a wrapper has yet to pack, the number is a key of its own.
         number (int or str): See ``TAG``.
         more (mapping): Further meta information. Defaults to none.
 
@@ -60,6 +81,8 @@ def tag(item: Any, number: int | str, more: Mapping[str, Any] = {}) -> Any:
     sample = item.get('data_samples') if isinstance(item, Mapping) else None
     if isinstance(sample, BaseDataElement):
         sample.set_metainfo({TAG: number, **more})
+    elif isinstance(item, dict):
+        item.update({TAG: number, **more})
     return item
 
 
@@ -95,21 +118,40 @@ def instances_of(samples: Sequence[Any] | None) -> Tensor:
     return torch.tensor(numbers, dtype=torch.long)
 
 
+_NOT_SHOWN = (
+    'an image came in the place of another one, and is none of those that '
+    'the data set shows at its positions; leave '
+    'train_dataloader.num_batch_per_epoch out'
+)
+
+
+class _Carrying:
+    """A transform that keeps the number of the image; can be pickled."""
+
+    def __init__(self, transform: Callable) -> None:
+        self._transform = transform
+
+    def __call__(self, results: Any) -> Any:
+        known = {key: results[key] for key in (TAG, INSTEAD) if key in results}
+        item = self._transform(results)
+        return tag(item, known.pop(TAG), known) if known else item
+
+
 class _TaggedPreparation:
     """``leaf.prepare_data`` that tags what it returns; can be pickled.
 
     Args:
         leaf (BaseDataset): The data set.
-        offset (int): The number of its first instance.
+        numbers (Tensor): int64 (len(leaf),), of its instances.
         own (callable, optional): What the object itself had in the place of
             its class's method.
     """
 
     def __init__(
-        self, leaf: BaseDataset, offset: int, own: Callable | None
+        self, leaf: BaseDataset, numbers: Tensor, own: Callable | None
     ) -> None:
         self.leaf = leaf
-        self.offset = offset
+        self._numbers = numbers
         self._own = own
         self._gave_nothing = False
         self._asked_before: dict[int, set[int]] = {}
@@ -119,6 +161,8 @@ class _TaggedPreparation:
         instead, self._gave_nothing = self._gave_nothing, False
         item, number = self._prepare(index)
         self._gave_nothing = item is None
+        if number == NOT_SHOWN:
+            number = _NOT_SHOWN
         return tag(item, number, {INSTEAD: True} if instead else {})
 
     def _prepare(self, index: int) -> tuple[Any, int | str]:
@@ -141,7 +185,7 @@ class _TaggedPreparation:
         return item, self._the_one(asked)
 
     def _number(self, index: int) -> int:
-        return self.offset + int(index) % len(self.leaf)
+        return int(self._numbers[int(index) % len(self.leaf)])
 
     def _the_one(self, asked: set[int]) -> int | str:
         """The one image that was loaded, or why it is not known."""
