@@ -14,6 +14,7 @@ from mmengine.runner import Runner
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ies_mm.engine.batches import largest_size
 from ies_mm.engine.given import in_order
 from ies_mm.engine.identity import InstanceMap, batch_instances
 from ies_mm.engine.scoring import forward_only, preprocessed, score
@@ -43,7 +44,7 @@ def drawn_instances(
         seed (int): Of the draw.
     """
     loader: Any = runner.train_dataloader
-    count = max(images, 4 * loader.batch_sampler.batch_size)
+    count = max(images, 4 * largest_size(loader))
     # Not sorted: data sets often are, class by class.
     order = np.random.default_rng(seed).permutation(len(instances))
     return torch.from_numpy(order[:count])
@@ -75,7 +76,7 @@ class FrozenPasses:
         self._runner = runner
         self._dataset = loader.dataset
         self._collate = loader.collate_fn
-        self._size = loader.batch_sampler.batch_size
+        self._size = largest_size(loader)
         self._positions = instances.first_positions()[ids].tolist()
         self._seed = seed
         self._scoring = scoring

@@ -74,6 +74,10 @@ class Pace(ABC):
         """Whether ``epoch``, from 0, has ended with this iteration."""
         return False
 
+    def is_last(self, batch_idx: int) -> bool:
+        """Whether the loop's epoch ends with this batch; endless: never."""
+        return False
+
     @abstractmethod
     def left_out(
         self, epoch: int, selection: Selection, trained: Tensor

@@ -1,6 +1,5 @@
 """Forward-only passes over instances that are not trained."""
 
-import copy
 import time
 import weakref
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from mmengine.runner import Runner
 from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 
+from ies_mm.engine.batches import GivenOrder, copied, sizes_of
 from ies_mm.engine.identity import InstanceMap, batch_instances
 from ies_mm.engine.observations import Observations
 from ies_mm.engine.scoring import forward_only, preprocessed, score
@@ -138,14 +138,16 @@ class _Batches(Sampler[list[tuple[int, tuple[int, ...]]]]):
         self, train_loader: DataLoader, batch_size: int | None
     ) -> None:
         original: Any = train_loader.batch_sampler
-        self.positions = _Positions(train_loader.dataset)
+        self.positions = GivenOrder(train_loader.dataset)
         self.seed: tuple[int, ...] = ()
-        # Copies all but the sampler and the data set that it holds.
-        self._batches = copy.deepcopy(
-            original, {id(original.sampler): self.positions}
-        )
+        self._batches = copied(original, self.positions)
         self._batches.drop_last = False
-        self._batches.batch_size = batch_size or original.batch_size
+        if batch_size is not None:
+            parts = len(sizes_of(train_loader))
+            several = not isinstance(original.batch_size, int)
+            self._batches.batch_size = (
+                [batch_size] * parts if several else batch_size
+            )
 
     def __iter__(self) -> Iterator[list[tuple[int, tuple[int, ...]]]]:
         for batch in self._batches:
@@ -153,20 +155,6 @@ class _Batches(Sampler[list[tuple[int, tuple[int, ...]]]]):
 
     def __len__(self) -> int:
         return len(self._batches)
-
-
-class _Positions(Sampler[int]):
-    """Yields what it was last given; batch samplers ask for its data set."""
-
-    def __init__(self, dataset: Any) -> None:
-        self.dataset = dataset
-        self.given: list[int] = []
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(self.given)
-
-    def __len__(self) -> int:
-        return len(self.given)
 
 
 def _draws(

@@ -5,7 +5,9 @@ from typing import cast
 
 import torch
 from mmengine.dataset import DefaultSampler
+from mmengine.dist import get_world_size
 from mmengine.registry import DATA_SAMPLERS
+from torch import Tensor
 from torch.utils.data import Sampler
 
 from ies_mm.core import Selection
@@ -63,6 +65,11 @@ class IESSampler(Sampler[int]):
         return self._epochs.seed
 
     @property
+    def positions(self) -> Tensor:
+        """int64, the positions that are selected, ascending."""
+        return self._positions
+
+    @property
     def selected(self) -> int:
         """Number of positions selected, over all ranks."""
         return len(self._positions)
@@ -102,18 +109,35 @@ class IESSampler(Sampler[int]):
         if self._endless is not None:
             self._endless.select(shown)
             return
-        before = self._epochs
-        self._epochs = DefaultSampler(
-            range(len(self._positions)),
-            before.shuffle,
-            before.seed,
-            before.round_up,
-        )
-        self._epochs.set_epoch(before.epoch)
+        count, epoch = len(self._positions), self._epochs.epoch
+        self._epochs = self._epochs_over(count, epoch)
+
+    def orders(self, positions: Tensor, epoch: int) -> list[list[int]]:
+        """What an epoch over some positions would yield on every rank.
+
+        Args:
+            positions (Tensor): int64, ascending.
+            epoch (int): From 0.
+        """
+        found = []
+        for rank in range(get_world_size()):
+            sampler = self._epochs_over(len(positions), epoch)
+            sampler.rank = rank
+            order = list(sampler) if len(positions) else []
+            found.append(positions[order].tolist())
+        return found
 
     def set_epoch(self, epoch: int) -> None:
         """Shuffle for this epoch, as ``DefaultSampler`` does."""
         self._epochs.set_epoch(epoch)
+
+    def _epochs_over(self, count: int, epoch: int) -> DefaultSampler:
+        like = self._epochs
+        sampler = DefaultSampler(
+            range(count), like.shuffle, like.seed, like.round_up
+        )
+        sampler.set_epoch(epoch)
+        return sampler
 
     def __iter__(self) -> Iterator[int]:
         """The positions of this rank, in the epoch's order."""

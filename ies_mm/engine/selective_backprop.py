@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ies_mm.core import LossHistory, RecentLosses, Selection
 from ies_mm.core.arguments import check_integer, check_number
+from ies_mm.engine.batches import largest_size
 from ies_mm.engine.given import Given, in_order
 from ies_mm.engine.identity import batch_instances
 from ies_mm.engine.scoring import forward_only, preprocessed, score
@@ -90,12 +91,12 @@ class SelectiveBackpropHook(SelectionHook):
         """Score the batch; train as soon as enough has been chosen."""
         losses = self._score(runner, batch)
         self._choose(runner, batch, losses)
-        size = runner.train_dataloader.batch_sampler.batch_size
+        size = largest_size(runner.train_dataloader)
         # Where nothing is trained the log has the loss that was scored.
         outputs: Any = {'loss': losses.mean()}
         while len(self._queue) >= size:
             outputs = self._train(runner, size, step)
-        if self._ends_an_epoch(runner, batch) and self._queue:
+        if self.pace.is_last(batch.index) and self._queue:
             if len(self._queue) == 1:
                 # BatchNorm cannot be trained on one image alone.
                 number, _ = self._queue.pop()
@@ -192,7 +193,3 @@ class SelectiveBackpropHook(SelectionHook):
             outputs = step(data)
         given.check()
         return outputs
-
-    def _ends_an_epoch(self, runner: Runner, batch: Batch) -> bool:
-        last = batch.index + 1 == len(runner.train_dataloader)
-        return self.pace.loop_ends_epochs and last
