@@ -121,9 +121,10 @@ def _state(hook: Any) -> dict[str, Any]:
 
 
 def _as_of_today(hook: Any, loaded: dict[str, Any]) -> dict[str, Any]:
-    """A state with what version 0.1.0 did not write.
+    """A state with what earlier versions did not write.
 
-    It had one hash of all whole paths, so the data must not have moved.
+    Version 0.1.0 had one hash of all whole paths, so the data must not have
+    moved.
     """
     images = hook.instances
     if 'dataset' in loaded and 'images' not in loaded:
@@ -135,7 +136,8 @@ def _as_of_today(hook: Any, loaded: dict[str, Any]) -> dict[str, Any]:
                 'place, or start anew with load_from'
             )
         loaded = {**loaded, 'images': images.checksums()}
-    return {'absent': [], **loaded}
+    unknown = dict.fromkeys(('length', 'batch_samples', 'since'))
+    return {'absent': [], **unknown, **loaded}
 
 
 def _check(hook: Any, loaded: dict[str, Any]) -> None:

@@ -24,6 +24,7 @@ class EpochPace(Pace):
     """
 
     loop_ends_epochs = True
+    length = 'max_epochs'
 
     def __init__(self, runner: Runner, sampler: IESSampler) -> None:
         super().__init__(runner, sampler)
@@ -104,6 +105,7 @@ class EpochPace(Pace):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Know whether the run is a plain one so far."""
+        super().load_state_dict(state)
         self._ever_pruned = state['excluded'] > 0
 
     def stop(self, epochs: int) -> None:
@@ -111,6 +113,12 @@ class EpochPace(Pace):
         self._validate_by(self.max_epochs, epochs)
         self.loop._max_epochs = epochs
         self._set_max_iters(self.runner.iter)
+
+    def _after_change(self) -> str:
+        return (
+            'epochs stay passes over the data, and schedules that count '
+            'iterations make as many steps as the new epochs have'
+        )
 
     def _begin_epoch(self) -> None:
         """Where this epoch begins in the unpruned run, and both lengths."""

@@ -5,7 +5,7 @@ from itertools import groupby
 from typing import Any
 
 import torch
-from mmengine.dist import get_rank, get_world_size
+from mmengine.dist import get_rank
 from mmengine.runner import Runner
 from mmengine.runner.loops import _InfiniteDataloaderIterator
 from torch import Tensor
@@ -24,27 +24,40 @@ class IterationPace(Pace):
 
     The budget is what ``max_iters`` full batches hold. Samples trained and
     samples skipped use it up alike, so that skipping ends the run earlier.
-    Samples are counted over all ranks.
+    Samples are counted over all ranks. Where a run goes on with another number
+    of samples an iteration, the iterations that are left have that many.
 
     Raises:
         ConfigError: The loader's batches do not follow the sampler's order.
     """
 
     loop_ends_epochs = False
+    length = 'max_iters'
 
     def __init__(self, runner: Runner, sampler: IESSampler) -> None:
         super().__init__(runner, sampler)
-        batch_sampler: Any = runner.train_dataloader.batch_sampler
         _check_order(runner)
         self._positions = len(sampler.dataset)
-        self._batch_samples = batch_sampler.batch_size * get_world_size()
-        self._planned_iterations = self._announced = runner.max_iters
-        self._budget = runner.max_iters * self._batch_samples
+        self._announced = self._planned_length
+        # Samples and iterations when iterations got their present size.
+        self._since = (0, 0)
         self._shown: dict[int, list[int]] = defaultdict(list)
         # A plain run, which this one may go on from, has skipped nothing.
         self._restart(runner.iter * self._batch_samples)
         self._shown[self.epochs_behind].extend(sampler.stream.shown_before())
         self._say_how_late()
+
+    @property
+    def _budget(self) -> int:
+        """Samples of the whole training."""
+        samples, iterations = self._since
+        ahead = self._planned_length - iterations
+        return samples + max(0, ahead) * self._batch_samples
+
+    def _iterations_of(self, consumed: int) -> int:
+        """Iterations of the unpruned run that so many samples are."""
+        samples, iterations = self._since
+        return iterations + (consumed - samples) // self._batch_samples
 
     @property
     def max_epochs(self) -> int:
@@ -86,8 +99,8 @@ class IterationPace(Pace):
 
     def after_iteration(self, batch_idx: int) -> None:
         """Count iterations as the unpruned run would."""
-        done = self._consumed // self._batch_samples
-        self._schedule.advance(min(done, self._planned_iterations))
+        done = self._iterations_of(self._consumed)
+        self._schedule.advance(min(done, self._planned_length))
         self._iterations += 1
         self.announce_end()
 
@@ -111,7 +124,7 @@ class IterationPace(Pace):
             ahead = max(1, -(-self._samples_left() // self._batch_samples))
         end = self._iterations + ahead
         if not ahead:
-            self._validate_by(self._planned_iterations, end)
+            self._validate_by(self._planned_length, end)
         self._set_max_iters(end)
         self._announced = end
 
@@ -122,13 +135,15 @@ class IterationPace(Pace):
     def withdraw(self) -> None:
         """Unless somebody has planned anew since."""
         if self.runner.max_iters == self._announced:
-            self._set_max_iters(self._planned_iterations)
+            self._set_max_iters(self._planned_length)
 
     def state_dict(self) -> dict[str, Any]:
         """Where the stream stands, for what has been trained."""
         shown = torch.zeros(self._positions, dtype=torch.bool)
         shown[self._shown[self.epochs_behind]] = True
         return {
+            **super().state_dict(),
+            'since': list(self._since),
             'consumed': self._consumed,
             'shown': shown,
             'seed': self.sampler.stream.seed,
@@ -136,10 +151,27 @@ class IterationPace(Pace):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on behind the last sample trained."""
+        self._since = self._since_when(state)
+        super().load_state_dict(state)
         self._restart(state['consumed'], state['seed'])
         shown = torch.nonzero(state['shown'].cpu()).flatten().tolist()
         self._shown.clear()
         self._shown[self.epochs_behind].extend(shown)
+
+    def _since_when(self, state: dict[str, Any]) -> tuple[int, int]:
+        samples, iterations = state['since'] or (0, 0)
+        before = state['batch_samples']
+        if before in (None, self._batch_samples):
+            return samples, iterations
+        done = (state['consumed'] - samples) // before
+        return state['consumed'], iterations + done
+
+    def _after_change(self) -> str:
+        left = max(0, self._planned_length - self._since[1])
+        return (
+            f'the {left} iterations that are left of {self._planned_length} '
+            'have that many, and schedules go on step by step'
+        )
 
     def _samples_left(self) -> int:
         epoch, selected = self.epochs_behind, self.sampler.selected
@@ -152,7 +184,7 @@ class IterationPace(Pace):
     def _restart(self, consumed: int, seed: int | None = None) -> None:
         self._consumed = consumed
         self._iterations = self.runner.iter
-        self._schedule = Schedule(self.runner, consumed // self._batch_samples)
+        self._schedule = Schedule(self.runner, self._iterations_of(consumed))
         self.sampler.endless(consumed, seed)
         # An iterator made before knows nothing of the stream, and its workers
         # nothing of the numbering (mmengine up to 0.10.7 makes one at once).

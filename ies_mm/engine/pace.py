@@ -8,10 +8,12 @@ training is long for is told to MMEngine, which logs and saves by it.
 from abc import ABC, abstractmethod
 from typing import Any
 
+from mmengine.dist import get_world_size
 from mmengine.runner import Runner
 from torch import Tensor
 
 from ies_mm.core import Selection
+from ies_mm.engine.batches import largest_size
 from ies_mm.engine.optimisers import optim_wrappers
 from ies_mm.engine.sampler import IESSampler
 
@@ -27,10 +29,16 @@ class Pace(ABC):
     loop_ends_epochs: bool
     """Whether the loop itself says when an epoch has ended."""
 
+    length: str
+    """What a config calls the length of the training."""
+
     def __init__(self, runner: Runner, sampler: IESSampler) -> None:
         self.runner = runner
         self.loop: Any = runner.train_loop
         self.sampler = sampler
+        self._planned_length = int(getattr(self.loop, self.length))
+        size = largest_size(runner.train_dataloader)
+        self._batch_samples = size * get_world_size()
 
     @property
     @abstractmethod
@@ -120,11 +128,34 @@ class Pace(ABC):
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint has to keep beside the loop's own counts."""
-        return {}
+        return {
+            'length': self._planned_length,
+            'batch_samples': self._batch_samples,
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from a checkpoint; the loop has been resumed already."""
-        return
+        """Go on from a checkpoint; the loop has been resumed already.
+
+        Another length, and other numbers of processes or of images in a
+        batch, are said.
+        """
+        now = self._planned_length
+        if state['length'] not in (None, now):
+            self.runner.logger.warning(
+                f'the training goes on with {self.length}={now} (was '
+                f'{state["length"]}): what is yet to be saved and the last '
+                'epochs are planned by the new length'
+            )
+        if state['batch_samples'] not in (None, self._batch_samples):
+            self.runner.logger.warning(
+                f'the training goes on with {self._batch_samples} images an '
+                f'iteration on {get_world_size()} processes (was '
+                f'{state["batch_samples"]}): {self._after_change()}'
+            )
+
+    @abstractmethod
+    def _after_change(self) -> str:
+        """What a changed number of images an iteration means."""
 
     def _validate_by(self, planned: int, end: int) -> None:
         """Let the last validation come where the end comes before it."""
