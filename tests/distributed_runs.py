@@ -30,6 +30,7 @@ from same_runs import by_epochs, by_iterations
 from task_runs import in_iterations, with_sampler
 
 EPOCHS = 4
+DETECTORS = ('detector', 'resized')
 OUT = {1: [0, 3, 5, 8, 9], 2: list(range(1, 13)), 3: [2]}
 """Left out after epochs 1 to 3; after epoch 2 all but one of 13 images."""
 
@@ -81,6 +82,21 @@ def detector(voc: Path, work_dir: Path) -> Config:
     for part in (config.model.train_cfg.rpn, config.model.train_cfg.rcnn):
         part.sampler.num = 10**6
         part.sampler.pos_fraction = 1.0
+    return config
+
+
+def resized(voc: Path, work_dir: Path) -> Config:
+    """Each batch is resized to a size that all processes agree on."""
+    config = detector(voc, work_dir)
+    pipeline = config.train_dataloader.dataset.pipeline
+    pipeline[2] = dict(type='Resize', scale=(96, 96), keep_ratio=False)
+    config.model.data_preprocessor.batch_augments = [
+        dict(
+            type='BatchSyncRandomResize',
+            random_size_range=(64, 128),
+            interval=1,
+        )
+    ]
     return config
 
 
@@ -153,6 +169,10 @@ RUNS: dict[str, Run] = {
     'detector': (detector, lambda: FixedSelection(
         {1: [0, 3, 5, 8, 9], 2: list(range(1, 12)), 3: [2]}, keep_history=True
     )),
+    'resized': (resized, lambda: FixedSelection(
+        {1: [0, 3, 5, 8, 9], 2: [1, 2, 4]}, keep_history=True,
+        refresh_batch_size=2,
+    )),
     'endless': (endless, plain_hook),
     'frozen': (frozen, plain_hook),
     'spaced': (spaced, lambda: IESHook(
@@ -214,7 +234,7 @@ def main() -> None:
     torch.set_num_threads(1)
     dist.init_process_group('gloo')
     for name in RUNS:
-        run(name, voc if name == 'detector' else folders, results)
+        run(name, voc if name in DETECTORS else folders, results)
     dist.barrier()
     dist.destroy_process_group()
 

@@ -1,27 +1,33 @@
 """Forward passes that leave no trace in the training."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from typing import Any
 
 import torch
 from mmengine.runner import Runner
+from torch import nn
 
 from ies_mm.engine.given import Given
 from ies_mm.engine.held import is_held
 from ies_mm.engine.identity import batch_instances
 from ies_mm.engine.optimisers import optim_context
+from ies_mm.engine.untouched import hidden_modules, whole_snapshot
 from ies_mm.losses import (
     CapturedLosses,
     Scoring,
     capture_per_image_losses,
 )
 from ies_mm.losses.base import unwrap
+from ies_mm.losses.patching import override
 from ies_mm.losses.processes import one_process
 from ies_mm.losses.random_state import preserved_random_state
 from ies_mm.losses.registry import PLAIN_SCORING
-from ies_mm.losses.state import snapshot, state_of
+from ies_mm.losses.state import state_of
+
+RESIZE = 'BatchSyncRandomResize'
+"""Resizes batches of a training to a size that changes now and then."""
 
 
 @contextmanager
@@ -31,7 +37,8 @@ def forward_only(runner: Runner, hold: bool = True) -> Iterator[None]:
     Every module keeps the mode that it is trained in, also one that a hook
     has set to evaluation; a model that is in evaluation as a whole is set to
     training first. Mode, buffers, attributes and random numbers are given
-    back.
+    back. Batches have the size that the pipeline gives: no
+    ``BatchSyncRandomResize`` changes it.
 
     Args:
         runner (Runner): Whose model is going to be run.
@@ -40,7 +47,8 @@ def forward_only(runner: Runner, hold: bool = True) -> Iterator[None]:
             to True.
     """
     model = runner.model
-    modes = [(module, module.training) for module in model.modules()]
+    modules = [*model.modules(), *hidden_modules(model)]
+    modes = [(module, module.training) for module in modules]
     if not model.training:
         # With the overrides of backbones that keep their statistics.
         model.train()
@@ -49,7 +57,8 @@ def forward_only(runner: Runner, hold: bool = True) -> Iterator[None]:
     try:
         # Some losses count what they see, also without a gradient.
         with (
-            state_of(snapshot(model)),
+            state_of(whole_snapshot(model)),
+            _one_size(modules),
             torch.no_grad(),
             optim_context(runner.optim_wrapper, model),
             preserved_random_state(),
@@ -68,7 +77,9 @@ def preprocessed(runner: Runner, batch: Any) -> Any:
         batch (Any): As a data loader gives it.
     """
     model: Any = unwrap(runner.model)
-    return model.data_preprocessor(batch, training=True)
+    # Processes with unequal numbers of batches must not wait for each other.
+    with one_process():
+        return model.data_preprocessor(batch, training=True)
 
 
 def score(
@@ -93,3 +104,22 @@ def score(
     ):
         model(**data, mode='loss')
     return given.in_batch_order(captured)
+
+
+@contextmanager
+def _one_size(modules: list[nn.Module]) -> Iterator[None]:
+    """Leave the size of a batch as the pipeline makes it.
+
+    A size that was drawn for some iterations of the training would be
+    another one for every pass, and another one on every process.
+    """
+
+    def as_it_is(original: Callable, inputs: Any, samples: Any) -> Any:
+        return inputs, samples
+
+    with ExitStack() as stack:
+        for module in modules:
+            # By its name: not every task has mmdet.
+            if any(kind.__name__ == RESIZE for kind in type(module).__mro__):
+                stack.enter_context(override(module, 'forward', as_it_is))
+        yield

@@ -16,7 +16,7 @@ from same_runs import assert_equal
 from task_runs import make_folders
 
 TESTS = Path(__file__).parents[1]
-IMAGES = {'detector': 12}
+IMAGES = {'detector': 12, 'resized': 12}
 SHARED = ('active', 'last', 'weight', 'history', 'parameters', 'epoch', 'iter')
 
 
@@ -75,7 +75,9 @@ def test_all_processes_have_equally_many_batches(
     assert lengths == [len(batches) for batches in second['batches']]
 
 
-@pytest.mark.parametrize('name', ['classifier', 'detector', 'random', 'soft'])
+@pytest.mark.parametrize(
+    'name', ['classifier', 'detector', 'resized', 'random', 'soft']
+)
 def test_together_they_train_what_is_selected(
     results: Path, name: str
 ) -> None:
@@ -133,6 +135,14 @@ def test_processes_share_the_forward_passes(results: Path) -> None:
     for record, ours, theirs in pairs:
         assert ours + theirs == record['excluded']
         assert abs(ours - theirs) <= 1
+
+
+def test_processes_that_score_unequal_numbers_of_batches_do_not_wait(
+    results: Path,
+) -> None:
+    """Five images in batches of two: two on one process, one on the other."""
+    first, second = seen(results, 'resized')
+    assert [first['scored'][1], second['scored'][1]] == [3, 2]
 
 
 def test_losses_are_those_of_one_process(
