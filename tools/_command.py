@@ -52,6 +52,11 @@ class _Settings(DictAction):
             super().__call__(parser, namespace, values, option_string)
         except ValueError:
             parser.error(f'{option_string} {" ".join(values)}: give KEY=VALUE')
+        except RecursionError:  # of MMEngine's own parser
+            parser.error(
+                f'{option_string} {" ".join(values)}: a dict is given key by '
+                'key: KEY._delete_=True KEY.type=TYPE KEY.NAME=VALUE'
+            )
 
 
 def read_config(args: argparse.Namespace) -> Config:

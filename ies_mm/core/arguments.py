@@ -62,6 +62,28 @@ def check_integer(
         raise ValueError(f'{name}={value}: give an integer {_span(low, high)}')
 
 
+def check_is_no_text(name: str, value: object, example: str) -> None:
+    """Refuse text, as a command line makes of a dict.
+
+    Args:
+        name (str): The argument's.
+        value (object): What was given for it.
+        example (str): A ``type`` that it takes, and one of its arguments.
+
+    Raises:
+        TypeError: A string or a list.
+    """
+    if isinstance(value, str | list | tuple):
+        settings = ' '.join(
+            f'{name}.{part}' for part in ('_delete_=True', *example.split())
+        )
+        raise TypeError(
+            f'{name}={value!r}: give a number or a dict; with --cfg-options a '
+            f'dict is given key by key, as in {settings}, each behind the key '
+            'of the hook'
+        )
+
+
 def build_of_type(
     name: str, value: dict[str, Any], types: Mapping[str, type[Built]]
 ) -> Built:

@@ -11,7 +11,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ies_mm.core.arguments import build_of_type, check_integer
+from ies_mm.core.arguments import (
+    build_of_type,
+    check_integer,
+    check_is_no_text,
+)
 from ies_mm.core.threads import one_thread
 
 LONGEST_WAIT = 2**30
@@ -166,6 +170,7 @@ def build_recheck(refresh_interval: Any) -> Recheck:
             type.
         ValueError: There is no such type, or an argument is out of range.
     """
+    check_is_no_text('refresh_interval', refresh_interval, 'type=Spaced cap=8')
     if not isinstance(refresh_interval, dict):
         return Every(refresh_interval)
     return build_of_type('refresh_interval', refresh_interval, _TYPES)

@@ -16,6 +16,7 @@ from torch import Tensor
 from ies_mm.core.arguments import (
     build_of_type,
     check_integer,
+    check_is_no_text,
     check_number,
 )
 
@@ -275,6 +276,7 @@ def build_threshold(delta: Any) -> Threshold:
     """
     if isinstance(delta, Threshold):
         return delta
+    check_is_no_text('delta', delta, 'type=Budget saved=0.2')
     if not isinstance(delta, dict):
         return Fixed(delta)
     return build_of_type('delta', delta, _TYPES)

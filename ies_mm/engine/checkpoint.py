@@ -89,6 +89,7 @@ def load(hook: Any, loaded: dict[str, Any]) -> None:
     hook.load_method_state(loaded['of_method'])
     hook.sampler.set_selection(hook.state.selection)
     hook.observed.load_state_dict(loaded['observed'], hook.state.absent)
+    _say_what_was_taken_over(hook)
 
 
 def about_to_save(runner: Runner) -> bool:
@@ -118,6 +119,17 @@ def _state(hook: Any) -> dict[str, Any]:
         'of_method': hook.method_state(),
         'observed': hook.observed.state_dict() if unfinished else {},
     }
+
+
+def _say_what_was_taken_over(hook: Any) -> None:
+    state = hook.state
+    saved = state.excluded / max(state.instances * state.epochs, 1)
+    hook.pace.runner.logger.info(
+        f'{hook.method} goes on after epoch {state.epochs}: '
+        f'{int((state.history.count > 0).sum())} of {state.instances} images '
+        f'have a loss history, {len(state.selection.excluded)} are left out '
+        f'of the next epoch, saved {saved:.1%} so far'
+    )
 
 
 def _as_of_today(hook: Any, loaded: dict[str, Any]) -> dict[str, Any]:

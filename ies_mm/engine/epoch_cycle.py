@@ -13,6 +13,7 @@ from ies_mm.engine.method import SelectionMethod
 from ies_mm.engine.observations import ObservationsByEpoch
 from ies_mm.engine.refresh import Refresher
 from ies_mm.engine.reporter import Reporter
+from ies_mm.engine.standing import how_it_stands
 from ies_mm.engine.state import SelectionState
 
 
@@ -37,6 +38,7 @@ class EpochCycle(SelectionMethod):
     mastered = 0
     _start_seconds: float | None = None
     _present: set[str] = set()
+    _filled = 0
 
     def begin_epoch(self, runner: Runner) -> None:
         """Say what this epoch trains."""
@@ -81,7 +83,14 @@ class EpochCycle(SelectionMethod):
         record['decide_seconds'] = self.clock.lap()
         record |= {'trained': int(trained.sum()), 'forward_only': scored}
         record |= {'method': self.method, 'delta': self.delta}
-        self.reporter.add(record, self.state.names, ids, losses, trained)
+        self.reporter.add(
+            record,
+            self.state.names,
+            ids,
+            losses,
+            trained,
+            self.what_was_decided(),
+        )
         self.stop_if_nothing_is_left(runner)
 
     def _say_what_changed(self, runner: Runner, known: list[str]) -> None:
@@ -156,17 +165,37 @@ class EpochCycle(SelectionMethod):
         self.state.selection = self.pace.fill_batches(
             self.state.epochs, selection
         )
+        self._filled = int(
+            (self.state.selection.active & ~selection.active).sum()
+        )
         self.sampler.set_selection(self.state.selection)
 
     def stop_if_nothing_is_left(self, runner: Runner) -> None:
         """End the training where every instance is mastered."""
         if self.state.selection.active.any():
             return
-        runner.logger.info(
+        planned, standing = self.pace.max_epochs, how_it_stands(runner)
+        runner.logger.warning(
             f'{self.method} stops the training after {self.state.epochs} '
-            f'epochs: all {self.state.instances} images are mastered'
+            f'epochs: all {self.state.instances} images are mastered. Of '
+            f'{planned} epochs {planned - self.state.epochs} are not trained'
+            f'{standing}. If that is too early, give a smaller delta, or one '
+            "that sets itself: delta=dict(type='Budget', saved=0.2)"
         )
         self.pace.stop(self.state.epochs)
+
+    def what_was_decided(self) -> str:
+        """What the log says of the decision after an epoch."""
+        if self.state.epochs >= self.pace.max_epochs:
+            return 'nothing is left to decide, '
+        out = self.expected_excluded()
+        why = [f'{self._filled} trained to fill a batch'] * (self._filled > 0)
+        why += [self.held_back(self.state.epochs)] * (out < self.mastered)
+        because = ', '.join(reason for reason in why if reason)
+        return (
+            f'{self.mastered} are mastered, {out} are left out of the next '
+            f'epoch{because and f" ({because})"}, '
+        )
 
     def _take_decision(
         self, ids: Tensor, losses: Tensor, left_out: Tensor

@@ -244,6 +244,15 @@ class IESHook(SelectionHook):
         self._waits.settle(self._recheck, mastered, epoch)
         return mastered, selection
 
+    def held_back(self, epoch: int) -> str:
+        """The argument that keeps them in training."""
+        if self.dry_run:
+            return 'dry_run=True'
+        if not self.course.may_exclude(epoch):
+            return f'begin={self.begin}, anneal={self.anneal}'
+        due = int(self._due_for_training(epoch + 1).sum())
+        return f'{due} trained to be looked at' if due else ''
+
     def judge(
         self, history: LossHistory, names: Sequence[str], epoch: int
     ) -> tuple[Tensor, Selection]:

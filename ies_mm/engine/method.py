@@ -73,6 +73,14 @@ class SelectionMethod(ABC):
         """
         return torch.zeros(len(self.sampler.instances), dtype=torch.bool)
 
+    def held_back(self, epoch: int) -> str:
+        """Why some of the mastered are trained nevertheless, for the log.
+
+        Args:
+            epoch (int): The epoch just trained, from 1.
+        """
+        return ''
+
     def check_terms(self, names: Sequence[str]) -> None:
         """Refuse a model whose terms do not fit, when they are known."""
         return

@@ -17,7 +17,7 @@ from mmengine.registry import (
 )
 
 from ies_mm.engine.checks import check_batch_augments, check_transform
-from ies_mm.engine.sampler import IESSampler
+from ies_mm.engine.sampler import NEEDS_A_HOOK, IESSampler
 from ies_mm.engine.selection_hook import SelectionHook
 from ies_mm.errors import ConfigError
 from ies_mm.losses import check_supported
@@ -91,11 +91,7 @@ def _check_pair(cfg: Config, hooks: list[str]) -> None:
     sampler = (cfg.get('train_dataloader') or {}).get('sampler')
     ours = _is(DATA_SAMPLERS, sampler, IESSampler)
     if ours and not hooks:
-        raise ConfigError(
-            "train_dataloader.sampler.type='IESSampler' needs a selection "
-            'hook, found none; add default_hooks=dict(ies=dict('
-            "type='IESHook', delta=...))"
-        )
+        raise ConfigError(NEEDS_A_HOOK)
     if hooks and not ours:
         found = (sampler or {}).get('type')
         raise ConfigError(

@@ -51,8 +51,18 @@ class Reporter:
         ids: Tensor,
         losses: Tensor,
         trained: Tensor,
+        decided: str,
     ) -> None:
-        """Take an epoch; see :meth:`RunRecords.add`."""
+        """Take an epoch; see :meth:`RunRecords.add`.
+
+        Args:
+            record (dict): Of the epoch.
+            names (list of str): The terms.
+            ids (Tensor): int64 (M,), observed.
+            losses (Tensor): float32 (M, T).
+            trained (Tensor): bool (N,).
+            decided (str): What the log says of the decision.
+        """
         finite = torch.isfinite(losses).all(dim=1)
         self._name_non_finite(record['epoch'], ids[~finite])
         means: list[float | None] = [None] * len(names)
@@ -69,8 +79,8 @@ class Reporter:
                 self._warn_of_disk(error)
         self._logger.info(
             '{method} epoch {epoch}: trained {trained} of {instances} images, '
-            'scored {forward_only} by forward passes only, {mastered} are '
-            'mastered, saved {saved:.1%} so far'.format(**record)
+            'scored {forward_only} by forward passes only, {decided}saved '
+            '{saved:.1%} so far'.format(**record, decided=decided)
         )
 
     def _warn_of_disk(self, error: OSError) -> None:

@@ -13,6 +13,12 @@ from torch.utils.data import Sampler
 from ies_mm.core import Selection
 from ies_mm.engine.identity import InstanceMap
 from ies_mm.engine.stream import EndlessStream
+from ies_mm.errors import ConfigError
+
+NEEDS_A_HOOK = (
+    "train_dataloader.sampler.type='IESSampler' needs a selection hook, found "
+    "none; add default_hooks=dict(ies=dict(type='IESHook', delta=...))"
+)
 
 
 @DATA_SAMPLERS.register_module()
@@ -128,7 +134,15 @@ class IESSampler(Sampler[int]):
         return found
 
     def set_epoch(self, epoch: int) -> None:
-        """Shuffle for this epoch, as ``DefaultSampler`` does."""
+        """Shuffle for this epoch, as ``DefaultSampler`` does.
+
+        MMEngine calls it in every training, before the first batch.
+
+        Raises:
+            ConfigError: No hook has begun to select.
+        """
+        if self.user is None and self._instances is None:
+            raise ConfigError(NEEDS_A_HOOK)
         self._epochs.set_epoch(epoch)
 
     def _epochs_over(self, count: int, epoch: int) -> DefaultSampler:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from mmengine.hooks import Hook
-from mmengine.runner import EpochBasedTrainLoop, Runner
+from mmengine.runner import BaseLoop, EpochBasedTrainLoop, Runner
 from torch import Tensor
 
 from ies_mm.core.arguments import check_flag
@@ -89,6 +89,14 @@ class SelectionHook(EpochCycle, Hook):
         self._scope = ExitStack()
         self.clock = Clock()
         self.observed = ObservationsByEpoch([])
+
+    def before_run(self, runner: Runner) -> None:
+        """Check the training before weights are fetched.
+
+        MMEngine calls this before a validation or a test alone, too.
+        """
+        if isinstance(runner._train_loop, BaseLoop):
+            check_training(runner, self)
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Keep the state for :meth:`before_train`, if that goes on with it."""

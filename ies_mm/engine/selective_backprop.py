@@ -125,6 +125,10 @@ class SelectiveBackpropHook(SelectionHook):
         """As many as in the epoch before; who knows."""
         return int(self.state.left_out.sum())
 
+    def what_was_decided(self) -> str:
+        """Nothing: each step chooses."""
+        return ''
+
     def decide(
         self, history: LossHistory, names: Sequence[str], epoch: int
     ) -> tuple[Tensor, Selection]:

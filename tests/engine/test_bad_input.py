@@ -274,3 +274,14 @@ def test_what_cannot_be_scored_is_refused_before_anything_is_written(
     assert message in result.stderr.splitlines()[-1]
     assert 'Traceback' not in result.stderr
     assert not (tmp_path / 'run').exists()
+
+
+def test_a_dict_on_the_command_line(voc: Path, tmp_path: Path) -> None:
+    """MMEngine's parser of ``dict(...)`` calls itself for ever."""
+    path = tmp_path / 'config.py'
+    path.write_text(ies_config(voc, tmp_path / 'run', delta=0).pretty_text)
+    option = "default_hooks.ies.delta=dict(type='Budget', saved=0.2)"
+    result = call(TRAIN, path, '--cfg-options', option)
+    assert result.returncode == 2
+    assert 'Traceback' not in result.stderr
+    assert 'KEY._delete_=True KEY.type=TYPE' in result.stderr.splitlines()[-1]

@@ -47,6 +47,7 @@ def test_stream_is_the_default_samplers(
         arguments = dict(shuffle=shuffle, seed=5, round_up=round_up)
         ours = IESSampler(Images(21), **arguments)
         theirs = DefaultSampler(Images(21), **arguments)
+        ours.user = world
         assert len(ours) == len(theirs)
         for epoch in range(3):
             ours.set_epoch(epoch)
@@ -56,6 +57,7 @@ def test_stream_is_the_default_samplers(
 
 def test_the_stream_survives_a_selection_of_everything(voc: Path) -> None:
     sampler = detection_sampler(voc)
+    sampler.user = voc
     sampler.set_epoch(3)
     before = list(sampler)
     sampler.set_selection(Selection.everything(12))

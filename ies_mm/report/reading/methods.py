@@ -7,10 +7,24 @@ PLAIN = 'plain'
 EARLY_STOPPING = 'Early Stopping'
 
 
-def is_selected(config: dict[str, Any]) -> bool:
-    """Whether a method chooses the images: each works through our sampler."""
+METHODS = (
+    'IESHook', 'DIHCLHook', 'InfoBatchHook', 'RandomRemovalHook',
+    'SelectiveBackpropHook', 'SmallLossRescaleHook', 'SoftIESHook',
+)  # fmt: skip
+"""Hooks of ours; those of a user are known by their records."""
+
+
+def is_selected(config: dict[str, Any], recorded: bool) -> bool:
+    """Whether a method chooses the images: each works through our sampler.
+
+    Args:
+        config (dict): Of the run.
+        recorded (bool): Whether a method left records. With the sampler, and
+            without a hook, a run trains plain.
+    """
     sampler = (config.get('train_dataloader') or {}).get('sampler') or {}
-    return str(sampler.get('type')).endswith('IESSampler')
+    ours = _name(sampler) == 'IESSampler'
+    return ours and (recorded or bool(_method_hook(config)))
 
 
 def is_dry_run(config: dict[str, Any]) -> bool:
@@ -19,18 +33,34 @@ def is_dry_run(config: dict[str, Any]) -> bool:
 
 
 def method_of(
-    config: dict[str, Any], records: Sequence[dict[str, Any]]
+    config: dict[str, Any], selected: bool, records: Sequence[dict[str, Any]]
 ) -> str:
-    """The method's name; before the first epoch, its hook's."""
-    if not is_selected(config):
-        types = [str(hook.get('type')) for hook in _hooks(config)]
-        stops = any(name.endswith('EarlyStoppingHook') for name in types)
+    """The method's name; before the first epoch, its hook's.
+
+    Args:
+        config (dict): Of the run.
+        selected (bool): See :func:`is_selected`.
+        records (sequence of dict): Its epochs.
+    """
+    if not selected:
+        names = [_name(hook) for hook in _hooks(config)]
+        stops = any(name.endswith('EarlyStoppingHook') for name in names)
         return EARLY_STOPPING if stops else PLAIN
-    hook = (config.get('default_hooks') or {}).get('ies') or {}
-    name = str(hook.get('type', 'selected')).removesuffix('Hook')
+    name = _name(_method_hook(config)).removesuffix('Hook') or 'selected'
     if records:
         name = str(records[-1]['method'])
     return f'{name} dry run' if is_dry_run(config) else name
+
+
+def _method_hook(config: dict[str, Any]) -> dict[str, Any]:
+    """The hook that selects; empty where none of ours does."""
+    found = [hook for hook in _hooks(config) if _name(hook) in METHODS]
+    return found[0] if found else {}
+
+
+def _name(part: dict[str, Any]) -> str:
+    """A type's own name; configs that import their classes dump its path."""
+    return str(part.get('type') or '').rpartition('.')[2]
 
 
 def _hooks(config: dict[str, Any]) -> list[dict[str, Any]]:

@@ -110,13 +110,14 @@ def is_comparison(folder: Path) -> bool:
 
 def _run(work_dir: Path, parts: list[Part]) -> Run:
     newest = parts[-1].config
-    selected = is_selected(newest)
+    recorded = (work_dir / 'ies' / EPOCHS).exists()
+    selected = is_selected(newest, recorded)
     records = _records(work_dir) if selected else []
     points = validation_points(parts)
     return Run(
         work_dir=work_dir,
         config=_as_started(parts),
-        method=method_of(newest, records),
+        method=method_of(newest, selected, records),
         selected=selected,
         dry_run=is_dry_run(newest),
         records=records,

@@ -143,3 +143,22 @@ def test_records_of_another_version(tmp_path: Path) -> None:
     (tmp_path / 'ies' / 'epochs.jsonl').unlink()
     write_lines(tmp_path / 'ies' / 'epochs.jsonl', [{'epoch': 1}])
     refused(tmp_path, 'is of another version: line 1 has no decide_seconds')
+
+
+def test_our_sampler_without_a_hook_is_a_plain_training(
+    tmp_path: Path,
+) -> None:
+    config = config_of(hook={})
+    del config['default_hooks']['ies']
+    write_start(tmp_path, config, epoch_scalars({}, 1))
+    run = read_run(tmp_path)
+    assert (run.method, run.selected) == ('plain', False)
+
+
+def test_a_config_that_imports_its_classes(tmp_path: Path) -> None:
+    """It is dumped with their paths."""
+    config = config_of(hook={'type': 'ies_mm.engine.soft.SoftIESHook'})
+    sampler = config['train_dataloader']['sampler']
+    sampler['type'] = 'ies_mm.engine.sampler.IESSampler'
+    write_start(tmp_path, config, epoch_scalars({}, 1))
+    assert read_run(tmp_path).method == 'SoftIES'

@@ -1,0 +1,80 @@
+"""A user's own train.py: what is registered says what is wrong."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mmengine.config import Config
+
+from ies_mm.engine import IESHook
+from ies_mm.errors import ConfigError
+from runs import ies_config, train
+from task_runs import in_iterations
+
+WEIGHTS = dict(type='Pretrained', checkpoint='no_such_weights.pth')
+"""Whoever fetches them ends in another error."""
+
+
+def refusal(config: Config) -> str:
+    config.model.backbone.init_cfg = WEIGHTS
+    with pytest.raises(ConfigError) as error:
+        train(config)
+    assert '\n' not in str(error.value)
+    return str(error.value)
+
+
+@pytest.mark.parametrize('loop', ['epochs', 'iterations'])
+def test_our_sampler_without_a_hook(
+    voc: Path, tmp_path: Path, loop: str
+) -> None:
+    """Before the first batch; MMEngine gives the sampler no earlier word."""
+    config = ies_config(voc, tmp_path)
+    del config.default_hooks['ies']
+    if loop == 'iterations':
+        config.train_dataloader.batch_sampler = None
+        config = in_iterations(config, 4)
+        config.train_dataloader.sampler.type = 'IESSampler'
+    with pytest.raises(ConfigError, match='needs a selection hook, found no'):
+        train(config)
+
+
+def mosaic(config: Any) -> None:
+    config.train_dataloader.dataset.pipeline.insert(
+        2, dict(type='CachedMosaic', img_scale=(96, 72))
+    )
+
+
+def another_sampler(config: Any) -> None:
+    config.train_dataloader.sampler.type = 'DefaultSampler'
+
+
+def too_late(config: Any) -> None:
+    config.default_hooks.ies.priority = 'LOWEST'
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        (mosaic, r'pipeline[2] (CachedMosaic) mixes several images'),
+        (another_sampler, "needs train_dataloader.sampler.type='IESSampler'"),
+        (too_late, 'comes after ParamSchedulerHook'),
+    ],
+)
+def test_refusals_come_before_weights_are_fetched(
+    voc: Path, tmp_path: Path, change: Any, message: str
+) -> None:
+    config = ies_config(voc, tmp_path, delta=0.1)
+    change(config)
+    assert message in refusal(config)
+
+
+@pytest.mark.parametrize('name', ['delta', 'refresh_interval'])
+@pytest.mark.parametrize(
+    'text', ["dict(type='Budget')", ["{'type':'Budget", "saved':0.2}"]]
+)
+def test_a_dict_that_came_as_text(name: str, text: Any) -> None:
+    arguments = {'delta': 0.1, name: text}
+    with pytest.raises(TypeError) as error:
+        IESHook(**arguments)
+    assert 'give a number or a dict; with --cfg-options' in str(error.value)
+    assert f'{name}._delete_=True {name}.type=' in str(error.value)
