@@ -13,13 +13,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ies_mm.errors import UnsupportedModelError
 from ies_mm.losses.batch_state import BatchState
 from ies_mm.losses.draws import draws_again, noted_draws
 from ies_mm.losses.patching import override
 from ies_mm.losses.portions import Call, Slices, share_of_images
 from ies_mm.losses.processes import one_process
 from ies_mm.losses.registry import Note, Wanted
-from ies_mm.losses.state import snapshot, state_of
+from ies_mm.losses.state import generators_that_drew, snapshot, state_of
 from ies_mm.losses.terms import Terms
 
 
@@ -62,6 +63,7 @@ def asked_by_image(
             noted_draws(owner, len(parts)) as draws,
         ):
             result = original(*args, **kwargs)
+        _check_draws(owner, generators_that_drew(before), len(parts))
         alone: list[Terms] = []
         with torch.set_grad_enabled(want.shares and torch.is_grad_enabled()):
             for image, (own_args, own_kwargs) in enumerate(parts):
@@ -83,6 +85,16 @@ def asked_by_image(
 
     with override(owner, method, loss):
         yield
+
+
+def _check_draws(owner: nn.Module, drew: list[str], images: int) -> None:
+    """Refuse what cannot be handed out again; one image has what it drew."""
+    if drew and images > 1:
+        raise UnsupportedModelError(
+            f'no per-image losses for {type(owner).__name__}: it draws from '
+            f'a generator of its own ({", ".join(drew)}), and an image alone '
+            'would draw other random numbers; draw from torch'
+        )
 
 
 @contextmanager

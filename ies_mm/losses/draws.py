@@ -6,11 +6,13 @@ are not to be touched. So the draws of the batch are noted, and handed out
 again to the images, one after the other.
 """
 
+import random
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
@@ -112,11 +114,22 @@ def draws_again(draws: list[Draw], image: int) -> Iterator[None]:
 
     Raises:
         UnsupportedModelError: Something is drawn that the batch did not draw.
+        UnsupportedModelError: NumPy or Python draws, which cannot be handed
+            out again.
     """
-    if not draws:
-        with _nothing_drawn():
-            yield
-        return
+    with (
+        preserved_random_state(),
+        _unchanged(_others_states, 'from NumPy or Python'),
+        # Listening to torch takes its time: else its state alone is watched.
+        _again(draws, image)
+        if draws
+        else _unchanged(_random_states, 'where the batch draws none'),
+    ):
+        yield
+
+
+@contextmanager
+def _again(draws: list[Draw], image: int) -> Iterator[None]:
     place = 0
 
     def replay(function: Callable, values: Tensor) -> Tensor:
@@ -131,19 +144,27 @@ def draws_again(draws: list[Draw], image: int) -> Iterator[None]:
                 return taken
         raise _other_draws(f'{function.__name__}{tuple(values.shape)}')
 
-    with preserved_random_state(), _Draws(replay):
+    with _Draws(replay):
         yield
 
 
 @contextmanager
-def _nothing_drawn() -> Iterator[None]:
-    """Watch the random state alone: listening to torch takes its time."""
-    with preserved_random_state():
-        before = _random_states()
-        yield
-        pairs = zip(before, _random_states(), strict=True)
-        if not all(torch.equal(one, other) for one, other in pairs):
-            raise _other_draws('where the batch draws none')
+def _unchanged(states: Callable[[], list[Any]], what: str) -> Iterator[None]:
+    before = states()
+    yield
+    if not all(map(_same, before, states())):
+        raise _other_draws(what)
+
+
+def _same(one: Any, other: Any) -> bool:
+    if isinstance(one, Tensor):
+        return torch.equal(one, other)
+    return bool(one == other)
+
+
+def _others_states() -> list[Any]:
+    numpys: Any = np.random.get_state()
+    return [random.getstate(), numpys[1].tobytes(), *numpys[2:]]
 
 
 def _random_states() -> list[Tensor]:

@@ -1,30 +1,74 @@
 """What a module remembers between two calls of it."""
 
-import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
-State = list[tuple[Any, dict[str, Any], dict[str, Tensor]]]
-"""A part, its attributes, its buffers."""
+from ies_mm.losses.copies import GENERATORS, Copies, has_drawn
+from ies_mm.losses.parts import namespaces_of, parts_of
 
-_TORCHS_OWN = frozenset(vars(nn.Module()))
-_FOREIGN = ('builtins', 'logging', 'mmengine', 'numpy', 'torch')
-"""Packages of whose objects, modules apart, none is a part of a model."""
+Space = MutableMapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What was kept in one place.
+
+    Attributes:
+        space (dict): Where values are kept by their names.
+        values (dict): Those that it had, copied.
+        changeable (tuple of str): Names of those that are copies.
+    """
+
+    space: Space
+    values: dict[str, Any]
+    changeable: tuple[str, ...]
+
+    @classmethod
+    def of(cls, space: Space, names: list[str], copies: Copies) -> 'Kept':
+        """What a place has under some names."""
+        values = {name: copies.of(space[name]) for name in names}
+        changeable = [n for n in names if values[n] is not space[n]]
+        return cls(space, values, tuple(changeable))
+
+    def give_back(self, copies: Copies) -> None:
+        """Put the values there again, those that may be changed as copies."""
+        self.space.update(self.values)
+        for name in self.changeable:
+            self.space[name] = copies.of(self.values[name])
+
+
+State = list[Kept]
 
 
 def snapshot(module: nn.Module) -> State:
-    """The attributes and buffers of a module and of all in it, copied.
+    """What a module and all in it remember, copied.
 
-    Samplers and assigners, which are no modules, may remember their calls
-    too. Of attributes tensors, lists and dicts are copied, which are changed
-    in place; what stands in lists and dicts is not.
+    That is attributes, buffers, and parameters without a gradient that the
+    user's own modules hold. Samplers and assigners, which are no modules, may
+    remember their calls too. See :mod:`ies_mm.losses.copies` for what is
+    copied: what can be changed in place.
     """
+    copies = Copies()
     return [
-        (part, _attributes(part, _copied), _buffers(part))
-        for part in _parts(module)
+        Kept.of(space, names, copies)
+        for part in parts_of(module)
+        for space, names in namespaces_of(part)
+    ]
+
+
+def generators_that_drew(state: State) -> list[str]:
+    """Names of the modules' own generators that have drawn since then."""
+    return [
+        name
+        for kept in state
+        for name in kept.changeable
+        if isinstance(kept.values[name], GENERATORS)
+        and isinstance(kept.space.get(name), GENERATORS)
+        and has_drawn(kept.space[name], kept.values[name])
     ]
 
 
@@ -38,67 +82,14 @@ def state_of(state: State) -> Iterator[None]:
     Args:
         state (list): From :func:`snapshot`; it may be used several times.
     """
-    own = [
-        (part, _attributes(part, lambda value: value), dict(_held(part)))
-        for part, _, _ in state
-    ]
-    for part, attributes, buffers in state:
-        part.__dict__.update({k: _copied(v) for k, v in attributes.items()})
-        _held(part).update({k: b.clone() for k, b in buffers.items()})
+    own = [(kept.space, dict(kept.space)) for kept in state]
+    copies = Copies()
+    for kept in state:
+        kept.give_back(copies)
     try:
         yield
     finally:
-        for part, attributes, own_buffers in own:
-            for name in vars(part).keys() - attributes.keys() - _TORCHS_OWN:
-                del part.__dict__[name]  # it was made in between
-            part.__dict__.update(attributes)
-            _held(part).update(own_buffers)
-
-
-def _parts(module: nn.Module) -> list[Any]:
-    """A module, all in it, and the objects that these hold, each once."""
-    parts = list(module.modules())
-    known = {id(part) for part in parts}
-    for part in parts:  # which grows
-        for value in _attributes(part, lambda value: value).values():
-            if id(value) not in known and _is_part(value):
-                known.add(id(value))
-                parts.append(value)
-    return parts
-
-
-def _is_part(value: Any) -> bool:
-    kind = type(value)
-    return (
-        hasattr(value, '__dict__')
-        and not callable(getattr(value, '__get__', None))
-        and not isinstance(value, type | nn.Module | Tensor | dict)
-        and kind.__module__.partition('.')[0] not in _FOREIGN
-    )
-
-
-def _attributes(part: Any, take: Any) -> dict[str, Any]:
-    return {
-        name: take(value)
-        for name, value in vars(part).items()
-        if name not in _TORCHS_OWN
-    }
-
-
-def _buffers(part: Any) -> dict[str, Tensor]:
-    return {
-        name: buffer.clone()
-        for name, buffer in _held(part).items()
-        if buffer is not None
-    }
-
-
-def _held(part: Any) -> dict[str, Any]:
-    """The dict of a module's buffers; an empty one of another object."""
-    return part._buffers if isinstance(part, nn.Module) else {}
-
-
-def _copied(value: Any) -> Any:
-    if isinstance(value, Tensor):
-        return value if value.requires_grad else value.clone()
-    return copy.copy(value) if isinstance(value, list | dict) else value
+        for space, before in own:
+            for name in space.keys() - before.keys():
+                del space[name]  # it was made in between
+            space.update(before)

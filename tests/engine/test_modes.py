@@ -24,7 +24,10 @@ OUT = {1: [1, 4], 2: [1, 4], 3: [3]}
 
 @MODELS.register_module()
 class NotedPooling(GlobalAveragePooling):
-    """Notes in which mode it is run, with a gradient and without."""
+    """Notes in which mode it is run, with a gradient and without.
+
+    On its class: what a module itself notes while it is scored is forgotten.
+    """
 
     # Of the class: what an object notes while it is scored is taken back.
     noted: ClassVar[dict[bool, set[bool]]] = {}

@@ -1,8 +1,10 @@
 """A loss asked again for every image, on heads whose losses are known."""
 
-from collections.abc import Iterator
+import random
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from mmdet.structures import DetDataSample
@@ -240,3 +242,38 @@ def same_random_state() -> Iterator[None]:
     state = torch.get_rng_state()
     yield
     torch.set_rng_state(state)
+
+
+def own_generator(head: Head) -> Callable[[], Any]:
+    head.rng = np.random.default_rng(0)
+    return head.rng.random
+
+
+def own_torch_generator(head: Head) -> Callable[[], Any]:
+    head.rng = torch.Generator().manual_seed(0)
+    return lambda: torch.rand(1, generator=head.rng)
+
+
+@pytest.mark.parametrize(
+    ('source', 'message'),
+    [
+        (lambda _: np.random.rand, 'from NumPy or Python'),
+        (lambda _: random.random, 'from NumPy or Python'),
+        (own_generator, r'generator of its own \(rng\)'),
+        (own_torch_generator, r'generator of its own \(rng\)'),
+    ],
+)
+def test_draws_that_cannot_be_handed_out_again_are_refused(
+    head: Head, scores: list[Tensor], source: Callable, message: str
+) -> None:
+    draw, original = source(head), head.loss_by_feat
+
+    def loss_by_feat(
+        scores: list[Tensor], batch_img_metas: list[dict]
+    ) -> dict[str, Any]:
+        draw()
+        return original(scores, batch_img_metas)
+
+    head.loss_by_feat = loss_by_feat  # type: ignore[method-assign]
+    with pytest.raises(UnsupportedModelError, match=message):
+        captured(head, scores)
