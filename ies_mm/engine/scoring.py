@@ -13,7 +13,6 @@ from ies_mm.engine.given import Given
 from ies_mm.engine.held import is_held
 from ies_mm.engine.identity import batch_instances
 from ies_mm.engine.optimisers import optim_context
-from ies_mm.engine.untouched import hidden_modules, whole_snapshot
 from ies_mm.losses import (
     CapturedLosses,
     Scoring,
@@ -21,10 +20,11 @@ from ies_mm.losses import (
 )
 from ies_mm.losses.base import unwrap
 from ies_mm.losses.patching import override
+from ies_mm.losses.parts import parts_of
 from ies_mm.losses.processes import one_process
 from ies_mm.losses.random_state import preserved_random_state
 from ies_mm.losses.registry import PLAIN_SCORING
-from ies_mm.losses.state import state_of
+from ies_mm.losses.state import snapshot, state_of
 
 RESIZE = 'BatchSyncRandomResize'
 """Resizes batches of a training to a size that changes now and then."""
@@ -47,7 +47,8 @@ def forward_only(runner: Runner, hold: bool = True) -> Iterator[None]:
             to True.
     """
     model = runner.model
-    modules = [*model.modules(), *hidden_modules(model)]
+    # Also those that a detector hides, as its teacher.
+    modules = [p for p in parts_of(model) if isinstance(p, nn.Module)]
     modes = [(module, module.training) for module in modules]
     if not model.training:
         # With the overrides of backbones that keep their statistics.
@@ -57,7 +58,7 @@ def forward_only(runner: Runner, hold: bool = True) -> Iterator[None]:
     try:
         # Some losses count what they see, also without a gradient.
         with (
-            state_of(whole_snapshot(model)),
+            state_of(snapshot(model)),
             _one_size(modules),
             torch.no_grad(),
             optim_context(runner.optim_wrapper, model),

@@ -137,6 +137,54 @@ class _Carrying:
         return tag(item, known.pop(TAG), known) if known else item
 
 
+@contextmanager
+def _giving_up(leaf: BaseDataset, asked: set[int]) -> Iterator[list[int]]:
+    """Forget the images whose pipeline fails: they are in no sample.
+
+    Args:
+        leaf (BaseDataset): Whose pipeline.
+        asked (set of int): The images asked for so far.
+
+    Yields:
+        list of int: Those that were given up.
+    """
+    given_up: list[int] = []
+    pipeline = vars(leaf).get('pipeline')
+
+    def give_up() -> None:
+        given_up.extend(asked)
+        asked.clear()
+
+    if pipeline is not None:
+        vars(leaf)['pipeline'] = _WatchedPipeline(pipeline, give_up)
+    try:
+        yield given_up
+    finally:
+        if pipeline is not None:
+            vars(leaf)['pipeline'] = pipeline
+
+
+class _WatchedPipeline:
+    """A pipeline that says when it gave no sample."""
+
+    def __init__(self, pipeline: Any, give_up: Callable[[], None]) -> None:
+        self._pipeline = pipeline
+        self._give_up = give_up
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._pipeline, name)
+
+    def __call__(self, results: Any) -> Any:
+        try:
+            item = self._pipeline(results)
+        except Exception:
+            self._give_up()
+            raise
+        if item is None:
+            self._give_up()
+        return item
+
+
 class _TaggedPreparation:
     """``leaf.prepare_data`` that tags what it returns; can be pickled.
 
@@ -155,34 +203,48 @@ class _TaggedPreparation:
         self._own = own
         self._gave_nothing = False
         self._asked_before: dict[int, set[int]] = {}
+        self._calls = 0
 
     def __call__(self, index: int) -> Any:
         # After None, BaseDataset asks for another image.
         instead, self._gave_nothing = self._gave_nothing, False
-        item, number = self._prepare(index)
+        self._calls += 1
+        item, number, gave_up = self._prepare(index)
         self._gave_nothing = item is None
         if number == NOT_SHOWN:
             number = _NOT_SHOWN
-        return tag(item, number, {INSTEAD: True} if instead else {})
+        return tag(item, number, {INSTEAD: True} if instead or gave_up else {})
 
-    def _prepare(self, index: int) -> tuple[Any, int | str]:
+    def _prepare(self, index: int) -> tuple[Any, int | str, bool]:
+        """The item, its number, and whether another one was given up."""
         leaf = self.leaf
         method = type(leaf).prepare_data
         if self._own is None and method is BaseDataset.prepare_data:
-            return method(leaf, index), self._number(index)
-        asked: set[int] = set()
+            return method(leaf, index), self._number(index), False
+        calls, asked = self._calls, set[int]()
 
         def info(original: Callable, index: int) -> Any:
-            asked.add(self._number(index))
-            return original(index)
+            number = self._number(index)
+            try:
+                found = original(index)
+            except Exception:
+                given_up.append(number)
+                raise
+            asked.add(number)
+            return found
 
-        with override(leaf, 'get_data_info', info):
+        with (
+            _giving_up(leaf, asked) as given_up,
+            override(leaf, 'get_data_info', info),
+        ):
             prepare = self._own or method.__get__(leaf)
             item = prepare(index)
+        # It may also have called itself for another image.
+        gave_up = bool(given_up) or self._calls > calls
         # What is kept from an earlier call is the image of that call.
         asked = asked or self._asked_before.get(index, set())
         self._asked_before[index] = asked
-        return item, self._the_one(asked)
+        return item, self._the_one(asked), gave_up
 
     def _number(self, index: int) -> int:
         return int(self._numbers[int(index) % len(self.leaf)])

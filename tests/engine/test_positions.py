@@ -17,7 +17,7 @@ from mmpretrain.registry import DATASETS, TRANSFORMS
 from torch.utils.data import Subset
 
 from ies_mm.engine.identity import InstanceMap
-from ies_mm.engine.tagging import TAG
+from ies_mm.engine.tagging import INSTEAD, TAG
 from ies_mm.errors import ConfigError
 from method_cases import config_of
 from runs import FixedSelection, epochs_of, instances_of, train, with_hook
@@ -178,6 +178,74 @@ def leaf(folders: Path, kind: type = CustomDataset, **changes: Any) -> Any:
     init_default_scope('mmpretrain')
     pipeline = [dict(type='LoadImageFromFile'), dict(type='PackInputs')]
     return kind(data_root=str(folders), pipeline=pipeline, **changes)
+
+
+BROKEN = (3, 7)
+
+
+@TRANSFORMS.register_module()
+class Break:
+    """Two images cannot be read."""
+
+    def __call__(self, results: dict) -> dict:
+        if results['sample_idx'] in BROKEN:
+            raise OSError
+        return results
+
+
+@DATASETS.register_module()
+class AsksItself(CustomDataset):
+    """Catches what is broken, and asks for the next image."""
+
+    def prepare_data(self, index: int) -> Any:
+        try:
+            return super().prepare_data(index)
+        except OSError:
+            return self.prepare_data((index + 1) % len(self))
+
+
+@DATASETS.register_module()
+class AsksItsParent(CustomDataset):
+    def prepare_data(self, index: int) -> Any:
+        try:
+            return super().prepare_data(index)
+        except OSError:
+            return super().prepare_data((index + 1) % len(self))
+
+
+@DATASETS.register_module()
+class KnowsBefore(CustomDataset):
+    def prepare_data(self, index: int) -> Any:
+        if index in BROKEN:
+            return self[(index + 1) % len(self)]
+        return super().prepare_data(index)
+
+
+@DATASETS.register_module()
+class HasBrokenInfos(CustomDataset):
+    def get_data_info(self, index: int) -> Any:
+        if index in BROKEN and not self.whole:
+            raise OSError
+        return super().get_data_info(index)
+
+    whole = True
+
+    def prepare_data(self, index: int) -> Any:
+        self.whole = False
+        try:
+            return super().prepare_data(index)
+        except OSError:
+            return super().prepare_data((index + 1) % len(self))
+
+
+CATCHING = ('AsksItself', 'AsksItsParent', 'KnowsBefore', 'HasBrokenInfos')
+
+
+def catching(config: Config, kind: str) -> None:
+    dataset = config.train_dataloader.dataset
+    dataset.type = kind
+    if kind.startswith('Asks'):
+        dataset.pipeline.insert(1, dict(type='Break'))
 
 
 UNKNOWN: dict[str, tuple[Callable[[Path], Any], str]] = {
@@ -367,6 +435,43 @@ def test_images_that_are_fetched_instead_stop_nothing(
     assert trained[1:, OUT[1]].any()
     assert len(epochs_of(tmp_path)) == len(trained) >= 2
     assert np.isfinite(instances_of(tmp_path)['losses'][trained]).all()
+
+
+@pytest.mark.parametrize('kind', CATCHING)
+def test_a_data_set_may_take_another_image_for_a_broken_one(
+    folders: Path, tmp_path: Path, kind: str
+) -> None:
+    config = config_of(folders, tmp_path, 1)
+    catching(config, kind)
+    init_default_scope('mmpretrain')
+    dataset = DATASETS.build(config.train_dataloader.dataset)
+    instances = InstanceMap(dataset)
+    paths = instances.paths()
+    with instances.tagging():
+        for index in range(len(dataset)):
+            sample = dataset[index]['data_samples']
+            assert sample.img_path == paths[getattr(sample, TAG)]
+            assert getattr(sample, TAG) == index + (index in BROKEN)
+            assert hasattr(sample, INSTEAD) == (index in BROKEN)
+    assert 'transforms' in vars(dataset.pipeline)
+
+
+@pytest.mark.parametrize('loop', ['epochs', 'iterations'])
+@pytest.mark.parametrize('kind', CATCHING)
+def test_it_is_trained(
+    folders: Path, tmp_path: Path, loop: str, kind: str
+) -> None:
+    config = config_of(folders, tmp_path, 3)
+    if loop == 'iterations':
+        config = in_iterations(config, 15)
+        config.train_dataloader.sampler.type = 'IESSampler'
+    catching(config, kind)
+    out = {epoch: [4, 8] for epoch in OUT}  # Which come for the broken ones.
+    train(config, with_hook(FixedSelection(out, keep_history=True)))
+    trained = instances_of(tmp_path)['trained']
+    assert not trained[:, BROKEN].any()
+    assert trained[:, [4, 8]].any()
+    assert len(trained) >= 3
 
 
 def twice(samples: list) -> Any:
