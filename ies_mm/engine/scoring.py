@@ -19,8 +19,8 @@ from ies_mm.losses import (
     capture_per_image_losses,
 )
 from ies_mm.losses.base import unwrap
-from ies_mm.losses.patching import override
 from ies_mm.losses.parts import parts_of
+from ies_mm.losses.patching import override
 from ies_mm.losses.processes import one_process
 from ies_mm.losses.random_state import preserved_random_state
 from ies_mm.losses.registry import PLAIN_SCORING
