@@ -27,8 +27,14 @@ def largest_size(loader: DataLoader) -> int:
 
 
 def sizes_of(loader: DataLoader) -> list[int]:
-    """The batch sizes that a loader was given, one as a rule."""
-    size: Any = getattr(loader.batch_sampler, 'batch_size', 1)
+    """The batch sizes that a loader was given, one as a rule.
+
+    That of a batch sampler that does not say is its average.
+    """
+    batches: Any = loader.batch_sampler
+    size = getattr(batches, 'batch_size', None)
+    if size is None:
+        return [-(-len(batches.sampler) // max(1, len(batches)))]
     return [size] if isinstance(size, int) else [*size]
 
 

@@ -144,7 +144,8 @@ class _Batches(Sampler[list[tuple[int, tuple[int, ...]]]]):
         self._batches.drop_last = False
         if batch_size is not None:
             parts = len(sizes_of(train_loader))
-            several = not isinstance(original.batch_size, int)
+            # A batch sampler of the user's own need not know its size.
+            several = isinstance(getattr(original, 'batch_size', 1), list)
             self._batches.batch_size = (
                 [batch_size] * parts if several else batch_size
             )

@@ -17,14 +17,25 @@ class SeededItems:
     """A data set whose items may be augmented the same way each time.
 
     An index is a position and numbers to seed by; with none of them the item
-    is as it comes.
+    is as it comes. Its attributes are those of the data set, which a
+    ``worker_init_fn`` may look for in ``get_worker_info().dataset``, and set.
 
     Args:
         dataset (Dataset): The data set.
     """
 
+    dataset: Any
+
     def __init__(self, dataset: Any) -> None:
-        self.dataset = dataset
+        vars(self)['dataset'] = dataset
+
+    def __getattr__(self, name: str) -> Any:
+        if name == 'dataset' or name.startswith('__'):
+            raise AttributeError(name)  # it is just being unpickled
+        return getattr(self.dataset, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self.dataset, name, value)
 
     def __len__(self) -> int:
         """As many as the data set has."""

@@ -1,14 +1,23 @@
 """Forward passes under the same conditions each time."""
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.registry import DATA_SAMPLERS, FUNCTIONS
+from mmpretrain.datasets import CustomDataset
+from mmpretrain.registry import DATASETS
+from torch.utils.data import get_worker_info
 
+from ies_mm.engine import IESHook, SelectiveBackpropHook
+from method_cases import config_of
 from runs import (
     FixedSelection,
+    epochs_of,
     instances_of,
     parameters,
     plain_config,
@@ -82,3 +91,66 @@ def test_an_image_whose_own_draw_shows_nothing_is_drawn_anew(
     # Some have a draw that shows them each time, the others now and then.
     assert 0 < seen.all(axis=0).sum() < len(out)
     assert seen.any(axis=0).all()
+
+
+@DATA_SAMPLERS.register_module()
+class InOrder:
+    """A batch sampler that has what PyTorch asks for, and no more."""
+
+    def __init__(self, sampler: Any, batch_size: int) -> None:
+        self.sampler = sampler
+        self.images = batch_size
+
+    def __iter__(self) -> Iterator[list[int]]:
+        order = list(self.sampler)
+        for start in range(0, len(order), self.images):
+            yield order[start : start + self.images]
+
+    def __len__(self) -> int:
+        return -(-len(self.sampler) // self.images)
+
+
+@pytest.mark.parametrize(
+    'hook',
+    [
+        lambda: FixedSelection(OUT),
+        lambda: FixedSelection(OUT, refresh_batch_size=2),
+        lambda: SelectiveBackpropHook(),
+        lambda: IESHook(dict(type='NoiseFloor', interval=1), 1, 1),
+    ],
+    ids=['IES', 'smaller', 'Selective-Backprop', 'NoiseFloor'],
+)
+def test_a_batch_sampler_need_not_know_its_size(
+    folders: Path, tmp_path: Path, hook: Callable[[], Any]
+) -> None:
+    config = config_of(folders, tmp_path, 4)
+    config.train_dataloader.batch_sampler = dict(type='InOrder')
+    train(config, with_hook(hook()))
+    assert len(epochs_of(tmp_path)) == 4
+
+
+@DATASETS.register_module()
+class NeedsAFile(CustomDataset):
+    opened: Any = None
+
+    def prepare_data(self, index: int) -> Any:
+        assert self.opened
+        return super().prepare_data(index)
+
+
+@FUNCTIONS.register_module()
+def open_file(worker_id: int, **_: Any) -> None:
+    """As one opens a data base, once in every worker."""
+    dataset: Any = get_worker_info().dataset
+    dataset.opened = len(dataset.metainfo), worker_id
+
+
+def test_workers_that_score_are_set_up_as_those_that_train(
+    folders: Path, tmp_path: Path
+) -> None:
+    config = config_of(folders, tmp_path, 3)
+    config.train_dataloader.dataset.type = 'NeedsAFile'
+    config.train_dataloader.num_workers = 1
+    config.train_dataloader.worker_init_fn = dict(type='open_file')
+    train(config, with_hook(FixedSelection(OUT)))
+    assert [record['forward_only'] for record in epochs_of(tmp_path)][2]
