@@ -28,6 +28,7 @@ from ies_mm.engine.progress import TrainingProgress
 from ies_mm.engine.selection_hook import SelectionHook
 from ies_mm.errors import ConfigError
 from ies_mm.losses import Scoring
+from ies_mm.report.calibrating.lengths import with_foresight
 
 
 @HOOKS.register_module()
@@ -174,6 +175,14 @@ class IESHook(SelectionHook):
                 'times=1, max_epochs multiplied).'
             )
             return
+        enough = with_foresight(self.criterion)
+        if self.dry_run and course.epochs < enough:
+            runner.logger.warning(
+                f'a dry run of {course.epochs} epochs: tools/calibrate.py '
+                'will say which delta saves how much, and not how well the '
+                f'criterion foresees what comes, which takes {enough} epochs '
+                'or more'
+            )
         most = MOST_LEFT_OUT * course.able / course.epochs
         threshold = self.criterion.threshold
         if isinstance(threshold, Budget) and threshold.saved > most:

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 from mmengine.device import get_device
+from mmengine.hooks import Hook
 from mmengine.registry import LOOPS
-from mmengine.runner import BaseLoop
+from mmengine.runner import BaseLoop, Runner
 
 from commands import TRAIN, call
 from ies_mm.engine.preflight import check_config
 from ies_mm.errors import ConfigError
-from runs import ies_config, plain_config, train
+from runs import ies_config, plain_config, train, with_hook
 
 
 @pytest.mark.parametrize(
@@ -285,3 +286,20 @@ def test_a_dict_on_the_command_line(voc: Path, tmp_path: Path) -> None:
     assert result.returncode == 2
     assert 'Traceback' not in result.stderr
     assert 'KEY._delete_=True KEY.type=TYPE' in result.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize(('epochs', 'said'), [(7, 1), (19, 0)])
+def test_a_dry_run_says_what_calibrate_will_not(
+    voc: Path, tmp_path: Path, epochs: int, said: int
+) -> None:
+    """At its start, not when it is over."""
+
+    class StopAtOnce(Hook):
+        def before_train_epoch(self, runner: Runner) -> None:
+            raise KeyboardInterrupt
+
+    config = ies_config(voc, tmp_path, epochs, delta=0.1, dry_run=True)
+    with pytest.raises(KeyboardInterrupt):
+        train(config, with_hook(StopAtOnce()))
+    log = ''.join(path.read_text() for path in tmp_path.glob('*/*.log'))
+    assert log.count('which takes 19 epochs or more') == said

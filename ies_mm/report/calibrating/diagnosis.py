@@ -8,8 +8,13 @@ from numpy.typing import NDArray
 
 from ies_mm.core import Criterion, Denoiser
 from ies_mm.errors import ConfigError
+from ies_mm.report.calibrating.lengths import (
+    ORDERS,
+    SMOOTH,
+    shortest,
+    with_foresight,
+)
 from ies_mm.report.calibrating.measures import (
-    WIDTH,
     ceiling,
     persistence,
     predictive_power,
@@ -95,6 +100,18 @@ class Diagnosis:
         return float(np.sqrt(max(self.ceiling, 0)))
 
     @property
+    def missing(self) -> str:
+        """What the run is too short for; empty where it is for nothing."""
+        epochs = len(self.recorded.losses)
+        needed = with_foresight(self.criterion)
+        if epochs >= needed:
+            return ''
+        return (
+            'not given: how well the criterion foresees what comes, for which '
+            f'a run needs {needed} epochs or more (this one has {epochs})'
+        )
+
+    @property
     def relative(self) -> bool:
         """Whether deltas are in units of the terms' first mean losses."""
         return self.criterion.width(self.recorded.terms) > 1
@@ -110,13 +127,17 @@ def diagnose(
         criterion (Criterion): Its delta is not looked at.
         noise (Noise, optional): Of frozen weights. Defaults to None.
 
+    In a run too short to compare the criterion with what comes after, these
+    figures are NaN, and :attr:`Diagnosis.missing` says so.
+
     Raises:
-        ConfigError: The run is too short, or has nothing to look at.
+        ConfigError: The criterion could not leave anything out in it.
+        ConfigError: It has nothing to look at.
     """
     rows = _rows(criterion, len(recorded.terms))
     # All are looked at in the same epochs.
     first = max(row.needed for _, row, _ in rows) - 1
-    _check_length(recorded, first)
+    _check_length(recorded, criterion)
     epochs = len(recorded.losses)
     scores = recorded.scores(criterion)
     if not (scores > 0).any():
@@ -141,12 +162,13 @@ def diagnose(
     )
 
 
-def _check_length(recorded: Recorded, first: int) -> None:
-    epochs, needed = len(recorded.losses), first + 1 + 4 * WIDTH
+def _check_length(recorded: Recorded, criterion: Criterion) -> None:
+    epochs, needed = len(recorded.losses), shortest(criterion)
     if epochs < needed:
         raise ConfigError(
-            f'the run has {epochs} epochs; to compare the criterion with '
-            f'what comes after takes {needed} or more'
+            f'the run has {epochs} epochs, in which a criterion of order='
+            f'{criterion.order}, window={criterion.window} leaves nothing '
+            f'out; it takes {needed} or more'
         )
     if not np.isfinite(recorded.total).any(axis=1).all():
         raise ConfigError(
@@ -184,9 +206,13 @@ def _rows(criterion: Criterion, terms: int) -> list[Row]:
     rows = [
         ('the criterion', criterion, plain),
         ('the plain loss', replace(criterion, order=0, window=1), plain),
-        ('mean of five losses', replace(criterion, order=0, window=5), plain),
+        (
+            'mean of five losses',
+            replace(criterion, order=0, window=SMOOTH),
+            plain,
+        ),
     ]
-    for order in sorted({0, 1, 2, 3} - {criterion.order}):
+    for order in sorted({*ORDERS} - {criterion.order}):
         name = f'order {order}, window {criterion.window}'
         rows.append((name, replace(criterion, order=order), plain))
     rows += [

@@ -10,8 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 from scipy import stats
 
-WIDTH = 3
-"""Epochs averaged for one level of an image's loss."""
+from ies_mm.report.calibrating.lengths import WIDTH
 
 
 def rank_correlation(a: np.ndarray, b: np.ndarray) -> float:

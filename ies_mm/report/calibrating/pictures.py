@@ -59,6 +59,9 @@ def _course(axes: Axes, diagnosis: Diagnosis) -> None:
 
 def _foresight(axes: Axes, diagnosis: Diagnosis) -> None:
     """How well the further decrease is foreseen."""
+    if diagnosis.missing:
+        _say_not_measured(axes, 'With the further decrease')
+        return
     rows = diagnosis.foresight[::-1]
     axes.barh(
         [row.name for row in rows],
@@ -105,15 +108,20 @@ def _settings(axes: Axes, diagnosis: Diagnosis) -> None:
 
 def _noise(axes: Axes, diagnosis: Diagnosis) -> None:
     """Where the noise comes from."""
-    axes.set_title('Noise of frozen weights')
     if diagnosis.noise is None:
-        axes.set_axis_off()
-        axes.text(0.5, 0.5, 'not measured', ha='center', va='center')
+        _say_not_measured(axes, 'Noise of frozen weights')
         return
+    axes.set_title('Noise of frozen weights')
     spread = {k: v[-1] for k, v in diagnosis.noise.spread.items()}
     names = sorted(spread, key=lambda name: (name == ALL, spread[name]))
     axes.barh(names, [spread[n] for n in names], color=COLOURS[0], height=0.6)
     axes.set(xlabel='standard deviation of the summed loss')
+
+
+def _say_not_measured(axes: Axes, title: str) -> None:
+    axes.set_title(title)
+    axes.set_axis_off()
+    axes.text(0.5, 0.5, 'not measured', ha='center', va='center')
 
 
 def _plain_numbers(axis: Axis) -> None:

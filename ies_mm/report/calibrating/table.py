@@ -11,7 +11,9 @@ from ies_mm.report.calibrating.noise import ALL
 
 def table(diagnosis: Diagnosis) -> str:
     """All figures, and what they mean."""
-    parts = [_course(diagnosis), _foresight(diagnosis), _settings(diagnosis)]
+    parts = [_course(diagnosis)]
+    parts.append(diagnosis.missing or _foresight(diagnosis))
+    parts.append(_settings(diagnosis))
     if diagnosis.noise is not None:
         parts.append(_noise(diagnosis))
     parts.append(advice(diagnosis))
@@ -34,6 +36,7 @@ def as_json(diagnosis: Diagnosis) -> bytes:
         ),
         'weights': noise.weights(diagnosis.recorded.terms) if noise else {},
         'terms': diagnosis.recorded.terms,
+        'missing': diagnosis.missing,
     }
     return json.dumps(_without_nan(content), indent=1).encode()
 
@@ -52,6 +55,12 @@ def advice(diagnosis: Diagnosis) -> str:
             f'images are below it; in the last epoch {tried.last:.0%} '
             'were. The nearer the two, the more it is noise that is judged.'
         )
+    if diagnosis.missing:
+        lines.append(
+            'Whether anything can be foreseen is not known: compare with '
+            'random removal before you trust a delta.'
+        )
+        return '\n'.join(lines)
     lines += [
         (
             f'A perfect criterion would foresee the decrease with '

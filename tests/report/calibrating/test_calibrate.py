@@ -92,7 +92,7 @@ def test_other_criteria(run: Path, tmp_path: Path) -> None:
     [
         (['--terms', 'loss_bbox'], "no term 'loss_bbox'; it has loss"),
         (['--order', '7'], 'order=7: give an integer from 0 to 3'),
-        (['--window', '9'], 'the run has 20 epochs'),
+        (['--window', '18'], 'the run has 20 epochs'),
     ],
 )
 def test_bad_arguments(
@@ -135,7 +135,7 @@ def test_a_run_that_is_too_short_loads_nothing(
     """Though its checkpoint could not be loaded either."""
     other = copy_of(run, tmp_path)
     (other / f'epoch_{EPOCHS}.pth').write_bytes(b'junk')
-    assert 'the run has 20 epochs' in refused(other, '--window', '9')
+    assert 'the run has 20 epochs' in refused(other, '--window', '18')
 
 
 @pytest.mark.parametrize('content', [b'', b'junk', 1000])

@@ -1,5 +1,7 @@
 """Criteria on recorded losses of several terms, against plain loops."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -104,18 +106,47 @@ def test_images_that_have_no_loss_left() -> None:
 
 @pytest.mark.parametrize('order', [0, 2])
 def test_the_shortest_run(recorded: Recorded, order: int) -> None:
-    """Each row has epochs to look at, or the run is refused."""
+    """Each row has epochs to look at, or none is given, which is said."""
     criterion = Criterion(0, order, 1)
 
     def first(epochs: int) -> Recorded:
         losses, trained = recorded.losses, recorded.trained
         return Recorded(losses[:epochs], trained[:epochs], TERMS)
 
-    with pytest.raises(ConfigError, match=r'has 17 epochs;.*takes 18'):
-        diagnose(first(17), criterion)
+    short = diagnose(first(17), criterion)
+    assert 'needs 18 epochs or more (this one has 17)' in short.missing
+    assert np.isnan(short.ceiling)
     found = diagnose(first(18), criterion)
+    assert found.missing == ''
     assert all(np.isfinite(row.decrease) for row in found.foresight)
     assert np.isfinite(found.ceiling)
+
+
+@pytest.mark.parametrize('epochs', [7, 12])
+def test_a_run_too_short_for_foresight(
+    recorded: Recorded, epochs: int
+) -> None:
+    """The delta to try is that of a literal count."""
+    losses, trained = recorded.losses[:epochs], recorded.trained[:epochs]
+    short = Recorded(losses, trained, TERMS)
+    found = diagnose(short, Criterion(0))
+    scores = short.scores(Criterion(0))
+    saved = sum(
+        int((scores[epoch] < found.tried.delta).sum())
+        for epoch in range(5, epochs - 1)
+    )
+    assert 0 < saved == round(found.tried.saved * scores.size)
+    assert np.isfinite(found.quantiles[5:]).all()
+    assert 'needs 19 epochs' in table(found)
+    assert 'nan' not in table(found)
+    assert json.loads(as_json(found))['missing'] == found.missing
+    draw(found)
+
+
+def test_a_run_in_which_nothing_could_be_left_out(recorded: Recorded) -> None:
+    short = Recorded(recorded.losses[:6], recorded.trained[:6], TERMS)
+    with pytest.raises(ConfigError, match=r'has 6 epochs.* takes 7 or more'):
+        diagnose(short, Criterion(0))
 
 
 def test_an_epoch_without_a_finite_loss(recorded: Recorded) -> None:
