@@ -95,9 +95,9 @@ class Given:
         if sorted(self._ids.tolist()) != sorted(self._expected.tolist()):
             raise UnsupportedModelError(
                 f"the model's loss was given {len(self._ids)} images, which "
-                f'are not the {len(self._expected)} of the batch; a '
+                f'are not the {len(self._expected)} of the batch; a hook, '
                 'train_step or data preprocessor that takes other images '
-                'cannot be trained with a selection hook'
+                'cannot be used with a selection hook'
             )
 
     def in_batch_order(self, captured: CapturedLosses) -> CapturedLosses:

@@ -249,7 +249,7 @@ class SelectionHook(EpochCycle, Hook):
             self._agreement.watched(note_total=now),
         ):
             yield captured
-        self._agreement.note_shares(captured)
+        self._agreement.note_shares(captured, weights is not None)
         if now:
             self._agreement.check()
 

@@ -5,6 +5,7 @@ term, ask a head twice, add a penalty of its own. Then shares do not add up to
 what it optimises, and the losses of images stand in another proportion.
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -40,15 +41,21 @@ class Agreement:
         self._model: Any = unwrap(model)
         self._optim_wrappers = optim_wrappers
         self._noted: list[tuple[list[str], Tensor]] = []
+        self._weighted: list[bool] = []
 
-    def note_shares(self, captured: CapturedLosses) -> None:
-        """Note the sums of the shares beside what the model returned."""
+    def note_shares(self, captured: CapturedLosses, weighted: bool) -> None:
+        """Note the sums of the shares beside what the model returned.
+
+        Args:
+            captured (CapturedLosses): Of a batch.
+            weighted (bool): Whether the batch is trained on them.
+        """
         terms = list(captured.returned)
         if not terms:
             return
         sums = torch.stack([captured.shares[t].detach().sum() for t in terms])
         returned = torch.stack([captured.returned[t] for t in terms])
-        self._noted.append((terms, torch.stack([sums, returned.to(sums)])))
+        self._note(terms, torch.stack([sums, returned.to(sums)]), weighted)
 
     @contextmanager
     def watched(self, note_total: bool) -> Iterator[None]:
@@ -108,7 +115,13 @@ class Agreement:
             )
         parts = torch.stack([*terms_of(returned).values()]).sum().detach()
         total = torch.stack([part.to(parts) for part in trained]).sum()
-        self._noted.append(([TOTAL], torch.stack([parts, total])[:, None]))
+        self._note([TOTAL], torch.stack([parts, total])[:, None])
+
+    def _note(
+        self, terms: list[str], pairs: Tensor, weighted: bool = False
+    ) -> None:
+        self._noted.append((terms, pairs))
+        self._weighted.append(weighted)
 
     def check(self) -> None:
         """Read what was noted, and forget it.
@@ -119,6 +132,7 @@ class Agreement:
         if not self._noted:
             return
         noted, self._noted = self._noted, []
+        weighted, self._weighted = torch.tensor(self._weighted), []
         terms = [term for names, _ in noted for term in names]
         # One wait for all of them.
         pairs = torch.cat([pair for _, pair in noted], dim=1).float().cpu()
@@ -127,7 +141,11 @@ class Agreement:
         batch = torch.arange(len(noted)).repeat_interleave(lengths)
         whole = torch.zeros(len(noted)).index_add_(0, batch, theirs.abs())
         allowed = TOLERANCE * (theirs.abs() + whole[batch])
-        for at in torch.nonzero((ours - theirs).abs() > allowed).flatten():
+        wrong = (ours - theirs).abs() > allowed
+        # A model may well replace a loss that is not finite; weights of its
+        # parts then bring it back.
+        wrong |= weighted[batch] & theirs.isfinite() & ~ours.isfinite()
+        for at in torch.nonzero(wrong).flatten():
             raise UnsupportedModelError(
                 _disagreement(terms[at], float(ours[at]), float(theirs[at]))
             )
@@ -151,6 +169,14 @@ def _disagreement(term: str, ours: float, theirs: float) -> str:
             'or optimizer wrapper changes them after loss(), so per-image '
             'losses are not what is trained; do it in a head or in '
             'loss_weight'
+        )
+    if not math.isfinite(ours):
+        return (
+            f'{term}: the shares of the images add up to {ours}, but the '
+            f'model returns {theirs:.4g}: it replaces a loss that is not '
+            'finite, which is in its parts and so in a weighted training '
+            'nevertheless; take the image out of the data, or train without '
+            'weights'
         )
     return (
         f'{term}: the shares of the images add up to {ours:.4g}, but the '

@@ -7,10 +7,13 @@ where an image alone has its own.
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
 
 from ies_mm.errors import UnsupportedModelError
+
+_TORCHS_OWN = frozenset(vars(nn.Module()))
 
 
 class BatchState:
@@ -54,16 +57,25 @@ class BatchState:
 def _attributes(owner: nn.Module) -> Iterator[tuple[str, Any]]:
     for path, module in owner.named_modules(prefix=''):
         for name, value in vars(module).items():
-            if not name.startswith('_'):
+            if name not in _TORCHS_OWN:
                 yield f'{path}.{name}'.lstrip('.'), value
 
 
 def _counts(value: Any, images: int) -> bool:
     """Whether it has an entry for each image.
 
-    A list of as many tensors may be one of levels, with their points.
+    A list of as many tensors may be one of levels, with their points; one of
+    as many dicts is meta information.
     """
+    if isinstance(value, dict):
+        return any(_counts(entry, images) for entry in value.values())
     if isinstance(value, list | tuple):
         samples = any(isinstance(entry, BaseDataElement) for entry in value)
-        return samples or any(_counts(entry, images) for entry in value)
-    return isinstance(value, Tensor) and value.shape[:1] == (images,)
+        dicts = [entry for entry in value if isinstance(entry, dict)]
+        return (
+            samples
+            or len(dicts) == images
+            or any(_counts(entry, images) for entry in value)
+        )
+    is_array = isinstance(value, Tensor | np.ndarray)
+    return is_array and value.shape[:1] == (images,)

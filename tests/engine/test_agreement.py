@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from mmdet.registry import MODELS as DETECTORS
@@ -11,6 +12,7 @@ from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS
 from mmengine.runner import Runner
 from mmpretrain.registry import MODELS as CLASSIFIERS
+from mmpretrain.registry import TRANSFORMS
 from torch import Tensor, nn
 
 from ies_mm.engine import IESHook, InfoBatchHook, SelectiveBackpropHook
@@ -339,6 +341,51 @@ def test_one_that_begins_later_is_found_at_the_end_of_the_epoch(
     with pytest.raises(UnsupportedModelError, match='shares of the images'):
         trained(folders, tmp_path, 'InfoBatch', later, epochs=6)
     assert len(epochs_of(tmp_path)) == epoch - 1
+
+
+@TRANSFORMS.register_module()
+class BreakOne:
+    """One image has no finite loss."""
+
+    def __call__(self, results: dict) -> dict:
+        if results['sample_idx'] == 5:
+            results['img'] = results['img'] * np.float32('nan')
+        return results
+
+
+def guarding(runner: Runner) -> None:
+    """A batch whose loss is not finite is not trained."""
+    model: Any = runner.model
+    original = model.loss
+
+    def loss(*args: Any, **kwargs: Any) -> dict:
+        losses = original(*args, **kwargs)
+        if losses['loss'].isfinite():
+            return losses
+        return {'loss': 0 * sum(p.sum() for p in model.parameters())}
+
+    model.loss = loss
+
+
+@pytest.mark.parametrize('hook', ['IES', 'InfoBatch'])
+def test_a_model_that_replaces_a_loss_that_is_not_finite(
+    folders: Path, tmp_path: Path, hook: str
+) -> None:
+    """Weighted, that of the image would be trained nevertheless."""
+    config = config_of(folders, tmp_path, 6)
+    config.model.backbone.norm_eval = True
+    config.train_dataloader.dataset.pipeline.insert(1, dict(type='BreakOne'))
+
+    def prepare(runner: Runner) -> None:
+        runner.register_hook(HOOKS[hook]())
+        guarding(runner)
+
+    if hook == 'InfoBatch':
+        with pytest.raises(UnsupportedModelError, match='add up to nan, but'):
+            train(config, prepare)
+    else:
+        weights = parameters(train(config, prepare)).values()
+        assert all(weight.isfinite().all() for weight in weights)
 
 
 @DETECTORS.register_module()

@@ -204,26 +204,36 @@ def test_a_draw_that_the_batch_did_not_make_is_refused(
         captured(head, scores)
 
 
-@pytest.mark.parametrize(
-    'kept',
-    [torch.ones(3), [torch.ones(3, 2), torch.ones(3, 4)], [DetDataSample()]],
-    ids=['tensor', 'levels', 'samples'],
-)
+BATCHES: dict[str, tuple[str, Any]] = {
+    'tensor': ('kept', torch.ones(3)),
+    'levels': ('kept', [torch.ones(3, 2), torch.ones(3, 4)]),
+    'samples': ('kept', [DetDataSample()]),
+    'private': ('_kept', torch.ones(3)),
+    'dict': ('kept', {'masks': torch.ones(3, 2)}),
+    'array': ('kept', np.ones((3, 2))),
+    'metas': ('kept', [dict(img_shape=(4, 4)) for _ in range(3)]),
+}
+
+
+@pytest.mark.parametrize('kind', BATCHES)
 def test_a_head_that_keeps_the_batch_on_itself_is_refused(
-    head: Head, scores: list[Tensor], kept: Any
+    head: Head, scores: list[Tensor], kind: str
 ) -> None:
+    name, kept = BATCHES[kind]
     original = head.loss_by_feat
 
     def loss(scores: Any, batch_img_metas: list) -> dict:
         """As ``head.loss`` does: the head's own forward comes first."""
-        head.kept = kept
+        setattr(head, name, kept)
         return head.loss_by_feat(scores, batch_img_metas)
 
     slices = slices_of(original)
     with asked_by_image(
         head, 'loss_by_feat', slices, terms_of, Wanted(), lambda *_: None
     ):
-        with pytest.raises(UnsupportedModelError, match="keeps 'kept' of all"):
+        with pytest.raises(
+            UnsupportedModelError, match=f"keeps '{name}' of all"
+        ):
             loss(scores, metas())
         # Of one image the batch is the image.
         loss([level[:1] for level in scores], metas()[:1])
