@@ -156,6 +156,14 @@ def resumed_endless(folders: Path, work_dir: Path) -> Config:
     return config
 
 
+def of_one(folders: Path, work_dir: Path) -> Config:
+    """From the middle of a pass of a run of one process."""
+    config = by_iterations(folders, work_dir)
+    config.resume = True
+    config.load_from = str(work_dir.parent / 'one' / 'iter_8.pth')
+    return config
+
+
 def unused(folders: Path, work_dir: Path) -> Config:
     config = classifier(folders, work_dir)
     config.model_wrapper_cfg = dict(find_unused_parameters=True)
@@ -192,6 +200,8 @@ RUNS: dict[str, Run] = {
     'resumed-endless': (
         resumed_endless, lambda: InfoBatchHook(anneal=0, keep_history=True)
     ),
+    'two': (by_iterations, lambda: FixedSelection({}, keep_history=True)),
+    'of-one': (of_one, lambda: FixedSelection({}, keep_history=True)),
 }  # fmt: skip
 
 
@@ -225,6 +235,7 @@ def run(name: str, data: Path, results: Path) -> None:
         },
         'epoch': runner.epoch,
         'iter': runner.iter,
+        'rate': runner.optim_wrapper.get_lr()['lr'],
     }
     torch.save(seen, results / f'{name}-{dist.get_rank()}.pt')
 

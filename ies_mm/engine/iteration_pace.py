@@ -5,7 +5,7 @@ from itertools import groupby
 from typing import Any
 
 import torch
-from mmengine.dist import get_rank
+from mmengine.dist import get_rank, get_world_size
 from mmengine.runner import Runner
 from mmengine.runner.loops import _InfiniteDataloaderIterator
 from torch import Tensor
@@ -121,7 +121,7 @@ class IterationPace(Pace):
         """What this pass has left to show, then whole passes like it."""
         ahead = 0
         if self._consumed < self._budget and self.sampler.selected:
-            ahead = max(1, -(-self._samples_left() // self._batch_samples))
+            ahead = self._iterations_left()
         end = self._iterations + ahead
         if not ahead:
             self._validate_by(self._planned_length, end)
@@ -172,6 +172,22 @@ class IterationPace(Pace):
             f'the {left} iterations that are left of {self._planned_length} '
             'have that many, and schedules go on step by step'
         )
+
+    def _iterations_left(self) -> int:
+        """Exactly, where gathered gradients have to know it."""
+        left = max(1, -(-self._samples_left() // self._batch_samples))
+        steps = max(
+            w._accumulative_counts
+            for w in optim_wrappers(self.runner.optim_wrapper)
+        )
+        if steps == 1:
+            return left
+        samples = self._batch_samples // get_world_size()
+        ends = self.sampler.stream.consumed_after(steps, samples)
+        for ahead, consumed in enumerate(ends, start=1):
+            if consumed >= self._budget:
+                return ahead
+        return max(steps + 1, left)
 
     def _samples_left(self) -> int:
         epoch, selected = self.epochs_behind, self.sampler.selected

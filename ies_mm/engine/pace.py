@@ -37,6 +37,7 @@ class Pace(ABC):
         self.loop: Any = runner.train_loop
         self.sampler = sampler
         self._planned_length = int(getattr(self.loop, self.length))
+        self._said_end = False
         size = largest_size(runner.train_dataloader)
         self._batch_samples = size * get_world_size()
 
@@ -158,9 +159,25 @@ class Pace(ABC):
         """What a changed number of images an iteration means."""
 
     def _validate_by(self, planned: int, end: int) -> None:
-        """Let the last validation come where the end comes before it."""
+        """Let the last validation come where the end comes before it.
+
+        What else was planned behind the end is said.
+        """
+        if self.runner.val_loop is None or self._said_end:
+            return
+        self._said_end = True
+        ends = f'the training ends at {self.length[4:-1]} {end}, before '
         if end < self.loop.val_begin <= planned:
+            self.runner.logger.info(
+                f'{ends}train_cfg.val_begin={self.loop.val_begin}: it is '
+                'validated at its end'
+            )
             self.loop.val_begin = end
+        later = [m for m in self.loop.dynamic_milestones if end < m <= planned]
+        if later:
+            self.runner.logger.info(
+                f'{ends}train_cfg.dynamic_intervals takes hold at {later[0]}'
+            )
 
     def _set_max_iters(self, iterations: int) -> None:
         self.loop._max_iters = iterations

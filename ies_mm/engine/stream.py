@@ -1,13 +1,18 @@
 """The endless order of an iteration-based training."""
 
+import copy
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 
 import torch
 from mmengine.dist import get_rank, get_world_size
 from torch import Tensor
+
+Step = tuple[int, int, int]
+"""A position, the pass that it belongs to, and what is consumed with it."""
 
 
 @dataclass(frozen=True)
@@ -50,11 +55,10 @@ class EndlessStream:
     def __init__(
         self, size: int, shuffle: bool, seed: int, consumed: int = 0
     ) -> None:
-        self.size = size
         self.drawn: deque[Drawn] = deque()
         self.seed = seed
-        self._shuffle = shuffle
-        self._start = consumed
+        self._new_walk = partial(_Walk, size, shuffle, seed, consumed)
+        self._walk = self._new_walk()
         self._opened = False
         self._active = [True] * size
 
@@ -68,55 +72,114 @@ class EndlessStream:
 
     def shown_before(self) -> list[int]:
         """What the first pass had shown by then, if nothing was skipped."""
-        _, order, first = next(self._passes())
-        return order[:first]
+        return self._new_walk().shown
+
+    def consumed_after(self, batches: int, samples: int) -> list[int]:
+        """What will be consumed with each of the coming batches.
+
+        Those that are drawn already, then others under the present selection.
+
+        Args:
+            batches (int): How many to look ahead, at most.
+            samples (int): Of each batch, on every rank.
+
+        Returns:
+            list of int: As of :attr:`Drawn.consumed`, one a batch; fewer
+            where nothing is selected.
+        """
+        ends = [sample.consumed for sample in self.drawn]
+        coming = self._groups(self._walk.copied())
+        more = max(0, batches * samples - len(ends))
+        ends += [group[-1][2] for group in islice(coming, more)]
+        return ends[samples - 1 : batches * samples : samples]
 
     def __iter__(self) -> Iterator[int]:
         """The positions of this rank."""
-        drawn = deque() if self._opened else self.drawn
+        drawn, walk = self.drawn, self._walk
+        if self._opened:
+            drawn, walk = deque(), self._new_walk()
         self._opened = True
-        return self._of_rank(drawn)
+        return self._of_rank(drawn, walk)
 
-    def _of_rank(self, drawn: deque[Drawn]) -> Iterator[int]:
-        rank, world_size = get_rank(), get_world_size()
-        stream = self._selected()
-        while len(group := list(islice(stream, world_size))) == world_size:
+    def _of_rank(self, drawn: deque[Drawn], walk: '_Walk') -> Iterator[int]:
+        rank = get_rank()
+        for group in self._groups(walk):
             positions = [position for position, _, _ in group]
             passes = [number for _, number, _ in group]
             drawn.append(Drawn(positions, passes, group[-1][2]))
             yield positions[rank]
 
-    def _selected(self) -> Iterator[tuple[int, int, int]]:
-        """Position, pass and what is consumed with it, over all ranks."""
-        for number, order, first in self._passes():
-            if not any(self._active):
-                return
-            index = self._next(order, first)
-            while index < self.size:
-                following = self._next(order, index + 1)
-                yield order[index], number, number * self.size + following
-                # The selection may have changed meanwhile.
-                index = self._next(order, following)
+    def _groups(self, walk: '_Walk') -> Iterator[list[Step]]:
+        """One step for every rank."""
+        steps = iter(lambda: walk.next(self._active), None)
+        world_size = get_world_size()
+        while len(group := list(islice(steps, world_size))) == world_size:
+            yield group
 
-    def _passes(self) -> Iterator[tuple[int, list[int], int]]:
-        """Number, order and first index of every pass that is left."""
-        generator = torch.Generator()
-        generator.manual_seed(self.seed)
-        number = 0
-        while True:
-            order = self._order(generator)
-            first = max(0, self._start - number * self.size)
-            if first < self.size:
-                yield number, order.tolist(), first
-            number += 1
 
-    def _order(self, generator: torch.Generator) -> Tensor:
-        if self._shuffle:
-            return torch.randperm(self.size, generator=generator)
-        return torch.arange(self.size)
+class _Walk:
+    """Where an endless order stands.
 
-    def _next(self, order: list[int], index: int) -> int:
-        """The first selected index from ``index`` on, or the end."""
-        while index < self.size and not self._active[order[index]]:
+    Args:
+        size (int): Length of the data set.
+        shuffle (bool): Whether to shuffle.
+        seed (int): Seed of the shuffling.
+        consumed (int): Positions consumed before.
+    """
+
+    def __init__(
+        self, size: int, shuffle: bool, seed: int, consumed: int
+    ) -> None:
+        self._size = size
+        self._shuffle = shuffle
+        self._generator = torch.Generator()
+        self._generator.manual_seed(seed)
+        self._pass = -1
+        for _ in range(consumed // size + 1):
+            self._begin_pass()
+        self._index = consumed % size
+
+    @property
+    def shown(self) -> list[int]:
+        """The positions of this pass that are consumed."""
+        return self._order[: self._index].tolist()
+
+    def copied(self) -> '_Walk':
+        """One that goes on from here by itself."""
+        other = copy.copy(self)
+        other._generator = torch.Generator()
+        other._generator.set_state(self._generator.get_state())
+        return other
+
+    def next(self, active: list[bool]) -> Step | None:
+        """Go to the next selected position; None where there is none.
+
+        Args:
+            active (list of bool): Whether each position is selected.
+        """
+        # The selection may have changed since the last step.
+        self._skip(active)
+        if self._index == self._size:
+            self._begin_pass()
+            self._skip(active)
+        if self._index == self._size:
+            return None
+        position = self._positions[self._index]
+        self._index += 1
+        self._skip(active)
+        consumed = self._pass * self._size + self._index
+        return position, self._pass, consumed
+
+    def _skip(self, active: list[bool]) -> None:
+        index, order = self._index, self._positions
+        while index < self._size and not active[order[index]]:
             index += 1
-        return index
+        self._index = index
+
+    def _begin_pass(self) -> None:
+        self._pass += 1
+        self._index = 0
+        self._order = torch.arange(self._size)
+        if self._shuffle:
+            self._order = torch.randperm(self._size, generator=self._generator)
+        self._positions = self._order.tolist()

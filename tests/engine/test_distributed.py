@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from distributed_runs import RUNS, frozen, plain_hook
-from runs import epochs_of, instances_of, train, with_hook
-from same_runs import assert_equal
+from runs import FixedSelection, epochs_of, instances_of, train, with_hook
+from same_runs import ITERATIONS, assert_equal, by_iterations
 from task_runs import make_folders
 
 TESTS = Path(__file__).parents[1]
@@ -31,6 +31,7 @@ def results(
 ) -> Path:
     """Work folders of all runs, and what each process saw of them."""
     results = tmp_path_factory.mktemp('distributed')
+    train(by_iterations(folders, results / 'one'), with_hook(everything()))
     command = [sys.executable, '-m', 'torch.distributed.run', '--standalone']
     script = [TESTS / 'distributed_runs.py', voc, folders, results]
     ended = subprocess.run(
@@ -43,6 +44,10 @@ def results(
     )
     assert ended.returncode == 0, ended.stderr[-3000:]
     return results
+
+
+def everything() -> FixedSelection:
+    return FixedSelection({}, keep_history=True)
 
 
 def seen(results: Path, name: str) -> list[dict[str, Any]]:
@@ -184,3 +189,22 @@ def test_a_resumed_run_ends_as_the_uninterrupted_one(
     assert 0 < epochs < len(expected['losses'])
     for key in ('losses', 'trained'):
         assert_equal(found[key], expected[key][-epochs:], key)
+
+
+def test_one_process_goes_on_from_two_and_two_from_one(
+    folders: Path, results: Path, tmp_path: Path
+) -> None:
+    """The iterations that were left, from the middle of a pass."""
+    config = by_iterations(folders, tmp_path)
+    config.resume = True
+    config.load_from = str(results / 'two' / 'iter_8.pth')
+    alone = train(config, with_hook(everything()))
+    whole, _ = seen(results, 'two')
+    joined, _ = seen(results, 'of-one')
+    assert alone.iter == joined['iter'] == whole['iter'] == ITERATIONS
+    rates = [alone.optim_wrapper.get_lr()['lr'], joined['rate']]
+    assert rates == [whole['rate']] * 2
+    for place in (tmp_path, results / 'of-one'):
+        found = instances_of(place)
+        assert found['trained'].all()
+        assert np.isfinite(found['losses']).all()

@@ -196,11 +196,52 @@ def test_the_last_validation_comes_before_its_planned_begin(
     config.val_dataloader.sampler = dict(type='DefaultSampler')
     config.val_evaluator = dict(type='Accuracy')
     config.val_cfg = dict(type='ValLoop')
-    config.train_cfg.update(val_begin=25, val_interval=5)
+    config.train_cfg.update(
+        val_begin=25, val_interval=5, dynamic_intervals=[(22, 1), (28, 1)]
+    )
+    config.log_level = 'INFO'
     ends = Ends()
     hook = always(OUT)
     train(config, lambda r: (r.register_hook(hook), r.register_hook(ends)))
     assert ends.validated == [20]
+    log = next(tmp_path.rglob('*.log')).read_text()
+    end = 'the training ends at iter 20, before train_cfg.'
+    assert log.count(f'{end}val_begin=25: it is validated at its end') == 1
+    assert log.count(f'{end}dynamic_intervals takes hold at 22') == 1
+
+
+@pytest.mark.parametrize('length', [24, 30, 38])
+@pytest.mark.parametrize('workers', [0, 1])
+def test_gradients_that_are_gathered_last_make_a_step(
+    folders: Path, tmp_path: Path, length: int, workers: int
+) -> None:
+    """All of them divided by their number, as in a plain run."""
+    config = with_sampler(plain(folders, tmp_path, length))
+    config.optim_wrapper.accumulative_counts = 4
+    config.train_dataloader.num_workers = workers
+    steps, factors = [], []
+
+    def prepare(runner: Runner) -> None:
+        runner.register_hook(always(OUT))
+        wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
+        step, scale = wrapper.step, wrapper.scale_loss
+
+        def noted_step(**kwargs: Any) -> None:
+            steps.append(runner.iter + 1)
+            step(**kwargs)
+
+        def noted_scale(loss: torch.Tensor) -> torch.Tensor:
+            factors.append(round(float(loss / scale(loss))))
+            return scale(loss)
+
+        wrapper.step, wrapper.scale_loss = noted_step, noted_scale
+        runner.optim_wrapper = wrapper
+
+    runner = train(config, prepare)
+    whole, rest = divmod(runner.iter, 4)
+    last = [runner.iter] if rest else []
+    assert steps == [*range(4, runner.iter + 1, 4), *last]
+    assert factors == [4] * 4 * whole + [rest] * rest
 
 
 def test_a_hook_that_reads_the_loader_is_not_counted(

@@ -85,7 +85,7 @@ def test_a_budget_follows_the_new_length(
     # The last batch may reach beyond a pass of few images.
     assert epochs[:length] == list(range(1, length + 1))
     assert len(epochs) <= length + (loop == 'iterations')
-    assert abs(records[length - 1]['saved'] - SAVED) < 0.06
+    assert abs(records[length - 1]['saved'] - SAVED) < 0.1
     assert {r['trained'] + r['excluded'] for r in records} == {IMAGES}
     unit, size = ('epochs', 1) if loop == 'epochs' else ('iters', 5)
     said = f'max_{unit}={size * length} (was {size * 7})'

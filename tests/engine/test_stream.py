@@ -119,3 +119,24 @@ def test_with_nothing_selected_it_ends() -> None:
     stream = EndlessStream(4, True, seed=0)
     stream.select(torch.zeros(4, dtype=torch.bool))
     assert list(stream) == []
+
+
+@given(
+    size=st.integers(1, 12),
+    consumed=st.integers(0, 30),
+    active=st.sets(st.integers(0, 11)),
+    fetched=st.integers(0, 5),
+)
+def test_it_knows_what_the_coming_batches_consume(
+    size: int, consumed: int, active: set[int], fetched: int
+) -> None:
+    """Workers have fetched some of their samples already."""
+    ours = EndlessStream(size, True, 3, consumed)
+    mask = torch.zeros(12, dtype=torch.bool)
+    mask[list(active)] = True
+    ours.select(mask[:size])
+    drawing = iter(ours)
+    list(islice(drawing, fetched))
+    foreseen = ours.consumed_after(batches=3, samples=4)
+    list(islice(drawing, max(0, 12 - fetched)))
+    assert foreseen == [drawn.consumed for drawn in ours.drawn][3:12:4]
