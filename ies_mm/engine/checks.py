@@ -9,6 +9,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from ies_mm.engine.mixing import makes_views, mixes, transforms_of
+from ies_mm.engine.replaced import check_replaced
 from ies_mm.engine.sampler import IESSampler
 from ies_mm.errors import ConfigError
 from ies_mm.losses import check_supported
@@ -36,6 +37,8 @@ def check_training(runner: Runner, hook: Any) -> IESSampler:
             'two selection hooks share one sampler; keep one of them in '
             'default_hooks or custom_hooks'
         )
+    if runner.cfg.get('train_dataloader') is not None:
+        check_replaced(runner.cfg)
     _check_loop(runner)
     _check_turn(runner, hook)
     check_one_image_each(runner.train_dataloader.dataset)

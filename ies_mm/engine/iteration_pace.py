@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.utils.data import BatchSampler
 
 from ies_mm.core import Selection
+from ies_mm.engine.optimisers import optim_wrappers
 from ies_mm.engine.pace import Pace
 from ies_mm.engine.sampler import IESSampler
 from ies_mm.engine.schedule import Schedule

@@ -17,6 +17,7 @@ from mmengine.registry import (
 )
 
 from ies_mm.engine.checks import check_batch_augments, check_transform
+from ies_mm.engine.replaced import check_replaced
 from ies_mm.engine.sampler import NEEDS_A_HOOK, IESSampler
 from ies_mm.engine.selection_hook import SelectionHook
 from ies_mm.errors import ConfigError
@@ -99,6 +100,8 @@ def _check_pair(cfg: Config, hooks: list[str]) -> None:
             f'train_dataloader.sampler.type={found!r}; add '
             "train_dataloader=dict(sampler=dict(type='IESSampler'))"
         )
+    if ours:
+        check_replaced(cfg)
     if len(hooks) > 1:
         raise ConfigError(
             f'{" and ".join(hooks)} would both select the images; keep one'

@@ -1,7 +1,7 @@
 """The sampler that leaves excluded instances out."""
 
-from collections.abc import Iterator, Sized
-from typing import cast
+from collections.abc import Iterable, Iterator, Sized
+from typing import Any, cast
 
 import torch
 from mmengine.dataset import DefaultSampler
@@ -19,6 +19,27 @@ NEEDS_A_HOOK = (
     "train_dataloader.sampler.type='IESSampler' needs a selection hook, found "
     "none; add default_hooks=dict(ies=dict(type='IESHook', delta=...))"
 )
+WHAT_TO_DO = (
+    "Write train_dataloader=dict(sampler=dict(_delete_=True, type='Default"
+    "Sampler', shuffle=True)) into a config that both runs are based on"
+)
+"""Where a base has another sampler than those whose order is kept."""
+
+
+def check_left_over(arguments: Iterable[str]) -> None:
+    """Refuse arguments of another sampler.
+
+    Args:
+        arguments (iterable of str): Their names.
+
+    Raises:
+        ConfigError: There are some.
+    """
+    if names := ', '.join(arguments):
+        raise ConfigError(
+            f'train_dataloader.sampler: IESSampler does not take {names}, '
+            f'which is left over from the sampler of the base. {WHAT_TO_DO}'
+        )
 
 
 @DATA_SAMPLERS.register_module()
@@ -40,6 +61,10 @@ class IESSampler(Sampler[int]):
             Defaults to None, a random one that the ranks agree on.
         round_up (bool): Whether to repeat samples so that all ranks have
             equally many. Defaults to True. An endless stream needs none.
+        **left_over: None; a child config may have some of its base's sampler.
+
+    Raises:
+        ConfigError: Names what is left over.
     """
 
     def __init__(
@@ -48,7 +73,9 @@ class IESSampler(Sampler[int]):
         shuffle: bool = True,
         seed: int | None = None,
         round_up: bool = True,
+        **left_over: Any,
     ) -> None:
+        check_left_over(left_over)
         self.dataset = dataset
         self.user: object | None = None
         self._epochs = DefaultSampler(dataset, shuffle, seed, round_up)
