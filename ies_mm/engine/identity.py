@@ -6,6 +6,7 @@ them at *positions*, the indices that a sampler yields. Images of a leaf that
 no position shows (``num_batch_per_epoch``) are no instances.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from itertools import islice
@@ -25,6 +26,7 @@ from ies_mm.engine.tagging import (
     tagged,
 )
 from ies_mm.errors import ConfigError
+from ies_mm.report.names import in_part
 
 
 class InstanceMap:
@@ -66,6 +68,22 @@ class InstanceMap:
             ]
         return self._paths
 
+    def names(self) -> list[str]:
+        """What every instance is called in records and messages.
+
+        Its path, and the number of its part where several show the file.
+        """
+        times = Counter(self.paths())
+        part = [
+            number
+            for number, (_, numbers) in enumerate(self._parts(), start=1)
+            for _ in _indices(numbers)
+        ]
+        return [
+            in_part(path, number) if times[path] > 1 else path
+            for path, number in zip(self.paths(), part, strict=True)
+        ]
+
     def first_positions(self) -> Tensor:
         """int64 (N,), the first position that shows each instance."""
         shown = self.of_position
@@ -77,18 +95,24 @@ class InstanceMap:
     def checksums(self) -> Tensor:
         """int64 (N,), what a run that goes on compares the images by.
 
-        Of each image's path below the root of its data, and of the number of
-        its leaf. The data may be moved.
+        Of each image's path below the root of its data, of the number of its
+        leaf and, where several leaves show the file, of what else tells them
+        apart. The data may be moved.
         """
         if self._checksums is None:
-            paths = iter(self.paths())
-            self._checksums = checksums_of(
-                [
-                    (leaf, [*islice(paths, len(_indices(numbers)))])
-                    for leaf, numbers in self._parts()
-                ]
-            )
+            self._checksums = checksums_of(self._paths_by_leaf())
         return self._checksums
+
+    def checksums_of_paths(self) -> Tensor:
+        """int64 (N,), as version 0.1 had them: without what tells apart."""
+        return checksums_of(self._paths_by_leaf(), tell_apart=False)
+
+    def _paths_by_leaf(self) -> list[tuple[BaseDataset, list[str]]]:
+        paths = iter(self.paths())
+        return [
+            (leaf, [*islice(paths, len(_indices(numbers)))])
+            for leaf, numbers in self._parts()
+        ]
 
     @contextmanager
     def tagging(self) -> Iterator[None]:

@@ -1,7 +1,9 @@
 """Paths of images: in messages, and to know the images of a checkpoint by."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 from mmengine.dataset import BaseDataset
@@ -35,30 +37,46 @@ def below_root(leaf: BaseDataset, path: str) -> str:
 
 def checksums_of(
     parts: Sequence[tuple[BaseDataset, Sequence[str]]],
+    tell_apart: bool = True,
 ) -> Tensor:
     """What tells each image apart, wherever the data lies.
 
     Args:
         parts (sequence of tuple): Leaf data sets, each with the paths of its
             images; N in all.
+        tell_apart (bool): Whether a file that several leaves show is known by
+            what they say of it too. Defaults to True.
 
     Returns:
         Tensor: int64 (N,), of the path below the root and of the leaf's
         number.
     """
-    sums = [
-        _checksum(f'{number}/{below_root(leaf, path)}')
-        for number, (leaf, paths) in enumerate(parts)
-        for path in paths
-    ]
+    times = Counter(path for _, paths in parts for path in paths)
+    sums = []
+    for number, (leaf, paths) in enumerate(parts):
+        source = _source(leaf)
+        for path in paths:
+            more = source if tell_apart and times[path] > 1 else ''
+            name = f'{number}/{below_root(leaf, path)}{more}'
+            sums.append(_checksum(name))
     return torch.tensor(sums, dtype=torch.long)
 
 
-def check_same(paths: Sequence[str], ours: Tensor, theirs: Tensor) -> None:
+def _source(leaf: BaseDataset) -> str:
+    """What a data set says of its images: classes, where its labels lie."""
+    prefixes = dict(getattr(leaf, 'data_prefix', None) or {})
+    places = [getattr(leaf, 'ann_file', ''), *prefixes.values()]
+    below = [below_root(leaf, str(place)) for place in places]
+    # A place that is not below the root may have been moved with all folders.
+    names = [Path(b).name if Path(b).is_absolute() else b for b in below]
+    return f'|{leaf.metainfo.get("classes")}|{names}'
+
+
+def check_same(names: Sequence[str], ours: Tensor, theirs: Tensor) -> None:
     """Compare the images of a run with those of a checkpoint.
 
     Args:
-        paths (sequence of str): Of the run's N images.
+        names (sequence of str): Of the run's N images.
         ours (Tensor): int64 (N,), their checksums.
         theirs (Tensor): int64 (M,), those of the checkpoint.
 
@@ -73,7 +91,7 @@ def check_same(paths: Sequence[str], ours: Tensor, theirs: Tensor) -> None:
     raise ConfigError(
         f'cannot resume: the checkpoint is of another dataset ({len(theirs)} '
         f'images, here {len(ours)}; they differ from number {first + 1} on, '
-        f'here {readable(paths[first])}); resume with the same data, or '
+        f'here {readable(names[first])}); resume with the same data, or '
         'start anew with load_from'
     )
 

@@ -31,7 +31,7 @@ class Reporter:
         self._warned_of_disk = False
         self._records = RunRecords(
             Path(runner.work_dir) / 'ies',
-            instances.paths(),
+            instances.names(),
             keep,
             runner.logger.warning,
         )
@@ -97,7 +97,7 @@ class Reporter:
         if not new:
             return
         self._named_non_finite.update(new)
-        paths = [readable(self._instances.paths()[i]) for i in new[:5]]
+        paths = [readable(self._instances.names()[i]) for i in new[:5]]
         self._logger.warning(
             f'{len(new)} images have a loss that is NaN or infinite in epoch '
             f'{epoch} and stay in training: {", ".join(paths)}'

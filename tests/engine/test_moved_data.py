@@ -7,15 +7,24 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from mmengine.config import Config
 from mmpretrain.datasets import CustomDataset
 
 from ies_mm.engine import IESHook
 from ies_mm.engine.identity import InstanceMap
-from ies_mm.engine.names import below_root
+from ies_mm.engine.names import below_root, checksums_of
 from ies_mm.errors import ConfigError
+from ies_mm.report.names import file_of
 from method_cases import config_of
-from runs import build_dataset, dataset_config, epochs_of, train, with_hook
+from runs import (
+    build_dataset,
+    dataset_config,
+    epochs_of,
+    instances_of,
+    train,
+    with_hook,
+)
 from task_runs import make_folders, segmentor_config, with_sampler
 
 
@@ -130,6 +139,86 @@ def test_parts_with_equal_names_are_told_apart(voc: Path) -> None:
     )  # fmt: skip
     assert set(both).isdisjoint(turned)
     assert len(set(twice)) == len(twice) == 24
+
+
+def two_lists(images: Path) -> list[dict]:
+    """The same files under two lists of labels, of other classes."""
+    files = sorted(p.relative_to(images) for p in images.glob('*/*'))
+    parts = []
+    for name, classes in (('one', 'abc'), ('two', 'xyz')):
+        lines = [f'{file} {number % 3}' for number, file in enumerate(files)]
+        (images / f'{name}.txt').write_text('\n'.join(lines[:6]))
+        parts.append(
+            dict(
+                type='CustomDataset', data_root=str(images), data_prefix='',
+                ann_file=f'{name}.txt', metainfo=dict(classes=[*classes]),
+                pipeline=[
+                    dict(type='LoadImageFromFile'), dict(type='PackInputs'),
+                ],
+            )
+        )  # fmt: skip
+    return parts
+
+
+def of_parts(
+    images: Path, work_dir: Path, *parts: dict, on: Path | None = None
+) -> None:
+    config = config_of(images, work_dir, 1)
+    config.train_dataloader.dataset = dict(
+        type='ConcatDataset', datasets=[*parts], ignore_keys=['classes']
+    )
+    if on:
+        resumed(config, on)
+    train(config, with_hook(IESHook(0.1, keep_history=True)))
+
+
+def test_a_file_in_two_parts_is_two_images(
+    images: Path, tmp_path: Path
+) -> None:
+    """Records tell them apart; parts that were swapped are refused."""
+    one, two = two_lists(images)
+    of_parts(images, tmp_path / 'run', one, two)
+    identity = instances_of(tmp_path / 'run')['identity'].tolist()
+    assert len(set(identity)) == len(identity) == 12
+    assert [name[-9:] for name in identity] == [' [part 1]'] * 6 + [
+        ' [part 2]'
+    ] * 6
+    assert {file_of(name).exists() for name in identity} == {True}
+    checkpoint = tmp_path / 'run' / 'epoch_1.pth'
+    with pytest.raises(ConfigError, match=r'another dataset .* \[part 1\]'):
+        of_parts(images, tmp_path / 'on', two, one, on=checkpoint)
+    # Nor are lists of labels that were exchanged alone.
+    first, second = (
+        one | dict(ann_file='two.txt'),
+        two | dict(ann_file='one.txt'),
+    )
+    with pytest.raises(ConfigError, match='another dataset'):
+        of_parts(images, tmp_path / 'on', first, second, on=checkpoint)
+    moved = images.parent / 'moved'
+    images.rename(moved)
+    parts = [part | dict(data_root=str(moved)) for part in (one, two)]
+    of_parts(moved, tmp_path / 'on', *parts, on=checkpoint)
+    assert [r['epoch'] for r in epochs_of(tmp_path / 'on')] == [2, 3]
+
+
+def test_a_checkpoint_that_did_not_tell_parts_apart_is_gone_on_with(
+    images: Path, tmp_path: Path
+) -> None:
+    parts = two_lists(images)
+    of_parts(images, tmp_path / 'run', *parts)
+    checkpoint = tmp_path / 'run' / 'epoch_1.pth'
+    loaded = torch.load(checkpoint, weights_only=False)
+    leaf = CustomDataset(str(images), lazy_init=True)
+    with np.load(tmp_path / 'run' / 'ies' / 'instances.npz') as arrays:
+        paths = [str(file_of(name)) for name in arrays['identity']]
+    loaded['ies']['images'] = checksums_of(
+        [(leaf, paths[:6]), (leaf, paths[6:])], tell_apart=False
+    )
+    for key in ('length', 'batch_samples'):
+        del loaded['ies'][key]
+    torch.save(loaded, checkpoint)
+    of_parts(images, tmp_path / 'run', *parts, on=checkpoint)
+    assert [r['epoch'] for r in epochs_of(tmp_path / 'run')] == [1, 2, 3]
 
 
 @pytest.mark.parametrize(

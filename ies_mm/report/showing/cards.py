@@ -3,11 +3,11 @@
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from ies_mm.report.comparing.notes import Comparison
+from ies_mm.report.names import file_of
 from ies_mm.report.reading.runs import Run
 from ies_mm.report.showing.gallery import (
     Instances,
@@ -94,7 +94,7 @@ def _missing(cards: list[Card]) -> Iterator[str]:
 
 def _card(instances: Instances, image: int, shared: str) -> Card:
     path = instances.names[image]
-    picture = thumbnail(Path(path))
+    picture = thumbnail(file_of(path))
     return Card(
         name=path.removeprefix(shared).lstrip('/'),
         facts=_facts(instances, image),
