@@ -4,8 +4,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from mmengine.hooks import CheckpointHook, ParamSchedulerHook
+from mmengine.model import is_model_wrapper
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
 from torch import nn
+from torch.nn.parallel import DataParallel, DistributedDataParallel
 from torch.utils.data import DataLoader
 
 from ies_mm.engine.mixing import makes_views, mixes, transforms_of
@@ -40,6 +42,7 @@ def check_training(runner: Runner, hook: Any) -> IESSampler:
     if runner.cfg.get('train_dataloader') is not None:
         check_replaced(runner.cfg)
     _check_loop(runner)
+    _check_wrapper(runner.model)
     _check_turn(runner, hook)
     check_one_image_each(runner.train_dataloader.dataset)
     if not hook.allow_batch_augments:
@@ -108,6 +111,22 @@ def _check_loop(runner: Runner) -> None:
         raise ConfigError(
             f'train_cfg.type={type(runner.train_loop).__name__!r}: selection '
             "hooks know 'EpochBasedTrainLoop' and 'IterBasedTrainLoop'"
+        )
+
+
+def _check_wrapper(model: nn.Module) -> None:
+    """Parameters that are sharded cannot be scored by one process alone."""
+    known = (DataParallel, DistributedDataParallel)
+    kind = type(model).__name__
+    if kind == 'MMSeparateDistributedDataParallel':
+        return
+    if is_model_wrapper(model) and not isinstance(model, known):
+        raise ConfigError(
+            f'the model is wrapped in {kind}, whose processes have to make '
+            'every forward pass together; train with '
+            "model_wrapper_cfg=dict(type='MMDistributedDataParallel') (in a "
+            "FlexibleRunner strategy=dict(type='DDPStrategy')), or without a "
+            'selection hook'
         )
 
 
