@@ -10,6 +10,8 @@ from typing import Any
 TRAIN = Path(__file__).parents[1] / 'tools' / 'train.py'
 # Some of torch's deprecations are shown whatever Python is told.
 WARNING = re.compile(r'^.*: DeprecationWarning: .*\n {2}.*\n', re.MULTILINE)
+# Printed by libraries of OpenMMLab when they are imported.
+NOTICE = re.compile(r'^Could not import OneDL\..*\n', re.MULTILINE)
 
 
 def call(
@@ -24,4 +26,5 @@ def call(
         env=os.environ | dict(PYTHONWARNINGS='ignore') | environment,
     )
     result.stderr = WARNING.sub('', result.stderr)
+    result.stdout = NOTICE.sub('', result.stdout)
     return result

@@ -3,10 +3,6 @@
 from typing import Any
 
 import torch
-from _coverage_data import SIZES, prepared
-from _coverage_families import families
-from _coverage_reduce import build as build_reduced
-from _coverage_reduce import load
 from mmdet.structures import DetDataSample
 from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
@@ -68,20 +64,6 @@ def classifier() -> tuple[Any, dict]:
     return model, _inputs((64, 3, 32, 32), samples)
 
 
-def shipped(name: str, images: int = 16) -> tuple[Any, dict]:
-    """A detector that mmdet ships, its queries reduced; small images.
-
-    Args:
-        name (str): Of a family of docs/coverage.md.
-        images (int): Batch size. Defaults to 16.
-    """
-    family = next(row for row in families('mmdet') if row.name == name)
-    cfg = load(family)
-    model: Any = build_reduced(cfg, family)
-    sizes = SIZES['mmdet'][0] * (images // 2)
-    return model, prepared(model, cfg, 'mmdet', sizes)
-
-
 def _inputs(shape: tuple[int, ...], samples: list) -> dict:
     return {'inputs': torch.randn(*shape), 'data_samples': samples}
 
@@ -91,5 +73,3 @@ TASKS = {
     'small DeepLabv3, 8 images of 192x144': segmentor,
     'small residual network, 64 images of 32x32': classifier,
 }
-HEADS = ('FCOS', 'ATSS', 'YOLOX', 'RTMDet', 'DETR')
-"""Dense and query heads that :func:`shipped` builds."""

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import torch
-from _bench_models import HEADS, TASKS, shipped
+from _bench_models import TASKS
 from _bench_timing import Paired, paired
 from mmengine.optim import OptimWrapper
 
@@ -19,7 +19,7 @@ from ies_mm.losses import (
     weight_per_image_losses,
 )
 
-_HEADER = (
+HEADER = (
     '| | plain step | way | way / plain (95% interval of the median) |\n'
     '|---|---|---|---|'
 )
@@ -27,19 +27,13 @@ _HEADER = (
 
 def bench_steps(pairs: int) -> None:
     """Print a table: each way against the plain step of the same batch."""
-    print(_HEADER)
+    print(HEADER)
     for task, make in TASKS.items():
-        _bench(task, *make(), pairs)
+        bench(task, *make(), pairs)
 
 
-def bench_heads(pairs: int) -> None:
-    """The same for dense and query heads, 16 images of 128x96."""
-    print(_HEADER)
-    for name in HEADS:
-        _bench(name, *shipped(name), pairs)
-
-
-def _bench(task: str, model: Any, data: dict, pairs: int) -> None:
+def bench(task: str, model: Any, data: dict, pairs: int) -> None:
+    """Print the rows of a model."""
     for way, found in _ways(model, data, pairs):
         print(
             f'| {task} | {found.plain * 1e3:.1f} ms | {way} | '

@@ -19,7 +19,6 @@ from task_runs import (
     in_iterations,
     segmentor_config,
     with_ies,
-    with_sampler,
 )
 
 FAST = dict(order=1, window=1, keep_history=True)
@@ -110,7 +109,9 @@ def test_a_budget_out_of_reach_is_warned_of(
 def test_a_budget_of_nothing_is_the_plain_run(
     folders: Path, tmp_path: Path
 ) -> None:
-    plain = train(with_sampler(classifier(folders, tmp_path / 'plain', 5)))
+    without = classifier(folders, tmp_path / 'plain', 5)
+    without.train_dataloader.sampler.type = 'DefaultSampler'
+    plain = train(without)
     hook = budget(0.0) | dict(center=True, smooth=0.5, expected=True)
     config = classifier(folders, tmp_path / 'ies', 5)
     found = parameters(train(with_ies(config, **hook)))

@@ -91,7 +91,10 @@ def test_the_share_of_the_limit(bench: Any) -> None:
         (['--methods', 'luck'], "there is no method 'luck'; give some of"),
         (['--saved', '1.5'], '--saved 1.5: give a share'),
         (['--pairs', '0'], '--pairs 0: give 1 or more'),
-        (['speed'], "there is no part 'speed': steps, decisions, trainings"),
+        (
+            ['speed'],
+            "there is no part 'speed': steps, heads, decisions, trainings",
+        ),
     ],
 )
 def test_bad_input_is_one_line(
