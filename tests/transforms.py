@@ -100,3 +100,19 @@ class AsViews(BaseTransform):
             key: dict(weak=value, strong=value)
             for key, value in results.items()
         }
+
+
+@TRANSFORMS.register_module()
+class ReadNowAndThen(BaseTransform):
+    """Returns None for some images always, for others every second time."""
+
+    def __init__(self, never: list[int], every_second: list[int]) -> None:
+        self.never = never
+        self.every_second = every_second
+        self.asked: dict[int, int] = {}
+
+    def transform(self, results: dict) -> Any:
+        number = results['sample_idx']
+        self.asked[number] = self.asked.get(number, 0) + 1
+        second = number in self.every_second and self.asked[number] % 2
+        return None if number in self.never or second else results

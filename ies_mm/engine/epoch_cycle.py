@@ -15,6 +15,7 @@ from ies_mm.engine.refresh import Refresher
 from ies_mm.engine.reporter import Reporter
 from ies_mm.engine.standing import how_it_stands
 from ies_mm.engine.state import SelectionState
+from ies_mm.engine.unread import Unread
 
 
 class EpochCycle(SelectionMethod):
@@ -26,6 +27,7 @@ class EpochCycle(SelectionMethod):
         observed (ObservationsByEpoch): Of the epochs that have not ended.
         refresher (Refresher): Scores what is left out.
         reporter (Reporter): Writes what happened.
+        unread (Unread): Names what cannot be read.
         clock (Clock): Its laps are the parts of an epoch.
     """
 
@@ -34,10 +36,12 @@ class EpochCycle(SelectionMethod):
     observed: ObservationsByEpoch
     refresher: Refresher
     reporter: Reporter
+    unread: Unread
     clock: Clock
     mastered = 0
     _start_seconds: float | None = None
     _present: set[str] = set()
+    _missed: set[int] = set()
     _filled = 0
 
     def begin_epoch(self, runner: Runner) -> None:
@@ -72,10 +76,11 @@ class EpochCycle(SelectionMethod):
         known = list(self.state.names)
         observed = self.observed.take(self.state.epochs)
         ids, losses, seen = observed.merge()
-        self._present = observed.present
+        self._present, self._missed = observed.present, observed.missed
         trained, left_out = self.account(seen)
         record['collect_seconds'] = self.clock.lap()
         ids, losses, scored = self.with_scored(runner, ids, losses, left_out)
+        self.unread.note(self._missed, [*seen.tolist(), *ids.tolist()])
         self._say_what_changed(runner, known)
         self.measure(runner, losses)
         record['refresh_seconds'] = self.clock.lap()
@@ -151,6 +156,7 @@ class EpochCycle(SelectionMethod):
         )
         more, more_losses, seen = scores.merge()
         self._present |= scores.present
+        self._missed |= scores.missed
         losses = _padded(losses, more_losses.shape[1])
         # A data set that fetches another image may show a trained one.
         new = ~torch.isin(more, ids)

@@ -18,13 +18,8 @@ from torch import Tensor
 
 from ies_mm.engine.names import checksums_of, readable
 from ies_mm.engine.positions import check_leaf, check_length, parts_of
-from ies_mm.engine.tagging import (
-    INSTEAD,
-    NOT_SHOWN,
-    carried,
-    instances_of,
-    tagged,
-)
+from ies_mm.engine.preparation import NOT_SHOWN, carried, tagged
+from ies_mm.engine.tagging import INSTEAD, instances_of
 from ies_mm.errors import ConfigError
 from ies_mm.report.names import in_part
 

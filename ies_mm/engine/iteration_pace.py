@@ -13,7 +13,7 @@ from torch.utils.data import BatchSampler
 
 from ies_mm.core import Selection
 from ies_mm.engine.optimisers import optim_wrappers
-from ies_mm.engine.pace import Pace
+from ies_mm.engine.pace import REPLACED, Pace
 from ies_mm.engine.sampler import IESSampler
 from ies_mm.engine.schedule import Schedule
 from ies_mm.errors import ConfigError
@@ -47,6 +47,12 @@ class IterationPace(Pace):
         self._restart(runner.iter * self._batch_samples)
         self._shown[self.epochs_behind].extend(sampler.stream.shown_before())
         self._say_how_late()
+
+    def check_loader(self) -> None:
+        """Refuse a batch of another data loader, or of another iterator."""
+        super().check_loader()
+        if self.loop.dataloader_iterator is not self._iterator:
+            raise ConfigError(REPLACED)
 
     @property
     def _budget(self) -> int:
@@ -208,7 +214,8 @@ class IterationPace(Pace):
         self.loop.dataloader._iterator = None
         with preserved_random_state():
             iterator = _InfiniteDataloaderIterator(self.loop.dataloader)
-        self.loop.dataloader_iterator = _Resumed(iterator, self.runner.iter)
+        self._iterator = _Resumed(iterator, self.runner.iter)
+        self.loop.dataloader_iterator = self._iterator
 
     def _say_how_late(self) -> None:
         loader = self.runner.train_dataloader

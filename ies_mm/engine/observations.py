@@ -27,11 +27,14 @@ class Observations:
     Attributes:
         present (set of str): Terms that a batch had; of all processes after
             :meth:`merge`.
+        missed (set of int): Instances in whose place others came; of all
+            processes after :meth:`merge`.
     """
 
     def __init__(self, names: list[str]) -> None:
         self.names = names
         self.present: set[str] = set()
+        self.missed: set[int] = set()
         self._columns = list(names)
         self._ids: list[Tensor] = []
         self._losses: list[Tensor] = []
@@ -139,11 +142,18 @@ class Observations:
             (M, T), and the instances seen, int64, all on the CPU.
         """
         parts = all_gather_object(
-            (self.names, self.columns(), self.present, self.tensors())
+            (
+                self.names,
+                self.columns(),
+                self.present,
+                self.tensors(),
+                self.missed,
+            )
         )
         every = [name for part in parts for name in (*part[0], *part[1])]
         self.names[:] = list(dict.fromkeys([*parts[0][0], *every]))
         self.present = set().union(*(part[2] for part in parts))
+        self.missed = set().union(*(part[4] for part in parts))
         seen = torch.cat([part[3][0] for part in parts])
         losses, missing = (
             torch.cat([_ordered(p[3][k], p[1], self.names) for p in parts])
@@ -201,6 +211,17 @@ class ObservationsByEpoch:
                 {term: mask[part] for term, mask in missing.items()},
             )
             start += samples
+
+    def note_missed(self, epoch: int, numbers: set[int]) -> None:
+        """Note images in whose place others came.
+
+        A checkpoint within the epoch does not keep them.
+
+        Args:
+            epoch (int): Of the batch.
+            numbers (set of int): Instances.
+        """
+        self._of(epoch).missed |= numbers
 
     def take(self, epoch: int) -> Observations:
         """The observations of an epoch that has ended; forgotten here.

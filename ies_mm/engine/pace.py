@@ -16,6 +16,13 @@ from ies_mm.core import Selection
 from ies_mm.engine.batches import largest_size
 from ies_mm.engine.optimisers import optim_wrappers
 from ies_mm.engine.sampler import IESSampler
+from ies_mm.errors import ConfigError
+
+REPLACED = (
+    'the data loader of the training was replaced while it runs, and the '
+    'images of another one have no numbers; put it in place before the '
+    'training starts, or train without a selection hook'
+)
 
 
 class Pace(ABC):
@@ -36,10 +43,20 @@ class Pace(ABC):
         self.runner = runner
         self.loop: Any = runner.train_loop
         self.sampler = sampler
+        self._loader = self.loop.dataloader
         self._planned_length = int(getattr(self.loop, self.length))
         self._said_end = False
         size = largest_size(runner.train_dataloader)
         self._batch_samples = size * get_world_size()
+
+    def check_loader(self) -> None:
+        """Refuse a batch of another data loader.
+
+        Raises:
+            ConfigError: It was replaced while the training runs.
+        """
+        if self.loop.dataloader is not self._loader:
+            raise ConfigError(REPLACED)
 
     @property
     @abstractmethod

@@ -18,6 +18,7 @@ from ies_mm.engine.identity import InstanceMap, batch_instances
 from ies_mm.engine.observations import Observations
 from ies_mm.engine.scoring import forward_only, preprocessed, score
 from ies_mm.engine.seeding import SeededItems, seed_all, seeded_samplers
+from ies_mm.engine.tagging import missed_of
 from ies_mm.losses import Scoring
 from ies_mm.losses.base import unwrap
 from ies_mm.losses.registry import PLAIN_SCORING
@@ -118,6 +119,7 @@ class Refresher:
             with _draws(runner, shown, seed):
                 captured = score(runner, data, self._scoring)
             into.add(shown, captured.losses, captured.missing)
+            into.missed |= missed_of(batch['data_samples'])
             if time.perf_counter() - said > SECONDS_BETWEEN_LINES:
                 said = time.perf_counter()
                 runner.logger.info(

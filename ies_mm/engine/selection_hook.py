@@ -33,9 +33,15 @@ from ies_mm.engine.refresh import Refresher
 from ies_mm.engine.reporter import Reporter
 from ies_mm.engine.sampler import IESSampler
 from ies_mm.engine.state import SelectionState
+from ies_mm.engine.tagging import missed_of
+from ies_mm.engine.unread import Unread
+from ies_mm.errors import ConfigError
 from ies_mm.losses import CapturedLosses, weight_per_image_losses
 from ies_mm.losses.agreement import Agreement
 from ies_mm.losses.patching import override
+
+OF_MMENGINE = ('default_collate', 'pseudo_collate')
+"""What puts batches together and keeps their samples."""
 
 FIRST_COMPARED = 2
 """Batches of a training whose captured losses are compared with its own."""
@@ -136,6 +142,7 @@ class SelectionHook(EpochCycle, Hook):
         self._scope.callback(self.refresher.close)
         keep = None if self.keep_history else self._depth
         self.reporter = Reporter(self.instances, runner, keep)
+        self.unread = Unread(self.instances, runner.logger)
         self.reporter.open(after=self.state.epochs)
         self._trains = runner
         self.stop_if_nothing_is_left(runner)
@@ -179,10 +186,14 @@ class SelectionHook(EpochCycle, Hook):
     ) -> None:
         """Have the coming ``train_step`` go through :meth:`train_batch`."""
         self.note_first_batch()
-        ids = batch_instances(data_batch)
+        self.pace.check_loader()
+        ids = self._instances_of(runner, data_batch)
         epochs = self.pace.batch_epochs(len(ids))
         asked_for = self.pace.asked_for(ids, self.state.selection)
         self.instances.check_shown(data_batch, ids, asked_for)
+        self.observed.note_missed(
+            epochs[0][0], missed_of(data_batch['data_samples'])
+        )
         scope = ExitStack()
 
         def train_step(original: Any, data: Any, **kwargs: Any) -> Any:
@@ -193,6 +204,20 @@ class SelectionHook(EpochCycle, Hook):
             return self.train_batch(runner, batch, step)
 
         scope.enter_context(override(runner.model, 'train_step', train_step))
+
+    def _instances_of(self, runner: Runner, data_batch: Any) -> Tensor:
+        """As :func:`batch_instances`, and says who made the batch."""
+        try:
+            return batch_instances(data_batch)
+        except ConfigError as error:
+            collate: Any = runner.train_dataloader.collate_fn
+            collate = getattr(collate, 'func', collate)
+            name = getattr(collate, '__name__', type(collate).__name__)
+            if name in OF_MMENGINE:
+                raise
+            raise ConfigError(
+                f'train_dataloader.collate_fn={name}: {error}'
+            ) from error
 
     def train_batch(
         self, runner: Runner, batch: Batch, step: Callable[[Any], Any]
