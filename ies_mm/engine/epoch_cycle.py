@@ -196,11 +196,23 @@ class EpochCycle(SelectionMethod):
             return 'nothing is left to decide, '
         out = self.expected_excluded()
         why = [f'{self._filled} trained to fill a batch'] * (self._filled > 0)
+        why += [self._without_objects()]
         why += [self.held_back(self.state.epochs)] * (out < self.mastered)
         because = ', '.join(reason for reason in why if reason)
         return (
             f'{self.mastered} are mastered, {out} are left out of the next '
             f'epoch{because and f" ({because})"}, '
+        )
+
+    def _without_objects(self) -> str:
+        """How many of what is left out show nothing, where images do."""
+        empty = self.instances.without_objects()
+        out = self.state.selection.excluded
+        if not len(out) or not empty.any():
+            return ''
+        return (
+            f'{int(empty[out].sum())} of the {int(empty.sum())} images '
+            'without objects'
         )
 
     def _take_decision(

@@ -46,6 +46,7 @@ class InstanceMap:
         numbers[shown] = torch.arange(len(shown))
         self._numbers = numbers.split([len(leaf) for leaf in self.leaves])
         self._paths: list[str] | None = None
+        self._empty = torch.zeros(0, dtype=torch.bool)
         self._known: set[str] = set()
         self._checksums: Tensor | None = None
 
@@ -56,12 +57,16 @@ class InstanceMap:
     def paths(self) -> list[str]:
         """The image path of every instance, in order of their numbers."""
         if self._paths is None:
-            self._paths = [
-                _path(leaf, index)
-                for leaf, numbers in self._parts()
-                for index in _indices(numbers)
-            ]
+            self._paths = self._read()
         return self._paths
+
+    def without_objects(self) -> Tensor:
+        """bool (N,), the images that are annotated with no object.
+
+        Of data sets that list the ``instances`` of an image, as mmdet's do.
+        """
+        self.paths()
+        return self._empty
 
     def names(self) -> list[str]:
         """What every instance is called in records and messages.
@@ -150,6 +155,18 @@ class InstanceMap:
         for sample, number in zip(samples, ids.tolist(), strict=True):
             self._check_path(sample, number)
 
+    def _read(self) -> list[str]:
+        """The paths; notes the images without objects on the way."""
+        paths, empty = [], []
+        for leaf, numbers in self._parts():
+            for index in _indices(numbers):
+                info = leaf.get_data_info(index)
+                name = f'{type(leaf).__name__}[{index}]'
+                paths.append(str(info.get('img_path', name)))
+                empty.append(info.get('instances') == [])
+        self._empty = torch.tensor(empty, dtype=torch.bool)
+        return paths
+
     def _check_path(self, sample: Any, number: int) -> None:
         expected = self.paths()[number]
         path = str(getattr(sample, 'img_path', expected))
@@ -213,8 +230,3 @@ def batch_instances(data_batch: Any) -> Tensor:
 
 def _indices(numbers: Tensor) -> list[int]:
     return torch.nonzero(numbers != NOT_SHOWN).flatten().tolist()
-
-
-def _path(leaf: BaseDataset, index: int) -> str:
-    info = leaf.get_data_info(index)
-    return str(info.get('img_path', f'{type(leaf).__name__}[{index}]'))

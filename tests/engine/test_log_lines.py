@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 from mmengine.config import Config
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
 
 from ies_mm.engine import IESHook, SelectiveBackpropHook
-from runs import FixedSelection, epochs_of, train, with_hook
+from runs import FixedSelection, epochs_of, ies_config, train, with_hook
 from same_runs import EPOCHS, by_epochs, by_iterations
 
 
@@ -131,3 +133,43 @@ def test_what_a_resumed_run_took_over(
         'IES goes on after epoch 3: 20 of 20 images have a loss history, 4 '
         'are left out of the next epoch, saved 5.0% so far'
     ) in line
+
+
+class Emptied(Hook):
+    """Has some images annotated with nothing, before they are numbered."""
+
+    priority = 'VERY_HIGH'
+
+    def __init__(self, images: list[int]) -> None:
+        self.images = images
+
+    def before_run(self, runner: Runner) -> None:
+        leaf = runner.train_dataloader.dataset
+        objects = [info['instances'] for info in leaf.data_list]
+        some = next(filter(None, objects))
+        for number, info in enumerate(leaf.data_list):
+            info['instances'] = [] if number in self.images else some
+
+
+@pytest.mark.parametrize('images', [[0, 2, 5, 7], []])
+def test_how_many_of_the_left_out_show_nothing(
+    voc: Path, tmp_path: Path, images: list[int]
+) -> None:
+    config = ies_config(voc, tmp_path, epochs=3)
+    del config.default_hooks['ies']
+    config.log_level = 'INFO'
+    config.train_dataloader.dataset.serialize_data = False
+    hook = FixedSelection({1: [0, 1, 2, 5], 2: [3]})
+
+    def register(runner: Runner) -> None:
+        runner.register_hook(hook)
+        runner.register_hook(Emptied(images))
+
+    train(config, register)
+    [path] = tmp_path.glob('*/*.log')
+    first, second, _ = decisions(path.read_text().splitlines())
+    counts = [f'{n} of the 4 images without objects' for n in (3, 0)]
+    expected = [said(4, 4, counts[0]), said(1, 1, counts[1])]
+    if not images:
+        expected = [said(4, 4), said(1, 1)]
+    assert [first, second] == expected
