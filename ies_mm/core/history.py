@@ -19,7 +19,9 @@ class LossHistory:
     is first observed with it, that value is taken for the earlier ones too:
     the differences across the seam are then those of the other terms, and the
     jump of the sum masters or frees nobody. The same where a term leaves, or
-    comes back (:meth:`restart_terms`).
+    comes back (:meth:`restart_terms`). Where all losses jump, since another
+    pipeline makes the samples, the earlier observations move along with the
+    image's own next one (:meth:`restart_level`).
 
     Memory is ``4 * depth`` bytes an instance and term, and 4 bytes an
     instance for the counter.
@@ -35,12 +37,15 @@ class LossHistory:
         joining (Tensor, optional): bool (N, T), instances that a term which
             joined late, or left, was not observed of since. None before any
             did.
+        jumping (Tensor, optional): bool (N,), instances that were not
+            observed since the last jump. None before any.
     """
 
     def __init__(self, instances: int, terms: int, depth: int) -> None:
         self.values = torch.full((depth, instances, terms), torch.nan)
         self.count = torch.zeros(instances, dtype=torch.int32)
         self.joining: Tensor | None = None
+        self.jumping: Tensor | None = None
 
     @property
     def depth(self) -> int:
@@ -86,6 +91,7 @@ class LossHistory:
         self._age(ids, times == 0)
         self.values[-1].index_copy_(0, ids, newest)
         self.count += times
+        self._move_along(ids, newest)
         self._continue_backwards(ids, newest)
 
     def add_terms(self, terms: int) -> None:
@@ -116,6 +122,20 @@ class LossHistory:
             )
         self.joining[:, columns] = (self.count > 0)[:, None]
 
+    def restart_level(self) -> None:
+        """Take no difference across the coming observation of any term."""
+        self.jumping = self.count > 0
+
+    def _move_along(self, ids: Tensor, newest: Tensor) -> None:
+        """Have the observations before a jump end where it has led."""
+        if self.jumping is None or self.depth == 1:
+            return
+        first = self.jumping[ids] & torch.isfinite(newest).all(dim=1)
+        by = newest[first] - self.values[-2, ids[first]]
+        # Behind an observation that is NaN no difference is taken anyway.
+        self.values[:-1, ids[first]] += by.nan_to_num(0.0)
+        self.jumping[ids[first]] = False
+
     def _continue_backwards(self, ids: Tensor, newest: Tensor) -> None:
         """Give a term's first value to the observations before it."""
         if self.joining is None:
@@ -145,6 +165,8 @@ class LossHistory:
         state = {'values': self.values, 'count': self.count}
         if self.joining is not None:
             state['joining'] = self.joining
+        if self.jumping is not None:
+            state['jumping'] = self.jumping
         return state
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
@@ -164,3 +186,5 @@ class LossHistory:
         self.count.copy_(state['count'])
         if 'joining' in state:
             self.joining = state['joining'].to('cpu', torch.bool)
+        if 'jumping' in state:
+            self.jumping = state['jumping'].to('cpu', torch.bool)

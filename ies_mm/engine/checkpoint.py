@@ -155,7 +155,7 @@ def _as_of_today(hook: Any, loaded: dict[str, Any]) -> dict[str, Any]:
         if torch.equal(images.checksums_of_paths(), before):
             loaded = {**loaded, 'images': images.checksums()}
     unknown = dict.fromkeys(('length', 'batch_samples', 'since'))
-    return {'absent': [], **unknown, **loaded}
+    return {'absent': [], 'pipeline': None, **unknown, **loaded}
 
 
 def _check(hook: Any, loaded: dict[str, Any]) -> None:

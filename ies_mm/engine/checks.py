@@ -44,11 +44,20 @@ def check_training(runner: Runner, hook: Any) -> IESSampler:
     _check_loop(runner)
     _check_wrapper(runner.model)
     _check_turn(runner, hook)
+    check_samples(runner, hook)
+    check_supported(runner.model, fallback=hook.scoring.fallback)
+    return sampler
+
+
+def check_samples(runner: Runner, hook: Any) -> None:
+    """Refuse pipelines and augments whose losses belong to no single image.
+
+    Raises:
+        ConfigError: Names the first one.
+    """
     check_one_image_each(runner.train_dataloader.dataset)
     if not hook.allow_batch_augments:
         check_batch_augments(unwrap(runner.model))
-    check_supported(runner.model, fallback=hook.scoring.fallback)
-    return sampler
 
 
 def check_one_image_each(dataset: Any) -> None:

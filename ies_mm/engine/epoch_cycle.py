@@ -58,10 +58,16 @@ class EpochCycle(SelectionMethod):
         self._start_seconds = None
         self.clock.lap()
 
-    def note_first_batch(self) -> None:
-        """Note how long the epoch's first batch took to come."""
-        if self._start_seconds is None:
-            self._start_seconds = self.clock.since_lap()
+    def note_first_batch(self) -> bool:
+        """Note how long the epoch's first batch took to come.
+
+        Returns:
+            bool: Whether this is the first one.
+        """
+        if self._start_seconds is not None:
+            return False
+        self._start_seconds = self.clock.since_lap()
+        return True
 
     def expected_excluded(self) -> int:
         """How many instances the coming epoch leaves out."""

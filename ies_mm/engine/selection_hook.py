@@ -19,7 +19,7 @@ from ies_mm.engine.checkpoint import (
     load,
     save,
 )
-from ies_mm.engine.checks import check_training
+from ies_mm.engine.checks import check_samples, check_training
 from ies_mm.engine.clock import Clock
 from ies_mm.engine.epoch_cycle import EpochCycle
 from ies_mm.engine.epoch_pace import EpochPace
@@ -29,6 +29,7 @@ from ies_mm.engine.iteration_pace import IterationPace
 from ies_mm.engine.observations import ObservationsByEpoch
 from ies_mm.engine.optimisers import optim_wrappers
 from ies_mm.engine.pace import Pace
+from ies_mm.engine.pipelines import Pipelines
 from ies_mm.engine.refresh import Refresher
 from ies_mm.engine.reporter import Reporter
 from ies_mm.engine.sampler import IESSampler
@@ -38,6 +39,7 @@ from ies_mm.engine.unread import Unread
 from ies_mm.errors import ConfigError
 from ies_mm.losses import CapturedLosses, weight_per_image_losses
 from ies_mm.losses.agreement import Agreement
+from ies_mm.losses.base import unwrap
 from ies_mm.losses.patching import override
 
 OF_MMENGINE = ('default_collate', 'pseudo_collate')
@@ -116,6 +118,9 @@ class SelectionHook(EpochCycle, Hook):
         self.sampler = check_training(runner, self)
         self.instances = self.sampler.instances
         self.state = SelectionState(len(self.instances), self._depth)
+        self._pipelines = Pipelines(
+            runner.train_dataloader.dataset, unwrap(runner.model)
+        )
         self._agreement = Agreement(
             runner.model, optim_wrappers(runner.optim_wrapper)
         )
@@ -185,8 +190,9 @@ class SelectionHook(EpochCycle, Hook):
         self, runner: Runner, batch_idx: int, data_batch: Any = None
     ) -> None:
         """Have the coming ``train_step`` go through :meth:`train_batch`."""
-        self.note_first_batch()
         self.pace.check_loader()
+        if self.note_first_batch():
+            self._look_at_the_pipeline(runner)
         ids = self._instances_of(runner, data_batch)
         epochs = self.pace.batch_epochs(len(ids))
         asked_for = self.pace.asked_for(ids, self.state.selection)
@@ -204,6 +210,22 @@ class SelectionHook(EpochCycle, Hook):
             return self.train_batch(runner, batch, step)
 
         scope.enter_context(override(runner.model, 'train_step', train_step))
+
+    def _look_at_the_pipeline(self, runner: Runner) -> None:
+        """Hooks may have switched it at the begin of this epoch."""
+        before, self.state.pipeline = (
+            self.state.pipeline,
+            self._pipelines.now(self.state.pipeline),
+        )
+        if before in (None, self.state.pipeline):
+            return
+        check_samples(runner, self)
+        self.state.history.restart_level()
+        runner.logger.info(
+            f'the pipeline was switched in epoch {self.state.epochs + 1}: '
+            'losses before and after it are not compared, and the jump '
+            'judges nobody'
+        )
 
     def _instances_of(self, runner: Runner, data_batch: Any) -> Tensor:
         """As :func:`batch_instances`, and says who made the batch."""

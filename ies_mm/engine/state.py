@@ -19,6 +19,8 @@ class SelectionState:
     Attributes:
         names (list of str): Names of the terms, known from the first batch.
         absent (set of str): Those that no batch of the last epoch had.
+        pipeline (str, optional): That of the last epoch, see
+            :class:`Pipelines`; None before any.
         history (LossHistory): Filled from the first epoch on.
         selection (Selection): Of the epoch that is trained now, or next.
         left_out (Tensor): bool (N,), what the last epoch left out.
@@ -30,6 +32,7 @@ class SelectionState:
         self.instances = instances
         self.names: list[str] = []
         self.absent: set[str] = set()
+        self.pipeline: str | None = None
         self._depth = depth
         self._history: LossHistory | None = None
         self.selection = Selection.everything(instances)
@@ -91,6 +94,7 @@ class SelectionState:
         return {
             'names': list(self.names),
             'absent': sorted(self.absent),
+            'pipeline': self.pipeline,
             'history': self.history.state_dict(),
             'selection': self.selection.active,
             'weight': self.selection.weight,
@@ -108,6 +112,7 @@ class SelectionState:
         """
         self.names.extend(state['names'])
         self.absent = set(state.get('absent', ()))
+        self.pipeline = state.get('pipeline')
         try:
             self.history.load_state_dict(state['history'])
         except ValueError as error:

@@ -159,3 +159,49 @@ def test_a_term_that_leaves_and_comes_back_moves_no_difference(
         torch.testing.assert_close(
             ours, theirs, rtol=0, atol=1e-4, equal_nan=True
         )
+
+
+@given(
+    curve=st.lists(st.floats(0, 4, width=32), min_size=14, max_size=14),
+    jump=st.floats(-4, 4, width=32),
+    at=st.integers(1, 12),
+)
+def test_a_jump_of_all_losses_moves_no_difference(
+    curve: list[float], jump: float, at: int
+) -> None:
+    """Judged as a curve that stood still for the epoch of the jump."""
+    ids = torch.tensor([0])
+    jumping, still = LossHistory(1, 1, 5), LossHistory(1, 1, 5)
+    for epoch, value in enumerate(curve):
+        if epoch == at:
+            jumping.restart_level()
+        after = epoch >= at
+        seen = value + jump * after
+        jumping.observe(ids, torch.tensor([[seen]]))
+        stood = value - (curve[at] - curve[at - 1]) * after
+        still.observe(ids, torch.tensor([[stood]]))
+        ours, theirs = (
+            torch.diff(h.values, n=1, dim=0) for h in (jumping, still)
+        )
+        torch.testing.assert_close(
+            ours, theirs, rtol=0, atol=1e-4, equal_nan=True
+        )
+
+
+def test_a_jump_waits_for_each_image_s_own_observation() -> None:
+    history = LossHistory(instances=3, terms=1, depth=3)
+    both = torch.tensor([0, 1])
+    for value in (1.0, 2.0, 3.0):
+        history.observe(both, torch.full((2, 1), value))
+    history.restart_level()
+    history.observe(torch.tensor([0, 2]), torch.tensor([[9.0], [5.0]]))
+    assert history.values[:, 0, 0].tolist() == [8, 9, 9]
+    assert history.values[:, 1, 0].tolist() == [1, 2, 3]
+    resumed = LossHistory(instances=3, terms=1, depth=3)
+    resumed.load_state_dict(history.state_dict())
+    resumed.observe(torch.tensor([1]), torch.tensor([[torch.inf]]))
+    resumed.observe(torch.tensor([0, 1]), torch.tensor([[9.5], [7.0]]))
+    assert resumed.values[:, 0, 0].tolist() == [9, 9, 9.5]
+    assert resumed.values[0, 1, 0] == 3
+    assert resumed.values[1, 1, 0].isnan()
+    assert resumed.values[2, 1, 0] == 7

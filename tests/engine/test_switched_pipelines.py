@@ -1,0 +1,125 @@
+"""Hooks that put another pipeline in place in the middle of a training."""
+
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from mmdet.engine.hooks import PipelineSwitchHook
+from mmengine.config import Config
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from ies_mm.engine import IESHook
+from ies_mm.errors import ConfigError
+from runs import epochs_of, instances_of, train
+from same_runs import EPOCHS, assert_same_run, by_epochs, resumed
+
+SWITCH = 2
+"""Epochs before the switch."""
+DELTA = 0.018
+BRIGHT = dict(type='Normalize', mean=[0.0] * 3, std=[0.05] * 3, to_rgb=False)
+MIXING = dict(type='mmdet.CachedMosaic', img_scale=(16, 16))
+
+
+def switching(folders: Path, work_dir: Path, workers: int = 0) -> Config:
+    config = by_epochs(folders, work_dir)
+    config.log_level = 'INFO'
+    config.train_dataloader.num_workers = workers
+    config.train_dataloader.persistent_workers = workers > 0
+    return config
+
+
+def pipeline_of(config: Config, extra: dict) -> list[dict]:
+    first, *rest = config.train_dataloader.dataset.pipeline
+    return [first, extra, *rest]
+
+
+def run(config: Config, extra: dict = BRIGHT) -> str:
+    def register(runner: Runner) -> None:
+        hook = IESHook(DELTA, order=1, window=2, keep_history=True)
+        runner.register_hook(hook)
+        runner.register_hook(
+            PipelineSwitchHook(SWITCH, pipeline_of(config, extra))
+        )
+
+    train(config, register)
+    logs = Path(config.work_dir).glob('*/*.log')
+    return ''.join(path.read_text() for path in logs)
+
+
+def literal(losses: np.ndarray) -> list[int]:
+    """How many are mastered after each epoch, by a plain loop."""
+    counts = []
+    for last in range(len(losses)):
+        mastered = 0
+        for image in range(losses.shape[1]):
+            curve = [float(x) for x in losses[: last + 1, image, 0]]
+            steps = [b - a for a, b in pairwise(curve)]
+            if last >= SWITCH:
+                steps[SWITCH - 1] = 0.0
+            flat = len(curve) >= 4 and np.mean(np.abs(steps[-2:])) < DELTA
+            mastered += flat
+        counts.append(mastered)
+    return counts
+
+
+@pytest.mark.parametrize('workers', [0, 1])
+def test_the_jump_judges_nobody_and_is_said_once(
+    folders: Path, tmp_path: Path, workers: int
+) -> None:
+    config = switching(folders, tmp_path, workers)
+    log = run(config)
+    assert log.count(f'the pipeline was switched in epoch {SWITCH + 1}') == 1
+    losses = instances_of(tmp_path)['losses']
+    jumps = np.abs(losses[SWITCH] - losses[SWITCH - 1])
+    assert np.median(jumps) > DELTA  # nobody would be flat across it
+    mastered = [record['mastered'] for record in epochs_of(tmp_path)]
+    assert mastered == literal(losses)
+    assert mastered[SWITCH + 1] > 0
+
+
+@pytest.mark.parametrize('after', [1, 3])
+def test_resumed_before_and_after_the_switch(
+    folders: Path, tmp_path: Path, after: int
+) -> None:
+    whole, again = tmp_path / 'whole', tmp_path / 'again'
+    run(switching(folders, whole))
+    config = resumed(switching(folders, again), whole, f'epoch_{after}.pth')
+    for log in again.glob('*/*.log'):
+        log.unlink()
+    log = run(config)
+    assert log.count('the pipeline was switched') == (after <= SWITCH)
+    assert_same_run(again, whole, f'epoch_{EPOCHS}.pth')
+
+
+def test_a_pipeline_that_mixes_is_refused_when_it_comes(
+    folders: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match=r'pipeline\[1\] \(CachedMosaic\)'):
+        run(switching(folders, tmp_path), MIXING)
+
+
+class Mixup(Hook):
+    """Mixes the images of batches from the second epoch on."""
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        if runner.epoch == 1:
+            from mmpretrain.models import RandomBatchAugment
+
+            preprocessor: Any = runner.model.data_preprocessor
+            preprocessor.batch_augments = RandomBatchAugment(
+                dict(type='Mixup', alpha=0.8)
+            )
+
+
+def test_a_mixup_that_comes_later_is_refused(
+    folders: Path, tmp_path: Path
+) -> None:
+    def register(runner: Runner) -> None:
+        runner.register_hook(IESHook(DELTA))
+        runner.register_hook(Mixup())
+
+    with pytest.raises(ConfigError, match='Mixup mixes the images of a batch'):
+        train(switching(folders, tmp_path), register)
