@@ -109,18 +109,40 @@ def _check_pair(cfg: Config, hooks: list[str]) -> None:
 
 
 def _check_transforms(cfg: Config) -> None:
-    dataset = cfg.train_dataloader.dataset
     # The root registry finds a library's transforms through its scope alone.
     with TRANSFORMS.switch_scope_and_registry(None) as transforms:
-        for key, part in _leaves(dataset, 'train_dataloader.dataset'):
-            skipped = part.get('skip_type_keys') or []
-            for i, transform in enumerate(part.get('pipeline') or []):
-                place = f'{key}.pipeline[{i}]'
+        for key, pipeline, skipped in _pipelines(cfg):
+            for place, transform in _transforms(pipeline, key):
                 if transform.get('type') in skipped:
                     continue
                 if cls := _class(transforms, transform):
-                    name = transform['type']
+                    name = getattr(cls, '__name__', transform['type'])
                     check_transform(f'{place} ({name})', cls)
+
+
+def _pipelines(cfg: Config) -> Iterator[tuple[str, Any, list]]:
+    """Every pipeline of the training by its key, and the types it skips."""
+    dataset = cfg.train_dataloader.dataset
+    for key, part in _leaves(dataset, 'train_dataloader.dataset'):
+        skipped = part.get('skip_type_keys') or []
+        yield f'{key}.pipeline', part.get('pipeline'), skipped
+    for i, hook in enumerate(cfg.get('custom_hooks') or []):
+        key = f'custom_hooks[{i}].switch_pipeline'
+        yield key, hook.get('switch_pipeline'), []
+
+
+def _transforms(pipeline: Any, key: str) -> Iterator[tuple[str, dict]]:
+    """The transforms of a pipeline and those inside of them, by place."""
+    for i, transform in enumerate(pipeline or []):
+        place = f'{key}[{i}]'
+        if isinstance(transform, list | tuple):  # of RandomChoice
+            yield from _transforms(transform, place)
+        elif isinstance(transform, dict):
+            yield place, transform
+            inner = transform.get('transforms')
+            if isinstance(inner, dict):
+                inner = [inner]
+            yield from _transforms(inner, f'{place}.transforms')
 
 
 def _check_model(cfg: Config, hooks: list[dict]) -> None:

@@ -303,3 +303,37 @@ def test_a_dry_run_says_what_calibrate_will_not(
         train(config, with_hook(StopAtOnce()))
     log = ''.join(path.read_text() for path in tmp_path.glob('*/*.log'))
     assert log.count('which takes 19 epochs or more') == said
+
+
+@pytest.mark.parametrize(
+    ('place', 'message'),
+    [
+        ('pipeline', r'pipeline[2].transforms[0] (CachedMosaic) mixes'),
+        ('choice', r'pipeline[2].transforms[1][0] (CachedMosaic) mixes'),
+        ('switch', r'custom_hooks[0].switch_pipeline[0] (CachedMosaic) mixes'),
+    ],
+)
+def test_mixing_transforms_that_lie_deeper(
+    voc: Path, tmp_path: Path, place: str, message: str
+) -> None:
+    """Before anything is built."""
+    config = ies_config(voc, tmp_path, delta=0.1)
+    mosaic = dict(type='CachedMosaic', img_scale=(96, 72))
+    flip = dict(type='RandomFlip', prob=0.5)
+    pipeline = config.train_dataloader.dataset.pipeline
+    if place == 'pipeline':
+        pipeline.insert(2, dict(type='RandomApply', transforms=mosaic))
+    elif place == 'choice':
+        choice = dict(type='RandomChoice', transforms=[[flip], [mosaic]])
+        pipeline.insert(2, choice)
+    else:
+        config.custom_hooks = [
+            dict(
+                type='PipelineSwitchHook',
+                switch_epoch=1,
+                switch_pipeline=[mosaic],
+            )
+        ]
+    with pytest.raises(ConfigError) as error:
+        check_config(config)
+    assert message in str(error.value)
