@@ -54,7 +54,9 @@ class Given:
             )
 
     @contextmanager
-    def noting(self, model: nn.Module) -> Iterator[None]:
+    def noting(
+        self, model: nn.Module, captured: CapturedLosses | None = None
+    ) -> Iterator[None]:
         """Note the images of the loss forward inside of the context.
 
         Open it within the context that captures the losses, so that the
@@ -62,6 +64,10 @@ class Given:
 
         Args:
             model (nn.Module): The model, wrapped in DDP or not.
+            captured (CapturedLosses, optional): What is captured. When the
+                context ends it holds what it held after the loss forward: a
+                head may be asked again in the same step, by an optimiser
+                wrapper that looks at moved weights. Defaults to None.
 
         Raises:
             ConfigError: As :meth:`note`, before the loss is computed.
@@ -69,13 +75,22 @@ class Given:
         # Numbers are no part of a compiled forward, which would be another
         # one for every batch.
         note = torch.compiler.disable(self.note)
+        first: dict[str, dict[str, Tensor]] = {}
+        of_captured = {} if captured is None else vars(captured)
+
+        @torch.compiler.disable
+        def keep() -> None:
+            first.update({k: dict(v) for k, v in of_captured.items()})
 
         def loss(original: Callable, *args: Any, **kwargs: Any) -> Any:
             note(_samples(*args, **kwargs))
-            return original(*args, **kwargs)
+            losses = original(*args, **kwargs)
+            keep()
+            return losses
 
         with override(unwrap(model), 'loss', loss):
             yield
+        of_captured.update(first)
 
     def note(self, samples: Sequence[Any] | None) -> None:
         """Take the data samples of the loss forward.

@@ -263,7 +263,7 @@ class SelectionHook(EpochCycle, Hook):
 
         with (
             self.compared(runner, weights) as captured,
-            given.noting(runner.model),
+            given.noting(runner.model, captured),
         ):
             outputs = step(batch.data)
         self.observe(batch, given.in_batch_order(captured))

@@ -193,7 +193,10 @@ class SelectiveBackpropHook(SelectionHook):
         data = collate([sample for _, sample in taken])
         given = Given(torch.tensor([number for number, _ in taken]))
         compared = self.compared(runner, None) if self._compare else None
-        with compared or nullcontext(), given.noting(runner.model):
+        with (
+            compared or nullcontext() as captured,
+            given.noting(runner.model, captured),
+        ):
             outputs = step(data)
         given.check()
         return outputs
