@@ -124,9 +124,9 @@ def distilled() -> KnowledgeDistillationSingleStageDetector:
         model.backbone.update(
             depth=18, base_channels=8, stem_channels=8, init_cfg=None
         )
-        model.neck.update(in_channels=[8, 16, 32, 64], out_channels=32)
+        model.neck.update(in_channels=[8, 16, 32, 64], out_channels=64)
         model.bbox_head.update(
-            in_channels=32, feat_channels=32, stacked_convs=1, num_classes=4
+            in_channels=64, feat_channels=64, stacked_convs=1, num_classes=4
         )
     student.teacher_ckpt = None
     student.teacher_config = ConfigDict(model=teacher)
