@@ -95,6 +95,7 @@ def _check_pair(cfg: Config, hooks: list[str]) -> None:
         raise ConfigError(NEEDS_A_HOOK)
     if hooks and not ours:
         found = (sampler or {}).get('type')
+        found = getattr(found, '__name__', found)
         raise ConfigError(
             f'{hooks[0]} needs the IESSampler, found '
             f'train_dataloader.sampler.type={found!r}; add '
