@@ -1,9 +1,11 @@
 """What a selection hook puts into a checkpoint, and takes from one."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
@@ -115,9 +117,9 @@ def _state(hook: Any) -> dict[str, Any]:
         **hook.state.state_dict(),
         **hook.pace.state_dict(),
         'images': hook.instances.checksums(),
-        'arguments': hook.arguments(),
+        'arguments': _plain(hook.arguments()),
         'method_seed': hook.seed,
-        'of_method': hook.method_state(),
+        'of_method': _plain(hook.method_state()),
         'observed': hook.observed.state_dict() if unfinished else {},
     }
 
@@ -131,6 +133,16 @@ def _say_what_was_taken_over(hook: Any) -> None:
         f'have a loss history, {len(state.selection.excluded)} are left out '
         f'of the next epoch, saved {saved:.1%} so far'
     )
+
+
+def _plain(value: Any) -> Any:
+    """In Python's own types: NumPy's numbers would have to be unpickled."""
+    if isinstance(value, Mapping):
+        return {_plain(key): _plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        entries = map(_plain, value)
+        return tuple(entries) if isinstance(value, tuple) else list(entries)
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _as_of_today(hook: Any, loaded: dict[str, Any]) -> dict[str, Any]:

@@ -181,12 +181,27 @@ class IESSampler(Sampler[int]):
         return sampler
 
     def __iter__(self) -> Iterator[int]:
-        """The positions of this rank, in the epoch's order."""
+        """The positions of this rank, in the epoch's order.
+
+        Raises:
+            ConfigError: The data set has another length than it had.
+        """
+        if self.user is not None:
+            self._check_length()
         if self._endless is not None:
             return iter(self._endless)
         if not len(self._positions):
             return iter(())
         return iter(self._positions[list(self._epochs)].tolist())
+
+    def _check_length(self) -> None:
+        found, known = len(self.dataset), len(self.instances.of_position)
+        if found != known:
+            raise ConfigError(
+                f'train_dataloader.dataset has {found} samples, and had '
+                f'{known} when the training began; its images are known by '
+                'their positions, so let it have the same ones throughout'
+            )
 
     def __len__(self) -> int:
         """Samples of this rank in an epoch; endless: of the data set."""

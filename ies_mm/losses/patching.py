@@ -32,6 +32,7 @@ def override(
         yield
     finally:
         if own is None:
-            del vars(owner)[method]
+            # Somebody else may have taken it away.
+            vars(owner).pop(method, None)
         else:
             vars(owner)[method] = own

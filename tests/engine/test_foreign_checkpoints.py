@@ -6,9 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 
 from ies_mm.engine import IESHook, InfoBatchHook, SelectiveBackpropHook
 from ies_mm.engine.checkpoint import KEY
@@ -183,6 +184,22 @@ def test_the_state_is_tensors_and_plain_values(
     state = torch.load(tmp_path / 'state.pth', weights_only=True)
     assert state['arguments'].items() >= arguments.items()
     assert isinstance(state['history']['values'], torch.Tensor)
+
+
+@pytest.mark.parametrize(
+    ('hook', 'arguments'),
+    [
+        (IESHook, dict(delta=np.float64(0.1), terms={'loss': np.float64(2)})),
+        (IESHook, dict(delta=ConfigDict(type='Relative', factor=0.1))),
+        (InfoBatchHook, dict(ratio=np.float64(0.5))),
+    ],
+)
+def test_numpys_numbers_are_plain_in_the_state(
+    folders: Path, tmp_path: Path, hook: type, arguments: dict
+) -> None:
+    test_the_state_is_tensors_and_plain_values(
+        folders, tmp_path, hook, arguments
+    )
 
 
 def test_an_object_in_the_state_would_be_noticed(tmp_path: Path) -> None:

@@ -418,6 +418,27 @@ def test_a_transform_that_exchanges_images_is_refused(
     refused(config, 'in the place of .*get_data_info or a transform')
 
 
+class Shrink(Hook):
+    """Goes on with a part of the data, as a curriculum does."""
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        if runner.epoch == 1:
+            runner.train_dataloader.dataset.get_subset_(10)
+
+
+def test_a_data_set_whose_length_changes_is_refused(
+    folders: Path, tmp_path: Path
+) -> None:
+    def prepare(runner: Runner) -> None:
+        runner.register_hook(FixedSelection(OUT))
+        runner.register_hook(Shrink())
+
+    message = 'dataset has 10 samples, and had 20 when the training began'
+    with pytest.raises(ConfigError, match=message):
+        train(config_of(folders, tmp_path, 3), prepare)
+    assert len(epochs_of(tmp_path)) == 1
+
+
 @pytest.mark.parametrize('loop', ['epochs', 'iterations'])
 def test_images_that_are_fetched_instead_stop_nothing(
     folders: Path, tmp_path: Path, loop: str
