@@ -21,7 +21,7 @@ from _coverage_rows import Row, check_family
 from _coverage_settings import Setting
 
 # Seconds a row may take; the part of the memory that it may have.
-LIMIT, MEMORY = 600, 0.75
+LIMIT, MEMORY = 1200, 0.75
 PATIENCE = timedelta(seconds=60)
 """How long a process waits for the others, one of which may have failed."""
 

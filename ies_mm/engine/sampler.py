@@ -186,16 +186,16 @@ class IESSampler(Sampler[int]):
         Raises:
             ConfigError: The data set has another length than it had.
         """
-        if self.user is not None:
-            self._check_length()
+        if self._instances is not None:
+            self._check_length(self._instances)
         if self._endless is not None:
             return iter(self._endless)
         if not len(self._positions):
             return iter(())
         return iter(self._positions[list(self._epochs)].tolist())
 
-    def _check_length(self) -> None:
-        found, known = len(self.dataset), len(self.instances.of_position)
+    def _check_length(self, instances: InstanceMap) -> None:
+        found, known = len(self.dataset), len(instances.of_position)
         if found != known:
             raise ConfigError(
                 f'train_dataloader.dataset has {found} samples, and had '
