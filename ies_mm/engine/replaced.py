@@ -1,11 +1,13 @@
 """Samplers of a base config whose place the IESSampler takes."""
 
+import ast
 from collections.abc import Iterator
 from inspect import signature
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.utils import get_installed_path
 
 from ies_mm.engine.sampler import WHAT_TO_DO, IESSampler, check_left_over
 from ies_mm.errors import ConfigError
@@ -54,6 +56,29 @@ def _files(cfg: Config) -> Iterator[str]:
     for line in reversed(lines):
         if line.endswith('.py') and '=' not in line and Path(line).is_file():
             yield line
+    if str(cfg.filename).endswith('.py'):
+        yield cfg.filename
+        yield from map(str, _read_by(Path(cfg.filename)))
+
+
+def _read_by(path: Path) -> Iterator[Path]:
+    """Files that a config imports by ``read_base``, which notes none."""
+    for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
+        if isinstance(node, ast.With) and 'read_base' in ast.dump(node):
+            for base in node.body:
+                if isinstance(base, ast.ImportFrom) and base.module:
+                    found = _file_of(base.module, base.level, path)
+                    yield found
+                    yield from _read_by(found)
+
+
+def _file_of(module: str, level: int, importer: Path) -> Path:
+    package, *rest = module.split('.')
+    if level:
+        folder, rest = importer.parents[level - 1], [package, *rest]
+    else:
+        folder = Path(get_installed_path(package))
+    return folder.joinpath(*rest).with_suffix('.py')
 
 
 def _name(kind: Any) -> str | None:

@@ -134,3 +134,28 @@ def test_the_checks_read_both_styles(
     with pytest.raises(ConfigError) as error:
         check_config(config)
     assert message in str(error.value)
+
+
+@pytest.mark.parametrize('how', ['merge', 'update'])
+def test_a_sampler_of_the_base_that_is_replaced(
+    folders: Path, tmp_path: Path, how: str
+) -> None:
+    path = written(folders, tmp_path, 'classes')
+    text = path.read_text().replace('loader.merge', f'loader.{how}')
+    path.write_text(text)
+    check_config(Config.fromfile(path))  # DefaultSampler: the same order
+    base = tmp_path / 'base.py'
+    base.write_text(base.read_text().replace('Default', 'RepeatAug'))
+    base.write_text(
+        base.read_text()
+        .replace('from mmengine.dataset import RepeatAugSampler', '')
+        .replace('PackInputs\n', 'PackInputs, RepeatAugSampler\n')
+    )
+    further = tmp_path / 'further.py'
+    further.write_text(
+        'from mmengine.config import read_base\n'
+        'with read_base():\n    from .child import *\n'
+    )
+    for config in (path, further):
+        with pytest.raises(ConfigError, match='the RepeatAugSampler of '):
+            check_config(Config.fromfile(config))
