@@ -25,16 +25,6 @@ METHODS = [
             delta=dict(type='Budget', saved=0.3),
             order=1,
             window=1,
-            center=True,
-            smooth=0.6,
-        ),
-    ),
-    (
-        IESHook,
-        dict(
-            delta=dict(type='NoiseFloor', factor=15.0, images=6, interval=2),
-            order=1,
-            window=1,
         ),
     ),
     *(

@@ -50,10 +50,6 @@ def _ways(model: Any, data: dict, pairs: int) -> list[tuple[str, Paired]]:
         'captured step': partial(capture_per_image_losses, model),
         'weighted step': partial(weight_per_image_losses, model, weights),
     }
-    if hasattr(model, 'rpn_head'):
-        contexts['captured step, expected losses'] = partial(
-            capture_per_image_losses, model, expected=True
-        )
 
     def step(context: Callable[[], AbstractContextManager[object]]) -> None:
         with context():

@@ -24,7 +24,6 @@ from ies_mm.engine.frozen import FrozenPasses, drawn_instances
 from ies_mm.engine.identity import InstanceMap
 from ies_mm.engine.preflight import check_files, selection_hooks
 from ies_mm.errors import ConfigError
-from ies_mm.losses import Scoring
 from ies_mm.report.calibrating.diagnosis import diagnose
 from ies_mm.report.calibrating.noise import ALL, noise_of
 from ies_mm.report.calibrating.pictures import draw
@@ -130,7 +129,7 @@ def _criterion(
     args: Any, hook: dict[str, Any], recorded: Recorded
 ) -> Criterion:
     """The run's, but for what the command line says."""
-    names = ('order', 'window', 'terms', 'average')
+    names = ('order', 'window', 'terms')
     chosen = {name: hook[name] for name in names if name in hook}
     try:
         asked = {
@@ -181,10 +180,8 @@ def _passes(
         instances = InstanceMap(runner.train_dataloader.dataset)
         ids = drawn_instances(runner, instances, args.images, seed=0)
         _check_images(runner, instances, ids)
-        scoring = Scoring(
-            hook.get('expected', False), hook.get('fallback', False)
-        )
-        passes = FrozenPasses(runner, instances, ids, scoring=scoring)
+        fallback = hook.get('fallback', False)
+        passes = FrozenPasses(runner, instances, ids, fallback=fallback)
         count = max(criterion.depth, 6)
         varied = {source: [source] for source in passes.sources()}
         varied[ALL] = passes.sources()

@@ -1,7 +1,6 @@
 """Pure tensor maths of instance selection; imports torch alone."""
 
 from ies_mm.core.criteria import Criterion
-from ies_mm.core.denoising import Denoiser
 from ies_mm.core.hardness import budget, hardest, update_hardness
 from ies_mm.core.history import LossHistory
 from ies_mm.core.percentile import RecentLosses
@@ -12,7 +11,6 @@ from ies_mm.core.soft import soft_removal
 from ies_mm.core.thresholds import (
     Budget,
     Fixed,
-    NoiseFloor,
     Progress,
     Relative,
     Threshold,
@@ -22,11 +20,9 @@ __all__ = [
     'Budget',
     'Course',
     'Criterion',
-    'Denoiser',
     'Every',
     'Fixed',
     'LossHistory',
-    'NoiseFloor',
     'Progress',
     'RecentLosses',
     'Recheck',

@@ -31,27 +31,20 @@ def difference(values: Tensor, order: int) -> Tensor:
     return torch.diff(values, n=order, dim=0)
 
 
-def flatness(
-    values: Tensor, order: int, window: int, average: str = 'mean'
-) -> Tensor:
+def flatness(values: Tensor, order: int, window: int) -> Tensor:
     r"""Mean magnitude of the last differences, :math:`m_i`.
 
     Args:
         values (Tensor): (K, ...) with K >= order + window, newest row last.
         order (int): Order of the difference.
         window (int): Differences averaged.
-        average (str): ``'mean'`` or ``'median'``, which one jump does not
-            move (of an even number the lower of the two in the middle).
-            Defaults to ``'mean'``.
 
     Returns:
-        Tensor: float64 (...), the average of ``window`` absolute differences;
+        Tensor: float64 (...), the mean of ``window`` absolute differences;
         NaN where one of the observations is NaN.
     """
     recent = values[-(order + window) :].double()
     magnitudes = difference(recent, order).abs()
-    if average == 'median':
-        return magnitudes.median(dim=0).values
     total = magnitudes[0]
     for magnitude in magnitudes[1:]:
         total += magnitude
@@ -77,8 +70,6 @@ class Criterion:
             summed loss; ``'all'``, every term must be mastered; ``'any'``,
             one must be; names, the sum of these terms; a dict of name to
             weight, their weighted sum. Defaults to ``'sum'``.
-        average (str): How the differences of the window are averaged,
-            ``'mean'`` or ``'median'``. Defaults to ``'mean'``.
 
     Raises:
         TypeError: An argument is of the wrong type.
@@ -89,17 +80,12 @@ class Criterion:
     order: int = 2
     window: int = 3
     terms: str | Sequence[str] | Mapping[str, float] = 'sum'
-    average: str = 'mean'
 
     def __post_init__(self) -> None:
         build_threshold(self.delta)
         check_integer('order', self.order, 0, 3)
         check_integer('window', self.window, 1, LONGEST_WINDOW)
         _check_terms(self.terms)
-        if self.average not in ('mean', 'median'):
-            raise ValueError(
-                f"average={self.average!r}: give 'mean' or 'median'"
-            )
 
     @property
     def depth(self) -> int:
@@ -188,7 +174,7 @@ class Criterion:
             ``'any'``, else one.
         """
         judged = self.judged(values[-self.depth :], names)
-        return flatness(judged, self.order, self.window, self.average)
+        return flatness(judged, self.order, self.window)
 
     def score(
         self, values: Tensor, names: Sequence[str], scale: Tensor

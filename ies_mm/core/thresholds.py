@@ -15,10 +15,10 @@ from torch import Tensor
 
 from ies_mm.core.arguments import (
     build_of_type,
-    check_integer,
     check_is_no_text,
     check_number,
 )
+from ies_mm.core.removed import check_removed
 
 SMALLEST_SCALE = 1e-12
 """A term that is zero throughout is divided by this."""
@@ -34,8 +34,6 @@ class Progress:
     Attributes:
         first_loss (Tensor): float64 (C,), mean loss of the first epoch, of
             each of the C columns that are judged.
-        noise_floor (Tensor, optional): float64 (C,), flatness of a network
-            that does not learn.
         instances (int): Number of instances N.
         epochs (float): Epochs of the whole training.
         epochs_able (float): Those that may leave something out.
@@ -44,7 +42,6 @@ class Progress:
     """
 
     first_loss: Tensor
-    noise_floor: Tensor | None = None
     instances: int = 0
     epochs: float = 0
     epochs_able: float = 0
@@ -124,44 +121,6 @@ class Relative(Threshold):
     def scale(self, progress: Progress) -> Tensor:
         """The mean loss of the first epoch."""
         return progress.first_loss.clamp(min=SMALLEST_SCALE)
-
-    def level(self, scores: Tensor, progress: Progress) -> float:
-        """``factor``."""
-        return self.factor
-
-
-@dataclass(frozen=True)
-class NoiseFloor(Threshold):
-    r"""Of what a network that does not learn has: :math:`m_i < f m_0`.
-
-    :math:`m_0` is the median flatness of some instances over repeated forward
-    passes with the present weights. At ``factor=1`` half of the instances of
-    a frozen network would be mastered. It fails where noise is nearly all
-    that there is: then about half of the instances are mastered from the
-    start, whichever they are.
-
-    Args:
-        factor (float): f. Defaults to 1.
-        images (int): Instances in the passes; at least four batches are
-            taken. Defaults to 64.
-        interval (int): Epochs between two measurements, each of which costs
-            ``order + window`` forward passes over ``images``. Defaults to 5.
-    """
-
-    factor: float = 1.0
-    images: int = 64
-    interval: int = 5
-
-    def __post_init__(self) -> None:
-        check_number('factor', self.factor, 0)
-        check_integer('images', self.images, 2)
-        check_integer('interval', self.interval, 1)
-
-    def scale(self, progress: Progress) -> Tensor:
-        """The floor as it was last measured; NaN masters nothing."""
-        if progress.noise_floor is None:
-            return torch.full_like(progress.first_loss, torch.nan)
-        return progress.noise_floor.clamp(min=SMALLEST_SCALE)
 
     def level(self, scores: Tensor, progress: Progress) -> float:
         """``factor``."""
@@ -257,7 +216,6 @@ class Budget(Threshold):
 
 _TYPES: dict[str, type[Threshold]] = {
     'Relative': Relative,
-    'NoiseFloor': NoiseFloor,
     'Budget': Budget,
 }
 
@@ -279,4 +237,5 @@ def build_threshold(delta: Any) -> Threshold:
     check_is_no_text('delta', delta, 'type=Budget saved=0.2')
     if not isinstance(delta, dict):
         return Fixed(delta)
+    check_removed('delta', [str(delta.get('type'))])
     return build_of_type('delta', delta, _TYPES)

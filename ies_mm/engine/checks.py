@@ -45,7 +45,7 @@ def check_training(runner: Runner, hook: Any) -> IESSampler:
     _check_wrapper(runner.model)
     _check_turn(runner, hook)
     check_samples(runner, hook)
-    check_supported(runner.model, fallback=hook.scoring.fallback)
+    check_supported(runner.model, fallback=hook.fallback)
     return sampler
 
 

@@ -88,7 +88,6 @@ class EpochCycle(SelectionMethod):
         ids, losses, scored = self.with_scored(runner, ids, losses, left_out)
         self.unread.note(self._missed, [*seen.tolist(), *ids.tolist()])
         self._say_what_changed(runner, known)
-        self.measure(runner, losses)
         record['refresh_seconds'] = self.clock.lap()
         record |= self._take_decision(ids, losses, left_out)
         record['decide_seconds'] = self.clock.lap()
@@ -158,7 +157,6 @@ class EpochCycle(SelectionMethod):
             runner,
             torch.nonzero(due).flatten(),
             self.state.names,
-            self.state.epochs + 1,
         )
         more, more_losses, seen = scores.merge()
         self._present |= scores.present
@@ -225,7 +223,7 @@ class EpochCycle(SelectionMethod):
         self, ids: Tensor, losses: Tensor, left_out: Tensor
     ) -> dict[str, Any]:
         """Take the epoch in and set up the next one."""
-        self.state.history.observe(ids, self.denoise(ids, losses))
+        self.state.history.observe(ids, losses)
         self.take_in(ids, losses)
         counts = self.state.count_epoch(left_out)
         mastered, selection = self.decide(

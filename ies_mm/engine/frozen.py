@@ -20,9 +20,8 @@ from ies_mm.engine.identity import InstanceMap, batch_instances
 from ies_mm.engine.scoring import forward_only, preprocessed, score
 from ies_mm.engine.seeding import samplers_of, seed_all, seeded_samplers
 from ies_mm.engine.tagging import tag
-from ies_mm.losses import CapturedLosses, Scoring
+from ies_mm.losses import CapturedLosses
 from ies_mm.losses.base import unwrap
-from ies_mm.losses.registry import PLAIN_SCORING
 
 AUGMENTATION = 'augmentation'
 BATCHES = 'batches'
@@ -61,7 +60,8 @@ class FrozenPasses:
         instances (InstanceMap): Numbering of the loader's data set.
         ids (Tensor): int64 (M,), the instances to score.
         seed (int): Of everything random. Defaults to 0.
-        scoring (Scoring): How. Defaults to ``PLAIN_SCORING``.
+        fallback (bool): See :func:`capture_per_image_losses`. Defaults to
+            False.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class FrozenPasses:
         instances: InstanceMap,
         ids: Tensor,
         seed: int = 0,
-        scoring: Scoring = PLAIN_SCORING,
+        fallback: bool = False,
     ) -> None:
         loader: Any = runner.train_dataloader
         self._runner = runner
@@ -79,7 +79,7 @@ class FrozenPasses:
         self._size = largest_size(loader)
         self._positions = instances.first_positions()[ids].tolist()
         self._seed = seed
-        self._scoring = scoring
+        self._fallback = fallback
 
     def sources(self) -> list[str]:
         """What may differ between two passes."""
@@ -137,7 +137,7 @@ class FrozenPasses:
         order = batch_instances(data)
         model = unwrap(self._runner.model)
         with seeded_samplers(model, order.tolist(), seed):
-            captured = score(self._runner, data, self._scoring)
+            captured = score(self._runner, data, self._fallback)
         in_order(captured, order, torch.tensor(images))
         return torch.stack(
             [_column(captured, name, len(images)) for name in names], dim=1

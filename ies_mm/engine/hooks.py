@@ -14,20 +14,18 @@ from ies_mm.core import (
     Budget,
     Course,
     Criterion,
-    Denoiser,
     LossHistory,
-    NoiseFloor,
     Progress,
     Selection,
     Waits,
     build_recheck,
 )
 from ies_mm.core.arguments import check_flag, check_integer, check_number
+from ies_mm.core.removed import check_removed
 from ies_mm.core.thresholds import MOST_LEFT_OUT
 from ies_mm.engine.progress import TrainingProgress
 from ies_mm.engine.selection_hook import SelectionHook
 from ies_mm.errors import ConfigError
-from ies_mm.losses import Scoring
 from ies_mm.report.calibrating.lengths import with_foresight
 
 
@@ -46,9 +44,9 @@ class IESHook(SelectionHook):
             ``window`` absolute loss differences of order ``order`` is below
             this, in units of the loss. 0 excludes nothing. The paper uses
             1e-3 for CIFAR-10; detectors need far more, see docs/results.md.
-            A dict has it set itself: ``dict(type='Budget', saved=0.2)``,
-            ``dict(type='Relative', factor=4.34e-4)`` or
-            ``dict(type='NoiseFloor')``, see :mod:`ies_mm.core.thresholds`.
+            A dict has it set itself: ``dict(type='Budget', saved=0.2)`` or
+            ``dict(type='Relative', factor=4.34e-4)``, see
+            :mod:`ies_mm.core.thresholds`.
         order (int): Order of the difference, 0 to 3. Defaults to 2.
         window (int): Differences averaged, 1 to 1000. Defaults to 3.
         terms (str, list of str or dict): ``'sum'`` judges the summed loss,
@@ -74,21 +72,6 @@ class IESHook(SelectionHook):
             What is recorded for an image is then the loss of the mixture in
             its place of the batch, against the mixed label, also when it is
             scored by a forward pass. Defaults to False, which refuses them.
-        expected (bool): Score heads that sample their anchors at random by
-            the mean over all that they could have drawn. Defaults to False.
-        fixed_refresh (bool): Score excluded images under the same conditions
-            each time: augmentation, anchors and RoIs are drawn by a seed of
-            the image's own. They then look flatter than trained images, whose
-            losses keep that noise, and come back less often. Defaults to
-            False, as the paper's program does.
-        average (str): How the differences of the window are averaged,
-            ``'mean'`` or ``'median'``. Defaults to ``'mean'``.
-        center (bool): Judge what is left of each loss without the median
-            movement of the data set, see :class:`Denoiser`. Defaults to
-            False.
-        smooth (float): Judge an exponential average of each loss, of which
-            the newest observation makes up this part, above 0 to 1. Defaults
-            to 1, the loss itself.
         refresh_batch_size (int, optional): Batch size of the forward passes,
             which need less memory than training. Defaults to None, the
             training's.
@@ -115,20 +98,22 @@ class IESHook(SelectionHook):
         keep_history: bool = False,
         dry_run: bool = False,
         allow_batch_augments: bool = False,
-        expected: bool = False,
-        fixed_refresh: bool = False,
-        average: str = 'mean',
-        center: bool = False,
-        smooth: float = 1.0,
         refresh_batch_size: int | None = None,
         fallback: bool = False,
+        **unknown: Any,
     ) -> None:
+        check_removed('IESHook', unknown)
+        if unknown:
+            name = next(iter(unknown))
+            raise TypeError(
+                f'IESHook got an unexpected keyword argument {name!r}'
+            )
         # Plain ones: MMEngine's own dicts would have to be unpickled.
         delta = dict(delta) if isinstance(delta, dict) else delta
         terms = dict(terms) if isinstance(terms, dict) else terms
         if isinstance(refresh_interval, dict):
             refresh_interval = dict(refresh_interval)
-        self.criterion = Criterion(delta, order, window, terms, average)
+        self.criterion = Criterion(delta, order, window, terms)
         super().__init__(
             depth=self.criterion.depth,
             keep_history=keep_history,
@@ -138,26 +123,15 @@ class IESHook(SelectionHook):
         check_integer('begin', begin, 1)
         check_number('anneal', anneal, 0, 1)
         check_flag('dry_run', dry_run)
-        check_flag('expected', expected)
         check_flag('fallback', fallback)
-        check_flag('fixed_refresh', fixed_refresh)
         if refresh_batch_size is not None:
             check_integer('refresh_batch_size', refresh_batch_size, 1)
-        self.denoiser = Denoiser(center, smooth)
-        if smooth < 1 and isinstance(self.criterion.threshold, NoiseFloor):
-            raise ValueError(
-                f'smooth={smooth}: a NoiseFloor is of losses that are not '
-                'smoothed; give another type of delta, or smooth=1'
-            )
         self.delta = delta
         self.refresh_interval = refresh_interval
         self.begin = begin
         self.anneal = anneal
         self.dry_run = dry_run
-        self.scoring = Scoring(expected, fallback)
-        self.fixed_refresh = fixed_refresh
-        self.center = center
-        self.smooth = smooth
+        self.fallback = fallback
         self.refresh_batch_size = refresh_batch_size
 
     def before_train(self, runner: Runner) -> None:
@@ -210,16 +184,12 @@ class IESHook(SelectionHook):
 
     def reset(self) -> None:
         """Begin a training; what an earlier one left is forgotten."""
-        self.denoiser.reset()
-        self._progress = TrainingProgress(self.criterion, self.scoring)
+        self._progress = TrainingProgress(self.criterion)
         self._waits = Waits(len(self.instances))
 
-    def denoise(self, ids: Tensor, losses: Tensor) -> Tensor:
-        """The losses that are judged."""
-        return self.denoiser(ids, losses, self.state.instances)
-
     def take_in(self, ids: Tensor, losses: Tensor) -> None:
-        """Note who was observed."""
+        """Note who was observed, and what the first epoch cost."""
+        self._progress.take_in(losses)
         self._waits.observe(ids, self.state.epochs + 1)
 
     def due(self, epoch: int) -> Tensor:
@@ -228,15 +198,6 @@ class IESHook(SelectionHook):
             return super().due(epoch)
         waits = self._waits
         return self._recheck.scored(waits.wait, waits.seen, epoch)
-
-    def measure(self, runner: Runner, losses: Tensor) -> None:
-        """Learn what the threshold needs to know."""
-        self._progress.take_in(losses)
-        epoch = self.state.epochs + 1
-        if self.course.may_exclude(epoch):
-            self._progress.measure(
-                runner, self.instances, self.state.names, epoch, self.seed
-            )
 
     def decide(
         self, history: LossHistory, names: Sequence[str], epoch: int
@@ -299,15 +260,10 @@ class IESHook(SelectionHook):
 
     def method_state(self) -> dict[str, Any]:
         """What a checkpoint has to keep beside history and selection."""
-        return (
-            self.denoiser.state_dict()
-            | self._progress.state_dict()
-            | self._waits.state_dict()
-        )
+        return self._progress.state_dict() | self._waits.state_dict()
 
     def load_method_state(self, state: dict[str, Any]) -> None:
         """Take over what :meth:`method_state` gave."""
-        self.denoiser.load_state_dict(state)
         self._progress.load_state_dict(state)
         self._waits.load_state_dict(state)
 

@@ -7,14 +7,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from mmengine.runner import Runner
 from torch import Tensor
 
 from ies_mm.core import LossHistory, Selection
 from ies_mm.engine.pace import Pace
 from ies_mm.engine.sampler import IESSampler
-from ies_mm.losses import Scoring
-from ies_mm.losses.registry import PLAIN_SCORING
 
 
 class SelectionMethod(ABC):
@@ -26,11 +23,10 @@ class SelectionMethod(ABC):
         method (str): Name in records and log.
         delta (float or dict, optional): Threshold in units of the loss, of a
             method that has one; term -> threshold where it has several.
-        scoring (Scoring): How per-image losses are computed.
-        fixed_refresh (bool): Whether an instance is scored by forward passes
-            under the same conditions each time.
-        refresh_batch_size (int, optional): Of these passes; None, as in
-            training.
+        fallback (bool): Whether a model that has a head without an adapter
+            is taken, see docs/adapters.md.
+        refresh_batch_size (int, optional): Of the forward passes over what is
+            left out; None, as in training.
         sampler (IESSampler): The training's, set when it starts.
         pace (Pace): How the training counts, set when it starts.
         seed (int): Of the method's random numbers: the sampler's, also in a
@@ -39,8 +35,7 @@ class SelectionMethod(ABC):
 
     method: str
     delta: Any = None
-    scoring: Scoring = PLAIN_SCORING
-    fixed_refresh = False
+    fallback = False
     refresh_batch_size: int | None = None
     sampler: IESSampler
     pace: Pace
@@ -91,24 +86,6 @@ class SelectionMethod(ABC):
         Args:
             ids (Tensor): int64 (M,), instances, each once.
             losses (Tensor): float32 (M, T).
-        """
-        return
-
-    def denoise(self, ids: Tensor, losses: Tensor) -> Tensor:
-        """What enters the history in the place of an epoch's observations.
-
-        Args:
-            ids (Tensor): int64 (M,), instances, each once.
-            losses (Tensor): float32 (M, T).
-        """
-        return losses
-
-    def measure(self, runner: Runner, losses: Tensor) -> None:
-        """Measure what the coming decision needs beside the observations.
-
-        Args:
-            runner (Runner): After the training part of an epoch.
-            losses (Tensor): float32 (M, T), the epoch's observations.
         """
         return
 

@@ -81,8 +81,10 @@ def _check_hook(key: str, hook: dict) -> None:
     except (TypeError, ValueError) as error:
         reason = str(error).replace(f'{cls.__name__}.__init__()', cls.__name__)
         if reason.startswith(f'{cls.__name__} got an unexpected'):
+            takes = signature(cls).parameters.values()
+            names = [p.name for p in takes if p.kind is not p.VAR_KEYWORD]
             reason += (
-                f'; it takes {", ".join(signature(cls).parameters)}. '
+                f'; it takes {", ".join(names)}. '
                 "_delete_=True drops what the base's hook was given"
             )
         raise ConfigError(f'{key}: {reason}') from error

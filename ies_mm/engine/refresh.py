@@ -2,26 +2,19 @@
 
 import time
 import weakref
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
-from functools import partial
 from typing import Any
 
 import torch
 from mmengine.dist import get_rank, get_world_size
 from mmengine.runner import Runner
 from torch import Tensor
-from torch.utils.data import DataLoader, Sampler
+from torch.utils.data import DataLoader
 
 from ies_mm.engine.batches import GivenOrder, copied, sizes_of
 from ies_mm.engine.identity import InstanceMap, batch_instances
 from ies_mm.engine.observations import Observations
 from ies_mm.engine.scoring import forward_only, preprocessed, score
-from ies_mm.engine.seeding import SeededItems, seed_all, seeded_samplers
 from ies_mm.engine.tagging import missed_of
-from ies_mm.losses import Scoring
-from ies_mm.losses.base import unwrap
-from ies_mm.losses.registry import PLAIN_SCORING
 
 SECONDS_BETWEEN_LINES = 5.0
 """A pass that takes longer says how far it is."""
@@ -39,9 +32,8 @@ class Refresher:
     Args:
         train_loader (DataLoader): Whose data set, batches and workers to use.
         instances (InstanceMap): Numbering of the data set.
-        scoring (Scoring): How. Defaults to ``PLAIN_SCORING``.
-        seed (int, optional): Has augmentation, anchors and RoIs of an image
-            drawn the same way each time. Defaults to None, anew each time.
+        fallback (bool): See :func:`capture_per_image_losses`. Defaults to
+            False.
         batch_size (int, optional): Images of a forward pass. Defaults to
             None, the training's.
     """
@@ -50,21 +42,20 @@ class Refresher:
         self,
         train_loader: DataLoader,
         instances: InstanceMap,
-        scoring: Scoring = PLAIN_SCORING,
-        seed: int | None = None,
+        fallback: bool = False,
         batch_size: int | None = None,
     ) -> None:
-        self._scoring = scoring
-        self._seed = () if seed is None else (seed,)
+        self._fallback = fallback
         self._instances = instances
         self._first_position = instances.first_positions()
         self._train_loader = train_loader
-        self._batches = _Batches(train_loader, batch_size)
-        self._loader = _loader_like(train_loader, self._batches)
+        self._positions = GivenOrder(train_loader.dataset)
+        batches = _batches_like(train_loader, self._positions, batch_size)
+        self._loader = _loader_like(train_loader, batches)
         self._started_with = _iterator_of(train_loader)
 
     def score(
-        self, runner: Runner, ids: Tensor, names: list[str], epoch: int
+        self, runner: Runner, ids: Tensor, names: list[str]
     ) -> Observations:
         """Per-image losses of some instances under the present weights.
 
@@ -72,20 +63,12 @@ class Refresher:
             runner (Runner): Whose model to use.
             ids (Tensor): int64 (M,), instances.
             names (list of str): The run's terms.
-            epoch (int): The epoch just trained, from 1.
         """
         observed = Observations(names)
         mine = ids[get_rank() :: get_world_size()]
         self._follow_the_training()
         with forward_only(runner):
-            self._pass(runner, mine, observed, self._seed)
-            if self._seed:
-                # A crop without an object or a valid pixel would be the same
-                # one for ever, and its image never judged again.
-                shown, _, missing = observed.tensors()
-                blank = ~torch.isin(mine, shown[~missing.all(dim=1)])
-                anew = (*self._seed, epoch)
-                self._pass(runner, mine[blank], observed, anew)
+            self._pass(runner, mine, observed)
         return observed
 
     def close(self) -> None:
@@ -99,25 +82,17 @@ class Refresher:
             self.close()
         self._started_with = iterator
 
-    def _pass(
-        self,
-        runner: Runner,
-        ids: Tensor,
-        into: Observations,
-        seed: tuple[int, ...],
-    ) -> None:
+    def _pass(self, runner: Runner, ids: Tensor, into: Observations) -> None:
         if not len(ids):
             return
-        self._batches.positions.given = self._first_position[ids].tolist()
-        self._batches.seed = seed
+        self._positions.given = self._first_position[ids].tolist()
         said = time.perf_counter()
         for number, batch in enumerate(self._loader, start=1):
             shown = batch_instances(batch)
             self._instances.check_shown(batch, shown, torch.isin(shown, ids))
             data = preprocessed(runner, batch)
             shown = batch_instances(data)
-            with _draws(runner, shown, seed):
-                captured = score(runner, data, self._scoring)
+            captured = score(runner, data, self._fallback)
             into.add(shown, captured.losses, captured.missing)
             into.missed |= missed_of(batch['data_samples'])
             if time.perf_counter() - said > SECONDS_BETWEEN_LINES:
@@ -128,47 +103,25 @@ class Refresher:
                 )
 
 
-class _Batches(Sampler[list[tuple[int, tuple[int, ...]]]]):
-    """Batches of (position, seed), made as the training makes its own.
+def _batches_like(
+    train_loader: DataLoader, positions: GivenOrder, batch_size: int | None
+) -> Any:
+    """The training's batch sampler over given positions.
 
     Args:
         train_loader (DataLoader): The training's.
+        positions (GivenOrder): What to make batches of.
         batch_size (int, optional): Another size than its.
     """
-
-    def __init__(
-        self, train_loader: DataLoader, batch_size: int | None
-    ) -> None:
-        original: Any = train_loader.batch_sampler
-        self.positions = GivenOrder(train_loader.dataset)
-        self.seed: tuple[int, ...] = ()
-        self._batches = copied(original, self.positions)
-        self._batches.drop_last = False
-        if batch_size is not None:
-            parts = len(sizes_of(train_loader))
-            # A batch sampler of the user's own need not know its size.
-            several = isinstance(getattr(original, 'batch_size', 1), list)
-            self._batches.batch_size = (
-                [batch_size] * parts if several else batch_size
-            )
-
-    def __iter__(self) -> Iterator[list[tuple[int, tuple[int, ...]]]]:
-        for batch in self._batches:
-            yield [(position, self.seed) for position in batch]
-
-    def __len__(self) -> int:
-        return len(self._batches)
-
-
-def _draws(
-    runner: Runner, ids: Tensor, seed: tuple[int, ...]
-) -> AbstractContextManager[None]:
-    if not seed:
-        return nullcontext()
-    by_image = partial(seed_all, *seed)
-    return seeded_samplers(
-        unwrap(runner.model), ids.tolist(), lambda _, i: by_image(i)
-    )
+    original: Any = train_loader.batch_sampler
+    batches = copied(original, positions)
+    batches.drop_last = False
+    if batch_size is not None:
+        parts = len(sizes_of(train_loader))
+        # A batch sampler of the user's own need not know its size.
+        several = isinstance(getattr(original, 'batch_size', 1), list)
+        batches.batch_size = [batch_size] * parts if several else batch_size
+    return batches
 
 
 def _iterator_of(loader: Any) -> Any:
@@ -181,11 +134,10 @@ def _nothing() -> None:
     return None
 
 
-def _loader_like(train_loader: DataLoader, batches: _Batches) -> DataLoader:
+def _loader_like(train_loader: DataLoader, batches: Any) -> DataLoader:
     """The training's loader over other batches."""
-    items: Any = SeededItems(train_loader.dataset)
     return DataLoader(
-        items,
+        train_loader.dataset,
         batch_sampler=batches,
         num_workers=train_loader.num_workers,
         collate_fn=train_loader.collate_fn,

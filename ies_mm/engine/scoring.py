@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -15,7 +14,6 @@ from ies_mm.engine.identity import batch_instances
 from ies_mm.engine.optimisers import optim_context
 from ies_mm.losses import (
     CapturedLosses,
-    Scoring,
     capture_per_image_losses,
 )
 from ies_mm.losses.base import unwrap
@@ -23,7 +21,6 @@ from ies_mm.losses.parts import parts_of
 from ies_mm.losses.patching import override
 from ies_mm.losses.processes import one_process
 from ies_mm.losses.random_state import preserved_random_state
-from ies_mm.losses.registry import PLAIN_SCORING
 from ies_mm.losses.state import snapshot, state_of
 
 RESIZE = 'BatchSyncRandomResize'
@@ -83,15 +80,14 @@ def preprocessed(runner: Runner, batch: Any) -> Any:
         return model.data_preprocessor(batch, training=True)
 
 
-def score(
-    runner: Runner, data: Any, scoring: Scoring = PLAIN_SCORING
-) -> CapturedLosses:
+def score(runner: Runner, data: Any, fallback: bool = False) -> CapturedLosses:
     """Per-image losses of a batch; to be called within :func:`forward_only`.
 
     Args:
         runner (Runner): Whose model to run.
         data (Any): A batch that is :func:`preprocessed`.
-        scoring (Scoring): How. Defaults to ``PLAIN_SCORING``.
+        fallback (bool): See :func:`capture_per_image_losses`. Defaults to
+            False.
 
     Returns:
         CapturedLosses: In the order of ``data``.
@@ -100,7 +96,7 @@ def score(
     given = Given(batch_instances(data))
     with (
         one_process(),
-        capture_per_image_losses(model, **asdict(scoring)) as captured,
+        capture_per_image_losses(model, fallback=fallback) as captured,
         given.noting(model),
     ):
         model(**data, mode='loss')

@@ -13,42 +13,6 @@ from ies_mm.losses.patching import override
 from ies_mm.losses.random_state import preserved_random_state
 
 
-class SeededItems:
-    """A data set whose items may be augmented the same way each time.
-
-    An index is a position and numbers to seed by; with none of them the item
-    is as it comes. Its attributes are those of the data set, which a
-    ``worker_init_fn`` may look for in ``get_worker_info().dataset``, and set.
-
-    Args:
-        dataset (Dataset): The data set.
-    """
-
-    dataset: Any
-
-    def __init__(self, dataset: Any) -> None:
-        vars(self)['dataset'] = dataset
-
-    def __getattr__(self, name: str) -> Any:
-        if name == 'dataset' or name.startswith('__'):
-            raise AttributeError(name)  # it is just being unpickled
-        return getattr(self.dataset, name)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        setattr(self.dataset, name, value)
-
-    def __len__(self) -> int:
-        """As many as the data set has."""
-        return len(self.dataset)
-
-    def __getitem__(self, index: tuple[int, tuple[int, ...]]) -> Any:
-        """The item, after seeding by its position."""
-        position, seed = index
-        if seed:
-            seed_all(*seed, position)
-        return self.dataset[position]
-
-
 def seed_all(*numbers: int) -> None:
     """Seed Python, NumPy and torch by some numbers."""
     state = np.random.SeedSequence(numbers).generate_state(1)[0]

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -140,8 +140,7 @@ class SelectionHook(EpochCycle, Hook):
         self.refresher = Refresher(
             runner.train_dataloader,
             self.instances,
-            self.scoring,
-            self.seed if self.fixed_refresh else None,
+            self.fallback,
             self.refresh_batch_size,
         )
         self._scope.callback(self.refresher.close)
@@ -290,8 +289,8 @@ class SelectionHook(EpochCycle, Hook):
             weight_per_image_losses(
                 runner.model,
                 weights,
-                shares=now and not self.scoring.fallback,
-                **asdict(self.scoring),
+                fallback=self.fallback,
+                shares=now and not self.fallback,
             ) as captured,
             self._agreement.watched(note_total=now),
         ):

@@ -22,13 +22,8 @@ from typing import Any
 from mmdet.models.dense_heads import AnchorHead, RPNHead
 from torch import Tensor
 
-from ies_mm.losses.calls import LossCall, noted_calls
+from ies_mm.losses.calls import noted_calls
 from ies_mm.losses.dense import check_losses, dense_head
-from ies_mm.losses.expected import (
-    draws_at_random,
-    expected_calls,
-    noted_draws,
-)
 from ies_mm.losses.patching import override
 from ies_mm.losses.registry import Note, Wanted, inherits, register_adapter
 from ies_mm.losses.rows import by_name, counts, row_losses
@@ -64,28 +59,33 @@ def _anchor_rows(
     term = f'{prefix}loss_rpn_' if rpn else f'{prefix}loss_'
 
     def loss_by_feat(original: Callable, *args: Any, **kwargs: Any) -> dict:
-        with noted_draws(head) as draws, noted_calls(head) as noted:
+        with _noted_samples(head) as samples, noted_calls(head) as noted:
             batch = original(*args, **kwargs)
         calls = by_name(noted)
-        images = len(draws)
-        sampled = counts([draw.sample.avg_factor for draw in draws], calls)
+        sampled = counts([sample.avg_factor for sample in samples], calls)
 
         def to_images(rows: Tensor) -> Tensor:
             # Rows of a level stand image after image, equally many.
-            return rows.view(images, -1).sum(dim=1)
+            return rows.view(len(samples), -1).sum(dim=1)
 
-        def losses(calls: list[LossCall], shares: bool) -> tuple:
-            return row_losses(calls, to_images, sampled, shares)
-
-        note(f'{term}bbox', *losses(calls['loss_bbox'], want.shares))
-        drawn = calls['loss_cls']
-        if want.expected and rpn and draws_at_random(head):
-            alone, _ = losses(expected_calls(drawn, draws, head), False)
-            shares = losses(drawn, True)[1] if want.shares else None
-            note(f'{term}cls', alone, shares)
-        else:
-            note(f'{term}cls', *losses(drawn, want.shares))
+        for kind in ('bbox', 'cls'):
+            rows = calls[f'loss_{kind}']
+            noted_losses = row_losses(rows, to_images, sampled, want.shares)
+            note(f'{term}{kind}', *noted_losses)
         return batch
 
     with override(head, 'loss_by_feat', loss_by_feat):
         yield
+
+
+@contextmanager
+def _noted_samples(head: Any) -> Iterator[list[Any]]:
+    """mmdet's SamplingResult of every image of a batch, in order."""
+    samples: list[Any] = []
+
+    def sample(original: Callable, *args: Any, **kwargs: Any) -> Any:
+        samples.append(original(*args, **kwargs))
+        return samples[-1]
+
+    with override(head.sampler, 'sample', sample):
+        yield samples

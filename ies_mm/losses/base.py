@@ -23,7 +23,6 @@ from ies_mm.losses.registry import (
 def capture_per_image_losses(
     model: nn.Module,
     shares: bool = False,
-    expected: bool = False,
     fallback: bool = False,
 ) -> Iterator[CapturedLosses]:
     """Note the per-image losses of the loss forward run inside the context.
@@ -36,9 +35,6 @@ def capture_per_image_losses(
         model (nn.Module): An mmdet detector, an mmseg segmentor or an
             mmpretrain classifier, wrapped in DDP or not.
         shares (bool): Whether to compute the shares too. Defaults to False.
-        expected (bool): Whether the losses of a head that samples its anchors
-            at random are those expected of it, instead of those of the sample
-            that it drew. Shares are of the drawn. Defaults to False.
         fallback (bool): Whether a model with a head that has no adapter is
             run once more for every image, past the features, see
             :mod:`ies_mm.losses.fallback`. There are no shares then. Defaults
@@ -54,7 +50,7 @@ def capture_per_image_losses(
     """
     model = unwrap(model)
     captured = CapturedLosses()
-    want = Wanted(expected, fallback, shares)
+    want = Wanted(fallback, shares)
     with ExitStack() as stack:
         stack.enter_context(_noting(model, want, captured.note))
         stack.enter_context(_completeness(model, captured))

@@ -25,32 +25,16 @@ _FAMILIES = {
 
 
 @dataclass(frozen=True)
-class Scoring:
-    """How per-image losses are computed where there is a choice.
-
-    Attributes:
-        expected (bool): Averaged over what a random sampler could have drawn,
-            where the head can say.
-        fallback (bool): By a forward pass for every image past the features,
-            where a head has no adapter.
-    """
-
-    expected: bool = False
-    fallback: bool = False
-
-
-PLAIN_SCORING = Scoring()
-"""What was drawn, and by adapters alone."""
-
-
-@dataclass(frozen=True)
-class Wanted(Scoring):
+class Wanted:
     """What an adapter is asked for.
 
     Attributes:
+        fallback (bool): Losses by a forward pass for every image past the
+            features, where a head has no adapter.
         shares (bool): Shares beside the losses.
     """
 
+    fallback: bool = False
     shares: bool = False
 
 

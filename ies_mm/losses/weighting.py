@@ -16,7 +16,6 @@ from ies_mm.losses.terms import scalar
 def weight_per_image_losses(
     model: nn.Module,
     weights: Tensor | Callable[[], Tensor] | None,
-    expected: bool = False,
     fallback: bool = False,
     shares: bool = False,
 ) -> Iterator[CapturedLosses]:
@@ -33,8 +32,6 @@ def weight_per_image_losses(
         weights (Tensor or callable, optional): float (N,), of the images that
             the coming loss forward is given, in its order; or what says them
             once it has run. None leaves the forward as it is, to the bit.
-        expected (bool): As in :func:`capture_per_image_losses`. Defaults to
-            False.
         fallback (bool): As in :func:`capture_per_image_losses`; it serves
             where there are no weights. Defaults to False.
         shares (bool): Whether shares are captured where there are no weights
@@ -48,15 +45,11 @@ def weight_per_image_losses(
         ValueError: There is not one weight an image.
     """
     if weights is None:
-        with capture_per_image_losses(
-            model, shares=shares, expected=expected, fallback=fallback
-        ) as captured:
+        with capture_per_image_losses(model, shares, fallback) as captured:
             yield captured
         return
 
-    with capture_per_image_losses(
-        model, shares=True, expected=expected
-    ) as captured:
+    with capture_per_image_losses(model, shares=True) as captured:
 
         def loss(original: Callable, *args: Any, **kwargs: Any) -> Any:
             batch = original(*args, **kwargs)

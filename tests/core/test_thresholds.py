@@ -11,7 +11,6 @@ from ies_mm.core import (
     Criterion,
     Fixed,
     LossHistory,
-    NoiseFloor,
     Progress,
     Relative,
 )
@@ -53,28 +52,18 @@ def test_relative_gives_the_deltas_of_the_authors(
 @pytest.mark.parametrize(
     ('terms', 'joined'), [('all', np.all), ('any', np.any)]
 )
-@pytest.mark.parametrize('kind', ['Relative', 'NoiseFloor'])
 def test_every_term_is_judged_on_its_own_scale(
-    losses: np.ndarray, terms: str, joined: object, kind: str
+    losses: np.ndarray, terms: str, joined: object
 ) -> None:
-    criterion = Criterion(dict(type=kind, factor=1.3), terms=terms)
+    criterion = Criterion(dict(type='Relative', factor=1.3), terms=terms)
     scale = losses[0].mean(axis=0)
-    progress = Progress(torch.from_numpy(scale), torch.from_numpy(scale))
+    progress = Progress(torch.from_numpy(scale))
     history = history_of(losses, criterion.depth)
     mastered, _, limits = criterion.judge(history, ['a', 'b'], progress)
     expected = joined(second_differences(losses) < 1.3 * scale, axis=1)
     assert mastered.tolist() == expected.tolist()
     assert 0 < expected.sum() < 40
     np.testing.assert_allclose(limits, 1.3 * scale)
-
-
-def test_a_floor_that_was_not_measured_masters_nothing(
-    losses: np.ndarray,
-) -> None:
-    criterion = Criterion(NoiseFloor(1e9))
-    progress = Progress(torch.ones(1, dtype=torch.double))
-    history = history_of(losses, criterion.depth)
-    assert not criterion.mastered(history, ['a', 'b'], progress).any()
 
 
 @pytest.mark.parametrize('terms', ['sum', 'all', 'any'])
@@ -228,8 +217,7 @@ def test_a_budget_that_is_too_large_leaves_something_to_train_on() -> None:
         (dict(factor=1), 'type=None'),
         (dict(type='Budget', saved=0.95), 'saved=0.95: .* from 0 to 0.9'),
         (dict(type='Relative', factor=-1), 'factor=-1: give a number >= 0'),
-        (dict(type='NoiseFloor', images=1), 'images=1: give an integer >= 2'),
-        (dict(type='NoiseFloor', interval=0), 'interval=0'),
+        (dict(type='NoiseFloor'), 'NoiseFloor was removed in 0.2.0'),
         (dict(type='Budget', share=1), "'share'; Budget takes saved. _delete"),
         (dict(type='Budget'), "'saved'"),
         ('small', "delta='small': give a number"),

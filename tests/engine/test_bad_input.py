@@ -30,14 +30,13 @@ from runs import ies_config, plain_config, train, with_hook
         ({'refresh_interval': 0.5}, 'refresh_interval=0.5: give an integer'),
         ({'terms': 'most'}, "terms='most': give 'sum', 'all', 'any'"),
         ({'delta': {'type': 'Budget'}}, "needs 'saved'"),
-        ({'delta': {'type': 'Bugdet'}}, "'Relative', 'NoiseFloor', 'Budget'"),
-        ({'smooth': 0}, 'smooth=0: give a number above 0'),
-        ({'average': 'mode'}, "average='mode': give 'mean' or 'median'"),
-        ({'center': 1}, 'center=1: give True or False'),
-        (
-            {'delta': {'type': 'NoiseFloor'}, 'smooth': 0.5},
-            'smooth=0.5: a NoiseFloor is of losses that are not smoothed',
+        ({'delta': {'type': 'Bugdet'}}, "the type 'Relative', 'Budget'"),
+        *(
+            ({name: 0.5}, f'{name} was removed in 0.2.0, since it did not')
+            for name in ('average', 'center', 'smooth', 'expected')
         ),
+        ({'fixed_refresh': True}, 'fixed_refresh was removed in 0.2.0, since'),
+        ({'delta': {'type': 'NoiseFloor'}}, 'NoiseFloor was removed in 0.2.0'),
         ({'detla': 1}, "unexpected keyword argument 'detla'"),
     ],
 )

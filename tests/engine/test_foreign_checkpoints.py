@@ -143,7 +143,7 @@ def test_of_other_terms(maps: Path, tmp_path: Path, after: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ('missing', 'part'), [('left_out', None), ('average', 'of_method')]
+    ('missing', 'part'), [('left_out', None), ('first_loss', 'of_method')]
 )
 def test_of_another_version(
     folders: Path,

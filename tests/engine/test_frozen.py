@@ -10,7 +10,6 @@ from torch import Tensor
 from ies_mm.engine.frozen import FrozenPasses
 from ies_mm.engine.identity import InstanceMap
 from ies_mm.engine.seeding import seed_all
-from ies_mm.losses import Scoring
 from runs import parameters, plain_config
 from task_runs import segmentor_config
 
@@ -123,15 +122,6 @@ def test_another_seed_gives_other_noise(detector: Runner) -> None:
         for seed in (0, 1)
     )
     assert not torch.equal(first, second)
-
-
-def test_expected_losses_have_no_noise_of_the_sampler(
-    detector: Runner,
-) -> None:
-    losses = passes_of(detector, scoring=Scoring(expected=True)).losses(
-        3, NAMES, [RPN]
-    )
-    assert not any(spread(losses).values())
 
 
 def test_no_image_is_left_alone_in_a_batch(maps: Path, tmp_path: Path) -> None:

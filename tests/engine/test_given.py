@@ -113,7 +113,6 @@ def still(folders: Path, work_dir: Path, reordered: bool) -> Config:
 
 HOOKS = {
     'IES': (FixedSelection, dict(plan=OUT)),
-    'fixed refresh': (FixedSelection, dict(plan=OUT, fixed_refresh=True)),
     'fall-back': (FixedSelection, dict(plan=OUT, fallback=True)),
     'InfoBatch': (InfoBatchHook, dict(anneal=0.0)),
     'Selective-Backprop': (SelectiveBackpropHook, {}),

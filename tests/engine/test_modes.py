@@ -12,13 +12,12 @@ from mmpretrain.models import GlobalAveragePooling
 from mmpretrain.registry import MODELS
 from torch import nn
 
-from ies_mm.engine import IESHook, SelectiveBackpropHook
+from ies_mm.engine import SelectiveBackpropHook
 from ies_mm.engine.scoring import forward_only
 from method_cases import config_of
 from runs import FixedSelection, train
 from task_runs import in_iterations
 
-NOISE = dict(type='NoiseFloor', images=6, interval=1)
 OUT = {1: [1, 4], 2: [1, 4], 3: [3]}
 
 
@@ -51,7 +50,6 @@ class Freeze(Hook):
     [
         lambda: SelectiveBackpropHook(),
         lambda: FixedSelection(OUT),
-        lambda: IESHook(NOISE, order=1, window=1),
     ],
 )
 def test_a_module_that_a_hook_froze_is_scored_as_it_is_trained(

@@ -1,25 +1,22 @@
-"""Forward passes under the same conditions each time."""
+"""Forward passes over what is left out."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-import torch
 from mmengine.config import Config
 from mmengine.registry import DATA_SAMPLERS, FUNCTIONS
 from mmpretrain.datasets import CustomDataset
 from mmpretrain.registry import DATASETS
 from torch.utils.data import get_worker_info
 
-from ies_mm.engine import IESHook, SelectiveBackpropHook
+from ies_mm.engine import SelectiveBackpropHook
 from method_cases import config_of
 from runs import (
     FixedSelection,
     epochs_of,
     instances_of,
-    parameters,
     plain_config,
     train,
     with_hook,
@@ -39,58 +36,13 @@ def still(voc: Path, work_dir: Path, workers: int = 0) -> Config:
     return config
 
 
-@pytest.mark.parametrize('workers', [0, 2])
-def test_an_image_is_scored_the_same_way(
-    voc: Path, tmp_path: Path, workers: int
+def test_an_image_is_augmented_and_sampled_anew_each_time(
+    voc: Path, tmp_path: Path
 ) -> None:
-    config = still(voc, tmp_path, workers)
-    hook = FixedSelection(OUT, keep_history=True, fixed_refresh=True)
-    train(config, with_hook(hook))
-    losses = instances_of(tmp_path)['losses'][1:, OUT[1]]
-    np.testing.assert_allclose(losses, losses[:1].repeat(4, 0), rtol=2e-5)
-
-
-def test_by_default_it_is_not(voc: Path, tmp_path: Path) -> None:
     hook = FixedSelection(OUT, keep_history=True)
     train(still(voc, tmp_path), with_hook(hook))
     losses = instances_of(tmp_path)['losses'][1:, OUT[1]].sum(axis=2)
     assert (losses.std(axis=0) > 2e-4).all()
-
-
-def test_whoever_else_is_out_does_not_matter(
-    voc: Path, tmp_path: Path
-) -> None:
-    plan = {1: [2, 5], 2: [2, 3, 8], 3: [0, 2], 4: [2, 11]}
-    hook = FixedSelection(plan, keep_history=True, fixed_refresh=True)
-    train(still(voc, tmp_path), with_hook(hook))
-    losses = instances_of(tmp_path)['losses'][1:, 2]
-    np.testing.assert_allclose(losses, losses[:1].repeat(4, 0), rtol=2e-5)
-
-
-def test_the_training_is_the_same(voc: Path, tmp_path: Path) -> None:
-    def run(fixed: bool) -> dict[str, torch.Tensor]:
-        config = with_sampler(plain_config(voc, tmp_path / str(fixed), 4))
-        hook = FixedSelection(OUT, fixed_refresh=fixed)
-        return parameters(train(config, with_hook(hook)))
-
-    without, with_it = run(fixed=False), run(fixed=True)
-    assert all(torch.equal(with_it[k], without[k]) for k in without)
-
-
-def test_an_image_whose_own_draw_shows_nothing_is_drawn_anew(
-    voc: Path, tmp_path: Path
-) -> None:
-    config = still(voc, tmp_path)
-    refuse = dict(type='RefuseByChance', prob=0.4)
-    config.train_dataloader.dataset.pipeline.insert(3, refuse)
-    out = [0, 2, 3, 5, 6, 8, 9, 11]
-    plan = dict.fromkeys(range(1, 9), out)
-    hook = FixedSelection(plan, keep_history=True, fixed_refresh=True)
-    train(config, with_hook(hook))
-    seen = np.isfinite(instances_of(tmp_path)['losses'][1:, out, 0])
-    # Some have a draw that shows them each time, the others now and then.
-    assert 0 < seen.all(axis=0).sum() < len(out)
-    assert seen.any(axis=0).all()
 
 
 @DATA_SAMPLERS.register_module()
@@ -116,9 +68,8 @@ class InOrder:
         lambda: FixedSelection(OUT),
         lambda: FixedSelection(OUT, refresh_batch_size=2),
         lambda: SelectiveBackpropHook(),
-        lambda: IESHook(dict(type='NoiseFloor', interval=1), 1, 1),
     ],
-    ids=['IES', 'smaller', 'Selective-Backprop', 'NoiseFloor'],
+    ids=['IES', 'smaller', 'Selective-Backprop'],
 )
 def test_a_batch_sampler_need_not_know_its_size(
     folders: Path, tmp_path: Path, hook: Callable[[], Any]

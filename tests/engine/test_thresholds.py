@@ -7,12 +7,8 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
-from mmengine.runner import Runner
 
-from ies_mm.core import Criterion
 from ies_mm.engine import IESHook
-from ies_mm.engine.progress import TrainingProgress
-from ies_mm.losses import Scoring
 from runs import epochs_of, instances_of, parameters, plain_config, train
 from same_runs import by_epochs
 from task_runs import (
@@ -112,47 +108,10 @@ def test_a_budget_of_nothing_is_the_plain_run(
     without = classifier(folders, tmp_path / 'plain', 5)
     without.train_dataloader.sampler.type = 'DefaultSampler'
     plain = train(without)
-    hook = budget(0.0) | dict(center=True, smooth=0.5, expected=True)
     config = classifier(folders, tmp_path / 'ies', 5)
-    found = parameters(train(with_ies(config, **hook)))
+    found = parameters(train(with_ies(config, **budget(0.0))))
     expected = parameters(plain)
     assert all(torch.equal(found[k], expected[k]) for k in expected)
-
-
-def test_a_noise_floor_leaves_the_training_alone(
-    voc: Path, tmp_path: Path
-) -> None:
-    """Measured each epoch; with random flips, anchors, RoIs, BatchNorm."""
-    floor = dict(type='NoiseFloor', factor=0.0, images=5, interval=1)
-    config = plain_config(voc, tmp_path / 'ies', epochs=4)
-    found = parameters(train(with_ies(config, delta=floor, **FAST)))
-    expected = parameters(train(plain_config(voc, tmp_path / 'plain', 4)))
-    assert all(torch.equal(found[k], expected[k]) for k in expected)
-
-
-def test_a_network_that_stands_still_is_at_its_floor(
-    voc: Path, tmp_path: Path
-) -> None:
-    """Half of what does not learn is below ``factor=1``, by definition."""
-    config = plain_config(voc, tmp_path, epochs=8)
-    config.optim_wrapper.optimizer.lr = 0.0
-    config.model.backbone.norm_eval = True
-    floor = dict(type='NoiseFloor', images=12, interval=1)
-    train(with_ies(config, delta=floor, dry_run=True, **FAST))
-    mastered = [record['mastered'] for record in epochs_of(tmp_path)[2:]]
-    assert 3 < np.mean(mastered) < 9
-
-
-def test_the_floor_is_measured_at_its_interval(
-    folders: Path, tmp_path: Path
-) -> None:
-    floor = dict(type='NoiseFloor', images=8, interval=2)
-    config = classifier(folders, tmp_path, epochs=7)
-    train(with_ies(config, delta=floor, dry_run=True, **FAST))
-    limits = [record['delta'] for record in epochs_of(tmp_path)]
-    assert limits[:2] == [None, None]
-    # After the last epoch nothing can be left out any more.
-    assert limits[2] == limits[3] != limits[4] == limits[5] == limits[6]
 
 
 def test_relative_and_terms(voc: Path, tmp_path: Path) -> None:
@@ -168,32 +127,6 @@ def test_relative_and_terms(voc: Path, tmp_path: Path) -> None:
     for epoch in range(2, 5):
         expected = (steps[epoch - 1] < 0.3 * first).all(axis=1).sum()
         assert records[epoch]['mastered'] == expected
-
-
-def test_center_and_smooth_judge_other_losses_than_are_recorded(
-    folders: Path, tmp_path: Path
-) -> None:
-    def run(name: str, **hook: Any) -> Runner:
-        config = classifier(folders, tmp_path / name, 6)
-        hook = FAST | dict(delta=0.05, dry_run=True) | hook
-        return train(with_ies(config, **hook))
-
-    def history(runner: Runner) -> torch.Tensor:
-        [hook] = [h for h in runner.hooks if isinstance(h, IESHook)]
-        return hook.state.history.values[-1, :, 0]
-
-    plain, other = run('plain'), run('other', center=True, smooth=0.5)
-    losses = instances_of(tmp_path / 'plain')['losses']
-    np.testing.assert_array_equal(
-        instances_of(tmp_path / 'other')['losses'], losses
-    )
-    np.testing.assert_array_equal(history(plain), losses[-1, :, 0])
-    # numpy's median of an even number is between two; torch takes the lower.
-    steps = np.sort(np.diff(losses[..., 0], axis=0), axis=1)[:, 9]
-    level = losses[0, :, 0].astype(np.float64)
-    for now, common in zip(losses[1:, :, 0], np.cumsum(steps), strict=True):
-        level = 0.5 * (now - common) + 0.5 * level
-    np.testing.assert_allclose(history(other), level, atol=1e-5)
 
 
 def test_the_state_of_a_config_needs_no_unpickling(
@@ -213,20 +146,3 @@ def test_the_state_of_a_config_needs_no_unpickling(
     loaded = torch.load(tmp_path / 'state.pth', weights_only=True)
     assert loaded['ies']['arguments']['delta'] == delta
     assert loaded['ies']['arguments']['terms'] == weights
-
-
-def test_the_floor_of_another_criterion_is_not_taken_over() -> None:
-    floor = torch.tensor([0.3], dtype=torch.double)
-    progress = TrainingProgress(Criterion(dict(type='NoiseFloor')), Scoring())
-    state = progress.state_dict() | {'noise_floor': floor}
-
-    def resumed(expected: bool = False, **changes: Any) -> torch.Tensor | None:
-        criterion = Criterion(dict(type='NoiseFloor', factor=2), **changes)
-        other = TrainingProgress(criterion, Scoring(expected))
-        other.load_state_dict(state)
-        return other.state_dict()['noise_floor']
-
-    assert torch.equal(resumed(), floor)
-    for changes in (dict(order=1), dict(window=4), dict(terms='all')):
-        assert resumed(**changes) is None
-    assert resumed(expected=True) is None

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ies_mm.core import Criterion, Denoiser
+from ies_mm.core import Criterion
 from ies_mm.errors import ConfigError
 from ies_mm.report.calibrating.lengths import (
     ORDERS,
@@ -136,7 +136,7 @@ def diagnose(
     """
     rows = _rows(criterion, len(recorded.terms))
     # All are looked at in the same epochs.
-    first = max(row.needed for _, row, _ in rows) - 1
+    first = max(row.needed for _, row in rows) - 1
     _check_length(recorded, criterion)
     epochs = len(recorded.losses)
     scores = recorded.scores(criterion)
@@ -197,38 +197,24 @@ def setting(scores: np.ndarray, share: float) -> Setting:
     )
 
 
-Row = tuple[str, Criterion, Denoiser]
+Row = tuple[str, Criterion]
 
 
 def _rows(criterion: Criterion, terms: int) -> list[Row]:
-    """The criterion, others, and itself with each option against noise."""
-    plain = Denoiser()
+    """The criterion, and others that could take its place."""
     rows = [
-        ('the criterion', criterion, plain),
-        ('the plain loss', replace(criterion, order=0, window=1), plain),
-        (
-            'mean of five losses',
-            replace(criterion, order=0, window=SMOOTH),
-            plain,
-        ),
+        ('the criterion', criterion),
+        ('the plain loss', replace(criterion, order=0, window=1)),
+        ('mean of five losses', replace(criterion, order=0, window=SMOOTH)),
     ]
     for order in sorted({*ORDERS} - {criterion.order}):
         name = f'order {order}, window {criterion.window}'
-        rows.append((name, replace(criterion, order=order), plain))
-    rows += [
-        ('median of the window', replace(criterion, average='median'), plain),
-        ('centered', criterion, Denoiser(center=True)),
-        ('smoothed by 0.3', criterion, Denoiser(smooth=0.3)),
-        (
-            'centered and smoothed',
-            criterion,
-            Denoiser(center=True, smooth=0.3),
-        ),
-    ]
+        rows.append((name, replace(criterion, order=order)))
     if terms > 1:
         for judged in ('all', 'any'):
-            name = f"terms='{judged}'"
-            rows.append((name, replace(criterion, terms=judged), plain))
+            rows.append(
+                (f"terms='{judged}'", replace(criterion, terms=judged))
+            )
     return rows
 
 
@@ -236,7 +222,6 @@ def foresight(
     recorded: Recorded,
     name: str,
     criterion: Criterion,
-    denoiser: Denoiser,
     first: int,
 ) -> Foresight:
     """Of one criterion, over the same epochs as the others.
@@ -245,10 +230,9 @@ def foresight(
         recorded (Recorded): The run.
         name (str): Of the criterion.
         criterion (Criterion): Which.
-        denoiser (Denoiser): What is done to the losses before.
         first (int): The first epoch, from 0, after which it is looked at.
     """
-    scores = recorded.scores(criterion, denoiser)
+    scores = recorded.scores(criterion)
     scores[:first] = np.nan
     total = recorded.total
     rise = rises(total, recorded.trained)

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ies_mm.core import Criterion, Denoiser, LossHistory, Progress, Relative
+from ies_mm.core import Criterion, LossHistory, Progress, Relative
 from ies_mm.errors import ConfigError
 from ies_mm.report.tables import INSTANCES, read_tables
 
@@ -33,18 +33,6 @@ class Recorded:
         """The summed loss, (E, N)."""
         return self.losses.astype(np.float64).sum(axis=2)
 
-    def denoised(self, denoiser: Denoiser) -> NDArray[np.float32]:
-        """The losses as a hook with these options judges them, (E, N, T)."""
-        found = np.full_like(self.losses, np.nan)
-        for epoch, losses in enumerate(self.losses):
-            [seen] = np.nonzero(~np.isnan(losses).any(axis=1))
-            found[epoch, seen] = denoiser(
-                torch.from_numpy(seen),
-                torch.from_numpy(losses[seen]),
-                len(losses),
-            )
-        return found
-
     def scale(self, criterion: Criterion) -> torch.Tensor:
         """What the judged columns are measured in, float64 (C,).
 
@@ -57,16 +45,13 @@ class Recorded:
         mean = torch.from_numpy(first[finite].mean(axis=0))
         return Relative(1).scale(Progress(mean))
 
-    def scores(
-        self, criterion: Criterion, denoiser: Denoiser | None = None
-    ) -> NDArray[np.float64]:
+    def scores(self, criterion: Criterion) -> NDArray[np.float64]:
         """The criterion after every epoch, (E, N), NaN before it can judge."""
-        losses = self.denoised(denoiser) if denoiser else self.losses
         scale = self.scale(criterion)
         found = np.full(self.trained.shape, np.nan)
-        instances, terms = losses.shape[1:]
+        instances, terms = self.losses.shape[1:]
         history = LossHistory(instances, terms, criterion.depth)
-        for epoch, rows in enumerate(losses):
+        for epoch, rows in enumerate(self.losses):
             [seen] = np.nonzero(~np.isnan(rows).any(axis=1))
             history.observe(
                 torch.from_numpy(seen), torch.from_numpy(rows[seen])

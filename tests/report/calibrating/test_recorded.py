@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from ies_mm.core import Criterion, Denoiser
+from ies_mm.core import Criterion
 from ies_mm.errors import ConfigError
 from ies_mm.report.calibrating.diagnosis import diagnose
 from ies_mm.report.calibrating.noise import ALL, noise_of
@@ -45,24 +45,6 @@ def test_every_term_on_its_own_scale(recorded: Recorded, terms: str) -> None:
     for epoch in (5, 11, 19):
         wanted = [literal(recorded, terms, epoch, i) for i in range(IMAGES)]
         np.testing.assert_allclose(scores[epoch], wanted, rtol=1e-6)
-
-
-def test_smoothed_before_it_is_judged(recorded: Recorded) -> None:
-    scores = recorded.scores(Criterion(0), Denoiser(smooth=0.3))
-    total = recorded.losses.sum(axis=2, dtype=float)
-    average = total.copy()
-    for epoch in range(1, EPOCHS):
-        average[epoch] = 0.3 * total[epoch] + 0.7 * average[epoch - 1]
-    steps = np.abs(np.diff(average, n=2, axis=0))
-    np.testing.assert_allclose(scores[-1], steps[-3:].mean(axis=0), rtol=1e-4)
-
-
-def test_an_image_that_was_not_observed(recorded: Recorded) -> None:
-    recorded.losses[8, 3] = np.nan
-    denoised = recorded.denoised(Denoiser(center=True))
-    assert np.isnan(denoised[8, 3]).all()
-    assert np.isfinite(np.delete(denoised[8], 3, axis=0)).all()
-    assert np.isfinite(denoised[9]).all()
 
 
 def test_weights_are_the_inverse_of_the_noise(recorded: Recorded) -> None:

@@ -1,0 +1,33 @@
+"""What 0.1.0 had and measurements spoke against."""
+
+from collections.abc import Iterable
+
+_SAME = 'it did not make the criterion foresee more'
+_NEVER = 'no run ever gained by it'
+_REASONS = {
+    'average': _SAME,
+    'center': _SAME,
+    'smooth': _SAME,
+    'expected': _SAME,
+    'fixed_refresh': _NEVER,
+    'NoiseFloor': _NEVER,
+}
+
+
+def check_removed(place: str, names: Iterable[str]) -> None:
+    """Refuse what is no longer there, with the reason.
+
+    Args:
+        place (str): Where the names stand, for the message.
+        names (iterable of str): Of arguments or types.
+
+    Raises:
+        TypeError: One of them was removed.
+    """
+    for name in names:
+        if name in _REASONS:
+            raise TypeError(
+                f'{place}: {name} was removed in 0.2.0, since {_REASONS[name]}'
+                ' (docs/results.md, "Tried and removed"); take it out of the '
+                'config'
+            )
