@@ -50,3 +50,20 @@ def voc(tmp_path_factory: pytest.TempPathFactory) -> Path:
         capture_output=True,
     )
     return root / 'VOCdevkit'
+
+
+@pytest.fixture(scope='module')
+def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Images of a small classifier, a folder a class."""
+    from iteration_runs import IMAGES
+    from task_runs import make_folders
+
+    return make_folders(tmp_path_factory.mktemp('folders'), IMAGES)
+
+
+@pytest.fixture(scope='module')
+def maps(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Images of a small segmentor, and their label maps."""
+    from task_runs import make_maps
+
+    return make_maps(tmp_path_factory.mktemp('maps'), 10)

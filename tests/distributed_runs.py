@@ -23,7 +23,7 @@ from ies_mm.engine import (
     RandomRemovalHook,
     SoftIESHook,
 )
-from ies_mm.engine.identity import batch_instances
+from ies_mm.training.data.identity import batch_instances
 from method_cases import config_of
 from runs import FixedSelection, ies_config, train
 from same_runs import by_epochs, by_iterations

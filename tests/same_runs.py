@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from mmengine.config import Config
 
-from ies_mm.engine.checkpoint import KEY
+from ies_mm.training.state.checkpoint import KEY
 from method_cases import config_of
 from runs import epochs_of, instances_of
 from task_runs import in_iterations

@@ -15,7 +15,7 @@ from ies_mm.engine import (
     SmallLossRescaleHook,
     SoftIESHook,
 )
-from ies_mm.engine.preflight import selection_hooks
+from ies_mm.training.preflight import selection_hooks
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
 NAMES = sorted(path.stem for path in (CONFIGS / 'methods').glob('*.py'))

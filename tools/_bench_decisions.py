@@ -7,14 +7,7 @@ from collections.abc import Callable
 import torch
 from _bench_timing import seconds
 
-from ies_mm.core import (
-    Budget,
-    Criterion,
-    LossHistory,
-    Progress,
-    Spaced,
-    Waits,
-)
+from ies_mm.core import Budget, Criterion, LossHistory, Progress, Spaced, Waits
 from ies_mm.core.reference import ReferenceIES
 
 SIZES = (5_000, 50_000, 1_280_000)

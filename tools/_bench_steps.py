@@ -12,12 +12,12 @@ from _bench_models import TASKS
 from _bench_timing import Paired, paired
 from mmengine.optim import OptimWrapper
 
-from ies_mm.engine.scoring import forward_only, score
-from ies_mm.engine.tagging import TAG
 from ies_mm.losses import (
     capture_per_image_losses,
     weight_per_image_losses,
 )
+from ies_mm.training.data.tagging import TAG
+from ies_mm.training.scoring.scoring import forward_only, score
 
 HEADER = (
     '| | plain step | way | way / plain (95% interval of the median) |\n'

@@ -14,11 +14,11 @@ from typing import Any
 
 from mmengine.config import Config
 
-from ies_mm.engine.preflight import selection_hooks
 from ies_mm.errors import ConfigError
 from ies_mm.report.comparing.comparison import HEADLINES
 from ies_mm.report.reading.runs import read_run
 from ies_mm.report.records import read_epochs
+from ies_mm.training.preflight import selection_hooks
 
 HEADINGS = (
     '', 'metric', 'saved', 'speed-up', 'limit', 'share of the limit',

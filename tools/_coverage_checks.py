@@ -23,8 +23,8 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ies_mm.losses import CapturedLosses, capture_per_image_losses
-from ies_mm.losses.patching import override
-from ies_mm.losses.processes import one_process
+from ies_mm.losses.capture.patching import override
+from ies_mm.losses.capture.processes import one_process
 
 # The shares of a term, added up, to the term.
 SHARES = 1e-5

@@ -35,8 +35,8 @@ from torch import nn
 
 from ies_mm.errors import UnsupportedModelError
 from ies_mm.losses import capture_per_image_losses, check_supported
-from ies_mm.losses.processes import one_process
-from ies_mm.losses.registry import adapters_of
+from ies_mm.losses.capture.processes import one_process
+from ies_mm.losses.capture.registry import adapters_of
 
 # Seconds, and pairs of steps, for their timing.
 BUDGET, PAIRS = 5.0, 7

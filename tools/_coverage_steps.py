@@ -11,8 +11,8 @@ from _coverage_draws import random_state, seed_all
 from _coverage_state import State, remembered
 from torch import Tensor, nn
 
-from ies_mm.engine.scoring import forward_only
 from ies_mm.losses import CapturedLosses, capture_per_image_losses
+from ies_mm.training.scoring.scoring import forward_only
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ import torch
 from _gpu_models import SHIPPED, Shipped, batch, build
 from mmengine.optim import OptimWrapper
 
-from ies_mm.engine.scoring import forward_only, score
-from ies_mm.engine.tagging import TAG
 from ies_mm.losses import capture_per_image_losses, weight_per_image_losses
+from ies_mm.training.data.tagging import TAG
+from ies_mm.training.scoring.scoring import forward_only, score
 
 Step = Callable[[Any], object]
 SECONDS, LEAST = 6.0, 5

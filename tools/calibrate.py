@@ -20,9 +20,6 @@ from mmengine.runner import Runner, find_latest_checkpoint
 from torch import Tensor
 
 from ies_mm.core import Criterion
-from ies_mm.engine.frozen import FrozenPasses, drawn_instances
-from ies_mm.engine.identity import InstanceMap
-from ies_mm.engine.preflight import check_files, selection_hooks
 from ies_mm.errors import ConfigError
 from ies_mm.report.calibrating.diagnosis import diagnose
 from ies_mm.report.calibrating.noise import ALL, noise_of
@@ -31,6 +28,9 @@ from ies_mm.report.calibrating.recorded import Recorded, read_recorded
 from ies_mm.report.calibrating.table import as_json, table
 from ies_mm.report.files import write_files
 from ies_mm.report.reading.sections import fault_of
+from ies_mm.training.data.identity import InstanceMap
+from ies_mm.training.preflight import check_files, selection_hooks
+from ies_mm.training.scoring.frozen import FrozenPasses, drawn_instances
 
 NAME = 'tools/calibrate.py'
 

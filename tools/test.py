@@ -8,8 +8,8 @@ from _command import one_line_errors, parser, read_config
 from _processes import processes
 from mmengine.runner import Runner
 
-from ies_mm.engine.preflight import check_files
 from ies_mm.errors import ConfigError
+from ies_mm.training.preflight import check_files
 
 
 def main() -> None:

@@ -12,9 +12,9 @@ from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.runner import Runner
 
-from ies_mm.engine.preflight import check_config
-from ies_mm.engine.shorter import shorten
 from ies_mm.errors import ConfigError
+from ies_mm.training.preflight import check_config
+from ies_mm.training.shorter import shorten
 
 
 def main() -> None:

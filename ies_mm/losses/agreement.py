@@ -14,11 +14,11 @@ import torch
 from torch import Tensor, nn
 
 from ies_mm.errors import UnsupportedModelError
-from ies_mm.losses.base import unwrap
-from ies_mm.losses.captured import CapturedLosses
+from ies_mm.losses.capture.captured import CapturedLosses
+from ies_mm.losses.capture.patching import override
+from ies_mm.losses.capture.terms import terms_of
+from ies_mm.losses.context import unwrap
 from ies_mm.losses.handed import handed_losses
-from ies_mm.losses.patching import override
-from ies_mm.losses.terms import terms_of
 
 TOLERANCE = 0.01
 """Of a term, and of the whole loss: mixed precision rounds by less."""

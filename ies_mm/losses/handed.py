@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ies_mm.losses.patching import override
+from ies_mm.losses.capture.patching import override
 
 
 @contextmanager

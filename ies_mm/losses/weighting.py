@@ -6,10 +6,10 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from ies_mm.losses.base import capture_per_image_losses, unwrap
-from ies_mm.losses.captured import CapturedLosses
-from ies_mm.losses.patching import override
-from ies_mm.losses.terms import scalar
+from ies_mm.losses.capture.captured import CapturedLosses
+from ies_mm.losses.capture.patching import override
+from ies_mm.losses.capture.terms import scalar
+from ies_mm.losses.context import capture_per_image_losses, unwrap
 
 
 @contextmanager

@@ -19,8 +19,9 @@ from torch import Tensor, nn
 from torch.testing import assert_close
 
 from ies_mm.errors import UnsupportedModelError
-from ies_mm.losses import capture_per_image_losses, check_supported, registry
-from ies_mm.losses.terms import terms_of
+from ies_mm.losses import capture_per_image_losses, check_supported
+from ies_mm.losses.capture import registry
+from ies_mm.losses.capture.terms import terms_of
 from small import batch, build, faster_rcnn_config
 
 PAGE = Path(__file__).parents[2] / 'docs' / 'adapters.md'

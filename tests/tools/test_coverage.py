@@ -15,7 +15,7 @@ from mmengine.config import Config
 from torch import nn
 
 from commands import call
-from ies_mm.losses.registry import adapter_for, check_not_refused
+from ies_mm.losses.capture.registry import adapter_for, check_not_refused
 
 TOOLS = Path(__file__).resolve().parents[2] / 'tools'
 

@@ -120,7 +120,7 @@ def test_a_fault_in_scoring_is_seen(
 ) -> None:
     """What a head does by the model's mode, or counts while it is scored."""
     if fault == 'a trace':  # Else it is taken back.
-        keeps = 'ies_mm.engine.scoring.state_of'
+        keeps = 'ies_mm.training.scoring.scoring.state_of'
         monkeypatch.setattr(keeps, lambda state: nullcontext())
     model, _, data = pair
     original = model.head.loss

@@ -156,9 +156,9 @@ def test_our_sampler_without_a_hook_is_a_plain_training(
 
 
 def test_a_config_that_imports_its_classes(tmp_path: Path) -> None:
-    """It is dumped with their paths."""
+    """It is dumped with their paths, here those of 0.1.0 and of today."""
     config = config_of(hook={'type': 'ies_mm.engine.soft.SoftIESHook'})
     sampler = config['train_dataloader']['sampler']
-    sampler['type'] = 'ies_mm.engine.sampler.IESSampler'
+    sampler['type'] = 'ies_mm.training.data.sampler.IESSampler'
     write_start(tmp_path, config, epoch_scalars({}, 1))
     assert read_run(tmp_path).method == 'SoftIES'

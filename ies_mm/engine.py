@@ -1,0 +1,23 @@
+"""What MMEngine sees: importing this package registers hooks and sampler."""
+
+from ies_mm.methods.dihcl.hook import DIHCLHook
+from ies_mm.methods.ies.hook import IESHook
+from ies_mm.methods.infobatch.hook import InfoBatchHook
+from ies_mm.methods.random_removal.hook import RandomRemovalHook
+from ies_mm.methods.selective_backprop.hook import SelectiveBackpropHook
+from ies_mm.methods.small_loss_rescale.hook import SmallLossRescaleHook
+from ies_mm.methods.soft_ies.hook import SoftIESHook
+from ies_mm.training.data.positions import register_wrapper
+from ies_mm.training.data.sampler import IESSampler
+
+__all__ = [
+    'DIHCLHook',
+    'IESHook',
+    'IESSampler',
+    'InfoBatchHook',
+    'RandomRemovalHook',
+    'SelectiveBackpropHook',
+    'SmallLossRescaleHook',
+    'SoftIESHook',
+    'register_wrapper',
+]

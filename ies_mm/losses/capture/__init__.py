@@ -1,0 +1,1 @@
+"""What adapters are made of: registry, noted calls, overridden methods."""

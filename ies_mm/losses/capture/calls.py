@@ -1,0 +1,170 @@
+"""Calls of loss modules, noted while a head computes its losses.
+
+A loss module gets predictions and targets of a whole batch and gives one
+number. The values that the number was made of are had in two ways: by asking
+the module again without reduction (:meth:`LossCall.unreduced`), or from what
+it reduced in the call itself (``LossCall.reduced``), which costs nothing and
+matters where the values are as many as the pixels.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from ies_mm.losses.capture.patching import override
+from ies_mm.losses.tracing.follow import rows_of, untraced
+from ies_mm.losses.tracing.origin import Origin
+
+
+@dataclass(frozen=True)
+class LossCall:
+    """One call of a loss module.
+
+    Attributes:
+        name (str): Name of the module in its head.
+        module (nn.Module): The loss module.
+        args (tuple): What it was given: predictions, targets, ...
+        kwargs (dict): What it was given by name.
+        output (Tensor): What it returned.
+        state (dict): Its buffers as they were before the call.
+        reduced (Tensor, optional): The last tensor of which it took the sum
+            or the mean, without its factor ``loss_weight``.
+        origin (Origin, optional): The images of the predictions' rows, where
+            these were traced.
+        factor (float): What the head multiplies the output by. Defaults to 1.
+    """
+
+    name: str
+    module: nn.Module
+    args: tuple
+    kwargs: dict[str, Any]
+    output: Any
+    state: dict[str, Tensor] = field(default_factory=dict)
+    reduced: Tensor | None = None
+    origin: Origin | None = None
+    factor: float = 1.0
+
+    @property
+    def is_unreduced(self) -> bool:
+        """Whether it was asked for its values as they are."""
+        return self.kwargs.get('reduction_override') == 'none'
+
+    def argument(self, place: int, name: str) -> Any:
+        """An argument by place or name; None where it was not given."""
+        if len(self.args) > place:
+            return self.args[place]
+        return self.kwargs.get(name)
+
+    def unreduced(self) -> Tensor:
+        """The values before their reduction.
+
+        A module with a state (SeesawLoss counts classes) is asked again from
+        the state that it had, and so ends in the state that it has.
+        """
+        for name, value in self.state.items():
+            self.module.get_buffer(name).copy_(value)
+        whole = {'avg_factor': None, 'reduction_override': 'none'}
+        return self.again(*self.args, **self.kwargs | whole)
+
+    def again(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the module past its hooks and past whoever notes its calls."""
+        return type(self.module).forward(self.module, *args, **kwargs)
+
+
+@contextmanager
+def noted_calls(head: nn.Module) -> Iterator[list[LossCall]]:
+    """Note the calls of ``head.loss_cls``, ``head.loss_decode.0``, ...
+
+    Yields:
+        list of LossCall: In order, filled while the context is open.
+    """
+    calls: list[LossCall] = []
+    with ExitStack() as stack:
+        for name, module in loss_modules(head).items():
+            noting = _noting(name, module, calls)
+            stack.enter_context(override(module, 'forward', noting))
+        yield calls
+
+
+def loss_modules(head: nn.Module) -> dict[str, nn.Module]:
+    """The loss modules of a head, also those in a list."""
+    found: dict[str, nn.Module] = {}
+    for name, module in head.named_children():
+        if 'loss' not in name.split('_'):
+            continue
+        if isinstance(module, nn.ModuleList):
+            found |= {f'{name}.{i}': loss for i, loss in enumerate(module)}
+        else:
+            found[name] = module
+    return found
+
+
+def per_image(
+    sums: list[Tensor],
+    own: list[Tensor],
+    normalisers: list[Any],
+    shares: bool,
+) -> tuple[Tensor, Tensor | None]:
+    """Losses and shares of a term that several calls add up to.
+
+    Args:
+        sums (list of Tensor): Of each call, (N,), summed over the image.
+        own (list of Tensor): Of each call, (N,), what an image alone would
+            be divided by.
+        normalisers (list): Of each call, what the batch's sum is divided by.
+        shares (bool): Whether the shares are wanted.
+
+    Returns:
+        tuple: losses, float32 (N,) without gradient, and shares, (N,) with
+        gradient, or None.
+    """
+    alone = [
+        part.detach() / count for part, count in zip(sums, own, strict=True)
+    ]
+    losses = torch.stack(alone).sum(0)
+    if not shares:
+        return losses, None
+    parts = [
+        part / count for part, count in zip(sums, normalisers, strict=True)
+    ]
+    return losses, torch.stack(parts).sum(0)
+
+
+class Reductions(TorchFunctionMode):
+    """Notes the tensors that are summed or averaged to one number."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tensors: list[Tensor] = []
+
+    def __torch_function__(
+        self,
+        func: Callable,
+        types: Any,
+        args: tuple = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        """Call ``func`` as if nobody listened."""
+        if func in (Tensor.sum, Tensor.mean) and len(args) == 1:
+            self.tensors.append(args[0])
+        return func(*args, **(kwargs or {}))
+
+
+def _noting(name: str, module: nn.Module, calls: list[LossCall]) -> Callable:
+    def forward(original: Callable, *args: Any, **kwargs: Any) -> Any:
+        state = {n: b.clone() for n, b in module.named_buffers()}
+        origin = rows_of(args[0]) if args else None
+        with untraced(), Reductions() as reductions:
+            output = original(*args, **kwargs)
+        last = reductions.tensors[-1] if reductions.tensors else None
+        calls.append(
+            LossCall(name, module, args, kwargs, output, state, last, origin)
+        )
+        return output
+
+    return forward

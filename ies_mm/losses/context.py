@@ -1,0 +1,119 @@
+"""The capture context: the losses of every image of a batch."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import Any
+
+from mmengine.model import is_model_wrapper
+from torch import nn
+
+from ies_mm.errors import UnsupportedModelError
+from ies_mm.losses.capture.captured import CapturedLosses
+from ies_mm.losses.capture.patching import override
+from ies_mm.losses.capture.registry import (
+    Note,
+    Wanted,
+    adapters_of,
+    check_not_refused,
+)
+from ies_mm.losses.generic.fallback import past_the_features
+
+
+@contextmanager
+def capture_per_image_losses(
+    model: nn.Module,
+    shares: bool = False,
+    fallback: bool = False,
+) -> Iterator[CapturedLosses]:
+    """Note the per-image losses of the loss forward run inside the context.
+
+    The forward itself, its loss and the random numbers it draws are
+    unchanged, to the bit. Each further loss forward inside the same context
+    overwrites the values of the one before.
+
+    Args:
+        model (nn.Module): An mmdet detector, an mmseg segmentor or an
+            mmpretrain classifier, wrapped in DDP or not.
+        shares (bool): Whether to compute the shares too. Defaults to False.
+        fallback (bool): Whether a model with a head that has no adapter is
+            run once more for every image, past the features, see
+            :mod:`ies_mm.losses.generic.fallback`. There are no shares then.
+            Defaults to False, such a model is refused.
+
+    Yields:
+        CapturedLosses: Filled by the forward.
+
+    Raises:
+        UnsupportedModelError: A head without an adapter (at once), or a loss
+            that does not come from a head (at the forward); shares by the
+            fall-back.
+    """
+    model = unwrap(model)
+    captured = CapturedLosses()
+    want = Wanted(fallback, shares)
+    with ExitStack() as stack:
+        stack.enter_context(_noting(model, want, captured.note))
+        stack.enter_context(_completeness(model, captured))
+        yield captured
+
+
+def check_supported(
+    model: nn.Module, shares: bool = False, fallback: bool = False
+) -> None:
+    """Refuse a model whose heads have no adapter, before it is trained.
+
+    Args:
+        model (nn.Module): As in :func:`capture_per_image_losses`.
+        shares (bool): Whether they will be asked for. Defaults to False.
+        fallback (bool): As in :func:`capture_per_image_losses`. Defaults to
+            False.
+
+    Raises:
+        UnsupportedModelError: Lists what was found and what is supported.
+    """
+    with capture_per_image_losses(model, shares=shares, fallback=fallback):
+        pass
+
+
+def unwrap(model: nn.Module) -> nn.Module:
+    """The model inside a (distributed) wrapper.
+
+    A model may well have a part of its own that is called ``module``.
+    """
+    module = getattr(model, 'module', None)
+    if is_model_wrapper(model) and isinstance(module, nn.Module):
+        return module
+    return model
+
+
+@contextmanager
+def _completeness(
+    model: nn.Module, captured: CapturedLosses
+) -> Iterator[None]:
+    def loss(original: Callable, *args: Any, **kwargs: Any) -> Any:
+        batch = original(*args, **kwargs)
+        captured.check_complete(model, batch)
+        return batch
+
+    with override(model, 'loss', loss):
+        yield
+
+
+def _noting(
+    model: nn.Module, want: Wanted, note: Note
+) -> AbstractContextManager[Any]:
+    """Adapters that note the losses of the heads, open; or the fall-back."""
+    check_not_refused(model)
+    with ExitStack() as stack:
+        try:
+            for name, head, adapter in adapters_of(model):
+                stack.enter_context(adapter(name, head, want, note))
+            return stack.pop_all()
+        except UnsupportedModelError as error:
+            if not want.fallback:
+                raise
+            if want.shares:
+                raise UnsupportedModelError(
+                    f'{error}; the fall-back has no shares'
+                ) from None
+    return past_the_features(model, note)

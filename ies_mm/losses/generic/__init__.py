@@ -1,0 +1,1 @@
+"""A head's loss asked again, image by image: the general way and oracle."""

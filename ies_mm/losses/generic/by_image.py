@@ -1,0 +1,134 @@
+"""A loss function asked again for every image of its batch.
+
+Right for any loss function whose arguments can be taken apart image by image:
+it is called as always, and then once more for every image on the slices of
+the same outputs, from the state and with the random draws that it had. What
+the image alone is divided by, the function itself says.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ies_mm.errors import UnsupportedModelError
+from ies_mm.losses.capture.patching import override
+from ies_mm.losses.capture.processes import one_process
+from ies_mm.losses.capture.registry import Note, Wanted
+from ies_mm.losses.capture.terms import Terms
+from ies_mm.losses.generic.batch_state import BatchState
+from ies_mm.losses.generic.draws import draws_again, noted_draws
+from ies_mm.losses.generic.portions import Call, Slices, share_of_images
+from ies_mm.losses.generic.state import (
+    generators_that_drew,
+    snapshot,
+    state_of,
+)
+
+
+@contextmanager
+def asked_by_image(
+    owner: nn.Module,
+    method: str,
+    slices: Slices,
+    read: Callable[[Any], Terms],
+    want: Wanted,
+    note: Note,
+    kept: str = '',
+) -> Iterator[None]:
+    """Note per-image losses whenever ``owner.method`` computes its losses.
+
+    Args:
+        owner (nn.Module): Whose method it is; its state is given back.
+        method (str): Name of the loss function.
+        slices (callable): The arguments of a call -> those of every image
+            alone.
+        read (callable): What the function returned -> the scalar loss of each
+            term, under the model's name of it.
+        want (Wanted): What is asked for.
+        note (callable): See
+            :meth:`~ies_mm.losses.context.CapturedLosses.note`.
+        kept (str): A method of the owner that gives an image what it gave the
+            batch: factors that follow from the whole training so far.
+            Defaults to '', there is none.
+    """
+    kept_of_batch = BatchState(owner)
+
+    def loss(original: Callable, *args: Any, **kwargs: Any) -> Any:
+        call: Call = (args, kwargs)
+        # Before the call, which may write into its arguments.
+        parts = slices(call)
+        kept_of_batch.check(method, len(parts))
+        before = snapshot(owner)
+        with (
+            _results(owner, kept) as results,
+            noted_draws(owner, len(parts)) as draws,
+        ):
+            result = original(*args, **kwargs)
+        _check_draws(owner, generators_that_drew(before), len(parts))
+        alone: list[Terms] = []
+        with torch.set_grad_enabled(want.shares and torch.is_grad_enabled()):
+            for image, (own_args, own_kwargs) in enumerate(parts):
+                with (
+                    one_process(),
+                    state_of(before),
+                    draws_again(draws, image),
+                    _given(owner, kept, results),
+                ):
+                    alone.append(read(original(*own_args, **own_kwargs)))
+        for term, value in read(result).items():
+            losses = _of_images(alone, term, value)
+            shares = None
+            if want.shares:
+                shares = share_of_images(value, losses, call, slices, parts)
+            note(term, losses.detach().float(), shares)
+        kept_of_batch.seen()
+        return result
+
+    with override(owner, method, loss):
+        yield
+
+
+def _check_draws(owner: nn.Module, drew: list[str], images: int) -> None:
+    """Refuse what cannot be handed out again; one image has what it drew."""
+    if drew and images > 1:
+        raise UnsupportedModelError(
+            f'no per-image losses for {type(owner).__name__}: it draws from '
+            f'a generator of its own ({", ".join(drew)}), and an image alone '
+            'would draw other random numbers; draw from torch'
+        )
+
+
+@contextmanager
+def _results(owner: nn.Module, method: str) -> Iterator[list[Any]]:
+    """Note what a method returns, call by call."""
+    results: list[Any] = []
+
+    def noted(original: Callable, *args: Any, **kwargs: Any) -> Any:
+        results.append(original(*args, **kwargs))
+        return results[-1]
+
+    with override(owner, method, noted) if method else nullcontext():
+        yield results
+
+
+@contextmanager
+def _given(
+    owner: nn.Module, method: str, results: list[Any]
+) -> Iterator[None]:
+    """Have a method return the same again, call by call."""
+    left = iter(results)
+
+    def again(original: Callable, *args: Any, **kwargs: Any) -> Any:
+        return next(left)
+
+    with override(owner, method, again) if method else nullcontext():
+        yield
+
+
+def _of_images(alone: list[Terms], term: str, like: Tensor) -> Tensor:
+    """(N,) of a term; zero for an image that does not have it."""
+    nothing = torch.zeros_like(like)
+    return torch.stack([terms.get(term, nothing) for terms in alone])

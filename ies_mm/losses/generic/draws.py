@@ -1,0 +1,197 @@
+"""Random numbers of a loss, drawn once for the batch and again for an image.
+
+Some losses draw: anchors of a sample, points of a mask. An image alone is to
+have what was drawn for it in the batch, and the training's random numbers
+are not to be touched. So the draws of the batch are noted, and handed out
+again to the images, one after the other.
+"""
+
+import random
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+from ies_mm.errors import UnsupportedModelError
+from ies_mm.losses.capture.patching import override
+from ies_mm.losses.capture.random_state import preserved_random_state
+
+_DRAWING = (
+    torch.rand,
+    torch.rand_like,
+    torch.randint,
+    torch.randint_like,
+    torch.randn,
+    torch.randn_like,
+    torch.randperm,
+)
+
+
+@dataclass
+class Draw:
+    """One draw of a batch.
+
+    Attributes:
+        function (callable): Of torch.
+        values (Tensor): What it gave, rows first.
+        image (int, optional): For which it was drawn; None for a draw whose
+            rows belong to the images in their order.
+        used (int): Rows that went to images already.
+    """
+
+    function: Callable
+    values: Tensor
+    image: int | None
+    used: int = 0
+
+    def take(self, function: Callable, wanted: Tensor) -> Tensor | None:
+        """Rows not used yet that are as wanted, or None."""
+        rows = len(wanted)
+        whole = function is torch.randperm and rows != len(self.values)
+        if (
+            function is not self.function
+            or whole
+            or wanted.shape[1:] != self.values.shape[1:]
+            or self.used + rows > len(self.values)
+        ):
+            return None
+        self.used += rows
+        return self.values[self.used - rows : self.used]
+
+
+@contextmanager
+def noted_draws(owner: Any, images: int) -> Iterator[list[Draw]]:
+    """Note what torch draws while the context is open.
+
+    Args:
+        owner (Any): A head. What it draws in its ``_get_targets_single``,
+            which mmdet's heads call for one image after the other, in every
+            layer anew, is drawn for that image.
+        images (int): N.
+
+    Yields:
+        list of Draw: In order.
+    """
+    draws: list[Draw] = []
+    calls = 0
+    image: int | None = None
+
+    def target(original: Callable, *args: Any, **kwargs: Any) -> Any:
+        nonlocal calls, image
+        image = calls % images
+        calls += 1
+        try:
+            return original(*args, **kwargs)
+        finally:
+            image = None
+
+    def note(function: Callable, values: Tensor) -> Tensor:
+        draws.append(Draw(function, values.clone(), image))
+        return values
+
+    with ExitStack() as stack:
+        if hasattr(owner, '_get_targets_single'):
+            stack.enter_context(override(owner, '_get_targets_single', target))
+        stack.enter_context(_Draws(note))
+        yield draws
+
+
+@contextmanager
+def draws_again(draws: list[Draw], image: int) -> Iterator[None]:
+    """Give an image what was drawn for it, instead of drawing.
+
+    To be opened once for every image, in order. The random state is what it
+    was afterwards.
+
+    Args:
+        draws (list of Draw): Of the batch.
+        image (int): Which.
+
+    Raises:
+        UnsupportedModelError: Something is drawn that the batch did not draw.
+        UnsupportedModelError: NumPy or Python draws, which cannot be handed
+            out again.
+    """
+    with (
+        preserved_random_state(),
+        _unchanged(_others_states, 'from NumPy or Python'),
+        # Listening to torch takes its time: else its state alone is watched.
+        _again(draws, image)
+        if draws
+        else _unchanged(_random_states, 'where the batch draws none'),
+    ):
+        yield
+
+
+@contextmanager
+def _again(draws: list[Draw], image: int) -> Iterator[None]:
+    place = 0
+
+    def replay(function: Callable, values: Tensor) -> Tensor:
+        nonlocal place
+        for number, draw in enumerate(draws[place:], place):
+            taken = None
+            if draw.image in (None, image):
+                taken = draw.take(function, values)
+            if taken is not None:
+                # One call of the batch, one of the image.
+                place = number + 1
+                return taken
+        raise _other_draws(f'{function.__name__}{tuple(values.shape)}')
+
+    with _Draws(replay):
+        yield
+
+
+@contextmanager
+def _unchanged(states: Callable[[], list[Any]], what: str) -> Iterator[None]:
+    before = states()
+    yield
+    if not all(map(_same, before, states())):
+        raise _other_draws(what)
+
+
+def _same(one: Any, other: Any) -> bool:
+    if isinstance(one, Tensor):
+        return torch.equal(one, other)
+    return bool(one == other)
+
+
+def _others_states() -> list[Any]:
+    numpys: Any = np.random.get_state()
+    return [random.getstate(), numpys[1].tobytes(), *numpys[2:]]
+
+
+def _random_states() -> list[Tensor]:
+    return [torch.get_rng_state(), *torch.cuda.get_rng_state_all()]
+
+
+def _other_draws(what: str) -> UnsupportedModelError:
+    return UnsupportedModelError(
+        'an image alone draws other random numbers than the batch '
+        f'({what}), so there are no per-image losses'
+    )
+
+
+class _Draws(TorchFunctionMode):
+    """Hands over what is drawn."""
+
+    def __init__(self, then: Callable[[Callable, Tensor], Tensor]) -> None:
+        super().__init__()
+        self.then = then
+
+    def __torch_function__(
+        self,
+        func: Callable,
+        types: Any,
+        args: tuple = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        """Call ``func``, and ``then`` with what it drew."""
+        values = func(*args, **(kwargs or {}))
+        return self.then(func, values) if func in _DRAWING else values

@@ -1,0 +1,96 @@
+"""The loss of every image by a forward pass of its own past the features.
+
+For models that no adapter knows. The features are computed once, for the
+batch, with gradient, by the model itself; then everything behind them is run
+again for every image on its slice of the features, without gradient. What it
+costs is up to the head: docs/coverage.md has measured ratios.
+
+It is not exact where what stands behind the features mixes images
+(BatchNorm in a head), or draws random numbers: an image alone draws others.
+"""
+
+import copy
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ies_mm.errors import UnsupportedModelError
+from ies_mm.losses.capture.patching import override
+from ies_mm.losses.capture.processes import one_process
+from ies_mm.losses.capture.random_state import preserved_random_state
+from ies_mm.losses.capture.terms import Terms, terms_of
+from ies_mm.losses.generic.slicing import image_of
+from ies_mm.losses.generic.state import snapshot, state_of
+
+FEATURES = 'extract_feat'
+"""The method of OpenMMLab's models that computes the features."""
+
+
+@contextmanager
+def past_the_features(
+    model: nn.Module, note: Callable[[str, Tensor, None], None]
+) -> Iterator[None]:
+    """Note per-image losses whenever ``model.loss`` computes its losses.
+
+    Args:
+        model (nn.Module): A model of OpenMMLab, not wrapped.
+        note (callable): See
+            :meth:`~ies_mm.losses.context.CapturedLosses.note`.
+
+    Raises:
+        UnsupportedModelError: The model has no ``extract_feat``.
+    """
+    if not callable(getattr(model, FEATURES, None)):
+        raise UnsupportedModelError(
+            f'{type(model).__name__} has no {FEATURES}, so the fall-back '
+            'cannot compute features once for all images'
+        )
+
+    def loss(
+        original: Callable, inputs: Any, data_samples: list, **kwargs: Any
+    ) -> Any:
+        # Before the call, which may write into them.
+        samples = copy.deepcopy(data_samples)
+        before = snapshot(model)
+        with _noted_features(model) as noted:
+            batch = original(inputs, data_samples, **kwargs)
+        images = len(data_samples)
+        alone: list[Terms] = []
+        with torch.no_grad(), one_process(), preserved_random_state():
+            for image in range(images):
+                one = image_of(inputs, image, images), [samples[image]]
+                features = image_of(noted[0], image, images)
+                with state_of(before), _given_features(model, features):
+                    alone.append(terms_of(original(*one, **kwargs)))
+        for term, value in terms_of(batch).items():
+            nothing = torch.zeros_like(value.detach())
+            column = [terms.get(term, nothing).float() for terms in alone]
+            note(term, torch.stack(column), None)
+        return batch
+
+    with override(model, 'loss', loss):
+        yield
+
+
+@contextmanager
+def _noted_features(model: nn.Module) -> Iterator[list[Any]]:
+    noted: list[Any] = []
+
+    def features(original: Callable, *args: Any, **kwargs: Any) -> Any:
+        noted.append(original(*args, **kwargs))
+        return noted[-1]
+
+    with override(model, FEATURES, features):
+        yield noted
+
+
+@contextmanager
+def _given_features(model: nn.Module, features: Any) -> Iterator[None]:
+    def given(original: Callable, *args: Any, **kwargs: Any) -> Any:
+        return features
+
+    with override(model, FEATURES, given):
+        yield

@@ -1,0 +1,153 @@
+"""The objects that a module is made of, and where they keep what they know."""
+
+import functools
+import types
+import weakref
+from collections import deque
+from collections.abc import Iterable, Iterator, MutableMapping
+from typing import Any
+
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+
+from ies_mm.losses.generic.copies import ATOMS, MANY
+
+Space = tuple[MutableMapping[str, Any], list[str]]
+"""Where values are kept by their names, and the names that matter."""
+
+_TORCHS_OWN = frozenset(vars(nn.Module()))
+_FOREIGN = ('builtins', 'logging', 'mmengine', 'numpy', 'torch', 'weakref')
+"""Packages of whose objects, modules apart, none is a part of a model."""
+
+_LIBRARIES = ('mmcv', 'mmdet', 'mmpretrain', 'mmseg', 'timm', 'transformers')
+"""Their modules, and torch's, change no parameter while they run."""
+
+
+def parts_of(module: nn.Module) -> list[Any]:
+    """A module, all in it, and the objects that these hold, each once."""
+    parts = list(module.modules())
+    known = {id(part) for part in parts}
+    for part in parts:  # which grows
+        for space, names in namespaces_of(part):
+            for value in _entries(space[name] for name in names):
+                if id(value) not in known and _is_part(_kind(value)):
+                    inner = (
+                        value.modules()
+                        if isinstance(value, nn.Module)
+                        else [value]
+                    )
+                    more = [one for one in inner if id(one) not in known]
+                    known |= {id(one) for one in more}
+                    parts.extend(more)
+    return parts
+
+
+def namespaces_of(part: Any) -> Iterator[Space]:
+    """Where a part keeps its attributes, buffers and fixed parameters."""
+    if _has_dict(_kind(part)):
+        attributes = vars(part)
+        yield attributes, [n for n in attributes if n not in _TORCHS_OWN]
+    if _members(_kind(part)):
+        slots = _Slots(part)
+        yield slots, list(slots)
+    if isinstance(part, nn.Module):
+        buffers = part._buffers
+        yield buffers, [n for n, b in buffers.items() if b is not None]
+        if _package(type(part)) not in (*_FOREIGN, *_LIBRARIES):
+            # Prototypes and the like, which a loss moves by itself.
+            fixed = part._parameters
+            yield (
+                fixed,
+                [
+                    name
+                    for name, value in fixed.items()
+                    if value is not None and not value.requires_grad
+                ],
+            )
+
+
+class _Slots(MutableMapping[str, Any]):
+    """The attributes that an object keeps in ``__slots__``, as a dict."""
+
+    def __init__(self, owner: Any) -> None:
+        self._owner = owner
+        self._members = _members(_kind(owner))
+
+    def __getitem__(self, name: str) -> Any:
+        try:
+            return self._members[name].__get__(self._owner)
+        except AttributeError:
+            raise KeyError(name) from None
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        self._members[name].__set__(self._owner, value)
+
+    def __delitem__(self, name: str) -> None:
+        self._members[name].__delete__(self._owner)
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name in self._members if name in self)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+def _entries(values: Iterable[Any]) -> Iterator[Any]:
+    """Values, and what stands in lists and dicts of them, each once."""
+    known: set[int] = set()
+    left = list(values)
+    while left:
+        value = left.pop()
+        kind = type(value)
+        if kind in ATOMS or id(value) in known:
+            continue
+        known.add(id(value))
+        if not issubclass(kind, list | tuple | dict | deque):
+            yield value
+        elif len(value) <= MANY:
+            left.extend(value.values() if issubclass(kind, dict) else value)
+
+
+@functools.cache
+def _is_part(kind: Any) -> bool:
+    # By its type alone: an object may answer to nothing, or to anything.
+    if issubclass(kind, nn.Module):
+        return True
+    return (
+        _package(kind) not in _FOREIGN
+        and (_has_dict(kind) or bool(_members(kind)))
+        and not hasattr(kind, '__get__')
+        and not issubclass(
+            kind, type | Tensor | dict | Dataset | weakref.ReferenceType
+        )
+    )
+
+
+@functools.cache
+def _members(kind: Any) -> dict[str, types.MemberDescriptorType]:
+    """The slots of a class written in Python."""
+    return {
+        name: member
+        for base in kind.__mro__
+        if '__slots__' in vars(base)
+        for name, member in vars(base).items()
+        if isinstance(member, types.MemberDescriptorType)
+    }
+
+
+@functools.cache
+def _has_dict(kind: Any) -> bool:
+    """Whether objects of a class have a dict, and not one of their own."""
+    found = [
+        vars(b)['__dict__'] for b in kind.__mro__ if '__dict__' in vars(b)
+    ]
+    return bool(found) and isinstance(found[0], types.GetSetDescriptorType)
+
+
+def _kind(value: Any) -> Any:
+    """Its type, which is hashable; mypy doubts it."""
+    return type(value)
+
+
+def _package(kind: type) -> str:
+    return kind.__module__.partition('.')[0]

@@ -1,0 +1,234 @@
+"""Per-image losses of mmdet's dense, query and mask heads.
+
+One adapter for all: ``loss_by_feat`` is asked again for every image. It takes
+the outputs, batch first (or layers first, then the batch), and lists with one
+entry an image; it assigns, samples and counts image by image, so that the
+losses of an image alone are what it returns for that image.
+"""
+
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+from mmdet.models import dense_heads as heads
+from mmdet.models.losses import GHMC, GHMR
+from mmdet.models.seg_heads.panoptic_fusion_heads import (
+    BasePanopticFusionHead,
+)
+from torch import Tensor, nn
+
+from ies_mm.errors import UnsupportedModelError
+from ies_mm.losses.capture.registry import Note, Wanted, register_adapter
+from ies_mm.losses.capture.terms import Terms, terms_of
+from ies_mm.losses.generic.by_image import asked_by_image
+from ies_mm.losses.generic.listed import asked_by_list, is_listed
+from ies_mm.losses.generic.portions import Call, Slices, tensors_of
+from ies_mm.losses.generic.slicing import entry_of, image_of
+from ies_mm.losses.mmdet.dense_rows import Outputs, asked_by_rows
+from ies_mm.losses.mmdet.dense_terms import has_row_terms
+
+_BY_IMAGE = ('positive_infos',)
+"""Arguments with one entry an image, beside those called ``batch_...``."""
+
+_LAYERS_FIRST = (
+    'all_layers_cls_scores',
+    'all_layers_bbox_preds',
+    'all_cls_scores',
+    'all_mask_preds',
+)
+"""Outputs of several decoder layers: (layers, N, ...)."""
+
+
+@register_adapter(
+    heads.ATSSHead,
+    heads.AutoAssignHead,
+    heads.CenterNetHead,
+    heads.CenterNetUpdateHead,
+    heads.CentripetalHead,
+    heads.CondInstBboxHead,
+    heads.CornerHead,
+    heads.DDODHead,
+    heads.DeformableDETRHead,
+    heads.DETRHead,
+    heads.DINOHead,
+    heads.FCOSHead,
+    heads.FoveaHead,
+    heads.FreeAnchorRetinaHead,
+    heads.FSAFHead,
+    heads.GARPNHead,
+    heads.GFLHead,
+    heads.GuidedAnchorHead,
+    heads.MaskFormerHead,
+    heads.PAAHead,
+    heads.RepPointsHead,
+    heads.RTMDetHead,
+    heads.RTMDetInsHead,
+    heads.SABLRetinaHead,
+    heads.SSDHead,
+    heads.TOODHead,
+    heads.VFNetHead,
+    heads.YOLACTHead,
+    heads.YOLOFHead,
+    heads.YOLOV3Head,
+    heads.YOLOXHead,
+    heads.SOLOHead,
+    heads.DecoupledSOLOHead,
+    heads.SOLOV2Head,
+    relies_on=('loss_by_feat',),
+)
+@contextmanager
+def dense_head(
+    name: str, head: Any, want: Wanted, note: Note
+) -> Iterator[None]:
+    """Adapter for heads with a ``loss_by_feat``, which it wraps."""
+    check_losses(name, head)
+    if is_listed(head):
+        with asked_by_list(head, want, note):
+            yield
+        return
+    if has_row_terms(head):
+        outputs = outputs_of(head.loss_by_feat)
+        named = partial(_named, name)
+        with asked_by_rows(head, outputs, named, want, note):
+            yield
+        return
+    slices = slices_of(head.loss_by_feat)
+    # DDOD weighs levels by the positives that the training has had so far.
+    kept = 'calc_reweight_factor' if isinstance(head, heads.DDODHead) else ''
+
+    def read(losses: dict[str, Any]) -> Terms:
+        found = terms_of(losses)
+        return {_named(name, term): found[term] for term in found}
+
+    with asked_by_image(head, 'loss_by_feat', slices, read, want, note, kept):
+        yield
+
+
+@register_adapter(
+    heads.BoxInstMaskHead,
+    heads.CondInstMaskHead,
+    heads.YOLACTProtonet,
+    relies_on=('loss_by_feat',),
+)
+@contextmanager
+def instance_mask_head(
+    name: str, head: Any, want: Wanted, note: Note
+) -> Iterator[None]:
+    """Adapter for mask heads whose masks stand in a list, by image."""
+    if is_listed(head):
+        with asked_by_list(head, want, note):
+            yield
+        return
+    masks = ('mask_preds',)
+    if has_row_terms(head):
+        outputs = outputs_of(head.loss_by_feat, masks)
+        with asked_by_rows(head, outputs, str, want, note):
+            yield
+        return
+    slices = slices_of(head.loss_by_feat, masks)
+
+    with asked_by_image(head, 'loss_by_feat', slices, terms_of, want, note):
+        yield
+
+
+@register_adapter(BasePanopticFusionHead, heads.EmbeddingRPNHead)
+@contextmanager
+def head_without_loss(
+    name: str, head: Any, want: Wanted, note: Note
+) -> Iterator[None]:
+    """Adapter for heads that only put predictions together, or start them."""
+    yield
+
+
+def slices_of(
+    loss_by_feat: Callable, by_image: tuple[str, ...] = ()
+) -> Slices:
+    """How the arguments of a ``loss_by_feat`` are taken apart.
+
+    Args:
+        loss_by_feat (callable): Its signature tells outputs from lists.
+        by_image (tuple of str): Arguments that are lists with one entry an
+            image, beside ``positive_infos`` and those called ``batch_...``.
+
+    Raises:
+        UnsupportedModelError: Its arguments are not named like mmdet's.
+    """
+    signature = inspect.signature(loss_by_feat)
+    lists = _BY_IMAGE + by_image
+    if 'batch_img_metas' not in signature.parameters:
+        raise UnsupportedModelError(
+            f'no per-image losses by a loss_by_feat{signature}: name its '
+            "arguments as mmdet's heads do, batch_img_metas among them"
+        )
+
+    def slices(call: Call) -> list[Call]:
+        bound = signature.bind(*call[0], **call[1])
+        given = dict(bound.arguments)
+        given |= given.pop('kwargs', {})
+        images = len(given['batch_img_metas'])
+
+        def own(name: str, value: Any, image: int) -> Any:
+            if name.startswith('batch_') or name in lists:
+                return entry_of(value, image)
+            return image_of(value, image, images, name in _LAYERS_FIRST)
+
+        return [
+            ((), {name: own(name, value, i) for name, value in given.items()})
+            for i in range(images)
+        ]
+
+    return slices
+
+
+def outputs_of(
+    loss_by_feat: Callable, by_image: tuple[str, ...] = ()
+) -> Outputs:
+    """Which arguments of a ``loss_by_feat`` are outputs, and of how many.
+
+    Args:
+        loss_by_feat (callable): As in :func:`slices_of`.
+        by_image (tuple of str): Outputs that are lists with one entry an
+            image.
+    """
+    signature = inspect.signature(loss_by_feat)
+
+    def axis(name: str, value: Any) -> int | None:
+        layers_first = name in _LAYERS_FIRST and isinstance(value, Tensor)
+        return None if name in by_image else int(layers_first)
+
+    def outputs(call: Call) -> tuple[list[tuple[Tensor, int | None]], int]:
+        given = dict(signature.bind(*call[0], **call[1]).arguments)
+        given |= given.pop('kwargs', {})
+        found = [
+            (tensor, axis(name, value))
+            for name, value in given.items()
+            if not name.startswith('batch_') and name not in _BY_IMAGE
+            for tensor in tensors_of(value)
+        ]
+        return found, len(given['batch_img_metas'])
+
+    return outputs
+
+
+def check_losses(name: str, head: nn.Module) -> None:
+    """Refuse losses that weigh images by each other.
+
+    Raises:
+        UnsupportedModelError: Names the loss.
+    """
+    for child, module in head.named_modules():
+        if isinstance(module, GHMC | GHMR):
+            raise UnsupportedModelError(
+                f'{name}.{child}={type(module).__name__} weighs every anchor '
+                'by how many of the batch have a gradient like it, so an '
+                'image has no loss of its own; use FocalLoss or SmoothL1Loss'
+            )
+
+
+def _named(head: str, term: str) -> str:
+    """The name that a two-stage detector gives to its RPN's terms."""
+    if head == 'rpn_head' and 'rpn' not in term:
+        return f'rpn_{term}'
+    return term

@@ -1,0 +1,123 @@
+"""Per-image losses of mmdet's dense, query and mask heads, by rows.
+
+Which image a row belongs to is followed through the head's own flattening
+(:mod:`ies_mm.losses.tracing.follow`); what an image alone is divided by is
+declared (:mod:`ies_mm.losses.mmdet.dense_terms`). Nothing is evaluated again.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from typing import Any
+
+import torch
+from mmdet.models.dense_heads import DDODHead
+from torch import Tensor
+
+from ies_mm.losses.capture.calls import LossCall, noted_calls
+from ies_mm.losses.capture.patching import override
+from ies_mm.losses.capture.registry import Note, Wanted
+from ies_mm.losses.capture.terms import terms_of
+from ies_mm.losses.generic.portions import Call
+from ies_mm.losses.mmdet.dense_terms import Term, is_layered, row_terms
+from ies_mm.losses.mmdet.targets import owned_targets
+from ies_mm.losses.rows.row_calls import RowCalls, parts_of, unnormalised
+from ies_mm.losses.tracing.follow import traced
+
+Outputs = Callable[[Call], tuple[list[tuple[Tensor, int | None]], int]]
+"""Arguments of a loss -> its output tensors, each with the axis that counts
+the images (None: tensors of one image after the other), and N."""
+
+
+@contextmanager
+def asked_by_rows(
+    head: Any,
+    outputs: Outputs,
+    named: Callable[[str], str],
+    want: Wanted,
+    note: Note,
+) -> Iterator[None]:
+    """Note per-image losses whenever the head computes its losses.
+
+    Args:
+        head (Module): One with row terms.
+        outputs (callable): What ``head.loss_by_feat`` is given of outputs.
+        named (callable): A term of the head -> the model's name of it.
+        want (Wanted): What is asked for.
+        note (callable): See
+            :meth:`~ies_mm.losses.context.CapturedLosses.note`.
+    """
+
+    def loss_by_feat(original: Callable, *args: Any, **kwargs: Any) -> dict:
+        found, images = outputs((args, kwargs))
+        with (
+            traced(found, images),
+            owned_targets(head, images),
+            noted_calls(head) as noted,
+            _noted_factors(head, noted),
+        ):
+            result = original(*args, **kwargs)
+        values = terms_of(result)
+        terms = row_terms(head)
+        device = found[0][0].device
+        for prefix, calls in _groups(head, terms, result, noted):
+            rows = RowCalls(tuple(calls), images, device, prefix)
+            for term in terms:
+                name = prefix + (term.name or term.module)
+                of_images = _values(term, rows, values[name], want)
+                note(named(name), *of_images)
+        return result
+
+    with override(head, 'loss_by_feat', loss_by_feat):
+        yield
+
+
+@contextmanager
+def _noted_factors(head: Any, noted: list[LossCall]) -> Iterator[None]:
+    """Note by what DDOD weighs the losses of each level.
+
+    The weights follow from the positives of the whole training so far: an
+    image has those of its batch.
+    """
+
+    def level(original: Callable, *args: Any, **kwargs: Any) -> Any:
+        before = len(noted)
+        result = original(*args, **kwargs)
+        # The last argument; the batch's count is given by name.
+        noted[before:] = [replace(c, factor=args[-1]) for c in noted[before:]]
+        return result
+
+    with ExitStack() as stack:
+        for method in ('loss_cls_by_feat_single', 'loss_reg_by_feat_single'):
+            if isinstance(head, DDODHead):
+                stack.enter_context(override(head, method, level))
+        yield
+
+
+def _groups(
+    head: Any, terms: Sequence[Term], result: dict, noted: list[LossCall]
+) -> Iterator[tuple[str, list[LossCall]]]:
+    """The calls of each decoder layer, by the prefix of its terms."""
+    if not is_layered(head):
+        yield '', noted
+        return
+    calls = {id(call.output): call for call in noted}
+    last = terms[-1].module
+    for name in result:
+        if name.endswith(last):
+            prefix = name.removesuffix(last)
+            values = [result[prefix + term.module] for term in terms]
+            yield (
+                prefix,
+                [calls[id(v)] for v in values if id(v) in calls],
+            )
+
+
+def _values(
+    term: Term, rows: RowCalls, value: Tensor, want: Wanted
+) -> tuple[Tensor, Tensor | None]:
+    with torch.set_grad_enabled(want.shares and torch.is_grad_enabled()):
+        calls = rows.of(term.module, term.unreduced)
+        sums = unnormalised(calls, term.unreduced, rows.zeros())
+    losses = sums.detach() / (term.own(rows) * term.by)
+    return losses, parts_of(value, sums) if want.shares else None

@@ -1,0 +1,319 @@
+"""What an image alone is divided by, head by head of mmdet.
+
+A head divides its sums over rows by counts or sums of the batch. An image
+alone would be divided by its own: rows, positives, weights of the same calls.
+Heads whose subclasses override how they get there are not taken for these.
+Source: ``loss_by_feat`` of each head.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from mmdet.models import dense_heads as heads
+from torch import Tensor
+
+from ies_mm.losses.capture.registry import inherits
+from ies_mm.losses.rows.loss_types import known_losses
+from ies_mm.losses.rows.row_calls import RowCalls
+
+Own = Callable[[RowCalls], Tensor]
+"""What the images alone are divided by, float32 (N,)."""
+
+
+@dataclass(frozen=True)
+class Term:
+    """One term of a head.
+
+    Attributes:
+        module (str): The loss module that computes it.
+        own (callable): What an image alone is divided by.
+        name (str): The term's, where it is not the module's.
+        by (float): What the sum is divided by beside it. Defaults to 1.
+        unreduced (bool): The head asks the module for a loss per row and
+            reduces it itself. Defaults to False.
+    """
+
+    module: str
+    own: Own
+    name: str = ''
+    by: float = 1.0
+    unreduced: bool = False
+
+
+def rows(module: str, least: float = 1, more: float = 0) -> Own:
+    """Rows of an image in the calls of ``module``, and ``more``."""
+    return lambda calls: (calls.rows(module) + more).clamp(min=least)
+
+
+def weights(module: str, least: float = 1) -> Own:
+    """Weights of an image's rows in the calls of ``module``."""
+    return lambda calls: calls.weights(module).clamp(min=least)
+
+
+def positives(module: str, head: Any) -> Own:
+    """Rows of an image with a class, at least one."""
+    classes = head.num_classes
+    return lambda calls: calls.positives(module, classes).clamp(min=1)
+
+
+def metrics(module: str) -> Own:
+    """How well an image's rows are aligned: targets (labels, metrics)."""
+    return lambda calls: calls.targets(module, lambda t: t[1]).clamp(min=1)
+
+
+def _ddod(head: Any) -> list[Term]:
+    return [
+        Term('loss_cls', positives('loss_cls', head)),
+        Term('loss_bbox', rows('loss_bbox')),
+        Term('loss_iou', rows('loss_bbox')),
+    ]
+
+
+def _fcos(head: Any) -> list[Term]:
+    return [
+        Term('loss_cls', rows('loss_centerness')),
+        Term('loss_bbox', weights('loss_bbox', least=1e-6)),
+        Term('loss_centerness', rows('loss_centerness')),
+    ]
+
+
+def _atss(head: Any) -> list[Term]:
+    return [
+        Term('loss_cls', rows('loss_centerness')),
+        Term('loss_bbox', weights('loss_bbox')),
+        Term('loss_centerness', rows('loss_centerness')),
+    ]
+
+
+def _gfl(head: Any) -> list[Term]:
+    return [
+        Term('loss_cls', rows('loss_bbox')),
+        Term('loss_bbox', weights('loss_bbox')),
+        Term('loss_dfl', weights('loss_bbox'), by=4),
+    ]
+
+
+def _vfnet(head: Any) -> list[Term]:
+    return [
+        Term('loss_cls', rows('loss_bbox')),
+        Term('loss_bbox', weights('loss_bbox')),
+        Term('loss_bbox_refine', weights('loss_bbox_refine'), 'loss_bbox_rf'),
+    ]
+
+
+def _tood(head: Any) -> list[Term]:
+    return [_tood_cls(head), Term('loss_bbox', weights('loss_bbox'))]
+
+
+def _tood_cls(head: Any) -> Term:
+    if head.epoch < head.initial_epoch:
+        return Term('initial_loss_cls', rows('loss_bbox'), 'loss_cls')
+    return Term('loss_cls', metrics('loss_cls'))
+
+
+def _rtmdet(head: Any) -> list[Term]:
+    return [
+        Term('loss_cls', metrics('loss_cls')),
+        Term('loss_bbox', weights('loss_bbox')),
+    ]
+
+
+def _rtmdet_ins(head: Any) -> list[Term]:
+    return [*_rtmdet(head), Term('loss_mask', rows('loss_mask'))]
+
+
+def _paa(head: Any) -> list[Term]:
+    return [
+        Term('loss_cls', rows('loss_centerness')),
+        Term('loss_bbox', weights('loss_bbox', least=1e-12)),
+        Term('loss_centerness', rows('loss_centerness'), 'loss_iou'),
+    ]
+
+
+def _yolox(head: Any) -> list[Term]:
+    names = ['loss_cls', 'loss_bbox', 'loss_obj']
+    names += ['loss_l1'] if head.use_l1 else []
+    return [Term(name, rows('loss_cls')) for name in names]
+
+
+def _yolof(head: Any) -> list[Term]:
+    own = positives('loss_cls', head)
+    return [Term('loss_cls', own), Term('loss_bbox', own)]
+
+
+def _yolov3(head: Any) -> list[Term]:
+    # Sums, divided by nothing.
+    names = ('loss_cls', 'loss_conf', 'loss_xy', 'loss_wh')
+    return [Term(name, lambda c: c.zeros() + 1) for name in names]
+
+
+def _centernet(head: Any) -> list[Term]:
+    def peaks(calls: RowCalls) -> Tensor:
+        found = calls.targets('loss_center_heatmap', lambda t: t.eq(1))
+        return found.clamp(min=1)
+
+    return [
+        Term('loss_center_heatmap', peaks),
+        Term('loss_wh', peaks, by=2),
+        Term('loss_offset', peaks, by=2),
+    ]
+
+
+def _fovea(head: Any) -> list[Term]:
+    return [
+        Term('loss_cls', rows('loss_bbox', more=1)),
+        Term('loss_bbox', rows('loss_bbox')),
+    ]
+
+
+def _reppoints(head: Any) -> list[Term]:
+    def weighted(calls: RowCalls) -> Tensor:
+        return calls.weighted_rows('loss_bbox_init').clamp(min=1)
+
+    own = positives('loss_cls', head)
+    return [
+        Term('loss_cls', own),
+        Term('loss_bbox_init', weighted, 'loss_pts_init'),
+        Term('loss_bbox_refine', own, 'loss_pts_refine'),
+    ]
+
+
+def _solo(head: Any) -> list[Term]:
+    return [
+        Term('loss_mask', rows('loss_mask'), unreduced=True),
+        Term('loss_cls', rows('loss_mask', more=1)),
+    ]
+
+
+def _solov2(head: Any) -> list[Term]:
+    # Two objects in one cell are two masks and one positive.
+    def cells(calls: RowCalls) -> Tensor:
+        return calls.positives('loss_cls', head.num_classes)
+
+    return [
+        Term('loss_mask', lambda c: cells(c).clamp(min=1), unreduced=True),
+        Term('loss_cls', lambda c: cells(c) + 1),
+    ]
+
+
+def _condinst_masks(head: Any) -> list[Term]:
+    return [Term('loss_mask', rows('loss_mask'), unreduced=True)]
+
+
+def _detr(head: Any) -> list[Term]:
+    def matched(calls: RowCalls) -> Tensor:
+        # Weights of boxes, as labels may be words (Grounding DINO).
+        found = calls.weighted_rows('loss_bbox')
+        background = head.bg_cls_weight
+        if not background:
+            return found.clamp(min=1)
+        noise = calls.prefix.endswith('dn_')
+        others = found if noise else calls.rows('loss_bbox') - found
+        return (found + others * background).clamp(min=1)
+
+    def boxes(calls: RowCalls) -> Tensor:
+        return calls.weighted_rows('loss_bbox').clamp(min=1)
+
+    return [
+        Term('loss_cls', matched),
+        Term('loss_bbox', boxes),
+        Term('loss_iou', boxes),
+    ]
+
+
+def _masks(head: Any) -> list[Term]:
+    def weighted(calls: RowCalls) -> Tensor:
+        def of_class(labels: Tensor) -> Tensor:
+            return labels.new_tensor(head.class_weight, dtype=torch.float32)[
+                labels
+            ]
+
+        return calls.targets('loss_cls', of_class)
+
+    # A mask counts as the pixels, or points, that it is compared in.
+    return [
+        Term('loss_cls', weighted),
+        Term('loss_mask', rows('loss_mask')),
+        Term('loss_dice', rows('loss_dice')),
+    ]
+
+
+_LAYERED = (heads.DETRHead, heads.MaskFormerHead)
+"""Heads with the same terms for every decoder layer."""
+
+_RELIES_ON = (
+    'loss_by_feat',
+    'loss_by_feat_single',
+    '_loss_by_feat_single',
+    'loss_cls_by_feat_single',
+    'loss_dn',
+    '_loss_dn_single',
+    'loss_mask_by_feat',
+    'loss_reg_by_feat_single',
+    '_mask_predict_by_feat_single',
+    'get_targets',
+)
+
+_TERMS: dict[type, Callable[[Any], list[Term]]] = {
+    heads.ATSSHead: _atss,
+    heads.CenterNetHead: _centernet,
+    heads.CondInstBboxHead: _fcos,
+    heads.CondInstMaskHead: _condinst_masks,
+    heads.DecoupledSOLOHead: _solo,
+    heads.DeformableDETRHead: _detr,
+    heads.DDODHead: _ddod,
+    heads.DETRHead: _detr,
+    heads.DINOHead: _detr,
+    heads.FCOSHead: _fcos,
+    heads.FoveaHead: _fovea,
+    heads.GFLHead: _gfl,
+    heads.GroundingDINOHead: _detr,
+    heads.Mask2FormerHead: _masks,
+    heads.MaskFormerHead: _masks,
+    heads.PAAHead: _paa,
+    heads.RepPointsHead: _reppoints,
+    heads.RTMDetHead: _rtmdet,
+    heads.RTMDetInsHead: _rtmdet_ins,
+    heads.SOLOHead: _solo,
+    heads.SOLOV2Head: _solov2,
+    heads.TOODHead: _tood,
+    heads.VFNetHead: _vfnet,
+    heads.YOLOFHead: _yolof,
+    heads.YOLOV3Head: _yolov3,
+    heads.YOLOXHead: _yolox,
+}
+
+
+def has_row_terms(head: Any) -> bool:
+    """Whether a head's losses can be told apart by rows.
+
+    Heads are asked before the training begins, when some of them (TOOD) do
+    not know their epoch yet.
+    """
+    base = _declared(head)
+    if base is None or not known_losses(head):
+        return False
+    # Without the processes' mean an image without an object divides by zero.
+    return base is not heads.VFNetHead or head.sync_num_pos
+
+
+def row_terms(head: Any) -> list[Term]:
+    """The terms of a head that :func:`has_row_terms`, as they are now."""
+    base = _declared(head)
+    return _TERMS[base](head) if base else []
+
+
+def _declared(head: Any) -> type | None:
+    """The class that a head's terms are declared of, if it keeps them."""
+    base = next((b for b in type(head).__mro__ if b in _TERMS), None)
+    if base is None:
+        return None
+    methods = tuple(m for m in _RELIES_ON if hasattr(base, m))
+    return base if inherits(type(head), base, methods) else None
+
+
+def is_layered(head: Any) -> bool:
+    """Whether a head has the same terms for every decoder layer."""
+    return isinstance(head, _LAYERED)

@@ -1,0 +1,1 @@
+"""Adapters of mmpretrain's heads."""

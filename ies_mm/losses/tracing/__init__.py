@@ -1,0 +1,1 @@
+"""Which image a row belongs to, followed through a head's flattening."""

@@ -1,0 +1,246 @@
+"""Operations that move, merge, split or keep the axis of the rows.
+
+A rule gets what an operation was given and one tensor that came out, and says
+where the rows are now; None if that cannot be told.
+"""
+
+from math import prod
+
+from torch import Tensor
+
+from ies_mm.losses.tracing.trace import Along, Given
+
+ELEMENTWISE = frozenset(
+    [
+        'abs',
+        'add',
+        'addcmul',
+        'and',
+        'atan',
+        'atan2',
+        'bfloat16',
+        'clamp',
+        'clamp_max',
+        'clamp_min',
+        'clone',
+        'contiguous',
+        'cos',
+        'detach',
+        'div',
+        'double',
+        'elu',
+        'eq',
+        'exp',
+        'expm1',
+        'float',
+        'float_power',
+        'floor',
+        'ge',
+        'gelu',
+        'gt',
+        'half',
+        'hardtanh',
+        'iadd',
+        'idiv',
+        'imul',
+        'int',
+        'invert',
+        'isub',
+        'itruediv',
+        'le',
+        'leaky_relu',
+        'lerp',
+        'log',
+        'log1p',
+        'logit',
+        'long',
+        'lt',
+        'maximum',
+        'minimum',
+        'mul',
+        'multiply',
+        'nan_to_num',
+        'ne',
+        'neg',
+        'or',
+        'pow',
+        'radd',
+        'rdiv',
+        'reciprocal',
+        'relu',
+        'requires_grad',
+        'rmul',
+        'round',
+        'rpow',
+        'rsqrt',
+        'rsub',
+        'rtruediv',
+        'sigmoid',
+        'sign',
+        'silu',
+        'sin',
+        'softplus',
+        'sqrt',
+        'square',
+        'sub',
+        'subtract',
+        'tanh',
+        'to',
+        'true_divide',
+        'truediv',
+        'type',
+        'type_as',
+        'where',
+    ]
+)
+"""Names of operations on every element, which broadcast."""
+
+ALONG_AN_AXIS = frozenset(
+    [
+        'all',
+        'amax',
+        'amin',
+        'any',
+        'argmax',
+        'argmin',
+        'cumsum',
+        'log_softmax',
+        'max',
+        'mean',
+        'min',
+        'norm',
+        'prod',
+        'softmax',
+        'sort',
+        'std',
+        'sum',
+        'topk',
+        'var',
+    ]
+)
+"""Names of operations along one axis or several."""
+
+
+def elementwise(given: Given, result: Tensor) -> Along | None:
+    """Axes count from the right; all traced arguments must agree."""
+    found: Along | None = None
+    for seen in given.seen:
+        if not isinstance(seen.trace, Along):
+            return None
+        axis = seen.trace.axis + result.dim() - len(seen.shape)
+        own = seen.trace.at(axis)
+        if axis < 0 or found not in (None, own):
+            return None
+        found = own
+    if found is None or result.shape[found.axis] != found.origin.rows:
+        return None
+    return found
+
+
+def permute(given: Given, result: Tensor) -> Along:
+    """``permute(dims)``, also with one argument an axis."""
+    dims = given.args[1:] or given.kwargs['dims']
+    order = dims[0] if isinstance(dims[0], list | tuple) else dims
+    places = [dim % given.dims for dim in order]
+    return given.along.at(places.index(given.along.axis))
+
+
+def transpose(given: Given, result: Tensor) -> Along:
+    """``transpose(dim0, dim1)``."""
+    one = given.option(1, 'dim0') % given.dims
+    other = given.option(2, 'dim1') % given.dims
+    axis = given.along.axis
+    return given.along.at({one: other, other: one}.get(axis, axis))
+
+
+def reshape(given: Given, result: Tensor) -> Along | None:
+    """The rows as they are, merged with other axes, or some made one."""
+    rows, axis = given.along.origin.rows, given.along.axis
+    outer = given.seen[0].count(0, axis)
+    inner = given.seen[0].count(axis + 1)
+    before = 1
+    for place, size in enumerate(result.shape):
+        if size == 1 and before == outer and rows > 1:
+            continue
+        after = prod(list(result.shape)[place + 1 :])
+        if before == outer and rows and size:
+            found = _resized(given.along, size, rows, inner, after)
+            return None if found is None else found.at(place)
+        if before == 1 and size == outer * rows * (inner // max(after, 1)):
+            each = given.along.origin.merged(inner // max(after, 1))
+            return Along(each.repeated(outer), place)
+        before *= size
+    return None
+
+
+def _resized(
+    along: Along, size: int, rows: int, inner: int, after: int
+) -> Along | None:
+    """The rows' axis begins where it began, and has ``size`` now."""
+    if size % rows == 0 and after * (size // rows) == inner:
+        return Along(along.origin.merged(size // rows), 0)
+    if rows % size == 0 and after == inner * (rows // size):
+        joined = along.origin.joined(rows // size)
+        return None if joined is None else Along(joined, 0)
+    return None
+
+
+def unsqueeze(given: Given, result: Tensor) -> Along:
+    """``unsqueeze(dim)``."""
+    dim = given.option(1, 'dim') % result.dim()
+    return given.along.at(given.along.axis + (dim <= given.along.axis))
+
+
+def squeeze(given: Given, result: Tensor) -> Along | None:
+    """``squeeze()`` and ``squeeze(dim)``."""
+    dim = given.option(1, 'dim')
+    dims = range(given.dims) if dim is None else [dim % given.dims]
+    gone = [d for d in dims if given.shape[d] == 1]
+    if given.along.axis in gone:
+        return None
+    return given.along.at(
+        given.along.axis - sum(d < given.along.axis for d in gone)
+    )
+
+
+def expand(given: Given, result: Tensor) -> Along | None:
+    """``expand`` and ``expand_as`` of other axes."""
+    axis = given.along.axis + result.dim() - given.dims
+    if result.shape[axis] != given.along.origin.rows:
+        return None
+    return given.along.at(axis)
+
+
+def repeat(given: Given, result: Tensor) -> Along:
+    """``repeat``, also of the rows."""
+    axis = given.along.axis + result.dim() - given.dims
+    times = result.shape[axis] // max(given.along.origin.rows, 1)
+    return Along(given.along.origin.repeated(times), axis)
+
+
+def along_an_axis(given: Given, result: Tensor) -> Along | None:
+    """Along other axes than the rows', which are gone or still there."""
+    dim = given.option(1, 'dim')
+    if not given.alone or not isinstance(dim, int | tuple | list):
+        return None
+    dims = [d % given.dims for d in ([dim] if isinstance(dim, int) else dim)]
+    if given.along.axis in dims:
+        return None
+    if result.dim() == given.dims:
+        return given.along
+    before = sum(d < given.along.axis for d in dims)
+    return given.along.at(given.along.axis - before)
+
+
+def row_by_row(given: Given, result: Tensor) -> Along | None:
+    """Rows along the first axis, whatever happens to the others."""
+    if given.along.axis or not given.alone or given.dims < 2:
+        return None
+    return given.along
+
+
+def resample(given: Given, result: Tensor) -> Along | None:
+    """Images of another size, (N, C, ...) with the rows in N or in C."""
+    if given.along.axis > 1 or not given.alone:
+        return None
+    return given.along

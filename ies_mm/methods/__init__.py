@@ -1,0 +1,1 @@
+"""The selection methods, a folder each: rule, hook, card."""

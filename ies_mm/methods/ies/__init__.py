@@ -1,0 +1,1 @@
+"""Instance-dependent Early Stopping."""

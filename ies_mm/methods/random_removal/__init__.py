@@ -1,0 +1,1 @@
+"""Random Remove, the control."""

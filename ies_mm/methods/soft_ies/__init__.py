@@ -1,0 +1,1 @@
+"""Soft IES: IES by chance."""

@@ -1,0 +1,1 @@
+"""A training with MMEngine in which images are left out of epochs."""

@@ -1,0 +1,1 @@
+"""Which images are shown, and which image a sample shows."""

@@ -1,0 +1,63 @@
+"""Which pipeline a training has now, to notice that it was switched."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from torch import nn
+
+from ies_mm.training.data.mixing import transforms_of
+
+_SIMPLE = (bool, int, float, str, type(None))
+
+
+class Pipelines:
+    """Notices that transforms or batch augments were put in place of others.
+
+    Args:
+        dataset (Dataset): The training's.
+        model (nn.Module): The training's, not wrapped.
+    """
+
+    def __init__(self, dataset: Any, model: nn.Module) -> None:
+        self._dataset = dataset
+        self._model = model
+        self._known: list[Any] = []
+
+    def now(self, before: str | None) -> str:
+        """A description of what there is now.
+
+        Args:
+            before (str, optional): What this gave last, in this process or
+                before a resume. It is given again where the transforms are
+                the same objects: some count what they have done.
+        """
+        parts = list(self._parts())
+        same = len(parts) == len(self._known) and all(
+            a is b for a, b in zip(parts, self._known, strict=True)
+        )
+        self._known = parts
+        if same and before is not None:
+            return before
+        return '; '.join(map(_described, parts))
+
+    def _parts(self) -> Iterator[Any]:
+        for _, transform in transforms_of(self._dataset):
+            yield transform
+        preprocessor = getattr(self._model, 'data_preprocessor', None)
+        augments = getattr(preprocessor, 'batch_augments', None)
+        yield from getattr(augments, 'augments', augments) or ()
+
+
+def _described(part: Any) -> str:
+    values = {
+        name: value
+        for name, value in sorted(vars(part).items())
+        if not name.startswith('_') and _is_simple(value)
+    }
+    return f'{type(part).__module__}.{type(part).__qualname__}{values}'
+
+
+def _is_simple(value: Any) -> bool:
+    if isinstance(value, list | tuple):
+        return all(map(_is_simple, value))
+    return isinstance(value, _SIMPLE)

@@ -1,0 +1,91 @@
+"""Samplers of a base config whose place the IESSampler takes."""
+
+import ast
+from collections.abc import Iterator
+from inspect import signature
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.utils import get_installed_path
+
+from ies_mm.errors import ConfigError
+from ies_mm.training.data.sampler import (
+    WHAT_TO_DO,
+    IESSampler,
+    check_left_over,
+)
+
+SAME_ORDER = ('DefaultSampler', 'InfiniteSampler')
+"""MMEngine's, whose order IESSampler has to the bit."""
+
+
+def check_replaced(cfg: Config) -> None:
+    """Refuse to put the IESSampler in the place of another way of sampling.
+
+    A child config merges ``sampler=dict(type='IESSampler')`` with what its
+    base says, which then chooses its images in another way than its own plain
+    run.
+
+    Args:
+        cfg (Config): With the IESSampler. What it was made from is read off
+            the files that MMEngine notes in it; a config without files has
+            nothing to compare with.
+
+    Raises:
+        ConfigError: The base has another sampler than MMEngine's own two.
+        ConfigError: Arguments of another sampler are left over.
+    """
+    for path in _files(cfg):
+        loader = Config.fromfile(path).get('train_dataloader') or {}
+        name = _name((loader.get('sampler') or {}).get('type'))
+        if name in (None, 'IESSampler'):
+            continue
+        if name in SAME_ORDER:
+            break
+        raise ConfigError(
+            f'train_dataloader.sampler: IESSampler takes the place of the '
+            f'{name} of {path}, and with it goes how that one chooses images: '
+            'the run without IES is another training then. '
+            f'{WHAT_TO_DO}'
+        )
+    known = (*signature(IESSampler).parameters, 'type', '_scope_')
+    sampler = cfg.train_dataloader.get('sampler') or {}
+    check_left_over([key for key in sampler if key not in known])
+
+
+def _files(cfg: Config) -> Iterator[str]:
+    """The config's file and those it is based on, the nearest first."""
+    lines = (cfg.text or '').splitlines()
+    for line in reversed(lines):
+        if line.endswith('.py') and '=' not in line and Path(line).is_file():
+            yield line
+    if str(cfg.filename).endswith('.py'):
+        yield cfg.filename
+        yield from map(str, _read_by(Path(cfg.filename)))
+
+
+def _read_by(path: Path) -> Iterator[Path]:
+    """Files that a config imports by ``read_base``, which notes none."""
+    for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
+        if isinstance(node, ast.With) and 'read_base' in ast.dump(node):
+            for base in node.body:
+                if isinstance(base, ast.ImportFrom) and base.module:
+                    found = _file_of(base.module, base.level, path)
+                    yield found
+                    yield from _read_by(found)
+
+
+def _file_of(module: str, level: int, importer: Path) -> Path:
+    package, *rest = module.split('.')
+    if level:
+        folder, rest = importer.parents[level - 1], [package, *rest]
+    else:
+        folder = Path(get_installed_path(package))
+    return folder.joinpath(*rest).with_suffix('.py')
+
+
+def _name(kind: Any) -> str | None:
+    if kind is None:
+        return None
+    return str(getattr(kind, '__name__', kind)).rpartition('.')[2]

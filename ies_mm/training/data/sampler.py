@@ -1,0 +1,210 @@
+"""The sampler that leaves excluded instances out."""
+
+from collections.abc import Iterable, Iterator, Sized
+from typing import Any, cast
+
+import torch
+from mmengine.dataset import DefaultSampler
+from mmengine.dist import get_world_size
+from mmengine.registry import DATA_SAMPLERS
+from torch import Tensor
+from torch.utils.data import Sampler
+
+from ies_mm.core import Selection
+from ies_mm.errors import ConfigError
+from ies_mm.training.data.identity import InstanceMap
+from ies_mm.training.data.stream import EndlessStream
+
+NEEDS_A_HOOK = (
+    "train_dataloader.sampler.type='IESSampler' needs a selection hook, found "
+    "none; add default_hooks=dict(ies=dict(type='IESHook', delta=...))"
+)
+WHAT_TO_DO = (
+    "Write train_dataloader=dict(sampler=dict(_delete_=True, type='Default"
+    "Sampler', shuffle=True)) into a config that both runs are based on"
+)
+"""Where a base has another sampler than those whose order is kept."""
+
+
+def check_left_over(arguments: Iterable[str]) -> None:
+    """Refuse arguments of another sampler.
+
+    Args:
+        arguments (iterable of str): Their names.
+
+    Raises:
+        ConfigError: There are some.
+    """
+    if names := ', '.join(arguments):
+        raise ConfigError(
+            f'train_dataloader.sampler: IESSampler does not take {names}, '
+            f'which is left over from the sampler of the base. {WHAT_TO_DO}'
+        )
+
+
+@DATA_SAMPLERS.register_module()
+class IESSampler(Sampler[int]):
+    """MMEngine's samplers over the positions of the selected instances.
+
+    With everything selected its stream is, to the bit, that of
+    :class:`mmengine.dataset.DefaultSampler`, or in an iteration-based
+    training that of :class:`mmengine.dataset.InfiniteSampler`. It takes the
+    arguments of both, so ``sampler=dict(type='IESSampler')`` in a child
+    config keeps what the base says. The hook calls :meth:`set_selection`
+    between epochs; the sampler lives in the main process, so persistent
+    workers follow.
+
+    Args:
+        dataset (Sized): The (wrapped) data set.
+        shuffle (bool): Whether to shuffle. Defaults to True.
+        seed (int, optional): Seed of the shuffling, the same on all ranks.
+            Defaults to None, a random one that the ranks agree on.
+        round_up (bool): Whether to repeat samples so that all ranks have
+            equally many. Defaults to True. An endless stream needs none.
+        **left_over: None; a child config may have some of its base's sampler.
+
+    Raises:
+        ConfigError: Names what is left over.
+    """
+
+    def __init__(
+        self,
+        dataset: Sized,
+        shuffle: bool = True,
+        seed: int | None = None,
+        round_up: bool = True,
+        **left_over: Any,
+    ) -> None:
+        check_left_over(left_over)
+        self.dataset = dataset
+        self.user: object | None = None
+        self._epochs = DefaultSampler(dataset, shuffle, seed, round_up)
+        self._endless: EndlessStream | None = None
+        self._positions = torch.arange(len(dataset))
+        self._instances: InstanceMap | None = None
+
+    @property
+    def instances(self) -> InstanceMap:
+        """The numbering that a selection speaks of."""
+        if self._instances is None:
+            self._instances = InstanceMap(self.dataset)
+        return self._instances
+
+    @property
+    def seed(self) -> int:
+        """Seed of the shuffling, the same on all ranks."""
+        if self._endless is not None:
+            return self._endless.seed
+        return self._epochs.seed
+
+    @property
+    def positions(self) -> Tensor:
+        """int64, the positions that are selected, ascending."""
+        return self._positions
+
+    @property
+    def selected(self) -> int:
+        """Number of positions selected, over all ranks."""
+        return len(self._positions)
+
+    @property
+    def stream(self) -> EndlessStream:
+        """The endless stream; see :meth:`endless`."""
+        return cast(EndlessStream, self._endless)
+
+    def endless(self, consumed: int, seed: int | None = None) -> None:
+        """Yield pass after pass without an end, for an iteration-based loop.
+
+        Args:
+            consumed (int): Positions shown or skipped before.
+            seed (int, optional): Of the run that is gone on with. Defaults to
+                None, the sampler's own.
+        """
+        before = self._epochs
+        self._endless = EndlessStream(
+            len(self.dataset),
+            before.shuffle,
+            before.seed if seed is None else seed,
+            consumed,
+        )
+
+    def set_selection(self, selection: Selection) -> None:
+        """Yield the positions of these instances from now on.
+
+        An epoch that has begun is not changed; an endless stream skips the
+        others from the next sample drawn on.
+
+        Args:
+            selection (Selection): Over all N instances of the data set.
+        """
+        shown = selection.active[self.instances.of_position]
+        self._positions = torch.nonzero(shown).flatten()
+        if self._endless is not None:
+            self._endless.select(shown)
+            return
+        count, epoch = len(self._positions), self._epochs.epoch
+        self._epochs = self._epochs_over(count, epoch)
+
+    def orders(self, positions: Tensor, epoch: int) -> list[list[int]]:
+        """What an epoch over some positions would yield on every rank.
+
+        Args:
+            positions (Tensor): int64, ascending.
+            epoch (int): From 0.
+        """
+        found = []
+        for rank in range(get_world_size()):
+            sampler = self._epochs_over(len(positions), epoch)
+            sampler.rank = rank
+            order = list(sampler) if len(positions) else []
+            found.append(positions[order].tolist())
+        return found
+
+    def set_epoch(self, epoch: int) -> None:
+        """Shuffle for this epoch, as ``DefaultSampler`` does.
+
+        MMEngine calls it in every training, before the first batch.
+
+        Raises:
+            ConfigError: No hook has begun to select.
+        """
+        if self.user is None and self._instances is None:
+            raise ConfigError(NEEDS_A_HOOK)
+        self._epochs.set_epoch(epoch)
+
+    def _epochs_over(self, count: int, epoch: int) -> DefaultSampler:
+        like = self._epochs
+        sampler = DefaultSampler(
+            range(count), like.shuffle, like.seed, like.round_up
+        )
+        sampler.set_epoch(epoch)
+        return sampler
+
+    def __iter__(self) -> Iterator[int]:
+        """The positions of this rank, in the epoch's order.
+
+        Raises:
+            ConfigError: The data set has another length than it had.
+        """
+        if self._instances is not None:
+            self._check_length(self._instances)
+        if self._endless is not None:
+            return iter(self._endless)
+        if not len(self._positions):
+            return iter(())
+        return iter(self._positions[list(self._epochs)].tolist())
+
+    def _check_length(self, instances: InstanceMap) -> None:
+        found, known = len(self.dataset), len(instances.of_position)
+        if found != known:
+            raise ConfigError(
+                f'train_dataloader.dataset has {found} samples, and had '
+                f'{known} when the training began; its images are known by '
+                'their positions, so let it have the same ones throughout'
+            )
+
+    def __len__(self) -> int:
+        """Samples of this rank in an epoch; endless: of the data set."""
+        if self._endless is not None:
+            return len(self.dataset)
+        return len(self._epochs)

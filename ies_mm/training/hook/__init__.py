@@ -1,0 +1,1 @@
+"""Where selection methods meet MMEngine's events."""

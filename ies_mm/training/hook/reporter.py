@@ -1,0 +1,106 @@
+"""What is written and said about an epoch."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.dist import is_main_process
+from mmengine.runner import Runner
+from torch import Tensor
+
+from ies_mm.report import RunRecords
+from ies_mm.training.data.identity import InstanceMap
+from ies_mm.training.data.names import readable
+
+
+class Reporter:
+    """Completes an epoch's record, writes it, and logs one line of it.
+
+    Args:
+        instances (InstanceMap): Numbering of the data set.
+        runner (Runner): Whose log and work directory to write to.
+        keep (int, optional): Epochs of per-instance values kept; None, all.
+    """
+
+    def __init__(
+        self, instances: InstanceMap, runner: Runner, keep: int | None
+    ) -> None:
+        self._instances = instances
+        self._logger = runner.logger
+        self._named_non_finite: set[int] = set()
+        self._warned_of_disk = False
+        self._records = RunRecords(
+            Path(runner.work_dir) / 'ies',
+            instances.names(),
+            keep,
+            runner.logger.warning,
+        )
+
+    def open(self, after: int) -> None:
+        """Start the files, or go on with them after some epoch."""
+        if is_main_process():
+            try:
+                self._records.open(after)
+            except OSError as error:
+                self._warn_of_disk(error)
+
+    def add(
+        self,
+        record: dict[str, Any],
+        names: list[str],
+        ids: Tensor,
+        losses: Tensor,
+        trained: Tensor,
+        decided: str,
+    ) -> None:
+        """Take an epoch; see :meth:`RunRecords.add`.
+
+        Args:
+            record (dict): Of the epoch.
+            names (list of str): The terms.
+            ids (Tensor): int64 (M,), observed.
+            losses (Tensor): float32 (M, T).
+            trained (Tensor): bool (N,).
+            decided (str): What the log says of the decision.
+        """
+        finite = torch.isfinite(losses).all(dim=1)
+        self._name_non_finite(record['epoch'], ids[~finite])
+        means: list[float | None] = [None] * len(names)
+        if finite.any():  # JSON has no NaN, the mean of nothing.
+            means = losses[finite].double().mean(dim=0).tolist()
+        record = record | {
+            'non_finite': int((~finite).sum()),
+            'loss': dict(zip(names, means, strict=True)),
+        }
+        if is_main_process():
+            try:
+                self._records.add(record, names, ids, losses, trained)
+            except OSError as error:
+                self._warn_of_disk(error)
+        self._logger.info(
+            '{method} epoch {epoch}: trained {trained} of {instances} images, '
+            'scored {forward_only} by forward passes only, {decided}saved '
+            '{saved:.1%} so far'.format(**record, decided=decided)
+        )
+
+    def _warn_of_disk(self, error: OSError) -> None:
+        if not self._warned_of_disk:
+            self._logger.warning(
+                f'{self._records.folder} cannot be written to: '
+                f'{error.strerror}; the training goes on, and its epochs are '
+                'recorded there as soon as that works'
+            )
+        self._warned_of_disk = True
+
+    def _name_non_finite(self, epoch: int, ids: Tensor) -> None:
+        new = [i for i in ids.tolist() if i not in self._named_non_finite]
+        if not new:
+            return
+        self._named_non_finite.update(new)
+        paths = [readable(self._instances.names()[i]) for i in new[:5]]
+        self._logger.warning(
+            f'{len(new)} images have a loss that is NaN or infinite in epoch '
+            f'{epoch} and stay in training: {", ".join(paths)}'
+            f'{" ..." if len(new) > 5 else ""} (each is named once; '
+            'ies/epochs.jsonl counts them as non_finite)'
+        )

@@ -1,0 +1,1 @@
+"""How MMEngine's two loops count: epochs, iterations, schedules, batches."""

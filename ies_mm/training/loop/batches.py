@@ -1,0 +1,111 @@
+"""The batches that an epoch really has.
+
+Some batch samplers say another number than they yield: mmdet's
+``AspectRatioBatchSampler`` with ``drop_last``, where the images that fill no
+batch of their aspect ratio are dropped, and its
+``MultiDataAspectRatioBatchSampler``, which has a batch size for each part.
+"""
+
+import copy
+from typing import Any
+
+import torch
+from mmengine.dist import get_rank
+from torch import Tensor
+from torch.utils.data import BatchSampler, DataLoader, Sampler
+
+from ies_mm.losses.capture.random_state import preserved_random_state
+from ies_mm.training.data.sampler import IESSampler
+
+_BY_ASPECT_RATIO = 'mmdet.datasets.samplers.batch_sampler.'
+_BY_ASPECT_RATIO += 'AspectRatioBatchSampler'
+
+
+def largest_size(loader: DataLoader) -> int:
+    """Images of a batch; where parts have sizes of their own, the largest."""
+    return max(sizes_of(loader))
+
+
+def sizes_of(loader: DataLoader) -> list[int]:
+    """The batch sizes that a loader was given, one as a rule.
+
+    That of a batch sampler that does not say is its average.
+    """
+    batches: Any = loader.batch_sampler
+    size = getattr(batches, 'batch_size', None)
+    if size is None:
+        return [-(-len(batches.sampler) // max(1, len(batches)))]
+    return [size] if isinstance(size, int) else [*size]
+
+
+def copied(batch_sampler: Any, order: Sampler) -> Any:
+    """A batch sampler of its own over another order.
+
+    Args:
+        batch_sampler (BatchSampler): Which is not changed.
+        order (Sampler): With the data set as ``dataset``.
+    """
+    sampler = batch_sampler.sampler
+    shared = {id(sampler): order, id(sampler.dataset): sampler.dataset}
+    return copy.deepcopy(batch_sampler, shared)
+
+
+class GivenOrder(Sampler[int]):
+    """Yields what it was last given; batch samplers ask for its data set."""
+
+    def __init__(self, dataset: Any) -> None:
+        self.dataset = dataset
+        self.given: list[int] = []
+
+    def __iter__(self) -> Any:
+        return iter(self.given)
+
+    def __len__(self) -> int:
+        return len(self.given)
+
+
+class EpochBatches:
+    """Counts the batches of an epoch, for whatever is selected.
+
+    Args:
+        loader (DataLoader): The training's.
+        sampler (IESSampler): Its sampler.
+    """
+
+    def __init__(self, loader: DataLoader, sampler: IESSampler) -> None:
+        self._batch_sampler: Any = loader.batch_sampler
+        self._sampler = sampler
+
+    @property
+    def said(self) -> bool:
+        """Whether the length is what the batch sampler says it is."""
+        kind = type(self._batch_sampler)
+        if kind is BatchSampler:
+            return True
+        named = f'{kind.__module__}.{kind.__qualname__}'
+        return named == _BY_ASPECT_RATIO and not self._batch_sampler.drop_last
+
+    def sizes(self, positions: Tensor, epoch: int) -> list[list[int]]:
+        """Images of every batch of an epoch, rank by rank.
+
+        Batches are made and thrown away, without loading an image.
+
+        Args:
+            positions (Tensor): int64, those that are selected.
+            epoch (int): From 0.
+        """
+        order = GivenOrder(self._sampler.dataset)
+        found = []
+        for order.given in self._sampler.orders(positions, epoch):
+            batches = copied(self._batch_sampler, order)
+            with preserved_random_state():
+                found.append([len(batch) for batch in batches])
+        return found
+
+    def count(self, positions: Tensor, epoch: int) -> int:
+        """Batches of this rank; see :meth:`sizes`."""
+        return len(self.sizes(positions, epoch)[get_rank()])
+
+    def everything(self) -> Tensor:
+        """int64, all positions."""
+        return torch.arange(len(self._sampler.dataset))

@@ -1,0 +1,180 @@
+"""Counting in ``EpochBasedTrainLoop``, whose epochs are passes already."""
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+from mmengine.dist import get_world_size
+from mmengine.runner import Runner
+from torch import Tensor
+
+from ies_mm.core import Selection
+from ies_mm.errors import ConfigError
+from ies_mm.training.data.sampler import IESSampler
+from ies_mm.training.loop.batches import EpochBatches, sizes_of
+from ies_mm.training.loop.pace import Pace
+from ies_mm.training.loop.schedule import Schedule
+
+
+class EpochPace(Pace):
+    """Epochs of fewer iterations, with schedules spread over them.
+
+    Raises:
+        ConfigError: The loader makes no batch, of all images together.
+    """
+
+    loop_ends_epochs = True
+    length = 'max_epochs'
+
+    def __init__(self, runner: Runner, sampler: IESSampler) -> None:
+        super().__init__(runner, sampler)
+        self._batches = EpochBatches(runner.train_dataloader, sampler)
+        self._schedule = Schedule(runner, 0)
+        # Iterations of the unpruned run: before this epoch, within it, and
+        # up to the last batch.
+        self._behind = self._full = self._reached = 0
+        self._pruned = self._ever_pruned = False
+        self._planned = self._length = self._batches_of_all()
+
+    @property
+    def max_epochs(self) -> int:
+        """The loop's."""
+        return self.runner.max_epochs
+
+    @property
+    def epochs_behind(self) -> int:
+        """The loop's."""
+        return self.runner.epoch
+
+    def batch_epochs(self, samples: int) -> list[tuple[int, int]]:
+        """A batch is never split between epochs."""
+        return [(self.runner.epoch, samples)]
+
+    def asked_for(self, ids: Tensor, selection: Selection) -> Tensor:
+        """Batch samplers reorder: it asked for what is selected."""
+        return selection.active[ids]
+
+    def after_iteration(self, batch_idx: int) -> None:
+        """Spread the steps of the full epoch evenly over this one."""
+        done = batch_idx + 1
+        if self._pruned:
+            done = min(self._full, done * self._full // self._length)
+        self._reached = self._behind + done
+        self._schedule.advance(self._reached)
+
+    def is_last(self, batch_idx: int) -> bool:
+        """By the batches that are made, whatever the loader says."""
+        return batch_idx + 1 == self._length
+
+    def left_out(
+        self, epoch: int, selection: Selection, trained: Tensor
+    ) -> Tensor:
+        """What was not selected, but for what was trained nevertheless.
+
+        A data set that fetches another image may show an excluded one.
+        """
+        return ~selection.active & ~trained
+
+    def fill_batches(self, epoch: int, selection: Selection) -> Selection:
+        """Take excluded images back, other ones each time.
+
+        BatchNorm cannot be trained on a batch of one image, and with
+        ``drop_last`` less than a batch would be no batch at all; and ranks
+        with unequal numbers of batches would wait for each other for ever.
+        Where this takes all of them back, no weights are left either.
+        """
+        if not selection.active.any():
+            return selection
+        active = selection.active.clone()
+        while not active.all() and self._lacks_images(active, epoch):
+            excluded = torch.nonzero(~active).flatten()
+            active[excluded[epoch % len(excluded)]] = True
+        if active.all() and not selection.active.all():
+            return Selection.everything(len(active))
+        return replace(selection, active=active)
+
+    def announce_end(self) -> None:
+        """Count on the coming epochs to be as long as this one.
+
+        With everything selected the end is what the loop planned.
+        """
+        self._begin_epoch()
+        if self._batches.said or self._ever_pruned:
+            ahead = self.max_epochs - self.runner.epoch
+            self._set_max_iters(self.runner.iter + ahead * self._length)
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Know whether the run is a plain one so far."""
+        super().load_state_dict(state)
+        self._ever_pruned = state['excluded'] > 0
+
+    def stop(self, epochs: int) -> None:
+        """The last epoch becomes this one."""
+        self._validate_by(self.max_epochs, epochs)
+        self.loop._max_epochs = epochs
+        self._set_max_iters(self.runner.iter)
+
+    def _after_change(self) -> str:
+        return (
+            'epochs stay passes over the data, and schedules that count '
+            'iterations make as many steps as the new epochs have'
+        )
+
+    def _begin_epoch(self) -> None:
+        """Where this epoch begins in the unpruned run, and both lengths."""
+        before = self._behind + self._full
+        self._behind = before if self._pruned else self._reached
+        self._pruned = self.sampler.selected < len(self.sampler.dataset)
+        self._ever_pruned |= self._pruned
+        if self._batches.said:
+            self._length = len(self.runner.train_dataloader)
+            self._full = self._planned if self._pruned else self._length
+            return
+        self._length = self._full = self._planned
+        if self._pruned:
+            epoch, everything = self.runner.epoch, self._batches.everything()
+            self._full = self._batches.count(everything, epoch)
+            selected = self.sampler.positions
+            self._length = self._batches.count(selected, epoch)
+
+    def _batches_of_all(self) -> int:
+        """Batches of an epoch that trains on everything.
+
+        Raises:
+            ConfigError: There is none.
+        """
+        loader = self.runner.train_dataloader
+        if self._batches.said:
+            batches = len(loader)
+        else:
+            everything = self._batches.everything()
+            batches = self._batches.count(everything, self.runner.epoch)
+        if not batches:
+            raise ConfigError(
+                f'train_dataloader makes no batch of {len(loader.dataset)} '
+                f'images: batch_size={max(sizes_of(loader))} and drop_last='
+                'True; lower batch_size, or set drop_last=False'
+            )
+        return batches
+
+    def _lacks_images(self, active: Tensor, epoch: int) -> bool:
+        shown = active[self.sampler.instances.of_position]
+        if self._batches.said:
+            return self._is_lonely(int(shown.sum()))
+        positions = torch.nonzero(shown).flatten()
+        sizes = self._batches.sizes(positions, epoch)
+        alone = min(sizes_of(self.runner.train_dataloader)) > 1
+        return (
+            len({len(of_rank) for of_rank in sizes}) > 1
+            or not sizes[0]
+            or (alone and any(1 in of_rank for of_rank in sizes))
+        )
+
+    def _is_lonely(self, shown: int) -> bool:
+        """Whether so many samples make a batch of one, or none."""
+        batches: Any = self.runner.train_dataloader.batch_sampler
+        size = getattr(batches, 'batch_size', 1)
+        samples = -(-shown // get_world_size())
+        if getattr(batches, 'drop_last', False):
+            return samples < size
+        return samples % size == 1 < size

@@ -1,0 +1,273 @@
+"""Counting in ``IterBasedTrainLoop``, of which a pass is an epoch."""
+
+from collections import defaultdict
+from itertools import groupby
+from typing import Any
+
+import torch
+from mmengine.dist import get_rank, get_world_size
+from mmengine.runner import Runner
+from mmengine.runner.loops import _InfiniteDataloaderIterator
+from torch import Tensor
+from torch.utils.data import BatchSampler
+
+from ies_mm.core import Selection
+from ies_mm.errors import ConfigError
+from ies_mm.losses.capture.random_state import preserved_random_state
+from ies_mm.training.data.sampler import IESSampler
+from ies_mm.training.loop.optimisers import optim_wrappers
+from ies_mm.training.loop.pace import REPLACED, Pace
+from ies_mm.training.loop.schedule import Schedule
+
+
+class IterationPace(Pace):
+    """``max_iters`` is a budget of samples.
+
+    The budget is what ``max_iters`` full batches hold. Samples trained and
+    samples skipped use it up alike, so that skipping ends the run earlier.
+    Samples are counted over all ranks. Where a run goes on with another number
+    of samples an iteration, the iterations that are left have that many.
+
+    Raises:
+        ConfigError: The loader's batches do not follow the sampler's order.
+    """
+
+    loop_ends_epochs = False
+    length = 'max_iters'
+
+    def __init__(self, runner: Runner, sampler: IESSampler) -> None:
+        super().__init__(runner, sampler)
+        _check_order(runner)
+        self._positions = len(sampler.dataset)
+        self._announced = self._planned_length
+        # Samples and iterations when iterations got their present size.
+        self._since = (0, 0)
+        self._shown: dict[int, list[int]] = defaultdict(list)
+        # A plain run, which this one may go on from, has skipped nothing.
+        self._restart(runner.iter * self._batch_samples)
+        self._shown[self.epochs_behind].extend(sampler.stream.shown_before())
+        self._say_how_late()
+
+    def check_loader(self) -> None:
+        """Refuse a batch of another data loader, or of another iterator."""
+        super().check_loader()
+        if self.loop.dataloader_iterator is not self._iterator:
+            raise ConfigError(REPLACED)
+
+    @property
+    def _budget(self) -> int:
+        """Samples of the whole training."""
+        samples, iterations = self._since
+        ahead = self._planned_length - iterations
+        return samples + max(0, ahead) * self._batch_samples
+
+    def _iterations_of(self, consumed: int) -> int:
+        """Iterations of the unpruned run that so many samples are."""
+        samples, iterations = self._since
+        return iterations + (consumed - samples) // self._batch_samples
+
+    @property
+    def max_epochs(self) -> int:
+        """Passes begun within the budget."""
+        return -(-self._budget // self._positions)
+
+    @property
+    def epochs_behind(self) -> int:
+        """Passes ended before the next sample."""
+        return self._consumed // self._positions
+
+    def batch_epochs(self, samples: int) -> list[tuple[int, int]]:
+        """Batches do not stop at the end of a pass.
+
+        Raises:
+            ConfigError: The batch has more samples than were drawn.
+        """
+        drawn = self.sampler.stream.drawn
+        if samples > len(drawn):
+            raise ConfigError(
+                f'a batch has {samples} samples, and the sampler drew '
+                f'{len(drawn)}; train_dataloader.collate_fn must not add any'
+            )
+        taken = [drawn.popleft() for _ in range(samples)]
+        for sample in taken:
+            for epoch, position in zip(
+                sample.passes, sample.positions, strict=True
+            ):
+                self._shown[epoch].append(position)
+        self._consumed = taken[-1].consumed
+        rank = get_rank()
+        self._asked_for = torch.tensor([s.positions[rank] for s in taken])
+        epochs = [sample.passes[rank] for sample in taken]
+        return [(epoch, len(list(run))) for epoch, run in groupby(epochs)]
+
+    def asked_for(self, ids: Tensor, selection: Selection) -> Tensor:
+        """One after the other, as they were drawn."""
+        return ids == self.sampler.instances.of_position[self._asked_for]
+
+    def after_iteration(self, batch_idx: int) -> None:
+        """Count iterations as the unpruned run would."""
+        done = self._iterations_of(self._consumed)
+        self._schedule.advance(min(done, self._planned_length))
+        self._iterations += 1
+        self.announce_end()
+
+    def is_over(self, epoch: int) -> bool:
+        """Whether the last position of this pass is shown or skipped."""
+        return self._consumed >= (epoch + 1) * self._positions
+
+    def left_out(
+        self, epoch: int, selection: Selection, trained: Tensor
+    ) -> Tensor:
+        """What was not shown: a late selection is counted as it was."""
+        shown = torch.tensor(self._shown.pop(epoch, []), dtype=torch.long)
+        left_out = ~trained
+        left_out[self.sampler.instances.of_position[shown]] = False
+        return left_out
+
+    def announce_end(self) -> None:
+        """What this pass has left to show, then whole passes like it."""
+        ahead = 0
+        if self._consumed < self._budget and self.sampler.selected:
+            ahead = self._iterations_left()
+        end = self._iterations + ahead
+        if not ahead:
+            self._validate_by(self._planned_length, end)
+        self._set_max_iters(end)
+        self._announced = end
+
+    def stop(self, epochs: int) -> None:
+        """With nothing selected no iteration is ahead."""
+        self.announce_end()
+
+    def withdraw(self) -> None:
+        """Unless somebody has planned anew since."""
+        if self.runner.max_iters == self._announced:
+            self._set_max_iters(self._planned_length)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the stream stands, for what has been trained."""
+        shown = torch.zeros(self._positions, dtype=torch.bool)
+        shown[self._shown[self.epochs_behind]] = True
+        return {
+            **super().state_dict(),
+            'since': list(self._since),
+            'consumed': self._consumed,
+            'shown': shown,
+            'seed': self.sampler.stream.seed,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on behind the last sample trained."""
+        self._since = self._since_when(state)
+        super().load_state_dict(state)
+        self._restart(state['consumed'], state['seed'])
+        shown = torch.nonzero(state['shown'].cpu()).flatten().tolist()
+        self._shown.clear()
+        self._shown[self.epochs_behind].extend(shown)
+
+    def _since_when(self, state: dict[str, Any]) -> tuple[int, int]:
+        samples, iterations = state['since'] or (0, 0)
+        before = state['batch_samples']
+        if before in (None, self._batch_samples):
+            return samples, iterations
+        done = (state['consumed'] - samples) // before
+        return state['consumed'], iterations + done
+
+    def _after_change(self) -> str:
+        left = max(0, self._planned_length - self._since[1])
+        return (
+            f'the {left} iterations that are left of {self._planned_length} '
+            'have that many, and schedules go on step by step'
+        )
+
+    def _iterations_left(self) -> int:
+        """Exactly, where gathered gradients have to know it."""
+        left = max(1, -(-self._samples_left() // self._batch_samples))
+        steps = max(
+            w._accumulative_counts
+            for w in optim_wrappers(self.runner.optim_wrapper)
+        )
+        if steps == 1:
+            return left
+        samples = self._batch_samples // get_world_size()
+        ends = self.sampler.stream.consumed_after(steps, samples)
+        for ahead, consumed in enumerate(ends, start=1):
+            if consumed >= self._budget:
+                return ahead
+        return max(steps + 1, left)
+
+    def _samples_left(self) -> int:
+        epoch, selected = self.epochs_behind, self.sampler.selected
+        in_pass = min(
+            selected - len(self._shown[epoch]), self._budget - self._consumed
+        )
+        ahead = max(0, self._budget - (epoch + 1) * self._positions)
+        return max(0, in_pass) + -(-ahead * selected // self._positions)
+
+    def _restart(self, consumed: int, seed: int | None = None) -> None:
+        self._consumed = consumed
+        self._iterations = self.runner.iter
+        self._schedule = Schedule(self.runner, self._iterations_of(consumed))
+        self.sampler.endless(consumed, seed)
+        # An iterator made before knows nothing of the stream, and its workers
+        # nothing of the numbering (mmengine up to 0.10.7 makes one at once).
+        self.loop.dataloader._iterator = None
+        with preserved_random_state():
+            iterator = _InfiniteDataloaderIterator(self.loop.dataloader)
+        self._iterator = _Resumed(iterator, self.runner.iter)
+        self.loop.dataloader_iterator = self._iterator
+
+    def _say_how_late(self) -> None:
+        loader = self.runner.train_dataloader
+        late = loader.num_workers * (loader.prefetch_factor or 0)
+        if late:
+            self.runner.logger.info(
+                f'{loader.num_workers} workers fetch {late} batches ahead, so '
+                'a selection takes hold that many batches after its decision'
+            )
+
+
+class _Resumed:
+    """The loader's batches, for a loop that goes on after some iterations.
+
+    Such a loop begins with skipping what it has trained, which the stream has
+    behind it already: by ``skip_iter``, or in mmengine up to 0.10.7, whose
+    iterators have no such method, by drawing it.
+    """
+
+    def __init__(self, iterator: Any, trained: int) -> None:
+        self._iterator = iterator
+        self._to_ignore = 0 if hasattr(iterator, 'skip_iter') else trained
+
+    def skip_iter(self, iterations: int) -> None:
+        """There is nothing to skip."""
+
+    def __iter__(self) -> '_Resumed':
+        return self
+
+    def __next__(self) -> Any:
+        if self._to_ignore:
+            self._to_ignore -= 1
+            return None
+        return next(self._iterator)
+
+
+def _check_order(runner: Runner) -> None:
+    """Refuse loaders that do not keep the stream's order.
+
+    Raises:
+        ConfigError: Names the key of the config.
+    """
+    loader: Any = runner.train_dataloader
+    if type(loader.batch_sampler) is not BatchSampler:
+        raise ConfigError(
+            'train_dataloader.batch_sampler='
+            f'{type(loader.batch_sampler).__name__} changes the order of an '
+            'endless stream; in an iteration-based training leave it out, or '
+            'train with EpochBasedTrainLoop'
+        )
+    if not getattr(loader, 'in_order', True):
+        raise ConfigError(
+            'train_dataloader.in_order=False changes the order of an endless '
+            'stream; leave it out in an iteration-based training'
+        )

@@ -1,0 +1,224 @@
+"""What a config must say, checked before anything is built or written."""
+
+import copy
+from collections.abc import Iterator
+from inspect import signature
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.registry import (
+    DATA_SAMPLERS,
+    DATASETS,
+    HOOKS,
+    MODELS,
+    TRANSFORMS,
+    DefaultScope,
+)
+
+from ies_mm.errors import ConfigError
+from ies_mm.losses import check_supported
+from ies_mm.training.data.replaced import check_replaced
+from ies_mm.training.data.sampler import NEEDS_A_HOOK, IESSampler
+from ies_mm.training.hook.checks import check_batch_augments, check_transform
+from ies_mm.training.hook.selection_hook import SelectionHook
+
+OF_MMENGINE = ('type', 'priority', '_scope_')
+"""Keys of a hook's dict that MMEngine reads itself."""
+
+
+def check_config(cfg: Config) -> None:
+    """Refuse a config that cannot train.
+
+    Raises:
+        ConfigError: Names the key, what was found and what to do.
+    """
+    hooks = dict(selection_hooks(cfg))
+    for key, hook in hooks.items():
+        _check_hook(key, hook)
+    _check_pair(cfg, list(hooks))
+    check_files(cfg, 'train_dataloader', 'val_dataloader')
+    if hooks:
+        scope = cfg.get('default_scope') or 'mmengine'
+        with DefaultScope.overwrite_default_scope(scope):
+            _check_transforms(cfg)
+            _check_model(cfg, list(hooks.values()))
+
+
+def check_files(cfg: Config, *loaders: str) -> None:
+    """Refuse data sets whose annotation file or folder is not there.
+
+    Raises:
+        ConfigError: Names the path and how the data is obtained.
+    """
+    scope = cfg.get('default_scope') or 'mmengine'
+    for loader in loaders:
+        dataset = (cfg.get(loader) or {}).get('dataset')
+        for key, leaf in _leaves(dataset, f'{loader}.dataset'):
+            path = _annotation_file(leaf) or _folder(leaf, scope)
+            if path is not None and not path.exists():
+                raise ConfigError(
+                    f'{key}: looked for {path}, which is not there; '
+                    f'{_how_to_get(path)}'
+                )
+
+
+def selection_hooks(cfg: Config) -> Iterator[tuple[str, dict]]:
+    """The selection hooks of a config, by their keys."""
+    for name, hook in (cfg.get('default_hooks') or {}).items():
+        if _is(HOOKS, hook, SelectionHook):
+            yield f'default_hooks.{name}', hook
+    for i, hook in enumerate(cfg.get('custom_hooks') or []):
+        if _is(HOOKS, hook, SelectionHook):
+            yield f'custom_hooks[{i}]', hook
+
+
+def _check_hook(key: str, hook: dict) -> None:
+    arguments = {k: v for k, v in hook.items() if k not in OF_MMENGINE}
+    cls = _class(HOOKS, hook)
+    try:
+        cls(**arguments)
+    except (TypeError, ValueError) as error:
+        reason = str(error).replace(f'{cls.__name__}.__init__()', cls.__name__)
+        if reason.startswith(f'{cls.__name__} got an unexpected'):
+            takes = signature(cls).parameters.values()
+            names = [p.name for p in takes if p.kind is not p.VAR_KEYWORD]
+            reason += (
+                f'; it takes {", ".join(names)}. '
+                "_delete_=True drops what the base's hook was given"
+            )
+        raise ConfigError(f'{key}: {reason}') from error
+
+
+def _check_pair(cfg: Config, hooks: list[str]) -> None:
+    sampler = (cfg.get('train_dataloader') or {}).get('sampler')
+    ours = _is(DATA_SAMPLERS, sampler, IESSampler)
+    if ours and not hooks:
+        raise ConfigError(NEEDS_A_HOOK)
+    if hooks and not ours:
+        found = (sampler or {}).get('type')
+        found = getattr(found, '__name__', found)
+        raise ConfigError(
+            f'{hooks[0]} needs the IESSampler, found '
+            f'train_dataloader.sampler.type={found!r}; add '
+            "train_dataloader=dict(sampler=dict(type='IESSampler'))"
+        )
+    if ours:
+        check_replaced(cfg)
+    if len(hooks) > 1:
+        raise ConfigError(
+            f'{" and ".join(hooks)} would both select the images; keep one'
+        )
+
+
+def _check_transforms(cfg: Config) -> None:
+    # The root registry finds a library's transforms through its scope alone.
+    with TRANSFORMS.switch_scope_and_registry(None) as transforms:
+        for key, pipeline, skipped in _pipelines(cfg):
+            for place, transform in _transforms(pipeline, key):
+                if transform.get('type') in skipped:
+                    continue
+                if cls := _class(transforms, transform):
+                    name = getattr(cls, '__name__', transform['type'])
+                    check_transform(f'{place} ({name})', cls)
+
+
+def _pipelines(cfg: Config) -> Iterator[tuple[str, Any, list]]:
+    """Every pipeline of the training by its key, and the types it skips."""
+    dataset = cfg.train_dataloader.dataset
+    for key, part in _leaves(dataset, 'train_dataloader.dataset'):
+        skipped = part.get('skip_type_keys') or []
+        yield f'{key}.pipeline', part.get('pipeline'), skipped
+    for i, hook in enumerate(cfg.get('custom_hooks') or []):
+        key = f'custom_hooks[{i}].switch_pipeline'
+        yield key, hook.get('switch_pipeline'), []
+
+
+def _transforms(pipeline: Any, key: str) -> Iterator[tuple[str, dict]]:
+    """The transforms of a pipeline and those inside of them, by place."""
+    for i, transform in enumerate(pipeline or []):
+        place = f'{key}[{i}]'
+        if isinstance(transform, list | tuple):  # of RandomChoice
+            yield from _transforms(transform, place)
+        elif isinstance(transform, dict):
+            yield place, transform
+            inner = transform.get('transforms')
+            if isinstance(inner, dict):
+                inner = [inner]
+            yield from _transforms(inner, f'{place}.transforms')
+
+
+def _check_model(cfg: Config, hooks: list[dict]) -> None:
+    config = copy.deepcopy(cfg.model)
+    if cfg.get('data_preprocessor') is not None:
+        # As the runner does.
+        config.setdefault('data_preprocessor', cfg.data_preprocessor)
+    model = MODELS.build(config)
+    fallback = any(hook.get('fallback') for hook in hooks)
+    check_supported(model, fallback=fallback)
+    if not any(hook.get('allow_batch_augments') for hook in hooks):
+        check_batch_augments(model)
+
+
+def _leaves(dataset: Any, key: str) -> Iterator[tuple[str, dict]]:
+    if not isinstance(dataset, dict):
+        return
+    yield key, dataset
+    yield from _leaves(dataset.get('dataset'), f'{key}.dataset')
+    for i, part in enumerate(dataset.get('datasets') or []):
+        yield from _leaves(part, f'{key}.datasets[{i}]')
+
+
+def _annotation_file(leaf: dict) -> Path | None:
+    name = leaf.get('ann_file')
+    remote = leaf.get('backend_args') is not None
+    if not isinstance(name, str) or not name or remote or '://' in name:
+        return None
+    return Path(leaf.get('data_root') or '', name)
+
+
+def _folder(leaf: dict, scope: str) -> Path | None:
+    """The folder of a data set that reads folders and fetches nothing."""
+    root = leaf.get('data_root')
+    remote = leaf.get('backend_args') is not None
+    if leaf.get('ann_file') or not isinstance(root, str) or remote:
+        return None
+    with (
+        DefaultScope.overwrite_default_scope(scope),
+        DATASETS.switch_scope_and_registry(None) as datasets,
+    ):
+        cls = _class(datasets, leaf)
+    if cls is None or '://' in root:
+        return None
+    return None if 'download' in signature(cls).parameters else Path(root)
+
+
+def _how_to_get(path: Path) -> str:
+    root, devkit, _ = str(path).partition('/VOCdevkit/')
+    if Path(root) == Path('data', 'demo'):
+        return '`make demo` makes these images'
+    for year in ('2007', '2012'):
+        if devkit and f'VOC{year}' in path.parts:
+            return (
+                f'`tools/get_voc.py {year} --root {root}` fetches it there '
+                '(`make demo` needs no download: it makes its own images)'
+            )
+    return 'set data_root (and ann_file) to where the data set lies'
+
+
+def _is(registry: Any, config: Any, base: type) -> bool:
+    cls = _class(registry, config)
+    return isinstance(cls, type) and issubclass(cls, base)
+
+
+def _class(registry: Any, config: Any) -> Any:
+    if not isinstance(config, dict):
+        return None
+    kind, scope = config.get('type'), config.get('_scope_')
+    if not isinstance(kind, str):
+        return kind
+    if scope is None:
+        return registry.get(kind)
+    # MMEngine builds in that scope.
+    with registry.switch_scope_and_registry(scope) as chosen:
+        return chosen.get(kind)

@@ -1,0 +1,1 @@
+"""Forward passes over images that are not trained, which leave no trace."""

@@ -1,0 +1,150 @@
+"""Forward-only passes over instances that are not trained."""
+
+import time
+import weakref
+from typing import Any
+
+import torch
+from mmengine.dist import get_rank, get_world_size
+from mmengine.runner import Runner
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from ies_mm.training.data.identity import InstanceMap, batch_instances
+from ies_mm.training.data.tagging import missed_of
+from ies_mm.training.loop.batches import GivenOrder, copied, sizes_of
+from ies_mm.training.scoring.scoring import forward_only, preprocessed, score
+from ies_mm.training.state.observations import Observations
+
+SECONDS_BETWEEN_LINES = 5.0
+"""A pass that takes longer says how far it is."""
+
+
+class Refresher:
+    """Scores instances as the paper's program does (Algorithm 1, line 3).
+
+    No gradient, noisy layers held, the training pipeline. Random
+    numbers are left as they were. Each rank scores its part.
+
+    Where the training's workers persist, so do those of the passes. They start
+    anew with the training's, by which a hook has them see a changed data set.
+
+    Args:
+        train_loader (DataLoader): Whose data set, batches and workers to use.
+        instances (InstanceMap): Numbering of the data set.
+        fallback (bool): See :func:`capture_per_image_losses`. Defaults to
+            False.
+        batch_size (int, optional): Images of a forward pass. Defaults to
+            None, the training's.
+    """
+
+    def __init__(
+        self,
+        train_loader: DataLoader,
+        instances: InstanceMap,
+        fallback: bool = False,
+        batch_size: int | None = None,
+    ) -> None:
+        self._fallback = fallback
+        self._instances = instances
+        self._first_position = instances.first_positions()
+        self._train_loader = train_loader
+        self._positions = GivenOrder(train_loader.dataset)
+        batches = _batches_like(train_loader, self._positions, batch_size)
+        self._loader = _loader_like(train_loader, batches)
+        self._started_with = _iterator_of(train_loader)
+
+    def score(
+        self, runner: Runner, ids: Tensor, names: list[str]
+    ) -> Observations:
+        """Per-image losses of some instances under the present weights.
+
+        Args:
+            runner (Runner): Whose model to use.
+            ids (Tensor): int64 (M,), instances.
+            names (list of str): The run's terms.
+        """
+        observed = Observations(names)
+        mine = ids[get_rank() :: get_world_size()]
+        self._follow_the_training()
+        with forward_only(runner):
+            self._pass(runner, mine, observed)
+        return observed
+
+    def close(self) -> None:
+        """Let the workers go."""
+        self._loader._iterator = None
+
+    def _follow_the_training(self) -> None:
+        """Start workers anew where the training's have been."""
+        iterator = _iterator_of(self._train_loader)
+        if iterator() is not self._started_with():
+            self.close()
+        self._started_with = iterator
+
+    def _pass(self, runner: Runner, ids: Tensor, into: Observations) -> None:
+        if not len(ids):
+            return
+        self._positions.given = self._first_position[ids].tolist()
+        said = time.perf_counter()
+        for number, batch in enumerate(self._loader, start=1):
+            shown = batch_instances(batch)
+            self._instances.check_shown(batch, shown, torch.isin(shown, ids))
+            data = preprocessed(runner, batch)
+            shown = batch_instances(data)
+            captured = score(runner, data, self._fallback)
+            into.add(shown, captured.losses, captured.missing)
+            into.missed |= missed_of(batch['data_samples'])
+            if time.perf_counter() - said > SECONDS_BETWEEN_LINES:
+                said = time.perf_counter()
+                runner.logger.info(
+                    f'scoring images that are left out: batch {number} of '
+                    f'{len(self._loader)}'
+                )
+
+
+def _batches_like(
+    train_loader: DataLoader, positions: GivenOrder, batch_size: int | None
+) -> Any:
+    """The training's batch sampler over given positions.
+
+    Args:
+        train_loader (DataLoader): The training's.
+        positions (GivenOrder): What to make batches of.
+        batch_size (int, optional): Another size than its.
+    """
+    original: Any = train_loader.batch_sampler
+    batches = copied(original, positions)
+    batches.drop_last = False
+    if batch_size is not None:
+        parts = len(sizes_of(train_loader))
+        # A batch sampler of the user's own need not know its size.
+        several = isinstance(getattr(original, 'batch_size', 1), list)
+        batches.batch_size = [batch_size] * parts if several else batch_size
+    return batches
+
+
+def _iterator_of(loader: Any) -> Any:
+    """A reference that does not keep the iterator, and its workers, alive."""
+    iterator = loader._iterator
+    return _nothing if iterator is None else weakref.ref(iterator)
+
+
+def _nothing() -> None:
+    return None
+
+
+def _loader_like(train_loader: DataLoader, batches: Any) -> DataLoader:
+    """The training's loader over other batches."""
+    return DataLoader(
+        train_loader.dataset,
+        batch_sampler=batches,
+        num_workers=train_loader.num_workers,
+        collate_fn=train_loader.collate_fn,
+        pin_memory=train_loader.pin_memory,
+        prefetch_factor=train_loader.prefetch_factor,
+        worker_init_fn=train_loader.worker_init_fn,
+        multiprocessing_context=train_loader.multiprocessing_context,
+        # As the training's: see _follow_the_training.
+        persistent_workers=train_loader.persistent_workers,
+    )

@@ -1,0 +1,63 @@
+"""Random numbers that belong to an image."""
+
+import random
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from ies_mm.losses.capture.patching import override
+from ies_mm.losses.capture.random_state import preserved_random_state
+
+
+def seed_all(*numbers: int) -> None:
+    """Seed Python, NumPy and torch by some numbers."""
+    state = np.random.SeedSequence(numbers).generate_state(1)[0]
+    random.seed(int(state))
+    np.random.seed(int(state))
+    torch.manual_seed(int(state))
+
+
+def samplers_of(model: nn.Module) -> dict[str, Any]:
+    """What draws anchors or RoIs, by its name in the model."""
+    found = {}
+    for name, module in model.named_modules():
+        for attribute in ('sampler', 'bbox_sampler'):
+            sampler = vars(module).get(attribute)
+            if callable(getattr(sampler, 'sample', None)):
+                found[f'{name}.{attribute}'] = sampler
+    return found
+
+
+@contextmanager
+def seeded_samplers(
+    model: nn.Module, images: list[int], seed: Callable[[str, int], None]
+) -> Iterator[None]:
+    """Seed every draw of anchors or RoIs by its image.
+
+    Args:
+        model (nn.Module): Whose samplers.
+        images (list of int): Those of the coming batch, in order.
+        seed (callable): Called as ``seed(source, image)`` before a draw, with
+            the sampler's name; random numbers are given back after it.
+    """
+    with ExitStack() as stack:
+        for source, sampler in samplers_of(model).items():
+            order = iter(images)
+
+            def sample(
+                original: Callable,
+                *args: Any,
+                source: str = source,
+                order: Iterator[int] = order,
+                **kwargs: Any,
+            ) -> Any:
+                with preserved_random_state():
+                    seed(source, next(order))
+                    return original(*args, **kwargs)
+
+            stack.enter_context(override(sampler, 'sample', sample))
+        yield

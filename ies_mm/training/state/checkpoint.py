@@ -1,0 +1,214 @@
+"""What a selection hook puts into a checkpoint, and takes from one."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.hooks import CheckpointHook
+from mmengine.runner import Runner
+
+from ies_mm.errors import ConfigError
+from ies_mm.training.data.names import check_same
+
+KEY = 'ies'
+
+
+def save(hook: Any, checkpoint: dict[str, Any]) -> None:
+    """Put the hook's state into a checkpoint.
+
+    Args:
+        hook (SelectionHook): Since its training began.
+        checkpoint (dict): MMEngine's; tensors, numbers, strings and None are
+            added, which ``torch.load(weights_only=True)`` takes.
+    """
+    checkpoint[KEY] = _state(hook)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What a checkpoint said of the run that it is of.
+
+    Attributes:
+        iterations (int): That the run had behind it.
+        state (dict, optional): Of :func:`save`; None where it has none.
+    """
+
+    iterations: int = 0
+    state: dict[str, Any] | None = None
+
+    @classmethod
+    def of(cls, checkpoint: dict[str, Any]) -> 'Loaded':
+        """Read a checkpoint of MMEngine, or mere weights."""
+        meta = checkpoint.get('meta') or {}
+        return cls(meta.get('iter') or 0, checkpoint.get(KEY))
+
+    def is_resumed_by(self, runner: Runner) -> bool:
+        """Whether the loop stands where the checkpoint was saved.
+
+        With ``load_from`` it stands at its beginning.
+        """
+        return 0 < self.iterations == runner.iter
+
+
+def carried_over(hook: Any) -> dict[str, Any]:
+    """What a training that goes on in the same process had reached.
+
+    To be called on all ranks.
+
+    Args:
+        hook (SelectionHook): Before it begins the training anew.
+    """
+    hook.pace.withdraw()
+    hook.observed.gather()
+    return _state(hook)
+
+
+def load(hook: Any, loaded: dict[str, Any]) -> None:
+    """Go on from what :func:`save` put into a checkpoint.
+
+    Arguments of the hook that have changed hold from its next decision on;
+    the log names them.
+
+    Args:
+        hook (SelectionHook): At the start of a training.
+        loaded (dict): ``checkpoint[KEY]``.
+
+    Raises:
+        ConfigError: It is of another method, data set or kind of loop, or
+            was written by another version.
+    """
+    loaded = _as_of_today(hook, loaded)
+    _check(hook, loaded)
+    hook.state.load_state_dict(loaded)
+    if hook.pace.loop_ends_epochs:
+        # MMEngine counts one epoch more in a checkpoint saved by hand.
+        hook.state.epochs = hook.pace.epochs_behind
+    hook.pace.load_state_dict(loaded)
+    # MMEngine draws another one where the config has none.
+    hook.seed = loaded['method_seed']
+    hook.load_method_state(loaded['of_method'])
+    hook.sampler.set_selection(hook.state.selection)
+    hook.observed.load_state_dict(loaded['observed'], hook.state.absent)
+    _say_what_was_taken_over(hook)
+
+
+def about_to_save(runner: Runner) -> bool:
+    """Whether MMEngine saves a checkpoint after this iteration.
+
+    The first rank saves alone, so what only the others know has to reach it
+    before.
+    """
+    return any(
+        hook.every_n_train_iters(runner, hook.interval, hook.save_begin)
+        or (hook.save_last and hook.is_last_train_iter(runner))
+        for hook in runner.hooks
+        if isinstance(hook, CheckpointHook) and not hook.by_epoch
+    )
+
+
+def _state(hook: Any) -> dict[str, Any]:
+    # An epoch-based loop saves between epochs, where nothing is unfinished.
+    unfinished = not hook.pace.loop_ends_epochs
+    return {
+        **_origin(hook),
+        **hook.state.state_dict(),
+        **hook.pace.state_dict(),
+        'images': hook.instances.checksums(),
+        'arguments': _plain(hook.arguments()),
+        'method_seed': hook.seed,
+        'of_method': _plain(hook.method_state()),
+        'observed': hook.observed.state_dict() if unfinished else {},
+    }
+
+
+def _say_what_was_taken_over(hook: Any) -> None:
+    state = hook.state
+    saved = state.excluded / max(state.instances * state.epochs, 1)
+    hook.pace.runner.logger.info(
+        f'{hook.method} goes on after epoch {state.epochs}: '
+        f'{int((state.history.count > 0).sum())} of {state.instances} images '
+        f'have a loss history, {len(state.selection.excluded)} are left out '
+        f'of the next epoch, saved {saved:.1%} so far'
+    )
+
+
+def _plain(value: Any) -> Any:
+    """In Python's own types: NumPy's numbers would have to be unpickled."""
+    if isinstance(value, Mapping):
+        return {_plain(key): _plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        entries = map(_plain, value)
+        return tuple(entries) if isinstance(value, tuple) else list(entries)
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _as_of_today(hook: Any, loaded: dict[str, Any]) -> dict[str, Any]:
+    """A state with what earlier versions did not write.
+
+    Version 0.1.0 had one hash of all whole paths, so the data must not have
+    moved.
+    """
+    images = hook.instances
+    if 'dataset' in loaded and 'images' not in loaded:
+        paths = '\n'.join(images.paths()).encode(errors='surrogatepass')
+        if loaded['dataset'] != hashlib.sha256(paths).hexdigest():
+            raise ConfigError(
+                'cannot resume: the checkpoint is of another dataset, or its '
+                'images were moved; resume with the same data at the same '
+                'place, or start anew with load_from'
+            )
+        loaded = {**loaded, 'images': images.checksums()}
+    elif 'length' not in loaded:
+        # Files that several parts show were not told apart.
+        before = loaded['images'].cpu()
+        if torch.equal(images.checksums_of_paths(), before):
+            loaded = {**loaded, 'images': images.checksums()}
+    unknown = dict.fromkeys(('length', 'batch_samples', 'since'))
+    return {'absent': [], 'pipeline': None, **unknown, **loaded}
+
+
+def _check(hook: Any, loaded: dict[str, Any]) -> None:
+    for key, found in _origin(hook).items():
+        if loaded.get(key) != found:
+            raise ConfigError(
+                f'cannot resume: the checkpoint is of another {key} '
+                f'({loaded.get(key)}, here {found}); resume with the same '
+                'config, or start anew with load_from'
+            )
+    ours, theirs = _state(hook), loaded.get('of_method', {})
+    missing = sorted(
+        (ours.keys() - loaded.keys())
+        | (ours['of_method'].keys() - theirs.keys())
+    )
+    if missing:
+        raise ConfigError(
+            f'cannot resume: the state in the checkpoint has no {missing[0]!r}'
+            ', another version of ies_mm wrote it; resume with that version, '
+            'or start anew with load_from'
+        )
+    images = hook.instances
+    check_same(images.names(), images.checksums(), loaded['images'].cpu())
+    before, now = loaded['arguments'], hook.arguments()
+    changed = [
+        f'{name}={now[name]} (was {before.get(name)})'
+        for name in now
+        if now[name] != before.get(name)
+    ]
+    if changed:
+        hook.pace.runner.logger.warning(
+            f'{hook.method} goes on with other arguments than the '
+            f'checkpoint: {", ".join(changed)}; they hold from the next '
+            'decision on'
+        )
+
+
+def _origin(hook: Any) -> dict[str, str]:
+    """What a checkpoint and a run that goes on from it must share."""
+    loop = 'epochs' if hook.pace.loop_ends_epochs else 'iterations'
+    return {
+        'method': hook.method,
+        'loop': f'a training loop that counts {loop}',
+    }

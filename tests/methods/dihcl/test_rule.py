@@ -1,0 +1,66 @@
+"""DIHCL's rules against its paper."""
+
+import math
+
+import pytest
+import torch
+
+from ies_mm.methods.dihcl.rule import budget, hardest, update_hardness
+
+NAN = math.nan
+
+
+def seeded(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def test_the_running_hardness_is_an_exponential_average() -> None:
+    running = torch.tensor([NAN, 2.0, 4.0, 8.0]).double()
+    ids, losses = torch.tensor([0, 1, 3]), torch.tensor([1.0, 3.0, NAN])
+    update_hardness(running, ids, losses, discount=0.9)
+    # The first is the first; what was not observed, or is NaN, stays.
+    assert running.tolist() == pytest.approx([1.0, 2.9, 4.0, 8.0])
+    update_hardness(running, torch.tensor([0]), torch.tensor([0.0]), 0.25)
+    assert running.tolist() == pytest.approx([0.75, 2.9, 4.0, 8.0])
+
+
+def test_budgets_that_shrink_and_grow() -> None:
+    shrinking = [budget(epoch, 1.0, 0.5, 0.2) for epoch in range(5)]
+    assert shrinking == [1.0, 0.5, 0.25, 0.2, 0.2]
+    growing = [budget(epoch, 0.25, 2.0, 0.8) for epoch in range(4)]
+    assert growing == [0.25, 0.5, 0.8, 0.8]
+    assert budget(10**6, 0.25, 10, 0.8) == 0.8
+    assert budget(10**6, 1.0, 0.5, 0.2) == 0.2
+
+
+def test_the_harder_the_likelier() -> None:
+    """One of four is drawn, with the probabilities of their hardness."""
+    running = torch.tensor([1.0, 2.0, 3.0, 4.0])
+    drawn = torch.zeros(4)
+    for seed in range(4000):
+        active = hardest(running, 0.25, seeded(seed)).active
+        assert int(active.sum()) == 1
+        drawn += active
+    expected = running / running.sum()
+    error = (expected * (1 - expected) / 4000).sqrt()
+    assert ((drawn / 4000 - expected).abs() < 4 * error).all()
+
+
+@pytest.mark.parametrize('part', [0.0, 0.3, 0.5, 1.0])
+def test_the_budget_is_met(part: float) -> None:
+    """Also where more is asked for than there are hard ones."""
+    running = torch.tensor([0.0, 0.0, 0.0, 5.0, NAN, 0.0, 0.0, 0.0, 0.0, 0.0])
+    selection = hardest(running, part, seeded(1))
+    assert int(selection.active.sum()) == max(1, round(part * 10))
+    assert selection.weight is None
+
+
+def test_what_is_not_known_counts_as_hard() -> None:
+    running = torch.tensor([0.001] * 8 + [NAN, 5.0])
+    active = hardest(running, 0.2, seeded(0)).active
+    assert torch.nonzero(active).flatten().tolist() == [8, 9]
+
+
+def test_nothing_known_at_all() -> None:
+    active = hardest(torch.full((4,), NAN), 0.5, seeded(0)).active
+    assert int(active.sum()) == 2

@@ -1,0 +1,110 @@
+"""Base configs whose sampler the IESSampler would take the place of."""
+
+from pathlib import Path
+
+import pytest
+from mmdet.datasets import samplers as of_mmdet
+from mmengine.config import Config
+from mmpretrain.datasets import samplers as of_mmpretrain
+from torch.utils.data import BatchSampler
+
+from ies_mm.errors import ConfigError
+from ies_mm.training.data.replaced import SAME_ORDER, check_replaced
+from ies_mm.training.preflight import check_config
+from runs import FixedSelection, train, with_hook
+from task_runs import classifier_config
+
+OTHERS = [
+    f'{package}.{name}'
+    for package, module in (('mmdet', of_mmdet), ('mmpretrain', of_mmpretrain))
+    for name in module.__all__
+    if not issubclass(getattr(module, name), BatchSampler)
+]
+CHILD = """
+_base_ = ['./schedule.py', './base.py']
+default_hooks = dict(ies=dict(type='IESHook', delta=0.1))
+train_dataloader = dict(sampler=dict(type='IESSampler'))
+"""
+
+
+def child(folder: Path, base: str, text: str = CHILD) -> Config:
+    """A config over a base whose sampler is given."""
+    (folder / 'base.py').write_text(f'train_dataloader = dict(sampler={base})')
+    (folder / 'schedule.py').write_text('train_cfg = dict(max_epochs=12)')
+    (folder / 'child.py').write_text(text)
+    return Config.fromfile(folder / 'child.py')
+
+
+@pytest.mark.parametrize('sampler', OTHERS)
+def test_every_other_sampler_of_the_libraries_is_named(
+    tmp_path: Path, sampler: str
+) -> None:
+    config = child(tmp_path, f"dict(type='{sampler}', shuffle=True)")
+    name = sampler.partition('.')[2]
+    message = rf'takes the place of the {name} of .*base\.py, .*_delete_=True'
+    with pytest.raises(ConfigError, match=message):
+        check_replaced(config)
+    with pytest.raises(ConfigError, match=message):
+        check_config(config)
+
+
+@pytest.mark.parametrize('sampler', [*SAME_ORDER, 'mmengine.DefaultSampler'])
+def test_the_same_order_may_be_taken_over(
+    tmp_path: Path, sampler: str
+) -> None:
+    check_replaced(child(tmp_path, f"dict(type='{sampler}', shuffle=False)"))
+
+
+def test_what_the_message_says_helps(tmp_path: Path) -> None:
+    """A config between the two, for the plain run."""
+    child(tmp_path, "dict(type='mmdet.ClassAwareSampler', num_sample_class=2)")
+    default = "dict(_delete_=True, type='DefaultSampler', shuffle=True)"
+    (tmp_path / 'plain.py').write_text(
+        f"_base_ = './base.py'\ntrain_dataloader = dict(sampler={default})"
+    )
+    text = CHILD.replace('./base.py', './plain.py')
+    (tmp_path / 'child.py').write_text(text)
+    config = Config.fromfile(tmp_path / 'child.py')
+    check_replaced(config)
+    assert config.train_dataloader.sampler.keys() == {'type', 'shuffle'}
+
+
+def test_a_child_of_a_child_and_a_type_of_the_command_line(
+    tmp_path: Path,
+) -> None:
+    other = "dict(type='mmdet.ClassAwareSampler')"
+    child(tmp_path, other)
+    (tmp_path / 'further.py').write_text("_base_ = './child.py'")
+    with pytest.raises(ConfigError, match='ClassAwareSampler of'):
+        check_replaced(Config.fromfile(tmp_path / 'further.py'))
+    config = Config.fromfile(tmp_path / 'base.py')
+    config.merge_from_dict({'train_dataloader.sampler.type': 'IESSampler'})
+    with pytest.raises(ConfigError, match='ClassAwareSampler of'):
+        check_replaced(config)
+
+
+def test_left_over_arguments_are_named_by_every_way_of_training(
+    folders: Path, tmp_path: Path
+) -> None:
+    """Also by a script of one's own, whose config has no file."""
+    config = classifier_config(folders, tmp_path)
+    config.train_dataloader.sampler = dict(
+        type='IESSampler', num_sample_class=2, shuffle=True
+    )
+    message = 'IESSampler does not take num_sample_class, which is left over'
+    with pytest.raises(ConfigError, match=message):
+        check_replaced(config)
+    with pytest.raises(ConfigError, match=message):
+        train(config, with_hook(FixedSelection({})))
+
+
+def test_a_script_of_ones_own_is_told_before_the_first_step(
+    folders: Path, tmp_path: Path
+) -> None:
+    base = child(tmp_path, "dict(type='mmpretrain.RepeatAugSampler')")
+    config = classifier_config(folders, tmp_path / 'work')
+    config.train_dataloader.sampler = dict(type='IESSampler')
+    config = Config(dict(config), cfg_text=base.text)
+    with pytest.raises(ConfigError, match='the RepeatAugSampler of'):
+        train(config, with_hook(FixedSelection({})))
+    assert not list((tmp_path / 'work').rglob('epochs.jsonl'))

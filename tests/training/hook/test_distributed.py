@@ -1,0 +1,210 @@
+"""Two processes, started by torchrun, that train together on the CPU."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from distributed_runs import RUNS, frozen, plain_hook
+from runs import FixedSelection, epochs_of, instances_of, train, with_hook
+from same_runs import ITERATIONS, assert_equal, by_iterations
+from task_runs import make_folders
+
+TESTS = Path(__file__).parents[2]
+IMAGES = {'detector': 12, 'resized': 12}
+SHARED = ('active', 'last', 'weight', 'history', 'parameters', 'epoch', 'iter')
+
+
+@pytest.fixture(scope='module')
+def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_folders(tmp_path_factory.mktemp('folders'), 13)
+
+
+@pytest.fixture(scope='module')
+def results(
+    voc: Path, folders: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """Work folders of all runs, and what each process saw of them."""
+    results = tmp_path_factory.mktemp('distributed')
+    train(by_iterations(folders, results / 'one'), with_hook(everything()))
+    command = [sys.executable, '-m', 'torch.distributed.run', '--standalone']
+    script = [TESTS / 'distributed_runs.py', voc, folders, results]
+    ended = subprocess.run(
+        [*command, '--nproc_per_node=2', *script],
+        env=os.environ | dict(OMP_NUM_THREADS='1'),
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=540,
+    )
+    assert ended.returncode == 0, ended.stderr[-3000:]
+    return results
+
+
+def everything() -> FixedSelection:
+    return FixedSelection({}, keep_history=True)
+
+
+def seen(results: Path, name: str) -> list[dict[str, Any]]:
+    return [
+        torch.load(results / f'{name}-{rank}.pt', weights_only=False)
+        for rank in (0, 1)
+    ]
+
+
+def numbers(batches: list[list[int]]) -> list[int]:
+    return [number for batch in batches for number in batch]
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize('name', RUNS)
+def test_all_processes_know_and_learn_the_same(
+    results: Path, name: str
+) -> None:
+    first, second = seen(results, name)
+    for key in SHARED:
+        assert_equal(second[key], first[key], key)
+
+
+@pytest.mark.parametrize('name', RUNS)
+def test_all_processes_have_equally_many_batches(
+    results: Path, name: str
+) -> None:
+    first, second = seen(results, name)
+    lengths = [len(batches) for batches in first['batches']]
+    assert lengths == [len(batches) for batches in second['batches']]
+
+
+@pytest.mark.parametrize(
+    'name', ['classifier', 'detector', 'resized', 'random', 'soft']
+)
+def test_together_they_train_what_is_selected(
+    results: Path, name: str
+) -> None:
+    """Each image once, but for those that make the ranks even."""
+    first, second = seen(results, name)
+    epochs = zip(
+        first['active'], first['batches'], second['batches'], strict=True
+    )
+    counts = []
+    for active, ours, theirs in epochs:
+        trained = sorted(numbers(ours) + numbers(theirs))
+        selected = np.flatnonzero(active).tolist()
+        assert sorted(set(trained)) == selected
+        assert len(trained) - len(selected) == len(selected) % 2
+        assert 1 not in map(len, ours + theirs)
+        counts.append(len(selected))
+    assert 0 < min(counts) < IMAGES.get(name, 13)
+
+
+def test_fewer_images_than_processes_become_batches(results: Path) -> None:
+    """One image of 13 is left: two batches of two, for BatchNorm."""
+    first, second = seen(results, 'classifier')
+    assert [len(b) for b in first['batches'][2]] == [2]
+    assert [len(b) for b in second['batches'][2]] == [2]
+    assert sum(first['active'][2]) in (3, 4)
+    assert first['active'][2][0]
+
+
+@pytest.mark.parametrize('name', ['classifier', 'detector', 'endless'])
+def test_records_are_written_once(results: Path, name: str) -> None:
+    records = epochs_of(results / name)
+    assert [r['epoch'] for r in records] == list(range(1, len(records) + 1))
+    images = IMAGES.get(name, 13)
+    for record in records:
+        assert record['trained'] + record['excluded'] == images
+        assert record['forward_only'] == record['excluded']
+    trained = instances_of(results / name)['trained']
+    assert trained.sum(axis=1).tolist() == [r['trained'] for r in records]
+
+
+def test_spaced_looks_are_shared_too(results: Path) -> None:
+    first, second = seen(results, 'spaced')
+    records = epochs_of(results / 'spaced')
+    pairs = zip(records, first['scored'], second['scored'], strict=True)
+    scored = [(r['forward_only'], ours + theirs) for r, ours, theirs in pairs]
+    assert all(counted == made for counted, made in scored)
+    out = sum(record['excluded'] for record in records)
+    assert 0 < sum(made for _, made in scored) < out
+
+
+def test_processes_share_the_forward_passes(results: Path) -> None:
+    first, second = seen(results, 'classifier')
+    records = epochs_of(results / 'classifier')
+    pairs = zip(records, first['scored'], second['scored'], strict=True)
+    for record, ours, theirs in pairs:
+        assert ours + theirs == record['excluded']
+        assert abs(ours - theirs) <= 1
+
+
+def test_processes_that_score_unequal_numbers_of_batches_do_not_wait(
+    results: Path,
+) -> None:
+    """Five images in batches of two: two on one process, one on the other."""
+    first, second = seen(results, 'resized')
+    assert [first['scored'][1], second['scored'][1]] == [3, 2]
+
+
+def test_losses_are_those_of_one_process(
+    folders: Path, results: Path, tmp_path: Path
+) -> None:
+    """Trained or scored, repeated or not: an image's loss is its own."""
+    train(frozen(folders, tmp_path), with_hook(plain_hook()))
+    alone, together = (instances_of(p) for p in (tmp_path, results / 'frozen'))
+    np.testing.assert_allclose(
+        together['losses'], alone['losses'], rtol=1e-5, atol=1e-6
+    )
+    assert not np.isnan(alone['losses']).any()
+
+
+def test_with_everything_mastered_all_processes_end(results: Path) -> None:
+    assert [part['epoch'] for part in seen(results, 'mastered')] == [3, 3]
+    assert (results / 'mastered' / 'epoch_3.pth').exists()
+
+
+def test_the_last_accumulated_step_is_made(results: Path) -> None:
+    """Images of 4 epochs in batches of 4 by 2: 2 + 1 + 1 + 2 iterations."""
+    first, _ = seen(results, 'accumulating')
+    assert first['iter'] == 6
+
+
+@pytest.mark.parametrize('loop', ['', '-endless'])
+def test_a_resumed_run_ends_as_the_uninterrupted_one(
+    results: Path, loop: str
+) -> None:
+    """Also from the middle of a pass: both ranks' losses are kept."""
+    names = (f'whole{loop}', f'resumed{loop}')
+    for expected, found in zip(
+        *(seen(results, n) for n in names), strict=True
+    ):
+        for key in ('last', 'weight', 'history', 'parameters', 'iter'):
+            assert_equal(found[key], expected[key], key)
+    expected, found = (instances_of(results / name) for name in names)
+    epochs = len(found['losses'])
+    assert 0 < epochs < len(expected['losses'])
+    for key in ('losses', 'trained'):
+        assert_equal(found[key], expected[key][-epochs:], key)
+
+
+def test_one_process_goes_on_from_two_and_two_from_one(
+    folders: Path, results: Path, tmp_path: Path
+) -> None:
+    """The iterations that were left, from the middle of a pass."""
+    config = by_iterations(folders, tmp_path)
+    config.resume = True
+    config.load_from = str(results / 'two' / 'iter_8.pth')
+    alone = train(config, with_hook(everything()))
+    whole, _ = seen(results, 'two')
+    joined, _ = seen(results, 'of-one')
+    assert alone.iter == joined['iter'] == whole['iter'] == ITERATIONS
+    rates = [alone.optim_wrapper.get_lr()['lr'], joined['rate']]
+    assert rates == [whole['rate']] * 2
+    for place in (tmp_path, results / 'of-one'):
+        found = instances_of(place)
+        assert found['trained'].all()
+        assert np.isfinite(found['losses']).all()

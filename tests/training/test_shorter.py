@@ -1,0 +1,207 @@
+"""A training fitted to a share of its length, beside one written by hand."""
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from mmengine.config import Config
+
+from commands import TRAIN, call
+from ies_mm.errors import ConfigError
+from ies_mm.training.shorter import shorten
+from method_cases import config_of
+from runs import parameters, train
+
+
+def stock(library: str, name: str) -> Config:
+    """A config that a library ships."""
+    file = importlib.import_module(library).__file__
+    return Config.fromfile(Path(str(file)).parent / '.mim/configs' / name)
+
+
+def check(cfg: Config, length: float, by_hand: dict[str, Any]) -> None:
+    """Nothing but what is written by hand has changed."""
+    before = cfg.to_dict()
+    expected = cfg.copy()
+    expected.merge_from_dict(by_hand)
+    assert shorten(cfg, length).to_dict() == expected.to_dict()
+    assert cfg.to_dict() == before
+
+
+def test_faster_rcnn_with_warm_up_and_steps() -> None:
+    cfg = stock('mmdet', 'faster_rcnn/faster-rcnn_r50_fpn_2x_coco.py')
+    by_hand = {
+        'train_cfg.max_epochs': 12,
+        'param_scheduler.0.end': 250,
+        'param_scheduler.1.end': 12,
+        'param_scheduler.1.milestones': [8, 11],
+    }
+    check(cfg, 0.5, by_hand)
+
+
+def test_deeplabv3_by_iterations() -> None:
+    cfg = stock(
+        'mmseg', 'deeplabv3/deeplabv3_r50-d8_4xb4-40k_voc12aug-512x512.py'
+    )
+    by_hand = {
+        'train_cfg.max_iters': 20000,
+        'train_cfg.val_interval': 2000,
+        'param_scheduler.0.end': 20000,
+        'default_hooks.checkpoint.interval': 2000,
+    }
+    check(cfg, 0.5, by_hand)
+
+
+def test_cosine_with_warm_up_and_ema() -> None:
+    cfg = stock('mmpretrain', 'convnext/convnext-tiny_32xb128_in1k.py')
+    cfg.custom_hooks[0].begin_iter = 1000
+    assert cfg.param_scheduler[1].begin == 20
+    by_hand = {
+        'train_cfg.max_epochs': 180,
+        'param_scheduler.0.end': 12,
+        'param_scheduler.1.begin': 12,
+        'custom_hooks.0.begin_iter': 600,
+    }
+    check(cfg, 0.6, by_hand)
+
+
+def test_cosine_of_a_given_length_ends_with_the_training() -> None:
+    cfg = stock('mmpretrain', 'resnet/resnet50_8xb256-rsb-a3-100e_in1k.py')
+    cosine = cfg.param_scheduler[1]
+    assert (cosine.T_max, cosine.begin, cosine.end) == (95, 5, 100)
+    by_hand = {
+        'train_cfg.max_epochs': 33,
+        'param_scheduler.0.end': 2,
+        'param_scheduler.1.begin': 2,
+        'param_scheduler.1.end': 33,
+        'param_scheduler.1.T_max': 31,
+    }
+    check(cfg, 0.33, by_hand)
+
+
+def test_yolox_with_its_last_epochs() -> None:
+    cfg = stock('mmdet', 'yolox/yolox_s_8xb8-300e_coco.py')
+    by_hand = {
+        'train_cfg.max_epochs': 30,
+        'train_cfg.val_interval': 1,
+        'param_scheduler.0.end': 1,
+        'param_scheduler.1.begin': 1,
+        'param_scheduler.1.T_max': 29,
+        'param_scheduler.1.end': 29,
+        'param_scheduler.2.begin': 29,
+        'param_scheduler.2.end': 30,
+        'custom_hooks.0.num_last_epochs': 1,
+        'default_hooks.checkpoint.interval': 1,
+    }
+    check(cfg, 0.1, by_hand)
+
+
+def test_rtmdet_with_its_switch() -> None:
+    cfg = stock('mmdet', 'rtmdet/rtmdet_tiny_8xb32-300e_coco.py')
+    by_hand = {
+        'train_cfg.max_epochs': 150,
+        'train_cfg.val_interval': 5,
+        'train_cfg.dynamic_intervals': [(140, 1)],
+        'param_scheduler.0.end': 500,
+        'param_scheduler.1.begin': 75,
+        'param_scheduler.1.end': 150,
+        'param_scheduler.1.T_max': 75,
+        'custom_hooks.1.switch_epoch': 140,
+        'default_hooks.checkpoint.interval': 5,
+    }
+    check(cfg, 0.5, by_hand)
+
+
+@pytest.mark.parametrize(
+    ('name', 'by_hand'),
+    [
+        (
+            'tood/tood_r50_fpn_ms-2x_coco.py',
+            {'model.train_cfg.initial_epoch': 2},
+        ),
+        (
+            'dynamic_rcnn/dynamic-rcnn_r50_fpn_1x_coco.py',
+            {'model.train_cfg.rcnn.dynamic_rcnn.update_iter_interval': 50},
+        ),
+    ],
+)
+def test_a_model_that_counts_its_training(name: str, by_hand: dict) -> None:
+    cfg = stock('mmdet', name)
+    for key, value in by_hand.items():
+        place: Any = shorten(cfg, 0.5)
+        for part in key.split('.'):
+            place = place[part]
+        assert place == value
+
+
+SCHEDULES = [
+    (dict(type='ExponentialLR', gamma=0.81), dict(gamma=0.81**2)),
+    (dict(type='StepLR', step_size=8, gamma=0.1), dict(step_size=4)),
+    (dict(type='PolyLR', begin=2, end=20), dict(begin=1, end=10)),
+    (
+        dict(type='CosineRestartLR', periods=[4, 16], restart_weights=[1, 1]),
+        dict(periods=[2, 8]),
+    ),
+    (dict(type='OneCycleLR', total_steps=20, eta_max=1), dict(total_steps=10)),
+    (dict(type='ConstantLR', factor=0.1, end=1), dict(end=1)),
+]
+
+
+@pytest.mark.parametrize(('schedule', 'fitted'), SCHEDULES)
+@pytest.mark.parametrize('several', [False, True])
+def test_schedules(schedule: dict, fitted: dict, several: bool) -> None:
+    """Also those of several optimisers."""
+    schedules: Any = dict(g=[schedule], d=[schedule]) if several else schedule
+    cfg = Config(
+        dict(train_cfg=dict(max_epochs=20), param_scheduler=schedules)
+    )
+    got = shorten(cfg, 0.5).param_scheduler.to_dict()
+    for one in [got['g'][0], got['d'][0]] if several else [got]:
+        gamma = one.pop('gamma', None)
+        wanted = schedule | fitted
+        assert gamma == pytest.approx(wanted.pop('gamma', None))
+        assert one == wanted
+
+
+def test_the_training_is_the_one_written_by_hand(
+    folders: Path, tmp_path: Path
+) -> None:
+    def config(epochs: int, end: int, milestone: int) -> Config:
+        cfg = config_of(folders, tmp_path / str(epochs), epochs)
+        cfg.train_dataloader.sampler.type = 'DefaultSampler'
+        cfg.param_scheduler = [
+            dict(type='LinearLR', by_epoch=False, start_factor=0.1, end=end),
+            dict(type='MultiStepLR', milestones=[milestone]),
+        ]
+        return cfg
+
+    ours = parameters(train(shorten(config(6, 10, 4), 0.5)))
+    theirs = parameters(train(config(3, 5, 2)))
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+
+def test_a_length_that_leaves_nothing_is_refused() -> None:
+    cfg = Config(dict(train_cfg=dict(max_epochs=12)))
+    with pytest.raises(ConfigError, match=r'max_epochs=12 nothing is left'):
+        shorten(cfg, 0.01)
+    with pytest.raises(ConfigError, match='no length of its own'):
+        shorten(Config(dict(train_cfg=None)), 0.5)
+
+
+def test_the_command(folders: Path, tmp_path: Path) -> None:
+    cfg = config_of(folders, tmp_path / 'plain', 4)
+    cfg.train_dataloader.sampler.type = 'DefaultSampler'
+    cfg.dump(tmp_path / 'plain.py')
+    result = call(TRAIN, tmp_path / 'plain.py', '--length', '0.5')
+    assert result.returncode == 0, result.stderr
+    made = (tmp_path / 'plain_length_0.5').glob('*.pth')
+    assert sorted(path.name for path in made) == ['epoch_1.pth', 'epoch_2.pth']
+
+
+@pytest.mark.parametrize('length', ['0', '-1', 'nan', 'inf', 'half'])
+def test_the_command_refuses_what_is_no_length(length: str) -> None:
+    result = call(TRAIN, 'x.py', '--length', length)
+    assert result.returncode == 2
+    assert f'{length}: give a number above 0' in result.stderr
