@@ -7,12 +7,16 @@ from collections.abc import Generator
 from importlib.metadata import distributions
 from pathlib import Path
 
+import hypothesis
 import pytest
 import torch
 
 TESTS = Path(__file__).parent
 sys.path.insert(0, str(TESTS))
 torch.set_num_threads(1)
+# A busy machine is no fault of the code.
+hypothesis.settings.register_profile('untimed', deadline=None)
+hypothesis.settings.load_profile('untimed')
 
 
 ORIGINAL_MMSEG = any(

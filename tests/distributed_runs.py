@@ -54,7 +54,7 @@ class Watch(Hook):
         runner.model.module.register_forward_pre_hook(count, with_kwargs=True)
 
     def before_train_epoch(self, runner: Runner) -> None:
-        self.active.append(self.hook.state.selection.active.tolist())
+        self.active.append(self.hook.session.state.selection.active.tolist())
         self.batches.append([])
         self.scored.append(0)
 
@@ -221,14 +221,14 @@ def run(name: str, data: Path, results: Path) -> None:
         runner.register_hook(watch)
 
     runner = train(config, register)
-    weight = hook.state.selection.weight
+    weight = hook.session.state.selection.weight
     seen = {
         'active': watch.active,
         'batches': watch.batches,
         'scored': watch.scored,
-        'last': hook.state.selection.active.tolist(),
+        'last': hook.session.state.selection.active.tolist(),
         'weight': None if weight is None else weight.tolist(),
-        'history': hook.state.history.values,
+        'history': hook.session.state.history.values,
         'parameters': {
             name: parameter.detach()
             for name, parameter in runner.model.module.named_parameters()

@@ -17,22 +17,32 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 
 import transforms  # noqa: F401
-from ies_mm.core import Selection
-from ies_mm.engine import IESHook
+from ies_mm.core import Selection, Standing
+from ies_mm.methods.ies.rule import IES
+from ies_mm.methods.method import Decision
+from ies_mm.training.hook.selection_hook import OWN, SelectionHook
 from small import faster_rcnn_config
 
 
-class FixedSelection(IESHook):
+class Planned(IES):
     """IES of which a test says after which epoch which images are out."""
 
     def __init__(self, plan: dict[int, list[int]], **arguments: Any) -> None:
         super().__init__(delta=0, **arguments)
         self.plan = plan
 
-    def decide(self, history: Any, names: Any, epoch: int) -> Any:
+    def decide(self, history: Any, names: Any, standing: Standing) -> Decision:
         active = torch.ones(history.instances, dtype=torch.bool)
-        active[self.plan.get(epoch, [])] = False
-        return ~active, Selection(active)
+        active[self.plan.get(standing.epoch, [])] = False
+        return Decision(~active, Selection(active), 0.0)
+
+
+class FixedSelection(SelectionHook):
+    """The hook of it."""
+
+    def __init__(self, plan: dict[int, list[int]], **arguments: Any) -> None:
+        mine = {key: arguments.pop(key) for key in OWN if key in arguments}
+        super().__init__(Planned(plan, **arguments), **mine)
 
 
 RUNS = itertools.count()

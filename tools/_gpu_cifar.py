@@ -19,9 +19,11 @@ from mmpretrain.datasets.categories import CIFAR10_CATEGORIES
 from mmpretrain.registry import DATASETS
 from torch import Tensor
 
-from ies_mm.engine import RandomRemovalHook
+from ies_mm.core import Standing
 from ies_mm.errors import ConfigError
+from ies_mm.methods.random_removal.rule import RandomRemoval
 from ies_mm.report.earlier import EPOCHS
+from ies_mm.training.hook.selection_hook import SelectionHook
 
 PAD = 4
 ACCURACY = 'accuracy.jsonl'
@@ -199,8 +201,7 @@ def augmented(pixels: Tensor, seed: int) -> Tensor:
     return chosen.permute(0, 3, 1, 2).contiguous()
 
 
-@HOOKS.register_module()
-class RemoveAsManyHook(RandomRemovalHook):
+class RemoveAsMany(RandomRemoval):
     """Random removal of as many images as another run left out, by epoch.
 
     Args:
@@ -209,10 +210,24 @@ class RemoveAsManyHook(RandomRemovalHook):
 
     def __init__(self, run: str) -> None:
         super().__init__(0.0)
+        self.run = run
         lines = Path(run, 'ies', EPOCHS).read_text().splitlines()
-        self.excluded = [json.loads(line)['excluded'] for line in lines]
+        self._excluded = [json.loads(line)['excluded'] for line in lines]
 
-    def _share(self, epoch: int) -> float:
-        if epoch >= len(self.excluded):
+    def share(self, standing: Standing) -> float:
+        """What it left out of the epoch that follows."""
+        if standing.epoch >= len(self._excluded):
             return 0.0
-        return self.excluded[epoch] / len(self.sampler.instances)
+        return self._excluded[standing.epoch] / self.instances
+
+
+@HOOKS.register_module()
+class RemoveAsManyHook(SelectionHook):
+    """The hook of :class:`RemoveAsMany`.
+
+    Args:
+        run (str): The other run's work directory.
+    """
+
+    def __init__(self, run: str) -> None:
+        super().__init__(RemoveAsMany(run))

@@ -3,7 +3,9 @@
 from ies_mm.core.criteria import Criterion
 from ies_mm.core.history import LossHistory
 from ies_mm.core.rechecks import Every, Recheck, Spaced, Waits, build_recheck
-from ies_mm.core.selection import Course, Selection, may_exclude
+from ies_mm.core.schedule import Course, Quota, Schedule, may_exclude
+from ies_mm.core.selection import Selection
+from ies_mm.core.standing import Standing
 from ies_mm.core.thresholds import (
     Budget,
     Fixed,
@@ -20,10 +22,13 @@ __all__ = [
     'Fixed',
     'LossHistory',
     'Progress',
+    'Quota',
     'Recheck',
     'Relative',
+    'Schedule',
     'Selection',
     'Spaced',
+    'Standing',
     'Threshold',
     'Waits',
     'build_recheck',

@@ -19,34 +19,22 @@ from ies_mm.core.arguments import (
     check_number,
 )
 from ies_mm.core.removed import check_removed
+from ies_mm.core.schedule import Quota, Schedule
 
 SMALLEST_SCALE = 1e-12
 """A term that is zero throughout is divided by this."""
 
-MOST_LEFT_OUT = 0.9
-"""The largest part of the instances that a budget leaves out of an epoch."""
-
 
 @dataclass(frozen=True)
-class Progress:
+class Progress(Quota):
     """Where a training stands when its thresholds are asked for.
 
     Attributes:
         first_loss (Tensor): float64 (C,), mean loss of the first epoch, of
             each of the C columns that are judged.
-        instances (int): Number of instances N.
-        epochs (float): Epochs of the whole training.
-        epochs_able (float): Those that may leave something out.
-        epochs_ahead (float): Those of them that are to come.
-        excluded (int): Instance-epochs left out so far.
     """
 
     first_loss: Tensor
-    instances: int = 0
-    epochs: float = 0
-    epochs_able: float = 0
-    epochs_ahead: float = 0
-    excluded: int = 0
 
 
 class Threshold(ABC):
@@ -129,31 +117,20 @@ class Relative(Threshold):
 
 @dataclass(frozen=True)
 class Budget(Threshold):
-    r"""Whatever saves the asked share of the training.
+    """Whatever saves the asked share of the training.
 
-    Of the :math:`A` epochs that may leave something out the :math:`k`-th one
-    leaves out
-
-    .. math:: R_k \frac{2k - 1}{A^2 - (k - 1)^2}
-
-    of the flattest, where :math:`R_k` is what is still to be left out,
-    :math:`sT` epochs less what was: few at first, and ever more while the
-    learning rate falls (docs/results.md says why). Where this line would end
-    above 0.9, the most that is left out of an epoch, it starts higher. Of
+    The flattest, as many as :class:`ies_mm.core.schedule.Schedule` says. Of
     instances that are exactly as flat some are drawn, others each epoch.
-
-    Costs nothing. It fails where the epochs that are left cannot save so
-    much. Where the training ends within a pass over the data that pass
-    counts as whole.
+    Costs nothing.
 
     Args:
-        saved (float): s, the share of all instance-epochs, 0 to 0.9.
+        saved (float): The share of all instance-epochs, 0 to 0.9.
     """
 
     saved: float
 
     def __post_init__(self) -> None:
-        check_number('saved', self.saved, 0, MOST_LEFT_OUT)
+        Schedule(self.saved)
 
     def scale(self, progress: Progress) -> Tensor:
         """The mean loss of the first epoch."""
@@ -165,7 +142,7 @@ class Budget(Threshold):
         Where others as flat as that one are to be left out, just above it.
         """
         known = scores[~scores.isnan()]
-        count = self.count(progress)
+        count = Schedule(self.saved).count(progress)
         if count <= 0:
             return 0.0
         if count > len(known):
@@ -184,7 +161,7 @@ class Budget(Threshold):
         """The flattest, as many as are to be left out; ties are drawn."""
         level = self.level(scores, progress)
         mastered = scores < level
-        surplus = int(mastered.sum()) - self.count(progress)
+        surplus = int(mastered.sum()) - Schedule(self.saved).count(progress)
         if surplus > 0:
             # The least flat of them are all equal.
             equal = torch.nonzero(scores == scores[mastered].max()).flatten()
@@ -194,24 +171,6 @@ class Budget(Threshold):
             order = torch.randperm(len(equal), generator=draw)
             mastered[equal[order[:surplus]]] = False
         return mastered, level
-
-    def count(self, progress: Progress) -> int:
-        """How many instances to leave out of the next epoch."""
-        # The nudge keeps 0.9 * 10 at 9 whatever its last bit is.
-        most = math.floor(MOST_LEFT_OUT * progress.instances + 1e-9)
-        return min(round(self.share(progress) * progress.instances), most)
-
-    def share(self, progress: Progress) -> float:
-        """Part of the instances to leave out of the next epoch."""
-        if progress.epochs_ahead <= 0:
-            return 0.0
-        able, ahead = progress.epochs_able, progress.epochs_ahead
-        had = progress.excluded / progress.instances
-        left = self.saved * progress.epochs - had
-        behind = max(able - ahead, 0)
-        rising = left * (2 * behind + 1) / (max(able, ahead) ** 2 - behind**2)
-        to_the_most = 2 * left / ahead - MOST_LEFT_OUT
-        return min(max(rising, to_the_most, 0.0), MOST_LEFT_OUT)
 
 
 _TYPES: dict[str, type[Threshold]] = {

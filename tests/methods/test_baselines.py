@@ -41,8 +41,8 @@ class Watched(InfoBatchHook):
 
     def before_train_epoch(self, runner: Runner) -> None:
         super().before_train_epoch(runner)
-        weight = self.state.selection.weight
-        everything = torch.ones(self.state.instances)
+        weight = self.session.state.selection.weight
+        everything = torch.ones(self.session.state.instances)
         self.weights = [
             *getattr(self, 'weights', []),
             (everything if weight is None else weight).tolist(),

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from commands import call
+from ies_mm.core import Standing
 
 ROOT = Path(__file__).resolve().parents[2]
 GPU = ROOT / 'tools' / 'gpu.py'
@@ -125,19 +126,17 @@ def test_without_a_card_one_line_says_so(tmp_path: Path) -> None:
 def test_as_many_images_as_the_other_run_left_out(
     tmp_path: Path, tools: None
 ) -> None:
-    from _gpu_cifar import RemoveAsManyHook
+    from _gpu_cifar import RemoveAsMany
 
     (tmp_path / 'ies').mkdir()
     lines = [json.dumps(dict(excluded=n)) for n in (0, 3, 7)]
     (tmp_path / 'ies' / 'epochs.jsonl').write_text('\n'.join(lines))
-    hook = RemoveAsManyHook(str(tmp_path))
-    hook.seed = 0
-
-    class Sampler:
-        instances = range(11)
-
-    hook.sampler: Any = Sampler()
-    left = [int((~hook._drawn(epoch).active).sum()) for epoch in range(4)]
+    method = RemoveAsMany(str(tmp_path))
+    method.begin_training(instances=11, seed=0)
+    left = [
+        len(method.first_selection(Standing(11, epoch, 4)).excluded)
+        for epoch in range(4)
+    ]
     assert left == [0, 3, 7, 0]
 
 

@@ -1,14 +1,8 @@
-"""DIHCL: the hard instances first."""
+"""DIHCL in a config."""
 
-from collections.abc import Sequence
-
-import torch
 from mmengine.registry import HOOKS
-from torch import Tensor
 
-from ies_mm.core import LossHistory, Selection
-from ies_mm.core.arguments import check_integer, check_number
-from ies_mm.methods.dihcl.rule import budget, hardest, update_hardness
+from ies_mm.methods.dihcl.rule import DIHCL
 from ies_mm.training.hook.selection_hook import SelectionHook
 
 
@@ -41,8 +35,6 @@ class DIHCLHook(SelectionHook):
             from ``end``.
     """
 
-    method = 'DIHCL'
-
     def __init__(
         self,
         warmup: int = 5,
@@ -53,53 +45,8 @@ class DIHCLHook(SelectionHook):
         keep_history: bool = False,
         allow_batch_augments: bool = False,
     ) -> None:
-        super().__init__(1, keep_history, allow_batch_augments)
-        check_integer('warmup', warmup, 1)
-        check_number('discount', discount, 0, 1)
-        check_number('start', start, 0, 1)
-        check_number('end', end, 0, 1)
-        check_number('factor', factor, 0)
-        grows = factor > 1 and start > 0
-        if (end < start and factor >= 1) or (end > start and not grows):
-            raise ValueError(
-                f'factor={factor} does not lead from start={start} to '
-                f'end={end}: give a factor below 1 for a budget that shrinks, '
-                'above 1 (and a start above 0) for one that grows'
-            )
-        self.warmup = warmup
-        self.discount = discount
-        self.start = start
-        self.factor = factor
-        self.end = end
-
-    def reset(self) -> None:
-        """Nothing is known of any instance: float64 (N,) of NaN."""
-        instances = len(self.sampler.instances)
-        self.running = torch.full((instances,), torch.nan).double()
-
-    def take_in(self, ids: Tensor, losses: Tensor) -> None:
-        """Update the running hardness of what was observed."""
-        rates = self.pace.runner.optim_wrapper.get_lr()
-        rate = next(iter(rates.values()))[0]
-        # A rate of zero says nothing of how hard an image is.
-        hardness = losses.double().sum(dim=1) / (rate or 1.0)
-        update_hardness(self.running, ids, hardness, self.discount)
-
-    def decide(
-        self, history: LossHistory, names: Sequence[str], epoch: int
-    ) -> tuple[Tensor, Selection]:
-        """The next epoch's budget, drawn by hardness."""
-        nothing = torch.zeros(history.instances, dtype=torch.bool)
-        if epoch < self.warmup:
-            return nothing, Selection.everything(history.instances)
-        part = budget(epoch - self.warmup, self.start, self.factor, self.end)
-        generator = self.generator(epoch)
-        return nothing, hardest(self.running, part, generator)
-
-    def method_state(self) -> dict[str, Tensor]:
-        """The running hardness."""
-        return {'running': self.running}
-
-    def load_method_state(self, state: dict[str, Tensor]) -> None:
-        """Go on with the running hardness of a checkpoint."""
-        self.running = state['running'].cpu()
+        super().__init__(
+            DIHCL(warmup, discount, start, factor, end),
+            keep_history,
+            allow_batch_augments,
+        )

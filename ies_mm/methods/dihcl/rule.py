@@ -5,11 +5,86 @@ NeurIPS 2020, in its variant DIHCL-Rand with the loss as hardness.
 """
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from ies_mm.core.selection import Selection
+from ies_mm.core import LossHistory, Selection, Standing
+from ies_mm.core.arguments import check_integer, check_number
+from ies_mm.methods.method import Decision, Method
+
+
+class DIHCL(Method):
+    """Draws a budget of instances by their running hardness.
+
+    For the arguments see :class:`ies_mm.engine.DIHCLHook`.
+
+    Raises:
+        TypeError: An argument is of the wrong type.
+        ValueError: An argument is out of range, or ``factor`` leads away
+            from ``end``.
+    """
+
+    name = 'DIHCL'
+
+    def __init__(
+        self,
+        warmup: int = 5,
+        discount: float = 0.9,
+        start: float = 1.0,
+        factor: float = 0.9,
+        end: float = 0.5,
+    ) -> None:
+        check_integer('warmup', warmup, 1)
+        check_number('discount', discount, 0, 1)
+        check_number('start', start, 0, 1)
+        check_number('end', end, 0, 1)
+        check_number('factor', factor, 0)
+        grows = factor > 1 and start > 0
+        if (end < start and factor >= 1) or (end > start and not grows):
+            raise ValueError(
+                f'factor={factor} does not lead from start={start} to '
+                f'end={end}: give a factor below 1 for a budget that shrinks, '
+                'above 1 (and a start above 0) for one that grows'
+            )
+        self.warmup = warmup
+        self.discount = discount
+        self.start = start
+        self.factor = factor
+        self.end = end
+
+    def reset(self) -> None:
+        """Nothing is known of any instance: float64 (N,) of NaN."""
+        self.running = torch.full((self.instances,), torch.nan).double()
+
+    def take_in(self, ids: Tensor, losses: Tensor, standing: Standing) -> None:
+        """Update the running hardness of what was observed."""
+        # A rate of zero says nothing of how hard an image is.
+        rate = standing.learning_rate or 1.0
+        hardness = losses.double().sum(dim=1) / rate
+        update_hardness(self.running, ids, hardness, self.discount)
+
+    def decide(
+        self, history: LossHistory, names: Sequence[str], standing: Standing
+    ) -> Decision:
+        """The next epoch's budget, drawn by hardness."""
+        epoch = standing.epoch
+        nothing = torch.zeros(self.instances, dtype=torch.bool)
+        if epoch < self.warmup:
+            return Decision(nothing, Selection.everything(self.instances))
+        part = budget(epoch - self.warmup, self.start, self.factor, self.end)
+        return Decision(
+            nothing, hardest(self.running, part, self.generator(epoch))
+        )
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """The running hardness."""
+        return {'running': self.running}
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Go on with the running hardness of a checkpoint."""
+        self.running = state['running'].cpu()
 
 
 def update_hardness(

@@ -1,17 +1,9 @@
-"""InfoBatch's hook."""
-
-from collections.abc import Sequence
+"""InfoBatch in a config."""
 
 from mmengine.registry import HOOKS
-from torch import Tensor
 
-from ies_mm.core import LossHistory, Selection, may_exclude
-from ies_mm.core.arguments import check_number, check_ratio
-from ies_mm.methods.infobatch.rule import infobatch
+from ies_mm.methods.infobatch.rule import InfoBatch
 from ies_mm.training.hook.selection_hook import SelectionHook
-
-UNKNOWN_SCORE = 3.0
-"""InfoBatch's score of an instance that has not been observed."""
 
 
 @HOOKS.register_module()
@@ -36,8 +28,6 @@ class InfoBatchHook(SelectionHook):
         ValueError: An argument is out of range.
     """
 
-    method = 'InfoBatch'
-
     def __init__(
         self,
         ratio: float = 0.5,
@@ -45,20 +35,6 @@ class InfoBatchHook(SelectionHook):
         keep_history: bool = False,
         allow_batch_augments: bool = False,
     ) -> None:
-        super().__init__(1, keep_history, allow_batch_augments)
-        check_ratio('ratio', ratio)
-        check_number('anneal', anneal, 0, 1)
-        self.ratio = ratio
-        self.anneal = anneal
-
-    def decide(
-        self, history: LossHistory, names: Sequence[str], epoch: int
-    ) -> tuple[Tensor, Selection]:
-        """The well-learned instances, and what the next epoch trains."""
-        scores = history.values[-1].double().sum(dim=1)
-        scores[history.count == 0] = UNKNOWN_SCORE
-        generator = self.generator(epoch)
-        below, selection = infobatch(scores, self.ratio, generator)
-        if may_exclude(epoch, self.pace.max_epochs, anneal=self.anneal):
-            return below, selection
-        return below, Selection.everything(history.instances)
+        super().__init__(
+            InfoBatch(ratio, anneal), keep_history, allow_batch_augments
+        )

@@ -1,10 +1,48 @@
 """InfoBatch's rule (Qin et al., ICLR 2024, section 3.2)."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
+from ies_mm.core import LossHistory, Selection, Standing, may_exclude
+from ies_mm.core.arguments import check_number, check_ratio
 from ies_mm.core.chance import all_but, random_part
-from ies_mm.core.selection import Selection
+from ies_mm.methods.method import Decision, Method
+
+UNKNOWN_SCORE = 3.0
+"""InfoBatch's score of an instance that has not been observed."""
+
+
+class InfoBatch(Method):
+    """Soft pruning with rescaled losses.
+
+    For the arguments see :class:`ies_mm.engine.InfoBatchHook`.
+
+    Raises:
+        TypeError: An argument is of the wrong type.
+        ValueError: An argument is out of range.
+    """
+
+    name = 'InfoBatch'
+
+    def __init__(self, ratio: float = 0.5, anneal: float = 0.125) -> None:
+        check_ratio('ratio', ratio)
+        check_number('anneal', anneal, 0, 1)
+        self.ratio = ratio
+        self.anneal = anneal
+
+    def decide(
+        self, history: LossHistory, names: Sequence[str], standing: Standing
+    ) -> Decision:
+        """The well-learned instances, and what the next epoch trains."""
+        scores = history.values[-1].double().sum(dim=1)
+        scores[history.count == 0] = UNKNOWN_SCORE
+        generator = self.generator(standing.epoch)
+        below, selection = infobatch(scores, self.ratio, generator)
+        if may_exclude(standing.epoch, standing.epochs, anneal=self.anneal):
+            return Decision(below, selection)
+        return Decision(below, Selection.everything(history.instances))
 
 
 def well_learned(scores: Tensor) -> Tensor:

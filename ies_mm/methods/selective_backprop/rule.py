@@ -4,8 +4,68 @@ Jiang et al., *Accelerating Deep Learning by Focusing on the Biggest Losers*,
 2019 (section 3).
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import torch
 from torch import Tensor
+
+from ies_mm.core import LossHistory, Selection, Standing
+from ies_mm.core.arguments import check_integer, check_number
+from ies_mm.methods.method import Decision, Method
+
+
+class SelectiveBackprop(Method):
+    """Chooses, batch by batch, the images with the highest losses.
+
+    For the arguments see :class:`ies_mm.engine.SelectiveBackpropHook`.
+
+    Raises:
+        TypeError: An argument is of the wrong type.
+        ValueError: An argument is out of range.
+    """
+
+    name = 'Selective-Backprop'
+
+    def __init__(self, beta: float = 1.0, recent: int = 1024) -> None:
+        check_number('beta', beta, 0)
+        check_integer('recent', recent, 1)
+        self.beta = beta
+        self.recent = recent
+
+    def reset(self) -> None:
+        """Nothing is known."""
+        self._recent = RecentLosses(self.recent)
+
+    def choose(self, losses: Tensor, iteration: int) -> Tensor:
+        """Draw which images of a batch are trained, and take its losses in.
+
+        Args:
+            losses (Tensor): float32 (B,).
+            iteration (int): Of the training, from 0.
+
+        Returns:
+            Tensor: bool (B,).
+        """
+        self._recent.add(losses)
+        chances = self._recent.probabilities(losses, self.beta)
+        generator = self.generator(iteration)
+        return torch.rand(len(losses), generator=generator) < chances
+
+    def decide(
+        self, history: LossHistory, names: Sequence[str], standing: Standing
+    ) -> Decision:
+        """Between epochs nothing is decided."""
+        nothing = torch.zeros(self.instances, dtype=torch.bool)
+        return Decision(nothing, Selection.everything(self.instances))
+
+    def state_dict(self) -> dict[str, Any]:
+        """The recent losses."""
+        return {'recent': self._recent.values}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over what :meth:`state_dict` gave."""
+        self._recent.values = state['recent'].cpu()
 
 
 class RecentLosses:

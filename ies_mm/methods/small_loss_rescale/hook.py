@@ -1,12 +1,13 @@
-"""Small Loss & Rescale: InfoBatch to the end."""
+"""Small Loss & Rescale in a config."""
 
 from mmengine.registry import HOOKS
 
-from ies_mm.methods.infobatch.hook import InfoBatchHook
+from ies_mm.methods.small_loss_rescale.rule import SmallLossRescale
+from ies_mm.training.hook.selection_hook import SelectionHook
 
 
 @HOOKS.register_module()
-class SmallLossRescaleHook(InfoBatchHook):
+class SmallLossRescaleHook(SelectionHook):
     """Small Loss & Rescale, InfoBatch without annealing (IES, appendix D).
 
     Args:
@@ -19,12 +20,12 @@ class SmallLossRescaleHook(InfoBatchHook):
         ValueError: An argument is out of range.
     """
 
-    method = 'Small Loss & Rescale'
-
     def __init__(
         self,
         ratio: float = 0.5,
         keep_history: bool = False,
         allow_batch_augments: bool = False,
     ) -> None:
-        super().__init__(ratio, 0.0, keep_history, allow_batch_augments)
+        super().__init__(
+            SmallLossRescale(ratio), keep_history, allow_batch_augments
+        )

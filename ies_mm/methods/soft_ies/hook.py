@@ -1,24 +1,15 @@
-"""IES by chance: no image is left out for good, none is scored."""
+"""Soft IES in a config."""
 
 from collections.abc import Mapping, Sequence
-from inspect import signature
-from typing import Any
 
-import torch
 from mmengine.registry import HOOKS
-from torch import Tensor
 
-from ies_mm.core import Budget, LossHistory, Selection
-from ies_mm.core.arguments import check_flag, check_number
-from ies_mm.methods.ies.hook import IESHook
-from ies_mm.methods.soft_ies.rule import soft_removal
-
-LEAST_FLOOR = 0.01
-"""The smallest ``floor``; an image counts 1 / floor times at most."""
+from ies_mm.methods.soft_ies.rule import SoftIES
+from ies_mm.training.hook.selection_hook import SelectionHook, plain
 
 
 @HOOKS.register_module()
-class SoftIESHook(IESHook):
+class SoftIESHook(SelectionHook):
     """IES that draws: the flatter an image, the likelier it is left out.
 
     Every epoch leaves out as many images as ``IESHook`` would with
@@ -50,8 +41,6 @@ class SoftIESHook(IESHook):
         ValueError: An argument is out of range.
     """
 
-    method = 'Soft IES'
-
     def __init__(
         self,
         saved: float,
@@ -66,52 +55,16 @@ class SoftIESHook(IESHook):
         allow_batch_augments: bool = False,
     ) -> None:
         super().__init__(
-            dict(type='Budget', saved=saved),
-            order,
-            window,
-            terms,
-            begin=begin,
-            anneal=anneal,
-            keep_history=keep_history,
-            allow_batch_augments=allow_batch_augments,
-        )
-        self._budget = Budget(saved)
-        check_number('floor', floor, LEAST_FLOOR, 1)
-        check_flag('weighted', weighted)
-        self.saved = saved
-        self.floor = floor
-        self.weighted = weighted
-
-    def arguments(self) -> dict[str, Any]:
-        """What the method was made with, by name."""
-        own = signature(type(self)).parameters
-        return {k: v for k, v in super().arguments().items() if k in own}
-
-    def due(self, epoch: int) -> Tensor:
-        """Nobody: whoever was left out is trained before long."""
-        return torch.zeros(len(self.instances), dtype=torch.bool)
-
-    def judge(
-        self, history: LossHistory, names: Sequence[str], epoch: int
-    ) -> tuple[Tensor, Selection]:
-        """Those drawn to be left out, bool (N,), and what to train."""
-        self.delta = None
-        selection = Selection.everything(history.instances)
-        if self.course.may_exclude(epoch):
-            selection = self._drawn(history, names, epoch)
-        return ~selection.active, selection
-
-    def _drawn(
-        self, history: LossHistory, names: Sequence[str], epoch: int
-    ) -> Selection:
-        """What to train; everything where nothing is known yet."""
-        progress = self.progress(names, epoch)
-        scale = self._budget.scale(progress)
-        scores = self.criterion.scores(history, names, scale)
-        if scores.isnan().all():
-            return Selection.everything(history.instances)
-        share = self._budget.share(progress)
-        generator = self.generator(epoch)
-        return soft_removal(
-            scores, share, self.floor, generator, self.weighted
+            SoftIES(
+                saved,
+                floor,
+                weighted,
+                order,
+                window,
+                plain(terms),
+                begin,
+                anneal,
+            ),
+            keep_history,
+            allow_batch_augments,
         )

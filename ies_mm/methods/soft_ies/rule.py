@@ -5,11 +5,118 @@ as it is: Katharopoulos and Fleuret, *Not All Samples Are Created Equal*, ICML
 2018. Systematic sampling: Madow, *Annals of Mathematical Statistics*, 1949.
 """
 
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
 import torch
 from torch import Tensor
 
-from ies_mm.core.selection import Selection
+from ies_mm.core import (
+    Course,
+    Criterion,
+    LossHistory,
+    Schedule,
+    Selection,
+    Standing,
+)
+from ies_mm.core.arguments import check_flag, check_integer, check_number
+from ies_mm.core.first_loss import FirstLoss
+from ies_mm.core.lengths import too_much, too_short
 from ies_mm.core.threads import one_thread
+from ies_mm.core.thresholds import SMALLEST_SCALE
+from ies_mm.methods.method import Decision, Method
+
+LEAST_FLOOR = 0.01
+"""The smallest ``floor``; an image counts 1 / floor times at most."""
+
+
+class SoftIES(Method):
+    """Draws what to leave out, the flatter the likelier.
+
+    For the arguments see :class:`ies_mm.engine.SoftIESHook`.
+
+    Raises:
+        TypeError: An argument is of the wrong type.
+        ValueError: An argument is out of range.
+    """
+
+    name = 'Soft IES'
+
+    def __init__(
+        self,
+        saved: float,
+        floor: float = 0.5,
+        weighted: bool = True,
+        order: int = 0,
+        window: int = 5,
+        terms: str | Sequence[str] | Mapping[str, float] = 'sum',
+        begin: int = 1,
+        anneal: float = 0.0,
+    ) -> None:
+        self._schedule = Schedule(saved)
+        self._criterion = Criterion(0, order, window, terms)
+        self.depth = self._criterion.depth
+        check_number('floor', floor, LEAST_FLOOR, 1)
+        check_flag('weighted', weighted)
+        check_integer('begin', begin, 1)
+        check_number('anneal', anneal, 0, 1)
+        self.saved = saved
+        self.floor = floor
+        self.weighted = weighted
+        self.order = order
+        self.window = window
+        self.terms = terms
+        self.begin = begin
+        self.anneal = anneal
+
+    def reset(self) -> None:
+        """No first loss."""
+        self._first_loss = FirstLoss()
+
+    def course(self, standing: Standing) -> Course:
+        """Which epochs may leave something out."""
+        first = max(self._criterion.needed, self.begin)
+        return Course(standing.epochs, first, self.begin, self.anneal)
+
+    def warnings(self, standing: Standing) -> Iterator[str]:
+        """A training too short to leave anything, or enough, out."""
+        course = self.course(standing)
+        short = too_short(self.name, course, self._criterion)
+        yield short or too_much(self.saved, course)
+
+    def check_terms(self, names: Sequence[str]) -> None:
+        """Refuse unknown terms with the first batch, not after an epoch."""
+        self._criterion.columns(names)
+
+    def take_in(self, ids: Tensor, losses: Tensor, standing: Standing) -> None:
+        """Note the mean loss of the first epoch."""
+        self._first_loss.take_in(losses)
+
+    def decide(
+        self, history: LossHistory, names: Sequence[str], standing: Standing
+    ) -> Decision:
+        """Those drawn to be left out; everything where nothing is known."""
+        selection = Selection.everything(history.instances)
+        course = self.course(standing)
+        if course.may_exclude(standing.epoch):
+            scale = self._first_loss.judged(self._criterion, names)
+            scale = scale.clamp(min=SMALLEST_SCALE)
+            scores = self._criterion.scores(history, names, scale)
+            if not scores.isnan().all():
+                share = self._schedule.share(course.quota(standing))
+                selection = soft_removal(
+                    scores, share, self.floor,
+                    self.generator(standing.epoch), self.weighted,
+                )  # fmt: skip
+        return Decision(~selection.active, selection)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The first loss."""
+        return self._first_loss.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over what :meth:`state_dict` gave."""
+        self._first_loss.load_state_dict(state)
 
 
 @one_thread()

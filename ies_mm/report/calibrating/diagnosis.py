@@ -7,13 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ies_mm.core import Criterion
-from ies_mm.errors import ConfigError
-from ies_mm.report.calibrating.lengths import (
+from ies_mm.core.lengths import (
     ORDERS,
     SMOOTH,
     shortest,
     with_foresight,
 )
+from ies_mm.errors import ConfigError
 from ies_mm.report.calibrating.measures import (
     ceiling,
     persistence,

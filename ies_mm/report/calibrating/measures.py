@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 from scipy import stats
 
-from ies_mm.report.calibrating.lengths import WIDTH
+from ies_mm.core.lengths import WIDTH
 
 
 def rank_correlation(a: np.ndarray, b: np.ndarray) -> float:

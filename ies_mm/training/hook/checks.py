@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from mmengine.hooks import CheckpointHook, ParamSchedulerHook
+from mmengine.hooks import CheckpointHook, Hook, ParamSchedulerHook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
 from torch import nn
@@ -18,8 +18,16 @@ from ies_mm.training.data.replaced import check_replaced
 from ies_mm.training.data.sampler import IESSampler
 
 
-def check_training(runner: Runner, hook: Any) -> IESSampler:
+def check_training(
+    runner: Runner, hook: Hook, batch_augments: bool, fallback: bool
+) -> IESSampler:
     """Refuse what cannot work, before the first batch.
+
+    Args:
+        runner (Runner): Of the training.
+        hook (Hook): The selection hook.
+        batch_augments (bool): See :func:`check_samples`.
+        fallback (bool): See :func:`capture_per_image_losses`.
 
     Returns:
         IESSampler: The training's sampler.
@@ -44,19 +52,23 @@ def check_training(runner: Runner, hook: Any) -> IESSampler:
     _check_loop(runner)
     _check_wrapper(runner.model)
     _check_turn(runner, hook)
-    check_samples(runner, hook)
-    check_supported(runner.model, fallback=hook.fallback)
+    check_samples(runner, batch_augments)
+    check_supported(runner.model, fallback=fallback)
     return sampler
 
 
-def check_samples(runner: Runner, hook: Any) -> None:
+def check_samples(runner: Runner, batch_augments: bool) -> None:
     """Refuse pipelines and augments whose losses belong to no single image.
+
+    Args:
+        runner (Runner): Of the training.
+        batch_augments (bool): Whether images of a batch may be mixed.
 
     Raises:
         ConfigError: Names the first one.
     """
     check_one_image_each(runner.train_dataloader.dataset)
-    if not hook.allow_batch_augments:
+    if not batch_augments:
         check_batch_augments(unwrap(runner.model))
 
 
@@ -139,7 +151,7 @@ def _check_wrapper(model: nn.Module) -> None:
         )
 
 
-def _check_turn(runner: Runner, hook: Any) -> None:
+def _check_turn(runner: Runner, hook: Hook) -> None:
     """The hook must come before what steps, logs and saves by its word."""
     for other in runner.hooks[: runner.hooks.index(hook)]:
         if isinstance(other, ParamSchedulerHook | CheckpointHook):

@@ -12,19 +12,20 @@ from mmengine.runner import Runner
 
 from ies_mm.errors import ConfigError
 from ies_mm.training.data.names import check_same
+from ies_mm.training.state.session import Session
 
 KEY = 'ies'
 
 
-def save(hook: Any, checkpoint: dict[str, Any]) -> None:
-    """Put the hook's state into a checkpoint.
+def save(session: Session, checkpoint: dict[str, Any]) -> None:
+    """Put the state of a session into a checkpoint.
 
     Args:
-        hook (SelectionHook): Since its training began.
+        session (Session): Since its training began.
         checkpoint (dict): MMEngine's; tensors, numbers, strings and None are
             added, which ``torch.load(weights_only=True)`` takes.
     """
-    checkpoint[KEY] = _state(hook)
+    checkpoint[KEY] = _state(session)
 
 
 @dataclass(frozen=True)
@@ -53,46 +54,48 @@ class Loaded:
         return 0 < self.iterations == runner.iter
 
 
-def carried_over(hook: Any) -> dict[str, Any]:
+def carried_over(session: Session) -> dict[str, Any]:
     """What a training that goes on in the same process had reached.
 
     To be called on all ranks.
 
     Args:
-        hook (SelectionHook): Before it begins the training anew.
+        session (Session): Before another one of the same training begins.
     """
-    hook.pace.withdraw()
-    hook.observed.gather()
-    return _state(hook)
+    session.pace.withdraw()
+    session.observed.gather()
+    return _state(session)
 
 
-def load(hook: Any, loaded: dict[str, Any]) -> None:
+def load(session: Session, loaded: dict[str, Any]) -> None:
     """Go on from what :func:`save` put into a checkpoint.
 
     Arguments of the hook that have changed hold from its next decision on;
     the log names them.
 
     Args:
-        hook (SelectionHook): At the start of a training.
+        session (Session): At the start of a training.
         loaded (dict): ``checkpoint[KEY]``.
 
     Raises:
         ConfigError: It is of another method, data set or kind of loop, or
             was written by another version.
     """
-    loaded = _as_of_today(hook, loaded)
-    _check(hook, loaded)
-    hook.state.load_state_dict(loaded)
-    if hook.pace.loop_ends_epochs:
+    loaded = _as_of_today(session, loaded)
+    _check(session, loaded)
+    state, pace = session.state, session.pace
+    state.load_state_dict(loaded)
+    if pace.loop_ends_epochs:
         # MMEngine counts one epoch more in a checkpoint saved by hand.
-        hook.state.epochs = hook.pace.epochs_behind
-    hook.pace.load_state_dict(loaded)
+        state.epochs = pace.epochs_behind
+    pace.load_state_dict(loaded)
     # MMEngine draws another one where the config has none.
-    hook.seed = loaded['method_seed']
-    hook.load_method_state(loaded['of_method'])
-    hook.sampler.set_selection(hook.state.selection)
-    hook.observed.load_state_dict(loaded['observed'], hook.state.absent)
-    _say_what_was_taken_over(hook)
+    session.method.seed = loaded['method_seed']
+    for part in session.of_method:
+        part.load_state_dict(loaded['of_method'])
+    session.sampler.set_selection(state.selection)
+    session.observed.load_state_dict(loaded['observed'], state.absent)
+    _say_what_was_taken_over(session)
 
 
 def about_to_save(runner: Runner) -> bool:
@@ -109,26 +112,33 @@ def about_to_save(runner: Runner) -> bool:
     )
 
 
-def _state(hook: Any) -> dict[str, Any]:
+def _state(session: Session) -> dict[str, Any]:
     # An epoch-based loop saves between epochs, where nothing is unfinished.
-    unfinished = not hook.pace.loop_ends_epochs
+    unfinished = not session.pace.loop_ends_epochs
     return {
-        **_origin(hook),
-        **hook.state.state_dict(),
-        **hook.pace.state_dict(),
-        'images': hook.instances.checksums(),
-        'arguments': _plain(hook.arguments()),
-        'method_seed': hook.seed,
-        'of_method': _plain(hook.method_state()),
-        'observed': hook.observed.state_dict() if unfinished else {},
+        **_origin(session),
+        **session.state.state_dict(),
+        **session.pace.state_dict(),
+        'images': session.instances.checksums(),
+        'arguments': _plain(session.arguments),
+        'method_seed': session.method.seed,
+        'of_method': _plain(_of_method(session)),
+        'observed': session.observed.state_dict() if unfinished else {},
     }
 
 
-def _say_what_was_taken_over(hook: Any) -> None:
-    state = hook.state
+def _of_method(session: Session) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for part in session.of_method:
+        found |= part.state_dict()
+    return found
+
+
+def _say_what_was_taken_over(session: Session) -> None:
+    state = session.state
     saved = state.excluded / max(state.instances * state.epochs, 1)
-    hook.pace.runner.logger.info(
-        f'{hook.method} goes on after epoch {state.epochs}: '
+    session.runner.logger.info(
+        f'{session.method.name} goes on after epoch {state.epochs}: '
         f'{int((state.history.count > 0).sum())} of {state.instances} images '
         f'have a loss history, {len(state.selection.excluded)} are left out '
         f'of the next epoch, saved {saved:.1%} so far'
@@ -145,13 +155,13 @@ def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _as_of_today(hook: Any, loaded: dict[str, Any]) -> dict[str, Any]:
+def _as_of_today(session: Session, loaded: dict[str, Any]) -> dict[str, Any]:
     """A state with what earlier versions did not write.
 
     Version 0.1.0 had one hash of all whole paths, so the data must not have
     moved.
     """
-    images = hook.instances
+    images = session.instances
     if 'dataset' in loaded and 'images' not in loaded:
         paths = '\n'.join(images.paths()).encode(errors='surrogatepass')
         if loaded['dataset'] != hashlib.sha256(paths).hexdigest():
@@ -170,15 +180,15 @@ def _as_of_today(hook: Any, loaded: dict[str, Any]) -> dict[str, Any]:
     return {'absent': [], 'pipeline': None, **unknown, **loaded}
 
 
-def _check(hook: Any, loaded: dict[str, Any]) -> None:
-    for key, found in _origin(hook).items():
+def _check(session: Session, loaded: dict[str, Any]) -> None:
+    for key, found in _origin(session).items():
         if loaded.get(key) != found:
             raise ConfigError(
                 f'cannot resume: the checkpoint is of another {key} '
                 f'({loaded.get(key)}, here {found}); resume with the same '
                 'config, or start anew with load_from'
             )
-    ours, theirs = _state(hook), loaded.get('of_method', {})
+    ours, theirs = _state(session), loaded.get('of_method', {})
     missing = sorted(
         (ours.keys() - loaded.keys())
         | (ours['of_method'].keys() - theirs.keys())
@@ -189,26 +199,26 @@ def _check(hook: Any, loaded: dict[str, Any]) -> None:
             ', another version of ies_mm wrote it; resume with that version, '
             'or start anew with load_from'
         )
-    images = hook.instances
+    images = session.instances
     check_same(images.names(), images.checksums(), loaded['images'].cpu())
-    before, now = loaded['arguments'], hook.arguments()
+    before, now = loaded['arguments'], session.arguments
     changed = [
         f'{name}={now[name]} (was {before.get(name)})'
         for name in now
         if now[name] != before.get(name)
     ]
     if changed:
-        hook.pace.runner.logger.warning(
-            f'{hook.method} goes on with other arguments than the '
+        session.runner.logger.warning(
+            f'{session.method.name} goes on with other arguments than the '
             f'checkpoint: {", ".join(changed)}; they hold from the next '
             'decision on'
         )
 
 
-def _origin(hook: Any) -> dict[str, str]:
+def _origin(session: Session) -> dict[str, str]:
     """What a checkpoint and a run that goes on from it must share."""
-    loop = 'epochs' if hook.pace.loop_ends_epochs else 'iterations'
+    loop = 'epochs' if session.pace.loop_ends_epochs else 'iterations'
     return {
-        'method': hook.method,
+        'method': session.method.name,
         'loop': f'a training loop that counts {loop}',
     }

@@ -11,8 +11,11 @@ from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.registry import TRANSFORMS
 
-from ies_mm.core import Selection
+from ies_mm.core import Selection, Standing
 from ies_mm.engine import IESHook
+from ies_mm.methods.ies.rule import IES
+from ies_mm.methods.method import Decision
+from ies_mm.training.hook.selection_hook import OWN, SelectionHook
 from ies_mm.training.scoring import refresh
 from ies_mm.training.scoring.scoring import score
 from method_cases import config_of
@@ -20,23 +23,28 @@ from runs import epochs_of, instances_of, parameters, train, with_hook
 from task_runs import in_iterations
 
 
-class Mastered(IESHook):
+class Flat(IES):
     """IES of which a test says which images are flat, and when they move."""
 
     def __init__(
         self, flat: list[int], moves: dict[int, int], **arguments: Any
     ) -> None:
-        super().__init__(delta=0, keep_history=True, **arguments)
+        super().__init__(delta=0, **arguments)
         self.flat, self.moves = flat, moves
 
-    def judge(
-        self, history: Any, names: Any, epoch: int
-    ) -> tuple[torch.Tensor, Selection]:
+    def judge(self, history: Any, names: Any, standing: Standing) -> Decision:
         mastered = torch.zeros(history.instances, dtype=torch.bool)
         mastered[self.flat] = True
-        mastered[[i for i, when in self.moves.items() if when == epoch]] = 0
-        due = self._due_for_training(epoch + 1)
-        return mastered, Selection(~mastered | due)
+        moved = [i for i, when in self.moves.items() if when == standing.epoch]
+        mastered[moved] = False
+        due = self.due_for_training(standing)
+        return Decision(mastered, Selection(~mastered | due), 0.0)
+
+
+def mastered_by(*args: Any, **arguments: Any) -> SelectionHook:
+    mine = {key: arguments.pop(key) for key in OWN if key in arguments}
+    method = Flat(*args, **arguments)
+    return SelectionHook(method, keep_history=True, **mine)
 
 
 def looks(work_dir: Path, image: int) -> dict[int, str]:
@@ -57,7 +65,7 @@ def scored(epochs: list[int]) -> dict[int, str]:
 def test_checks_by_scoring_double_their_distance(
     folders: Path, tmp_path: Path
 ) -> None:
-    hook = Mastered(
+    hook = mastered_by(
         [2, 5], {5: 4}, refresh_interval=dict(type='Spaced', cap=4)
     )
     train(config_of(folders, tmp_path, 14), with_hook(hook))
@@ -75,7 +83,7 @@ def test_checks_by_training_make_no_forward_pass(
     folders: Path, tmp_path: Path
 ) -> None:
     spaced = dict(type='Spaced', cap=4, by='training')
-    hook = Mastered([2, 5], {}, refresh_interval=spaced)
+    hook = mastered_by([2, 5], {}, refresh_interval=spaced)
     train(config_of(folders, tmp_path, 12), with_hook(hook))
     assert looks(tmp_path, 2) == dict.fromkeys([1, 3, 6, 11], 'trained')
     records = epochs_of(tmp_path)
@@ -91,7 +99,7 @@ def test_nobody_is_looked_at_when_nothing_more_is_decided(
 ) -> None:
     for by, epochs in (('scoring', 8), ('training', 6)):
         spaced = dict(type='Spaced', cap=4, by=by)
-        hook = Mastered([2], {}, refresh_interval=spaced)
+        hook = mastered_by([2], {}, refresh_interval=spaced)
         work_dir = tmp_path / by
         train(config_of(folders, work_dir, epochs), with_hook(hook))
         assert max(looks(work_dir, 2)) < epochs
@@ -101,7 +109,7 @@ def test_nobody_is_looked_at_when_nothing_more_is_decided(
 def test_in_an_iteration_based_loop(folders: Path, tmp_path: Path) -> None:
     config = in_iterations(config_of(folders, tmp_path, 1), 65)
     config.train_dataloader.sampler.type = 'IESSampler'
-    hook = Mastered([2, 5], {}, refresh_interval=dict(type='Spaced', cap=4))
+    hook = mastered_by([2, 5], {}, refresh_interval=dict(type='Spaced', cap=4))
     train(config, with_hook(hook))
     assert looks(tmp_path, 2) == scored([2, 4, 8, 12])
 
@@ -160,7 +168,7 @@ def scoring_processes(
     file = work_dir.with_suffix('.pids')
     loader.dataset.pipeline.insert(0, dict(type='SayWhoLoads', file=str(file)))
     seen = Loaders(file, switch)
-    hook = Mastered([2, 5], {})
+    hook = mastered_by([2, 5], {})
     train(config, lambda runner: [
         runner.register_hook(hook), runner.register_hook(seen),
     ])  # fmt: skip
@@ -216,7 +224,7 @@ def test_the_size_of_scored_batches_changes_nothing_else(
     for size, scored in ((None, [4, 1]), (1, [1] * 5), (16, [5])):
         sizes.clear()
         work_dir = tmp_path / str(size)
-        hook = Mastered([0, 3, 4, 7, 8], {}, refresh_batch_size=size)
+        hook = mastered_by([0, 3, 4, 7, 8], {}, refresh_batch_size=size)
         runner = train(still(folders, work_dir), with_hook(hook))
         runs[size] = parameters(runner), instances_of(work_dir)['losses']
         assert sizes == scored * 2

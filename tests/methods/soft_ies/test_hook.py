@@ -10,6 +10,7 @@ from mmengine.runner import Runner
 
 from ies_mm.core import Selection
 from ies_mm.engine import IESHook, SoftIESHook
+from ies_mm.methods.method import Decision
 from ies_mm.methods.soft_ies.rule import chances
 from method_cases import config_of
 from runs import epochs_of, instances_of, train, with_hook
@@ -27,15 +28,22 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
 class Watched(SoftIESHook):
     """Keeps what was drawn for every epoch, and what became of it."""
 
-    def judge(self, *args: Any) -> tuple[torch.Tensor, Selection]:
-        left_out, drawn = super().judge(*args)
-        self.drawn = [*getattr(self, 'drawn', []), drawn]
-        return left_out, drawn
+    def __init__(self, *args: Any, **arguments: Any) -> None:
+        super().__init__(*args, **arguments)
+        self.selections: list[Selection] = []
+        self.drawn: list[Selection] = []
+        decide = self.method.decide
+
+        def watched(*args: Any) -> Decision:
+            decision = decide(*args)
+            self.drawn.append(decision.selection)
+            return decision
+
+        self.method.decide = watched  # type: ignore[method-assign]
 
     def before_train_epoch(self, runner: Runner) -> None:
         super().before_train_epoch(runner)
-        selections = getattr(self, 'selections', [])
-        self.selections = [*selections, self.state.selection]
+        self.selections.append(self.session.state.selection)
 
 
 def test_it_leaves_out_as_many_as_ies_and_scores_none(

@@ -33,7 +33,7 @@ class Shown(Hook):
         self.epochs: list[set[int]] = []
 
     def before_train_epoch(self, runner: Runner) -> None:
-        self.selected.append(self.hook.state.selection.active.tolist())
+        self.selected.append(self.hook.session.state.selection.active.tolist())
         self.epochs.append(set())
 
     def after_train_iter(

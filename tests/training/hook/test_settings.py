@@ -129,7 +129,7 @@ def test_on_leaves_out_what_was_decided(
     losses = instances_of(tmp_path / 'on')['losses']
     assert losses.dtype == np.float32
     assert np.isfinite(losses).all()
-    assert hook.state.history.values.dtype == torch.float32
+    assert hook.session.state.history.values.dtype == torch.float32
     assert epochs_of(tmp_path / 'on')[-1]['forward_only'] == len(left_out)
     assert runner.epoch == EPOCHS
 

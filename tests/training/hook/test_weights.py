@@ -10,26 +10,32 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 import autocast  # noqa: F401
-from ies_mm.core import Selection
-from ies_mm.engine import RandomRemovalHook
+from ies_mm.core import Selection, Standing
+from ies_mm.methods.method import Decision
+from ies_mm.methods.random_removal.rule import RandomRemoval
+from ies_mm.training.hook.selection_hook import SelectionHook
 from runs import parameters, plain_config, train, with_hook
 from task_runs import classifier_config, segmentor_config, with_sampler
 
 
-class Weighted(RandomRemovalHook):
+class Weights(RandomRemoval):
     """Everything is trained, with weights that a test says."""
 
     def __init__(self, weight: list[float]) -> None:
         super().__init__(ratio=0.0)
         self.weight = torch.tensor(weight)
 
-    def first_selection(self) -> Selection:
+    def first_selection(self, standing: Standing) -> Selection:
         everything = Selection.everything(len(self.weight))
         return Selection(everything.active, self.weight)
 
-    def decide(self, *_: Any) -> Any:
-        selection = self.first_selection()
-        return ~selection.active, selection
+    def decide(self, history: Any, names: Any, standing: Standing) -> Decision:
+        selection = self.first_selection(standing)
+        return Decision(~selection.active, selection)
+
+
+def weighted(weight: list[float]) -> SelectionHook:
+    return SelectionHook(Weights(weight))
 
 
 def segmentor(maps: Path, voc: Path, work_dir: Path) -> Config:
@@ -74,7 +80,7 @@ def test_weight_two_is_twice_the_learning_rate(
         config.optim_wrapper.update(OPTIMISERS[optimiser])
         config.optim_wrapper.optimizer.lr = rate
         images = 12 if task is detector else 10
-        hook = Weighted([weight] * images)
+        hook = weighted([weight] * images)
         found.append(parameters(train(config, with_hook(hook))))
     start = parameters(Runner.from_cfg(task(maps, voc, tmp_path / 'x')))
     moved = distance(found[1], start)
@@ -91,7 +97,7 @@ def test_clipping_clips_the_weighted_gradient(
     for name, weight in (('a', 2.0), ('b', 1.0)):
         config = with_sampler(segmentor_config(maps, tmp_path / name))
         config.optim_wrapper.clip_grad = dict(max_norm=1e-4)
-        hook = Weighted([weight] * 10)
+        hook = weighted([weight] * 10)
         found.append(parameters(train(config, with_hook(hook))))
     start = parameters(Runner.from_cfg(segmentor_config(maps, tmp_path / 'x')))
     names = [k for k in start if 'running' not in k and 'num_b' not in k]
@@ -121,7 +127,7 @@ def test_an_image_of_weight_zero_teaches_nothing(
         weight[3] = 0
 
         def prepare(runner: Runner) -> None:
-            runner.register_hook(Weighted(weight.tolist()))
+            runner.register_hook(weighted(weight.tolist()))
             runner.train_loop  # noqa: B018, builds the data set
             relabel(runner)
 

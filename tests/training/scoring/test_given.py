@@ -15,15 +15,17 @@ from mmengine.runner import Runner
 from mmpretrain.models import ClsDataPreprocessor, ImageClassifier
 from mmpretrain.registry import MODELS
 
-from ies_mm.core import Selection
+from ies_mm.core import Selection, Standing
 from ies_mm.engine import (
     IESHook,
     InfoBatchHook,
-    RandomRemovalHook,
     SelectiveBackpropHook,
 )
 from ies_mm.errors import ConfigError
+from ies_mm.methods.method import Decision
+from ies_mm.methods.random_removal.rule import RandomRemoval
 from ies_mm.training.data.identity import InstanceMap
+from ies_mm.training.hook.selection_hook import SelectionHook
 from ies_mm.training.scoring.frozen import FrozenPasses
 from method_cases import config_of
 from runs import FixedSelection, instances_of, parameters, train, with_hook
@@ -143,19 +145,23 @@ def test_a_reordered_batch_keeps_every_loss_at_its_image(
     assert len(set(ours)) == len(ours), 'images that could be mistaken'
 
 
-class Weighted(RandomRemovalHook):
+class Weights(RandomRemoval):
     """Everything is trained, each image with another weight."""
 
     def __init__(self) -> None:
         super().__init__(ratio=0.0)
 
-    def first_selection(self) -> Selection:
+    def first_selection(self, standing: Standing) -> Selection:
         active = torch.ones(20, dtype=torch.bool)
         return Selection(active, torch.linspace(0, 4, 20))
 
-    def decide(self, *_: Any) -> Any:
-        selection = self.first_selection()
-        return ~selection.active, selection
+    def decide(self, history: Any, names: Any, standing: Standing) -> Decision:
+        selection = self.first_selection(standing)
+        return Decision(~selection.active, selection)
+
+
+def weighted() -> SelectionHook:
+    return SelectionHook(Weights())
 
 
 def test_a_reordered_batch_keeps_every_weight_at_its_image(
@@ -166,7 +172,7 @@ def test_a_reordered_batch_keeps_every_weight_at_its_image(
         config = still(folders, tmp_path / str(reordered), reordered)
         config.optim_wrapper.optimizer.lr = 0.01
         config.train_cfg.max_epochs = 1
-        found.append(parameters(train(config, with_hook(Weighted()))))
+        found.append(parameters(train(config, with_hook(weighted()))))
     for key, value in found[0].items():
         torch.testing.assert_close(found[1][key], value, rtol=1e-4, atol=1e-6)
 
@@ -200,7 +206,7 @@ def test_samples_without_their_numbers_are_refused(
     'hook',
     [
         lambda: IESHook(0.1),
-        lambda: Weighted(),
+        lambda: weighted(),
         lambda: SelectiveBackpropHook(beta=0),
     ],
 )

@@ -83,7 +83,7 @@ def test_with_other_arguments(
     train(config, with_hook(hook))
     log = log_of(tmp_path)
     assert 'delta=0.2 (was 0.1), order=1 (was 2), window=4 (was 3)' in log
-    assert hook.state.history.count.tolist() == [3] * 20
+    assert hook.session.state.history.count.tolist() == [3] * 20
     assert epochs_of(tmp_path)[-1]['delta'] == 0.2
 
 
@@ -109,7 +109,7 @@ def test_of_an_earlier_version(
     hook = IESHook(0.1)
     old = changed(checkpoint, tmp_path, lambda s: as_of_0_1_0(s, paths))
     train(resumed(config, old), with_hook(hook))
-    assert hook.state.history.count.tolist() == [3] * 20
+    assert hook.session.state.history.count.tolist() == [3] * 20
     other = changed(checkpoint, tmp_path, lambda s: as_of_0_1_0(s, paths[1:]))
     with pytest.raises(ConfigError, match='of another dataset'):
         train(resumed(config, other), with_hook(IESHook(0.1)))
@@ -213,8 +213,8 @@ def test_a_queue_within_a_pass_is_plain_too(
 ) -> None:
     hook = SelectiveBackpropHook()
     train(config_of(folders, tmp_path, 1), with_hook(hook))
-    hook._queue = [(3, {'inputs': torch.zeros(1)})]
-    state = copy.deepcopy(hook.method_state())
+    hook._steps._queue = [(3, {'inputs': torch.zeros(1)})]
+    state = copy.deepcopy(hook._steps.state_dict())
     torch.save(state, tmp_path / 'state.pth')
     assert torch.load(tmp_path / 'state.pth', weights_only=True)['queue'] == [
         3

@@ -62,7 +62,7 @@ def test_load_from_does_not_take_the_state(voc: Path, tmp_path: Path) -> None:
     config.load_from = str(tmp_path / 'first' / 'epoch_2.pth')
     runner = train(config)
     hook = next(h for h in runner.hooks if hasattr(h, 'criterion'))
-    assert hook.state.history.count.tolist() == [1] * 12
+    assert hook.session.state.history.count.tolist() == [1] * 12
 
 
 def test_another_run_s_records_are_put_aside(

@@ -118,7 +118,7 @@ def test_broken_off_within_an_epoch(folders: Path, tmp_path: Path) -> None:
     runner = interrupted(by_epochs(folders, tmp_path), 12, hook)
     runner.train()
     assert [r['epoch'] for r in epochs_of(tmp_path)] == [1, 2, 3, 4, 5]
-    assert hook.state.history.count.tolist() == [5] * 20
+    assert hook.session.state.history.count.tolist() == [5] * 20
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_a_finished_training_is_left_as_it_is(
     hook = ies()
     runner = train(config, with_hook(hook))
     runner.train()
-    assert hook.state.epochs == EPOCHS
+    assert hook.session.state.epochs == EPOCHS
     assert_same_run(tmp_path / 'again', whole, f'epoch_{EPOCHS}.pth')
 
 
@@ -169,7 +169,7 @@ def test_resumed_by_hand(folders: Path, tmp_path: Path) -> None:
         hook.dry_run = True
 
     train(config, prepare)
-    assert hook.state.history.count.max() == EPOCHS
+    assert hook.session.state.history.count.max() == EPOCHS
 
 
 def test_resumed_from_a_checkpoint_saved_after_the_training(
@@ -185,4 +185,4 @@ def test_resumed_from_a_checkpoint_saved_after_the_training(
     hook = ies()
     train(config, with_hook(hook))
     assert [r['epoch'] for r in epochs_of(tmp_path)] == [1, 2, 4, 5]
-    assert hook.state.history.count.tolist() == [4] * 20
+    assert hook.session.state.history.count.tolist() == [4] * 20

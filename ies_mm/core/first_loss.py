@@ -1,0 +1,42 @@
+"""The mean loss that a training began with, which others are measured in."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ies_mm.core.criteria import Criterion
+
+
+class FirstLoss:
+    """Mean of the first epoch's finite losses, term by term."""
+
+    def __init__(self) -> None:
+        self._mean: Tensor | None = None
+
+    def take_in(self, losses: Tensor) -> None:
+        """Learn from an epoch's losses; only the first counts.
+
+        Args:
+            losses (Tensor): float32 (M, T).
+        """
+        finite = losses[torch.isfinite(losses).all(dim=1)]
+        if self._mean is None and len(finite):
+            self._mean = finite.double().mean(dim=0)
+
+    def judged(self, criterion: Criterion, names: Sequence[str]) -> Tensor:
+        """Of the columns that a criterion judges, float64 (C,)."""
+        mean = self._mean
+        if mean is None:
+            mean = torch.zeros(len(names), dtype=torch.double)
+        return criterion.judged(mean, names)
+
+    def state_dict(self) -> dict[str, Any]:
+        """None for what is not known yet."""
+        return {'first_loss': self._mean}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over what :meth:`state_dict` gave."""
+        mean = state['first_loss']
+        self._mean = None if mean is None else mean.cpu()

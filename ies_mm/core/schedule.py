@@ -1,0 +1,153 @@
+"""How much is left out, and of which epochs: for IES, Soft IES and chance."""
+
+import math
+from dataclasses import dataclass
+
+from ies_mm.core.arguments import check_number
+from ies_mm.core.standing import Standing
+
+NUDGE = 1e-9
+"""Keeps 30 * (1 - 0.1) at 27 whatever its last bit is."""
+
+MOST_LEFT_OUT = 0.9
+"""The largest part of the instances that is left out of an epoch."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quota:
+    """What a schedule has to know of the epochs behind and ahead.
+
+    Attributes:
+        instances (int): Number of instances N.
+        epochs (float): Epochs of the whole training.
+        epochs_able (float): Those that may leave something out.
+        epochs_ahead (float): Those of them that are to come.
+        excluded (int): Instance-epochs left out so far.
+    """
+
+    instances: int = 0
+    epochs: float = 0
+    epochs_able: float = 0
+    epochs_ahead: float = 0
+    excluded: int = 0
+
+
+@dataclass(frozen=True)
+class Schedule:
+    r"""Whatever saves the asked share of the training.
+
+    Of the :math:`A` epochs that may leave something out the :math:`k`-th one
+    leaves out
+
+    .. math:: R_k \frac{2k - 1}{A^2 - (k - 1)^2}
+
+    of the instances, where :math:`R_k` is what is still to be left out,
+    :math:`sT` epochs less what was: few at first, and ever more while the
+    learning rate falls (docs/results.md says why). Where this line would end
+    above 0.9, the most that is left out of an epoch, it starts higher.
+
+    It fails where the epochs that are left cannot save so much. Where the
+    training ends within a pass over the data that pass counts as whole.
+
+    Args:
+        saved (float): s, the share of all instance-epochs, 0 to 0.9.
+    """
+
+    saved: float
+
+    def __post_init__(self) -> None:
+        check_number('saved', self.saved, 0, MOST_LEFT_OUT)
+
+    def count(self, quota: Quota) -> int:
+        """How many instances to leave out of the next epoch."""
+        most = math.floor(MOST_LEFT_OUT * quota.instances + NUDGE)
+        return min(round(self.share(quota) * quota.instances), most)
+
+    def share(self, quota: Quota) -> float:
+        """Part of the instances to leave out of the next epoch."""
+        if quota.epochs_ahead <= 0:
+            return 0.0
+        able, ahead = quota.epochs_able, quota.epochs_ahead
+        had = quota.excluded / quota.instances
+        left = self.saved * quota.epochs - had
+        behind = max(able - ahead, 0)
+        rising = left * (2 * behind + 1) / (max(able, ahead) ** 2 - behind**2)
+        to_the_most = 2 * left / ahead - MOST_LEFT_OUT
+        return min(max(rising, to_the_most, 0.0), MOST_LEFT_OUT)
+
+
+def may_exclude(
+    epoch: int, max_epochs: int, begin: int = 1, anneal: float = 0.0
+) -> bool:
+    """Whether the epoch after ``epoch`` may leave anything out.
+
+    Args:
+        epoch (int): The epoch just trained, from 1.
+        max_epochs (int): Epochs of the whole training.
+        begin (int): First epoch after which anything may be excluded.
+        anneal (float): Last part of the epochs that trains on everything
+            (paper, appendix B: 0.1 for ImageNet).
+    """
+    return begin <= epoch < _last_selected(max_epochs, anneal)
+
+
+def _last_selected(max_epochs: int, anneal: float) -> int:
+    """The last epoch, from 1, that is not annealed."""
+    return math.floor(max_epochs * (1 - anneal) + NUDGE)
+
+
+@dataclass(frozen=True)
+class Course:
+    """Which epochs of a training may leave something out.
+
+    Attributes:
+        epochs (float): Epochs of the whole training.
+        first (int): The first epoch after which anything can be excluded.
+        begin (int): See :func:`may_exclude`.
+        anneal (float): See :func:`may_exclude`.
+    """
+
+    epochs: float
+    first: int
+    begin: int = 1
+    anneal: float = 0.0
+
+    def may_exclude(self, epoch: int) -> bool:
+        """Whether the epoch after ``epoch`` may leave something out."""
+        return may_exclude(epoch, int(self.epochs), self.begin, self.anneal)
+
+    def ahead(self, epoch: int) -> int:
+        """How many epochs after ``epoch`` may leave something out."""
+        last = _last_selected(int(self.epochs), self.anneal)
+        return max(0, last - max(epoch, self.begin))
+
+    @property
+    def able(self) -> int:
+        """How many epochs may leave something out."""
+        return self.ahead(self.first)
+
+    @property
+    def shortest(self) -> float:
+        """The shortest training, in epochs, that can leave something out."""
+        if self.anneal == 1:
+            return math.inf
+        first = max(self.first, self.begin)
+        about = math.ceil((first + 1 - NUDGE) / (1 - self.anneal))
+        # What rounding does to it is found by trying.
+        lengths = range(max(first, about - 1), about + 2)
+        able = (
+            length
+            for length in lengths
+            if may_exclude(first, length, self.begin, self.anneal)
+        )
+        return next(able, lengths.stop)
+
+    def quota(self, standing: Standing) -> Quota:
+        """What a schedule has to know where a training stands."""
+        return Quota(
+            instances=standing.instances,
+            epochs=self.epochs,
+            epochs_able=self.able,
+            epochs_ahead=self.ahead(standing.epoch),
+            excluded=standing.excluded,
+        )

@@ -1,0 +1,186 @@
+"""Instance-dependent Early Stopping (ICLR 2025, Algorithm 1)."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ies_mm.core import (
+    Budget,
+    Course,
+    Criterion,
+    LossHistory,
+    Progress,
+    Selection,
+    Standing,
+    Waits,
+    build_recheck,
+)
+from ies_mm.core.arguments import check_flag, check_integer, check_number
+from ies_mm.core.first_loss import FirstLoss
+from ies_mm.core.lengths import too_much, too_short, with_foresight
+from ies_mm.methods.method import Decision, Method
+
+
+class IES(Method):
+    """Leaves an image out while its loss curve is flat.
+
+    For the arguments see :class:`ies_mm.engine.IESHook`.
+
+    Raises:
+        TypeError: An argument is of the wrong type.
+        ValueError: An argument is out of range.
+    """
+
+    name = 'IES'
+
+    def __init__(
+        self,
+        delta: float | dict,
+        order: int = 2,
+        window: int = 3,
+        terms: str | Sequence[str] | Mapping[str, float] = 'sum',
+        refresh_interval: int | dict = 1,
+        begin: int = 1,
+        anneal: float = 0.0,
+        dry_run: bool = False,
+    ) -> None:
+        self.criterion = Criterion(delta, order, window, terms)
+        self.depth = self.criterion.depth
+        self._recheck = build_recheck(refresh_interval)
+        check_integer('begin', begin, 1)
+        check_number('anneal', anneal, 0, 1)
+        check_flag('dry_run', dry_run)
+        self.delta = delta
+        self.order = order
+        self.window = window
+        self.terms = terms
+        self.refresh_interval = refresh_interval
+        self.begin = begin
+        self.anneal = anneal
+        self.dry_run = dry_run
+
+    def reset(self) -> None:
+        """No first loss, nothing spared, nobody waits."""
+        self._first_loss = FirstLoss()
+        self._spared = 0
+        self._waits = Waits(self.instances)
+
+    def course(self, standing: Standing) -> Course:
+        """Which epochs may leave something out."""
+        first = max(self.criterion.needed, self.begin)
+        return Course(standing.epochs, first, self.begin, self.anneal)
+
+    def warnings(self, standing: Standing) -> Iterator[str]:
+        """A training too short to leave anything, or enough, out."""
+        course = self.course(standing)
+        if short := too_short(self.name, course, self.criterion):
+            yield short
+            return
+        enough = with_foresight(self.criterion)
+        if self.dry_run and course.epochs < enough:
+            yield (
+                f'a dry run of {course.epochs} epochs: tools/calibrate.py '
+                'will say which delta saves how much, and not how well the '
+                f'criterion foresees what comes, which takes {enough} epochs '
+                'or more'
+            )
+        threshold = self.criterion.threshold
+        if isinstance(threshold, Budget):
+            yield too_much(threshold.saved, course)
+
+    def check_terms(self, names: Sequence[str]) -> None:
+        """Refuse unknown terms with the first batch, not after an epoch."""
+        self.criterion.columns(names)
+
+    def take_in(self, ids: Tensor, losses: Tensor, standing: Standing) -> None:
+        """Note who was observed, and the mean loss of the first epoch."""
+        self._waits.observe(ids, standing.epoch)
+        self._first_loss.take_in(losses)
+
+    def due(self, standing: Standing) -> Tensor:
+        """Those whose wait is over with this epoch."""
+        epoch, course = standing.epoch, self.course(standing)
+        if not (self._recheck.to_the_end or course.may_exclude(epoch)):
+            return super().due(standing)
+        return self._recheck.scored(self._waits.wait, self._waits.seen, epoch)
+
+    def decide(
+        self, history: LossHistory, names: Sequence[str], standing: Standing
+    ) -> Decision:
+        """The mastered instances, and what the next epoch trains."""
+        decision = self.judge(history, names, standing)
+        mastered, epoch = decision.mastered, standing.epoch
+        nobody = torch.zeros_like(mastered)
+        may_exclude = self.course(standing).may_exclude(epoch)
+        if self.dry_run and may_exclude:
+            self._spared += int(mastered.sum())
+        if self.dry_run or not may_exclude:
+            self._waits.settle(self._recheck, nobody, epoch)
+            return Decision(mastered, Selection(~nobody), decision.limit)
+        self._waits.settle(self._recheck, mastered, epoch)
+        return decision
+
+    def judge(
+        self, history: LossHistory, names: Sequence[str], standing: Standing
+    ) -> Decision:
+        """As :meth:`decide`, as if every epoch might leave something out."""
+        able = ~self.due_for_training(standing)
+        progress = self.progress(names, standing)
+        mastered, out, limits = self.criterion.judge(
+            history, names, progress, able
+        )
+        return Decision(mastered, Selection(~out), _for_record(limits, names))
+
+    def held_back(self, standing: Standing) -> str:
+        """The argument that keeps them in training."""
+        if self.dry_run:
+            return 'dry_run=True'
+        if not self.course(standing).may_exclude(standing.epoch):
+            return f'begin={self.begin}, anneal={self.anneal}'
+        due = int(self.due_for_training(standing).sum())
+        return f'{due} trained to be looked at' if due else ''
+
+    def due_for_training(self, standing: Standing) -> Tensor:
+        """Those that the next epoch trains, mastered or not; bool (N,)."""
+        wait, seen = self._waits.wait, self._waits.seen
+        following = standing.epoch + 1
+        if not self.course(standing).may_exclude(following):
+            return torch.zeros_like(wait, dtype=torch.bool)
+        return self._recheck.trained(wait, seen, following)
+
+    def progress(self, names: Sequence[str], standing: Standing) -> Progress:
+        """Where the training stands, for a threshold.
+
+        What a dry run would have left out counts as if it had been.
+        """
+        standing = replace(standing, excluded=standing.excluded + self._spared)
+        return Progress(
+            self._first_loss.judged(self.criterion, names),
+            **vars(self.course(standing).quota(standing)),
+        )
+
+    def state_dict(self) -> dict[str, Any]:
+        """The first loss, what a dry run spared, and the waits."""
+        return {
+            'spared': self._spared,
+            **self._first_loss.state_dict(),
+            **self._waits.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over what :meth:`state_dict` gave."""
+        self._spared = state['spared']
+        self._first_loss.load_state_dict(state)
+        self._waits.load_state_dict(state)
+
+
+def _for_record(limits: Tensor, names: Sequence[str]) -> Any:
+    """A number, or one a term; None for a limit that is not there."""
+    numbers = [x if math.isfinite(x) else None for x in limits.tolist()]
+    if len(set(numbers)) == 1:
+        return numbers[0]
+    return dict(zip(names, numbers, strict=True))

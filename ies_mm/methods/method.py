@@ -1,0 +1,138 @@
+"""What a selection method says. Pure: losses in, a selection out."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from inspect import signature
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ies_mm.core import LossHistory, Selection, Standing
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What an epoch's losses lead to.
+
+    Attributes:
+        mastered (Tensor): bool (N,), instances that need no training.
+        selection (Selection): What the next epoch trains.
+        limit (Any): For the record: the threshold in units of the loss, a
+            dict of term -> threshold where it has several. Defaults to None,
+            for a method without one.
+    """
+
+    mastered: Tensor
+    selection: Selection
+    limit: Any = None
+
+
+class Method(ABC):
+    """Which instances are trained, and what has to be known for that.
+
+    A method supplies :meth:`decide`; everything else has a default. It is
+    made once, and told of each of its trainings by :meth:`begin_training`.
+    Whoever runs it hands an epoch's losses to :meth:`take_in` before
+    :meth:`decide`.
+
+    Attributes:
+        name (str): In records and log.
+        depth (int): Observations of an instance that :meth:`decide` reads.
+        instances (int): Number of instances N, known since
+            :meth:`begin_training`.
+        seed (int): Of the method's random numbers, equal on all ranks; known
+            since :meth:`begin_training`.
+    """
+
+    name: str
+    depth: int = 1
+    instances: int
+    seed: int
+
+    @abstractmethod
+    def decide(
+        self, history: LossHistory, names: Sequence[str], standing: Standing
+    ) -> Decision:
+        """Judge after an epoch.
+
+        Args:
+            history (LossHistory): Up to that epoch.
+            names (sequence of str): Its T terms.
+            standing (Standing): Where the training stands behind it.
+        """
+
+    def begin_training(self, instances: int, seed: int) -> None:
+        """Begin a training; what an earlier one left is forgotten."""
+        self.instances, self.seed = instances, seed
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget what was learned in an earlier training."""
+        return
+
+    def first_selection(self, standing: Standing) -> Selection:
+        """What the first epoch trains; by default everything."""
+        return Selection.everything(self.instances)
+
+    def due(self, standing: Standing) -> Tensor:
+        """Which of the left out are scored after an epoch; by default none.
+
+        Returns:
+            Tensor: bool (N,); those that were trained do not matter.
+        """
+        return torch.zeros(self.instances, dtype=torch.bool)
+
+    def held_back(self, standing: Standing) -> str:
+        """Why some of the mastered are trained nevertheless, for the log."""
+        return ''
+
+    def warnings(self, standing: Standing) -> Iterator[str]:
+        """What a user should know before the training starts."""
+        yield from ()
+
+    def check_terms(self, names: Sequence[str]) -> None:
+        """Refuse a model whose terms do not fit, when they are known.
+
+        Raises:
+            ValueError: Says which.
+        """
+        return
+
+    def take_in(self, ids: Tensor, losses: Tensor, standing: Standing) -> None:
+        """Learn from an epoch's observations, beside the history.
+
+        Args:
+            ids (Tensor): int64 (M,), instances, each once.
+            losses (Tensor): float32 (M, T).
+            standing (Standing): Behind that epoch.
+        """
+        return
+
+    def arguments(self) -> dict[str, Any]:
+        """What the method was made with, by name."""
+        return {
+            name: getattr(self, name)
+            for name, parameter in signature(type(self)).parameters.items()
+            if parameter.kind is not parameter.VAR_KEYWORD
+        }
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint has to keep beside history and selection."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over what :meth:`state_dict` gave."""
+        return
+
+    def generator(self, *numbers: int) -> torch.Generator:
+        """Random numbers of the method's own, equal on all ranks.
+
+        They depend on ``seed`` and on ``numbers`` (of an epoch, an
+        iteration) alone, so that a resumed run draws the same, and the
+        training's own random numbers stay as they are.
+        """
+        seeds = np.random.SeedSequence([self.seed, *numbers])
+        return torch.Generator().manual_seed(int(seeds.generate_state(1)[0]))

@@ -1,0 +1,138 @@
+"""Steps of Selective-Backprop: scored first, trained when a batch is full."""
+
+from collections import defaultdict
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ies_mm.losses.capture.random_state import preserved_random_state
+from ies_mm.methods.selective_backprop.rule import SelectiveBackprop
+from ies_mm.training.data.identity import batch_instances
+from ies_mm.training.data.tagging import instances_of
+from ies_mm.training.hook.incoming import Batch
+from ies_mm.training.hook.steps import Steps
+from ies_mm.training.loop.batches import largest_size
+from ies_mm.training.scoring.given import Given, in_order
+from ies_mm.training.scoring.scoring import forward_only, preprocessed, score
+
+
+class GatheringSteps(Steps):
+    """Every batch is scored; what is chosen waits until it makes a batch.
+
+    Args:
+        *args: See :class:`Steps`.
+    """
+
+    choose = True
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        method = self.session.method
+        assert isinstance(method, SelectiveBackprop)
+        self._method = method
+        self._runner = self.session.runner
+        self._queue: list[tuple[int, dict[str, Any]]] = []
+        self._chosen: dict[int, list[int]] = defaultdict(list)
+        self._shown = 0
+        self._seconds = 0.0
+        self.session.of_method.append(self)
+
+    def train(self, batch: Batch, step: Callable[[Any], Any]) -> Any:
+        """Score the batch; train as soon as enough has been chosen."""
+        losses = self._score(batch)
+        self._choose(batch, losses)
+        size = largest_size(self._runner.train_dataloader)
+        # Where nothing is trained the log has the loss that was scored.
+        outputs: Any = {'loss': losses.mean()}
+        while len(self._queue) >= size:
+            outputs = self._train(size, step)
+        if self.session.pace.is_last(batch.index) and self._queue:
+            if len(self._queue) == 1:
+                # BatchNorm cannot be trained on one image alone.
+                number, _ = self._queue.pop()
+                self._chosen[self.session.state.epochs].remove(number)
+            else:
+                outputs = self._train(size, step)
+        return outputs
+
+    def account(self, seen: Tensor) -> tuple[Tensor, Tensor]:
+        """What was chosen is trained, what was only scored is left out."""
+        shown, _ = super().account(seen)
+        self._shown = int(shown.sum())
+        chosen = torch.zeros_like(shown)
+        chosen[self._chosen.pop(self.session.state.epochs, [])] = True
+        return chosen, shown & ~chosen
+
+    def scored(self) -> int:
+        """All that were shown."""
+        return self._shown
+
+    def scoring_seconds(self) -> float:
+        """Of the steps since it was last asked."""
+        seconds, self._seconds = self._seconds, 0.0
+        return seconds
+
+    def expected_excluded(self) -> int:
+        """As many as in the epoch before; who knows."""
+        return int(self.session.state.left_out.sum())
+
+    def state_dict(self) -> dict[str, Any]:
+        """The choice, and what waits to be trained."""
+        return {
+            'chosen': dict(self._chosen),
+            'queue': [number for number, _ in self._queue],
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on with what a checkpoint has; what waits is loaded anew."""
+        for epoch, ids in state['chosen'].items():
+            self._chosen[epoch].extend(ids)
+        dataset: Any = self.session.sampler.dataset
+        positions = self.session.instances.first_positions().tolist()
+        with preserved_random_state():
+            samples = [dataset[positions[number]] for number in state['queue']]
+        # Where a pipeline gives up on one, another image has come instead.
+        self._queue = [
+            (int(instances_of([sample['data_samples']])), sample)
+            for sample in samples
+        ]
+
+    def _score(self, batch: Batch) -> Tensor:
+        """Losses of the batch's images, float32 (B,)."""
+        self.clock.pause()
+        with forward_only(self._runner):
+            data = preprocessed(self._runner, batch.data)
+            captured = score(self._runner, data)
+        in_order(captured, batch_instances(data), batch.ids)
+        self.observe(batch, captured)
+        losses = captured.totals().cpu()
+        self._seconds += self.clock.go_on()
+        return losses
+
+    def _choose(self, batch: Batch, losses: Tensor) -> None:
+        """Draw, and gather what was drawn."""
+        drawn = self._method.choose(losses, self._runner.iter)
+        epochs = [k for k, samples in batch.epochs for _ in range(samples)]
+        for place in torch.nonzero(drawn).flatten().tolist():
+            number = int(batch.ids[place])
+            sample = {key: part[place] for key, part in batch.data.items()}
+            self._queue.append((number, sample))
+            self._chosen[epochs[place]].append(number)
+
+    def _train(self, size: int, step: Callable[[Any], Any]) -> Any:
+        """Train on the oldest samples of the queue."""
+        taken, self._queue = self._queue[:size], self._queue[size:]
+        collate: Any = self._runner.train_dataloader.collate_fn
+        data = collate([sample for _, sample in taken])
+        given = Given(torch.tensor([number for number, _ in taken]))
+        compared = self.comparison.captured() if self.comparison.due else None
+        with (
+            compared or nullcontext() as captured,
+            given.noting(self._runner.model, captured),
+        ):
+            outputs = step(data)
+        given.check()
+        return outputs

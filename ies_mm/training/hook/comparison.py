@@ -1,0 +1,74 @@
+"""Captures training steps, and sees that they train on what is captured."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from mmengine.runner import Runner
+from torch import Tensor
+
+from ies_mm.losses import CapturedLosses, weight_per_image_losses
+from ies_mm.losses.agreement import Agreement
+from ies_mm.training.loop.optimisers import optim_wrappers
+
+FIRST_COMPARED = 2
+"""Batches of a training whose captured losses are compared with its own."""
+
+
+class Comparison:
+    """Captures the losses of a training's steps.
+
+    The first batches of a training, and those of epochs ever further apart,
+    are compared at once, the others where they have shares, at the end of the
+    epoch: reading a sum waits for the device.
+
+    Args:
+        runner (Runner): Whose steps.
+        fallback (bool): See :func:`capture_per_image_losses`.
+    """
+
+    def __init__(self, runner: Runner, fallback: bool) -> None:
+        self._model = runner.model
+        self._fallback = fallback
+        self._agreement = Agreement(
+            runner.model, optim_wrappers(runner.optim_wrapper)
+        )
+        self.due = FIRST_COMPARED
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Compare the first batch of epochs 1, 2, 4, 8, ..."""
+        if epoch.bit_count() == 1:
+            self.due = max(self.due, 1)
+
+    @contextmanager
+    def captured(
+        self, weights: Callable[[], Tensor] | None = None
+    ) -> Iterator[CapturedLosses]:
+        """Capture the step that is made in this context.
+
+        Args:
+            weights (callable, optional): Gives those of the images, in the
+                order of the loss. Defaults to None, the step is the plain one.
+        """
+        now = self.due > 0
+        self.due -= now
+        with (
+            weight_per_image_losses(
+                self._model,
+                weights,
+                fallback=self._fallback,
+                shares=now and not self._fallback,
+            ) as captured,
+            self._agreement.watched(note_total=now),
+        ):
+            yield captured
+        self._agreement.note_shares(captured, weights is not None)
+        if now:
+            self._agreement.check()
+
+    def check(self) -> None:
+        """Compare what was noted since the last time.
+
+        Raises:
+            UnsupportedModelError: The model trains on something else.
+        """
+        self._agreement.check()

@@ -1,0 +1,66 @@
+"""A batch as it comes from the data loader: whose it is."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from ies_mm.errors import ConfigError
+from ies_mm.training.data.identity import batch_instances
+from ies_mm.training.data.tagging import missed_of
+from ies_mm.training.state.session import Session
+
+OF_MMENGINE = ('default_collate', 'pseudo_collate')
+"""What puts batches together and keeps their samples."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A batch of the training.
+
+    Attributes:
+        index (int): Its number in the loop's epoch.
+        data (Any): As the loader gave it.
+        ids (Tensor): int64 (B,), the instances that it shows.
+        epochs (list of tuple): See :meth:`Pace.batch_epochs`.
+    """
+
+    index: int
+    data: Any
+    ids: Tensor
+    epochs: list[tuple[int, int]]
+
+
+def batch_of(session: Session, index: int, data: Any) -> Batch:
+    """What the loader gave, compared with what was asked for.
+
+    Args:
+        session (Session): Of the training.
+        index (int): Its number in the loop's epoch.
+        data (Any): As the loader gave it.
+
+    Raises:
+        ConfigError: Its images are not known, or were not asked for.
+    """
+    ids = _instances_of(session, data)
+    epochs = session.pace.batch_epochs(len(ids))
+    asked_for = session.pace.asked_for(ids, session.state.selection)
+    session.instances.check_shown(data, ids, asked_for)
+    missed = missed_of(data['data_samples'])
+    session.observed.note_missed(epochs[0][0], missed)
+    return Batch(index, data, ids, epochs)
+
+
+def _instances_of(session: Session, data: Any) -> Tensor:
+    """As :func:`batch_instances`, and says who made the batch."""
+    try:
+        return batch_instances(data)
+    except ConfigError as error:
+        collate: Any = session.runner.train_dataloader.collate_fn
+        collate = getattr(collate, 'func', collate)
+        name = getattr(collate, '__name__', type(collate).__name__)
+        if name in OF_MMENGINE:
+            raise
+        raise ConfigError(
+            f'train_dataloader.collate_fn={name}: {error}'
+        ) from error

@@ -1,0 +1,109 @@
+"""How a training step is made, and what it trains."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ies_mm.errors import ConfigError
+from ies_mm.losses import CapturedLosses
+from ies_mm.training.hook.clock import Clock
+from ies_mm.training.hook.comparison import Comparison
+from ies_mm.training.hook.incoming import Batch
+from ies_mm.training.scoring.given import Given
+from ies_mm.training.state.session import Session
+
+
+class Steps:
+    """The model's own steps, weighted where the selection has weights.
+
+    Args:
+        session (Session): Of the training.
+        comparison (Comparison): Captures the steps.
+        clock (Clock): Of the epoch.
+
+    Attributes:
+        choose (bool): Whether the steps themselves choose what is trained.
+    """
+
+    choose = False
+
+    def __init__(
+        self, session: Session, comparison: Comparison, clock: Clock
+    ) -> None:
+        self.session = session
+        self.comparison = comparison
+        self.clock = clock
+
+    def train(self, batch: Batch, step: Callable[[Any], Any]) -> Any:
+        """Train on a batch, weighted, and note its per-image losses.
+
+        Args:
+            batch (Batch): What the loader gave.
+            step (callable): The model's own ``train_step`` of some data.
+
+        Returns:
+            What the model's ``train_step`` returned.
+        """
+        given = Given(batch.ids)
+        selection, weights = self.session.state.selection, None
+        if selection.weights_of(batch.ids) is not None:
+            # In the order of the loss, which is not known yet.
+            def weights() -> Any:
+                return selection.weights_of(given.ids)
+
+        with (
+            self.comparison.captured(weights) as captured,
+            given.noting(self.session.runner.model, captured),
+        ):
+            outputs = step(batch.data)
+        self.observe(batch, given.in_batch_order(captured))
+        return outputs
+
+    def observe(self, batch: Batch, captured: CapturedLosses) -> None:
+        """Note a batch's losses, under the epochs that it belongs to.
+
+        Args:
+            batch (Batch): The batch.
+            captured (CapturedLosses): Its losses, in its order.
+
+        Raises:
+            ConfigError: The method cannot judge the model's terms.
+        """
+        self.session.observed.add(
+            batch.epochs, batch.ids, captured.losses, captured.missing
+        )
+        try:
+            self.session.method.check_terms(self.session.state.names)
+        except ValueError as error:
+            raise ConfigError(str(error)) from error
+
+    def scored(self) -> int:
+        """How many instances an epoch's steps have scored without training."""
+        return 0
+
+    def scoring_seconds(self) -> float:
+        """How long that took, of the time in which the clock was paused."""
+        return 0.0
+
+    def expected_excluded(self) -> int:
+        """How many instances the coming epoch leaves out."""
+        return len(self.session.state.selection.excluded)
+
+    def account(self, seen: Tensor) -> tuple[Tensor, Tensor]:
+        """What the epoch trained and what it left out.
+
+        Args:
+            seen (Tensor): int64 (M,), the instances that were observed.
+
+        Returns:
+            tuple: trained and left out, bool (N,).
+        """
+        state = self.session.state
+        trained = torch.zeros(state.instances, dtype=torch.bool)
+        trained[seen] = True
+        left_out = self.session.pace.left_out(
+            state.epochs, state.selection, trained
+        )
+        return trained, left_out

@@ -1,0 +1,67 @@
+"""How a training stands, in the words of a log line."""
+
+from mmengine.runner import Runner
+
+from ies_mm.training.state.session import Session
+
+_TIMES = ('val/time', 'val/data_time')
+
+
+def how_it_stands(runner: Runner) -> str:
+    """The newest training losses, and the metrics of the last validation.
+
+    Args:
+        runner (Runner): Whose message hub to ask.
+
+    Returns:
+        str: As ``'; the training loss is 2.1, accuracy/top1 is 18.2'``, empty
+        where nothing is known.
+    """
+    known = []
+    for name, values in runner.message_hub.log_scalars.items():
+        if name == 'train/loss':
+            known.append(f'the training loss is {values.mean(10):.4g}')
+        elif name.startswith('val/') and name not in _TIMES:
+            metric = name.removeprefix('val/')
+            known.append(f'{metric} is {values.current():.4g}')
+    return f'; {", ".join(known)}' if known else ''
+
+
+def what_was_decided(session: Session, mastered: int) -> str:
+    """The decision after an epoch.
+
+    Args:
+        session (Session): Behind that epoch, with what it selected.
+        mastered (int): How many instances are.
+
+    Returns:
+        str: As ``'80 are mastered, 60 are left out of the next epoch (20
+        trained to fill a batch), '``.
+    """
+    state = session.state
+    if state.epochs >= session.pace.max_epochs:
+        return 'nothing is left to decide, '
+    out = len(state.selection.excluded)
+    held = session.method.held_back(session.standing())
+    why = [
+        f'{session.filled} trained to fill a batch' if session.filled else '',
+        _without_objects(session),
+        held if out < mastered else '',
+    ]
+    because = ', '.join(reason for reason in why if reason)
+    return (
+        f'{mastered} are mastered, {out} are left out of the next epoch'
+        f'{because and f" ({because})"}, '
+    )
+
+
+def _without_objects(session: Session) -> str:
+    """How many of what is left out show nothing, where images do."""
+    empty = session.instances.without_objects()
+    out = session.state.selection.excluded
+    if not len(out) or not empty.any():
+        return ''
+    return (
+        f'{int(empty[out].sum())} of the {int(empty.sum())} images without '
+        'objects'
+    )
