@@ -3,6 +3,7 @@
 import copy
 from collections import deque
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -50,6 +51,10 @@ class EndlessStream:
         shuffle (bool): Whether to shuffle.
         seed (int): Seed of the shuffling, the same on all ranks.
         consumed (int): Positions consumed before. Defaults to 0.
+
+    Attributes:
+        read_aside (bool): Whether another iterator than the training's was
+            begun after it.
     """
 
     def __init__(
@@ -57,9 +62,11 @@ class EndlessStream:
     ) -> None:
         self.drawn: deque[Drawn] = deque()
         self.seed = seed
+        self.read_aside = False
         self._new_walk = partial(_Walk, size, shuffle, seed, consumed)
         self._walk = self._new_walk()
         self._opened = False
+        self._is_training = True
         self._active = [True] * size
 
     def select(self, active: Tensor) -> None:
@@ -93,13 +100,25 @@ class EndlessStream:
         ends += [group[-1][2] for group in islice(coming, more)]
         return ends[samples - 1 : batches * samples : samples]
 
+    @contextmanager
+    def training(self) -> Iterator[None]:
+        """Have the iterator that is begun inside be the training's.
+
+        Loaders begin one late, with their first batch.
+        """
+        self._is_training = True
+        try:
+            yield
+        finally:
+            self._is_training = False
+
     def __iter__(self) -> Iterator[int]:
         """The positions of this rank."""
-        drawn, walk = self.drawn, self._walk
-        if self._opened:
-            drawn, walk = deque(), self._new_walk()
+        if self._opened or not self._is_training:
+            self.read_aside = self._opened
+            return self._of_rank(deque(), self._new_walk())
         self._opened = True
-        return self._of_rank(drawn, walk)
+        return self._of_rank(self.drawn, self._walk)
 
     def _of_rank(self, drawn: deque[Drawn], walk: '_Walk') -> Iterator[int]:
         rank = get_rank()

@@ -15,9 +15,17 @@ from ies_mm.core import Selection
 from ies_mm.errors import ConfigError
 from ies_mm.losses.capture.random_state import preserved_random_state
 from ies_mm.training.data.sampler import IESSampler
+from ies_mm.training.data.stream import EndlessStream
 from ies_mm.training.loop.optimisers import optim_wrappers
 from ies_mm.training.loop.pace import REPLACED, Pace
 from ies_mm.training.loop.schedule import Schedule
+
+BEGUN_ANEW = (
+    'a hook reads the data loader of the training while it runs, whose '
+    'persistent workers then begin anew, and the batches that they had '
+    'fetched are lost; set train_dataloader.persistent_workers=False, or give '
+    'the hook a data loader of its own'
+)
 
 
 class IterationPace(Pace):
@@ -53,6 +61,9 @@ class IterationPace(Pace):
         super().check_loader()
         if self.loop.dataloader_iterator is not self._iterator:
             raise ConfigError(REPLACED)
+        persistent = self.loop.dataloader.persistent_workers
+        if persistent and self.sampler.stream.read_aside:
+            raise ConfigError(BEGUN_ANEW)
 
     @property
     def _budget(self) -> int:
@@ -212,9 +223,10 @@ class IterationPace(Pace):
         # An iterator made before knows nothing of the stream, and its workers
         # nothing of the numbering (mmengine up to 0.10.7 makes one at once).
         self.loop.dataloader._iterator = None
-        with preserved_random_state():
+        stream = self.sampler.stream
+        with preserved_random_state(), stream.training():
             iterator = _InfiniteDataloaderIterator(self.loop.dataloader)
-        self._iterator = _Resumed(iterator, self.runner.iter)
+        self._iterator = _Resumed(iterator, self.runner.iter, stream)
         self.loop.dataloader_iterator = self._iterator
 
     def _say_how_late(self) -> None:
@@ -228,15 +240,18 @@ class IterationPace(Pace):
 
 
 class _Resumed:
-    """The loader's batches, for a loop that goes on after some iterations.
+    """The training's batches, for a loop that goes on after some iterations.
 
     Such a loop begins with skipping what it has trained, which the stream has
     behind it already: by ``skip_iter``, or in mmengine up to 0.10.7, whose
     iterators have no such method, by drawing it.
     """
 
-    def __init__(self, iterator: Any, trained: int) -> None:
+    def __init__(
+        self, iterator: Any, trained: int, stream: EndlessStream
+    ) -> None:
         self._iterator = iterator
+        self._stream = stream
         self._to_ignore = 0 if hasattr(iterator, 'skip_iter') else trained
 
     def skip_iter(self, iterations: int) -> None:
@@ -249,7 +264,8 @@ class _Resumed:
         if self._to_ignore:
             self._to_ignore -= 1
             return None
-        return next(self._iterator)
+        with self._stream.training():
+            return next(self._iterator)
 
 
 def _check_order(runner: Runner) -> None:

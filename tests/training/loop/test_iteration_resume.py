@@ -9,6 +9,7 @@ from mmengine.config import Config
 from mmengine.runner import loops
 
 from ies_mm.errors import ConfigError
+from ies_mm.training.data.stream import EndlessStream
 from ies_mm.training.loop.iteration_pace import _Resumed
 from iteration_runs import OUT, PLAIN, Ends, always, plain
 from runs import (
@@ -148,7 +149,8 @@ def test_what_a_resumed_loop_skips_is_not_taken_from_the_stream(
         def skip_iter(self, iterations: int) -> None:
             raise AssertionError('the stream has them behind it')
 
-    iterator = _Resumed(SkippingBatches() if skips else Batches(), 3)
+    batches = SkippingBatches() if skips else Batches()
+    iterator = _Resumed(batches, 3, EndlessStream(10, False, 0))
     if skips:
         iterator.skip_iter(3)
     else:

@@ -9,6 +9,7 @@ from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from ies_mm.errors import ConfigError
 from iteration_runs import IMAGES, OUT, PLAIN, Ends, always, plain
 from runs import (
     FixedSelection,
@@ -244,22 +245,55 @@ def test_gradients_that_are_gathered_last_make_a_step(
     assert factors == [4] * 4 * whole + [rest] * rest
 
 
+class Reader(Hook):
+    """Reads the training's loader, as mmpretrain's PreciseBNHook does."""
+
+    def __init__(self, when: str) -> None:
+        setattr(self, when, self.read)
+
+    def read(self, runner: Runner, *_: Any, **__: Any) -> None:
+        next(iter(runner.train_dataloader))
+
+
+@pytest.mark.parametrize('workers', [0, 1])
+@pytest.mark.parametrize(
+    'when', ['before_train', 'before_train_epoch', 'after_train_iter']
+)
 def test_a_hook_that_reads_the_loader_is_not_counted(
-    folders: Path, tmp_path: Path
+    folders: Path, tmp_path: Path, when: str, workers: int
 ) -> None:
-    """As mmpretrain's PreciseBNHook does."""
-
-    class Reader(Hook):
-        def after_train_iter(self, runner: Runner, *_: Any, **__: Any) -> None:
-            next(iter(runner.train_dataloader))
-
+    """Neither before the first batch nor between two."""
     config = with_sampler(plain(folders, tmp_path))
+    config.train_dataloader.num_workers = workers
     hook = always(OUT)
     runner = train(
-        config, lambda r: (r.register_hook(hook), r.register_hook(Reader()))
+        config,
+        lambda r: (
+            r.register_hook(hook),
+            r.register_hook(Reader(when), priority='LOW'),
+        ),
     )
+    trained = [r['trained'] for r in epochs_of(tmp_path)]
+    if workers:  # They fetch ahead.
+        assert trained[0] == 20
+        assert trained[2:] == [12] * (len(trained) - 2)
+        return
     assert runner.iter == 20
-    assert [r['trained'] for r in epochs_of(tmp_path)] == [20] + [12] * 5
+    assert trained == [20] + [12] * 5
+
+
+def test_a_hook_that_has_persistent_workers_begin_anew(
+    folders: Path, tmp_path: Path
+) -> None:
+    config = with_sampler(plain(folders, tmp_path))
+    config.train_dataloader.update(num_workers=1, persistent_workers=True)
+
+    def register(runner: Runner) -> None:
+        runner.register_hook(always(OUT))
+        runner.register_hook(Reader('after_train_iter'))
+
+    with pytest.raises(ConfigError, match='persistent workers then begin ane'):
+        train(config, register)
 
 
 def test_an_image_shown_for_another_is_not_left_out(
