@@ -1,5 +1,6 @@
 """Steps of Selective-Backprop: scored first, trained when a batch is full."""
 
+import copy
 from collections import defaultdict
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -14,7 +15,7 @@ from ies_mm.training.data.identity import batch_instances
 from ies_mm.training.data.tagging import instances_of
 from ies_mm.training.hook.incoming import Batch
 from ies_mm.training.hook.steps import Steps
-from ies_mm.training.loop.batches import largest_size
+from ies_mm.training.loop.batches import largest_size, sample_of
 from ies_mm.training.scoring.given import Given, in_order
 from ies_mm.training.scoring.scoring import forward_only, preprocessed, score
 
@@ -104,7 +105,8 @@ class GatheringSteps(Steps):
         """Losses of the batch's images, float32 (B,)."""
         self.clock.pause()
         with forward_only(self._runner):
-            data = preprocessed(self._runner, batch.data)
+            # Whatever a preprocessor changes in place is preprocessed again.
+            data = preprocessed(self._runner, copy.deepcopy(batch.data))
             captured = score(self._runner, data)
         in_order(captured, batch_instances(data), batch.ids)
         self.observe(batch, captured)
@@ -118,8 +120,7 @@ class GatheringSteps(Steps):
         epochs = [k for k, samples in batch.epochs for _ in range(samples)]
         for place in torch.nonzero(drawn).flatten().tolist():
             number = int(batch.ids[place])
-            sample = {key: part[place] for key, part in batch.data.items()}
-            self._queue.append((number, sample))
+            self._queue.append((number, sample_of(batch.data, place)))
             self._chosen[epochs[place]].append(number)
 
     def _train(self, size: int, step: Callable[[Any], Any]) -> Any:

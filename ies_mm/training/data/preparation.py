@@ -92,12 +92,14 @@ def _giving_up(leaf: BaseDataset, asked: set[int]) -> Iterator[list[int]]:
         given_up.extend(asked)
         asked.clear()
 
+    watched = _WatchedPipeline(pipeline, give_up)
     if pipeline is not None:
-        vars(leaf)['pipeline'] = _WatchedPipeline(pipeline, give_up)
+        vars(leaf)['pipeline'] = watched
     try:
         yield given_up
     finally:
-        if pipeline is not None:
+        # A data set may well put another one in its place.
+        if vars(leaf).get('pipeline') is watched:
             vars(leaf)['pipeline'] = pipeline
 
 

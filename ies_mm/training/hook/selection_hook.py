@@ -2,7 +2,6 @@
 
 from contextlib import ExitStack
 from dataclasses import replace
-from functools import partial
 from inspect import signature
 from typing import Any
 
@@ -10,7 +9,6 @@ from mmengine.hooks import Hook
 from mmengine.runner import BaseLoop, Runner
 
 from ies_mm.core.arguments import check_flag, check_integer
-from ies_mm.losses.capture.patching import override
 from ies_mm.losses.context import unwrap
 from ies_mm.methods.method import Method
 from ies_mm.training.data.pipelines import Pipelines
@@ -20,6 +18,7 @@ from ies_mm.training.hook.clock import Clock
 from ies_mm.training.hook.comparison import Comparison
 from ies_mm.training.hook.epoch_cycle import EpochCycle
 from ies_mm.training.hook.incoming import batch_of
+from ies_mm.training.hook.one_step import OneStep, Step
 from ies_mm.training.hook.reporter import Reporter
 from ies_mm.training.hook.steps import Steps
 from ies_mm.training.scoring.refresh import Refresher
@@ -91,6 +90,7 @@ class SelectionHook(Hook):
         self._loaded = Loaded()
         self._trains: Runner | None = None
         self._scope = ExitStack()
+        self._step = OneStep()
         self._clock = Clock()
 
     def before_run(self, runner: Runner) -> None:
@@ -109,6 +109,7 @@ class SelectionHook(Hook):
         """Check the config, number the instances, take over a state."""
         # Also after a training that was broken off by an exception.
         self._scope.close()
+        self._step.close()
         before = self._state_before(runner)
         sampler = self._check(runner)
         self._scope.enter_context(sampler.instances.tagging())
@@ -148,15 +149,11 @@ class SelectionHook(Hook):
         if self._cycle.note_first_batch():
             self._look_at_the_pipeline(runner)
         batch = batch_of(self.session, batch_idx, data_batch)
-        scope = ExitStack()
 
-        def train_step(original: Any, data: Any, **kwargs: Any) -> Any:
-            # First of all, so that no exception can leave it in place.
-            scope.close()
-            step = partial(original, **kwargs)
+        def train(data: Any, step: Step) -> Any:
             return self._steps.train(replace(batch, data=data), step)
 
-        scope.enter_context(override(runner.model, 'train_step', train_step))
+        self._step.prepare(runner.model, batch.ids, train)
 
     def after_train_iter(
         self,
@@ -166,6 +163,7 @@ class SelectionHook(Hook):
         outputs: Any = None,
     ) -> None:
         """Move the schedules; end the epochs that this batch completed."""
+        self._step.close()
         pace, state = self.session.pace, self.session.state
         pace.after_iteration(batch_idx)
         while pace.is_over(state.epochs):

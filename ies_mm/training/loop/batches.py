@@ -7,6 +7,7 @@ batch of their aspect ratio are dropped, and its
 """
 
 import copy
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -48,6 +49,23 @@ def copied(batch_sampler: Any, order: Sampler) -> Any:
     sampler = batch_sampler.sampler
     shared = {id(sampler): order, id(sampler.dataset): sampler.dataset}
     return copy.deepcopy(batch_sampler, shared)
+
+
+def sample_of(batch: Any, place: int) -> Any:
+    """One sample of a batch, as the data set gave it.
+
+    Args:
+        batch (Any): As MMEngine's collate functions make it: a sample that is
+            a dict or a tuple becomes one of batches.
+        place (int): Of the sample.
+    """
+    if isinstance(batch, Mapping):
+        return {key: sample_of(part, place) for key, part in batch.items()}
+    if isinstance(batch, list | tuple) and any(
+        isinstance(part, list | tuple | Mapping) for part in batch
+    ):
+        return tuple(sample_of(part, place) for part in batch)
+    return batch[place]
 
 
 class GivenOrder(Sampler[int]):

@@ -1,0 +1,193 @@
+"""Loops, data sets and preprocessors of a user's own that MMEngine takes."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mmcv.transforms import BaseTransform
+from mmengine.config import Config
+from mmengine.dataset import Compose, pseudo_collate
+from mmengine.registry import LOOPS
+from mmengine.runner import EpochBasedTrainLoop
+from mmpretrain.datasets import CustomDataset
+from mmpretrain.models import ClsDataPreprocessor
+from mmpretrain.registry import DATASETS, MODELS, TRANSFORMS
+
+from ies_mm.engine import IESHook, InfoBatchHook, SelectiveBackpropHook
+from ies_mm.errors import UnsupportedModelError
+from ies_mm.training.loop.batches import sample_of
+from runs import FixedSelection, epochs_of, train, with_hook
+from same_runs import by_epochs
+
+OUT = [1, 4]
+METHODS = [
+    (FixedSelection, dict(plan=dict.fromkeys(range(1, 9), OUT))),
+    (InfoBatchHook, dict(anneal=0.0)),
+    (SelectiveBackpropHook, dict()),
+]
+
+
+@LOOPS.register_module()
+class StepsLoop(EpochBasedTrainLoop):
+    """Makes no step of the second batch, or some of every batch."""
+
+    steps = 1
+
+    def run_iter(self, idx: int, data_batch: Any) -> None:
+        call, batch = self.runner.call_hook, dict(data_batch=data_batch)
+        call('before_train_iter', batch_idx=idx, **batch)
+        outputs: dict = {}
+        for _ in range(self.steps if idx != 1 else self.steps - 1):
+            outputs = self.runner.model.train_step(
+                data_batch, self.runner.optim_wrapper
+            )
+        call('after_train_iter', batch_idx=idx, outputs=outputs, **batch)
+        self._iter += 1
+
+
+@DATASETS.register_module()
+class Curriculum(CustomDataset):
+    """Takes another pipeline after some samples, and keeps it."""
+
+    calls = 0
+
+    def prepare_data(self, idx: int) -> Any:
+        self.calls += 1
+        if self.calls == 25:
+            transforms = [Counted(), *self.pipeline.transforms]
+            self.pipeline = Compose(transforms)
+        return super().prepare_data(idx)
+
+
+class Counted(BaseTransform):
+    calls = 0
+
+    def transform(self, results: dict) -> dict:
+        Counted.calls += 1
+        return results
+
+
+@TRANSFORMS.register_module()
+class WithDepth(BaseTransform):
+    """Inputs of two kinds, as a dict or a tuple."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+
+    def transform(self, results: dict) -> dict:
+        image = results['inputs']
+        results['inputs'] = (
+            dict(image=image, depth=image[:1])
+            if self.kind == 'dict'
+            else (image, image[:1])
+        )
+        return results
+
+
+@MODELS.register_module()
+class ImageOfTwo(ClsDataPreprocessor):
+    def forward(self, data: dict, training: bool = False) -> Any:
+        inputs = data['inputs']
+        is_dict = isinstance(inputs, dict)
+        image = inputs['image'] if is_dict else inputs[0]
+        return super().forward(dict(data, inputs=image), training)
+
+
+@MODELS.register_module()
+class InPlace(ClsDataPreprocessor):
+    """Writes into the batch that it is given."""
+
+    brightest = 0.0
+    darkest = 1.0
+
+    def forward(self, data: dict, training: bool = False) -> Any:
+        for place, image in enumerate(data['inputs']):
+            data['inputs'][place] = scaled = image.float() / 255
+            InPlace.brightest = max(self.brightest, float(scaled.max()))
+            InPlace.darkest = min(self.darkest, float(scaled.max()))
+        return super().forward(data, training)
+
+
+@pytest.fixture
+def steps(request: pytest.FixtureRequest) -> Iterator[None]:
+    StepsLoop.steps = request.param
+    yield
+    StepsLoop.steps = 1
+
+
+@pytest.fixture
+def config(folders: Path, tmp_path: Path) -> Config:
+    config = by_epochs(folders, tmp_path)
+    config.train_cfg.max_epochs = 3
+    return config
+
+
+@pytest.mark.parametrize(('hook', 'arguments'), METHODS)
+@pytest.mark.parametrize('steps', [1], indirect=True)
+def test_a_loop_that_leaves_a_step_out(
+    config: Config, steps: None, hook: Any, arguments: dict
+) -> None:
+    """What is not trained is not observed, and nobody has another's loss."""
+    config.train_cfg.type = 'StepsLoop'
+    train(config, with_hook(hook(**arguments)))
+    records = epochs_of(Path(config.work_dir))
+    assert len(records) == 3
+    assert records[0]['trained'] + records[0]['excluded'] == 16
+
+
+@pytest.mark.parametrize(('hook', 'arguments'), METHODS)
+@pytest.mark.parametrize('steps', [2], indirect=True)
+def test_a_loop_that_makes_several_steps_of_a_batch_is_refused(
+    config: Config, steps: None, hook: Any, arguments: dict
+) -> None:
+    """The second one would be trained without weights, on all of it."""
+    config.train_cfg.type = 'StepsLoop'
+    with pytest.raises(UnsupportedModelError, match='more than one train_st'):
+        train(config, with_hook(hook(**arguments)))
+
+
+def test_a_data_set_that_takes_another_pipeline_keeps_it(
+    config: Config,
+) -> None:
+    config.train_dataloader.dataset.type = 'Curriculum'
+    Counted.calls = 0
+    train(config, with_hook(IESHook(0)))
+    assert Counted.calls == 3 * 20 - 24
+
+
+@pytest.mark.parametrize('kind', ['dict', 'tuple'])
+def test_inputs_of_two_kinds_are_chosen_from(
+    config: Config, kind: str
+) -> None:
+    config.train_dataloader.dataset.pipeline.append(
+        dict(type='WithDepth', kind=kind)
+    )
+    config.model.data_preprocessor.type = 'ImageOfTwo'
+    train(config, with_hook(SelectiveBackpropHook()))
+    assert len(epochs_of(Path(config.work_dir))) == 3
+
+
+@pytest.mark.parametrize(
+    'samples',
+    [
+        [dict(a=1, b='x'), dict(a=2, b='y')],
+        [dict(a=(1, 5), b=dict(c=3)), dict(a=(2, 6), b=dict(c=4))],
+        [('p', (1, 2)), ('q', (3, 4))],
+    ],
+)
+def test_a_sample_of_a_batch_is_what_was_put_into_it(samples: list) -> None:
+    batch = pseudo_collate(samples)
+    assert [sample_of(batch, place) for place in (0, 1)] == samples
+
+
+@pytest.mark.parametrize('hook', [lambda: IESHook(0), SelectiveBackpropHook])
+def test_a_preprocessor_that_writes_into_its_batch(
+    config: Config, hook: Any
+) -> None:
+    """The batch that was scored is trained as it was loaded."""
+    config.model.data_preprocessor.type = 'InPlace'
+    InPlace.brightest, InPlace.darkest = 0.0, 1.0
+    train(config, with_hook(hook()))
+    assert InPlace.brightest == 1.0
+    assert InPlace.darkest > 0.9
