@@ -177,12 +177,18 @@ class ObservationsByEpoch:
 
     Args:
         names (list of str): See :class:`Observations`.
+
+    Attributes:
+        latest (list of str, optional): Terms of the last batch; None before
+            any.
     """
 
     def __init__(self, names: list[str]) -> None:
+        self.latest: list[str] | None = None
         self._names = names
         self._epochs: dict[int, Observations] = {}
         self._awaited: set[str] = set()
+        self._begun_before: set[int] = set()
         self._gathered: ByEpoch | None = None
 
     def add(
@@ -200,6 +206,7 @@ class ObservationsByEpoch:
             losses (dict): Term -> float32 (B,).
             missing (dict): Term -> bool (B,).
         """
+        self.latest = sorted(losses)
         self._awaited -= losses.keys()
         self._gathered = None
         start = 0
@@ -228,9 +235,11 @@ class ObservationsByEpoch:
 
         Raises:
             ConfigError: A term of the checkpoint that was resumed from was
-                in no batch of the epoch.
+                in no batch of a whole epoch.
         """
-        if self._awaited and self._awaited != set(self._names):
+        # The rest of an epoch may have none by chance.
+        whole = epoch not in self._begun_before
+        if whole and self._awaited and self._awaited != set(self._names):
             raise ConfigError(
                 'cannot resume: the checkpoint has the loss term '
                 f'{min(self._awaited)!r}, which this model has not (it has '
@@ -265,14 +274,22 @@ class ObservationsByEpoch:
         """
         return self._noted() if self._gathered is None else self._gathered
 
-    def load_state_dict(self, state: ByEpoch, absent: set[str]) -> None:
+    def load_state_dict(
+        self, state: ByEpoch, absent: set[str], latest: list[str] | None
+    ) -> None:
         """Note again what :meth:`state_dict` gave, under the run's names.
 
         Args:
             state (dict): What it gave.
             absent (set of str): Terms that had left before.
+            latest (list of str, optional): Terms of the last batch; others
+                were about to leave. None where that is not known.
         """
         self._awaited = set(self._names) - absent
+        if latest is not None:
+            self._awaited &= set(latest)
+        self.latest = latest
+        self._begun_before = set(state)
         if is_main_process():  # Each observation counts once.
             for epoch, seen in state.items():
                 self._of(epoch).add_tensors(*seen)

@@ -11,9 +11,11 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch import nn
 
+from ies_mm.training.state.observations import ObservationsByEpoch
+from ies_mm.errors import ConfigError
 from runs import epochs_of, instances_of, train
 from same_runs import assert_equal
-from task_runs import segmentor_config, with_ies
+from task_runs import in_iterations, segmentor_config, with_ies
 
 EPOCHS, JOINS = 10, 5
 AWAY = range(5, 8)
@@ -160,6 +162,69 @@ def test_a_run_resumed_without_the_term_is_one_never_stopped(
     for name in ('values', 'selection', 'absent'):
         assert every(ours, name)
         assert_equal(every(ours, name), every(theirs, name))
+
+
+class LeavingWithin(Leaving):
+    """As it, but within passes of three batches: iterations 8 to 13."""
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        """Once, at the start."""
+
+    def before_train_iter(self, runner: Runner, *_: Any, **__: Any) -> None:
+        super().before_train_epoch(runner)
+        away = 8 <= runner.iter < 14
+        head: Any = runner.model.decode_head
+        head.loss_decode = nn.ModuleList(self._both[: 1 if away else 2])
+
+
+def within(runner: Runner) -> None:
+    runner.register_hook(LeavingWithin(), priority='VERY_HIGH')
+
+
+@pytest.fixture(scope='module')
+def left_within(maps: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    work_dir = tmp_path_factory.mktemp('leaving_within')
+    train(within_config(maps, work_dir), within)
+    return work_dir
+
+
+def within_config(maps: Path, work_dir: Path) -> Config:
+    config = in_iterations(leaving_config(maps, work_dir), 20)
+    config.train_dataloader.sampler.type = 'IESSampler'
+    config.default_hooks.checkpoint.interval = 3
+    return config
+
+
+@pytest.mark.parametrize('iteration', [6, 9, 12, 15])
+def test_a_term_that_left_within_a_pass_is_not_awaited(
+    left_within: Path, maps: Path, tmp_path: Path, iteration: int
+) -> None:
+    config = within_config(maps, tmp_path)
+    config.resume = True
+    config.load_from = str(left_within / f'iter_{iteration}.pth')
+    train(config, within)
+    ours, theirs = (
+        torch.load(folder / 'iter_18.pth', weights_only=False)
+        for folder in (tmp_path, left_within)
+    )
+    for name in ('values', 'selection', 'absent', 'observed'):
+        assert every(ours, name)
+        assert_equal(every(ours, name), every(theirs, name))
+
+
+def test_the_rest_of_a_pass_may_lack_a_term_by_chance() -> None:
+    """A whole pass without it is another model."""
+    ids, one = torch.tensor([0]), torch.tensor([1.0])
+    names: list[str] = []
+    before = ObservationsByEpoch(names)
+    before.add([(0, 1)], ids, dict(a=one, b=one), {})
+    resumed = ObservationsByEpoch(names)
+    resumed.load_state_dict(before.state_dict(), set(), before.latest)
+    resumed.add([(0, 1)], ids, dict(a=one), {})
+    assert resumed.take(0).present == {'a', 'b'}
+    resumed.add([(1, 1)], ids, dict(a=one), {})
+    with pytest.raises(ConfigError, match="term 'b', which this model has no"):
+        resumed.take(1)
 
 
 def every(state: Any, key: str) -> list:
