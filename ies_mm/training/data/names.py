@@ -72,13 +72,17 @@ def _source(leaf: BaseDataset) -> str:
     return f'|{leaf.metainfo.get("classes")}|{names}'
 
 
-def check_same(names: Sequence[str], ours: Tensor, theirs: Tensor) -> None:
+def check_same(
+    names: Sequence[str], ours: Tensor, theirs: Tensor, again: bool = False
+) -> None:
     """Compare the images of a run with those of a checkpoint.
 
     Args:
         names (sequence of str): Of the run's N images.
         ours (Tensor): int64 (N,), their checksums.
         theirs (Tensor): int64 (M,), those of the checkpoint.
+        again (bool): Whether they are those of an earlier training of the
+            same runner, instead of a checkpoint's. Defaults to False.
 
     Raises:
         ConfigError: They differ; names the first image that does.
@@ -88,11 +92,15 @@ def check_same(names: Sequence[str], ours: Tensor, theirs: Tensor) -> None:
     both = min(len(ours), len(theirs))
     other = torch.nonzero(ours[:both] != theirs[:both]).flatten().tolist()
     first = min([*other, both, len(ours) - 1])
+    what, instead = (
+        ("cannot go on: this runner's training", 'make a new runner')
+        if again
+        else ('cannot resume: the checkpoint', 'start anew with load_from')
+    )
     raise ConfigError(
-        f'cannot resume: the checkpoint is of another dataset ({len(theirs)} '
-        f'images, here {len(ours)}; they differ from number {first + 1} on, '
-        f'here {readable(names[first])}); resume with the same data, or '
-        'start anew with load_from'
+        f'{what} is of another dataset ({len(theirs)} images, here '
+        f'{len(ours)}; they differ from number {first + 1} on, here '
+        f'{readable(names[first])}); go on with the same data, or {instead}'
     )
 
 

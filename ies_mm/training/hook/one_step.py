@@ -47,7 +47,7 @@ class OneStep:
             self._refuse_another(model, ids)
             return outputs
 
-        self._scope.enter_context(override(model, 'train_step', train_step))
+        self._put(model, train_step)
 
     def close(self) -> None:
         """Leave the model as it was; the iteration is over."""
@@ -67,7 +67,32 @@ class OneStep:
                 'hook'
             )
 
-        self._scope.enter_context(override(model, 'train_step', train_step))
+        self._put(model, train_step)
+
+    def _put(self, model: nn.Module, train_step: Callable) -> None:
+        self._scope.enter_context(
+            override(model, 'train_step', _Replacement(train_step))
+        )
+
+
+class _Replacement:
+    """A step in the place of the model's; a copy of the model has its own.
+
+    A hook may copy or save the whole model in the middle of an iteration.
+    """
+
+    def __init__(self, step: Callable) -> None:
+        self._step = step
+
+    def __call__(self, original: Callable, *args: Any, **kwargs: Any) -> Any:
+        return self._step(original, *args, **kwargs)
+
+    def __reduce__(self) -> tuple:
+        return _Replacement, (_as_it_is,)
+
+
+def _as_it_is(original: Callable, *args: Any, **kwargs: Any) -> Any:
+    return original(*args, **kwargs)
 
 
 def _shows(data: Any, ids: Tensor) -> bool:

@@ -1,15 +1,20 @@
 """Loops, data sets and preprocessors of a user's own that MMEngine takes."""
 
+import copy
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from mmcv.transforms import BaseTransform
 from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
+from mmengine.hooks import Hook
+from mmengine.optim import OptimWrapper
 from mmengine.registry import LOOPS
-from mmengine.runner import EpochBasedTrainLoop
+from mmengine.runner import EpochBasedTrainLoop, Runner
 from mmpretrain.datasets import CustomDataset
 from mmpretrain.models import ClsDataPreprocessor
 from mmpretrain.registry import DATASETS, MODELS, TRANSFORMS
@@ -19,6 +24,8 @@ from ies_mm.errors import UnsupportedModelError
 from ies_mm.training.loop.batches import sample_of
 from runs import FixedSelection, epochs_of, train, with_hook
 from same_runs import by_epochs
+from runs import FixedSelection, epochs_of, parameters, train, with_hook
+from same_runs import assert_equal, by_epochs
 
 OUT = [1, 4]
 METHODS = [
@@ -145,6 +152,44 @@ def test_a_loop_that_makes_several_steps_of_a_batch_is_refused(
     config.train_cfg.type = 'StepsLoop'
     with pytest.raises(UnsupportedModelError, match='more than one train_st'):
         train(config, with_hook(hook(**arguments)))
+
+
+class Keeps(Hook):
+    """Copies and saves the whole model in the middle of an iteration."""
+
+    copied: Any = None
+
+    def before_train_iter(self, runner: Runner, *_: Any, **__: Any) -> None:
+        file = BytesIO()
+        torch.save(runner.model, file)
+        file.seek(0)
+        self.saved = torch.load(file, weights_only=False)
+        self.copied = copy.deepcopy(runner.model)
+
+    after_train_iter = before_train_iter
+
+
+@pytest.mark.parametrize('priority', ['VERY_HIGH', 'VERY_LOW'])
+def test_a_hook_that_keeps_the_whole_model(
+    config: Config, priority: str
+) -> None:
+    """What it keeps trains by itself, as often as it is asked."""
+    keeps = Keeps()
+
+    def prepare(runner: Runner) -> None:
+        runner.register_hook(IESHook(0))
+        runner.register_hook(keeps, priority=priority)
+
+    runner = train(config, prepare)
+    assert len(epochs_of(Path(config.work_dir))) == 3
+    batch = next(iter(runner.train_dataloader))
+    before = parameters(runner)
+    for model in (keeps.saved, keeps.copied):
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        for _ in range(2):
+            model.train_step(batch, OptimWrapper(optimizer))
+        assert not torch.equal(model.head.fc.weight, before['head.fc.weight'])
+    assert_equal(parameters(runner), before)
 
 
 def test_a_data_set_that_takes_another_pipeline_keeps_it(

@@ -1,5 +1,6 @@
 """Checkpoints saved by hand, and ``train`` called once more on a runner."""
 
+import copy
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from mmengine.runner import Runner
 
 from ies_mm.engine import IESHook
 from ies_mm.training.state.checkpoint import KEY
+from ies_mm.training.state.checkpoint import KEY
+from ies_mm.errors import ConfigError
 from runs import epochs_of, train, with_hook
 from same_runs import (
     EPOCHS,
@@ -151,6 +154,24 @@ def test_a_finished_training_is_left_as_it_is(
     runner.train()
     assert hook.session.state.epochs == EPOCHS
     assert_same_run(tmp_path / 'again', whole, f'epoch_{EPOCHS}.pth')
+
+
+@pytest.mark.parametrize('loop', [by_epochs, by_iterations])
+def test_trained_again_with_other_data(
+    folders: Path, tmp_path: Path, loop: Callable[[Path, Path], Config]
+) -> None:
+    """There is no checkpoint that it could be told of."""
+    config = loop(folders, tmp_path)
+    runner = train(config, with_hook(ies()))
+    other = copy.deepcopy(config.train_dataloader)
+    other.dataset.indices = 9
+    runner.train_loop.dataloader = runner.build_dataloader(other, seed=7)
+    with pytest.raises(ConfigError) as error:
+        runner.train()
+    assert str(error.value).startswith(
+        "cannot go on: this runner's training is of another dataset (20 "
+    )
+    assert str(error.value).endswith('the same data, or make a new runner')
 
 
 def test_resumed_by_hand(folders: Path, tmp_path: Path) -> None:
