@@ -3,10 +3,13 @@
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 from torch import nn
 
 from ies_mm.training.data.mixing import transforms_of
 
+LARGEST = 64
+"""Numbers of an array that is described."""
 _SIMPLE = (bool, int, float, str, type(None))
 
 
@@ -49,12 +52,19 @@ class Pipelines:
 
 
 def _described(part: Any) -> str:
-    values = {
-        name: value
+    found = {
+        name: _plain(value)
         for name, value in sorted(vars(part).items())
-        if not name.startswith('_') and _is_simple(value)
+        if not name.startswith('_')
     }
+    values = {name: x for name, x in found.items() if _is_simple(x)}
     return f'{type(part).__module__}.{type(part).__qualname__}{values}'
+
+
+def _plain(value: Any) -> Any:
+    """Means and deviations as lists; a large array is no setting."""
+    is_array = isinstance(value, np.ndarray) and value.size <= LARGEST
+    return value.tolist() if is_array else value
 
 
 def _is_simple(value: Any) -> bool:

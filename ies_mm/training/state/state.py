@@ -21,6 +21,8 @@ class SelectionState:
         absent (set of str): Those that no batch of the last epoch had.
         pipeline (str, optional): That of the last epoch, see
             :class:`Pipelines`; None before any.
+        switched (int, optional): Epochs trained before it was last switched;
+            None where it never was.
         history (LossHistory): Filled from the first epoch on.
         selection (Selection): Of the epoch that is trained now, or next.
         left_out (Tensor): bool (N,), what the last epoch left out.
@@ -33,6 +35,7 @@ class SelectionState:
         self.names: list[str] = []
         self.absent: set[str] = set()
         self.pipeline: str | None = None
+        self.switched: int | None = None
         self._depth = depth
         self._history: LossHistory | None = None
         self.selection = Selection.everything(instances)
@@ -70,6 +73,20 @@ class SelectionState:
         self.absent = absent
         return gone, back
 
+    def note_switch(self) -> bool:
+        """Have nobody judged by the jump of another pipeline.
+
+        Returns:
+            bool: Whether that was done. Where one switch follows the other
+            before the method's observations are all of one pipeline, every
+            jump left out would make all curves flat.
+        """
+        before, self.switched = self.switched, self.epochs
+        if before is not None and self.epochs - before < self._depth:
+            return False
+        self.history.restart_level()
+        return True
+
     def count_epoch(self, left_out: Tensor) -> dict[str, Any]:
         """Count the epoch just trained; its part of the record.
 
@@ -95,6 +112,7 @@ class SelectionState:
             'names': list(self.names),
             'absent': sorted(self.absent),
             'pipeline': self.pipeline,
+            'switched': self.switched,
             'history': self.history.state_dict(),
             'selection': self.selection.active,
             'weight': self.selection.weight,
@@ -113,6 +131,7 @@ class SelectionState:
         self.names.extend(state['names'])
         self.absent = set(state.get('absent', ()))
         self.pipeline = state.get('pipeline')
+        self.switched = state.get('switched')
         try:
             self.history.load_state_dict(state['history'])
         except ValueError as error:

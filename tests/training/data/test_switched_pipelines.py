@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from mmdet.engine.hooks import PipelineSwitchHook
 from mmengine.config import Config
+from mmengine.dataset import Compose
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
+from mmpretrain.registry import TRANSFORMS
 
 from ies_mm.engine import IESHook
 from ies_mm.errors import ConfigError
@@ -78,6 +80,47 @@ def test_the_jump_judges_nobody_and_is_said_once(
     mastered = [record['mastered'] for record in epochs_of(tmp_path)]
     assert mastered == literal(losses)
     assert mastered[SWITCH + 1] > 0
+
+
+class EveryEpoch(Hook):
+    """An augmentation that grows, as in progressive learning."""
+
+    priority = 'VERY_HIGH'
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        dataset = runner.train_dataloader.dataset
+        first, *rest = dataset.pipeline.transforms
+        std = [1 / (runner.epoch + 1)] * 3
+        grown = TRANSFORMS.build(BRIGHT | dict(std=std))
+        dataset.pipeline = Compose([first, grown, rest[-1]])
+
+
+@pytest.mark.parametrize('resume', [False, True])
+def test_switched_in_every_epoch_nobody_looks_flat(
+    folders: Path, tmp_path: Path, resume: bool
+) -> None:
+    """With every jump left out no difference would be left."""
+    work_dir = tmp_path / 'whole'
+    config = switching(folders, work_dir)
+
+    def register(runner: Runner) -> None:
+        runner.register_hook(IESHook(1e-6, order=1, window=1))
+        runner.register_hook(EveryEpoch())
+
+    train(config, register)
+    if resume:
+        work_dir = tmp_path / 'again'
+        whole = tmp_path / 'whole'
+        train(
+            resumed(switching(folders, work_dir), whole, 'epoch_3.pth'),
+            register,
+        )
+    records = epochs_of(work_dir)
+    assert records[-1]['epoch'] == EPOCHS
+    assert records[-1]['excluded'] == 0
+    log = ''.join(path.read_text() for path in work_dir.glob('*/*.log'))
+    found = log.count('epoch 5 again, soon after the last time: losses ')
+    assert found == 1 + resume  # the first log is copied
 
 
 @pytest.mark.parametrize('after', [1, 3])
