@@ -1,4 +1,4 @@
-"""Which pipeline a training has now, to notice that it was switched."""
+"""Which pipeline and losses a training has, to notice a switch."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -51,11 +51,58 @@ class Pipelines:
         yield from getattr(augments, 'augments', augments) or ()
 
 
+class LossModules:
+    """Notices that loss modules were put in place of others.
+
+    One that changes itself, as a weight that is scheduled does, is the same.
+
+    Args:
+        model (nn.Module): The training's, not wrapped.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        self._model = model
+        self._known: dict[str, nn.Module] = {}
+
+    def now(self, before: dict[str, str] | None) -> dict[str, str]:
+        """A description of each, by its name in the model.
+
+        Args:
+            before (dict, optional): As in :meth:`Pipelines.now`.
+        """
+        modules = {
+            name: module
+            for name, module in self._model.named_modules()
+            if _is_loss(name, module)
+        }
+        known, self._known = self._known, modules
+        return {
+            name: before[name]
+            if before and name in before and known.get(name) is module
+            else _described(module)
+            for name, module in modules.items()
+        }
+
+
+def switched(before: dict[str, str] | None, now: dict[str, str]) -> list[str]:
+    """Names of the loss modules that are others; not what joins or leaves."""
+    both = now.keys() & (before or {}).keys()
+    return sorted(
+        name for name in both if before and now[name] != before[name]
+    )
+
+
+def _is_loss(name: str, module: nn.Module) -> bool:
+    several = isinstance(module, nn.ModuleList | nn.ModuleDict)
+    names = name.split('.')
+    return not several and any(part.startswith('loss') for part in names)
+
+
 def _described(part: Any) -> str:
     found = {
         name: _plain(value)
         for name, value in sorted(vars(part).items())
-        if not name.startswith('_')
+        if not name.startswith('_') and name != 'training'
     }
     values = {name: x for name, x in found.items() if _is_simple(x)}
     return f'{type(part).__module__}.{type(part).__qualname__}{values}'

@@ -21,8 +21,10 @@ class SelectionState:
         absent (set of str): Those that no batch of the last epoch had.
         pipeline (str, optional): That of the last epoch, see
             :class:`Pipelines`; None before any.
-        switched (int, optional): Epochs trained before it was last switched;
-            None where it never was.
+        loss_modules (dict, optional): Those of the last epoch, see
+            :class:`LossModules`; None before any.
+        switched (int, optional): Epochs trained before one of these was last
+            switched; None where none was.
         history (LossHistory): Filled from the first epoch on.
         selection (Selection): Of the epoch that is trained now, or next.
         left_out (Tensor): bool (N,), what the last epoch left out.
@@ -35,6 +37,7 @@ class SelectionState:
         self.names: list[str] = []
         self.absent: set[str] = set()
         self.pipeline: str | None = None
+        self.loss_modules: dict[str, str] | None = None
         self.switched: int | None = None
         self._depth = depth
         self._history: LossHistory | None = None
@@ -74,7 +77,7 @@ class SelectionState:
         return gone, back
 
     def note_switch(self) -> bool:
-        """Have nobody judged by the jump of another pipeline.
+        """Have nobody judged by the jump of another pipeline or loss.
 
         Returns:
             bool: Whether that was done. Where one switch follows the other
@@ -112,6 +115,7 @@ class SelectionState:
             'names': list(self.names),
             'absent': sorted(self.absent),
             'pipeline': self.pipeline,
+            'loss_modules': self.loss_modules,
             'switched': self.switched,
             'history': self.history.state_dict(),
             'selection': self.selection.active,
@@ -131,6 +135,7 @@ class SelectionState:
         self.names.extend(state['names'])
         self.absent = set(state.get('absent', ()))
         self.pipeline = state.get('pipeline')
+        self.loss_modules = state.get('loss_modules')
         self.switched = state.get('switched')
         try:
             self.history.load_state_dict(state['history'])

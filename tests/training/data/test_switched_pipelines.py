@@ -15,7 +15,7 @@ from mmpretrain.registry import TRANSFORMS
 
 from ies_mm.engine import IESHook
 from ies_mm.errors import ConfigError
-from runs import epochs_of, instances_of, train
+from runs import epochs_of, instances_of, train, with_hook
 from same_runs import EPOCHS, assert_same_run, by_epochs, resumed
 
 SWITCH = 2
@@ -80,6 +80,40 @@ def test_the_jump_judges_nobody_and_is_said_once(
     mastered = [record['mastered'] for record in epochs_of(tmp_path)]
     assert mastered == literal(losses)
     assert mastered[SWITCH + 1] > 0
+
+
+@pytest.mark.parametrize('after', [0, 1, 3])
+def test_a_loss_that_is_switched(
+    folders: Path, tmp_path: Path, after: int
+) -> None:
+    """As mmpretrain's own hook does; also resumed before and after it."""
+    loss = dict(type='CrossEntropyLoss', loss_weight=5.0)
+    recipe = dict(action_epoch=SWITCH + 1, loss=loss)
+
+    def run(config: Config) -> str:
+        config.custom_hooks = [
+            dict(type='SwitchRecipeHook', schedule=[recipe])
+        ]
+        hook = IESHook(DELTA, order=1, window=2, keep_history=True)
+        train(config, with_hook(hook))
+        logs = Path(config.work_dir).glob('*/*.log')
+        return ''.join(path.read_text() for path in logs)
+
+    whole, again = tmp_path / 'whole', tmp_path / 'again'
+    log = run(switching(folders, whole))
+    losses = instances_of(whole)['losses']
+    if after:
+        config = resumed(
+            switching(folders, again), whole, f'epoch_{after}.pth'
+        )
+        for path in again.glob('*/*.log'):
+            path.unlink()
+        log = run(config)
+        assert_same_run(again, whole, f'epoch_{EPOCHS}.pth')
+    said = f'the loss head.loss_module was switched in epoch {SWITCH + 1}: '
+    assert log.count(said) == (after <= SWITCH)
+    mastered = [record['mastered'] for record in epochs_of(whole)]
+    assert mastered == literal(losses)
 
 
 class EveryEpoch(Hook):
