@@ -128,13 +128,15 @@ class LossHistory:
 
     def _move_along(self, ids: Tensor, newest: Tensor) -> None:
         """Have the observations before a jump end where it has led."""
-        if self.jumping is None or self.depth == 1:
+        if self.jumping is None:
             return
         first = self.jumping[ids] & torch.isfinite(newest).all(dim=1)
+        self.jumping[ids[first]] = False
+        if self.depth == 1:
+            return
         by = newest[first] - self.values[-2, ids[first]]
         # Behind an observation that is NaN no difference is taken anyway.
         self.values[:-1, ids[first]] += by.nan_to_num(0.0)
-        self.jumping[ids[first]] = False
 
     def _continue_backwards(self, ids: Tensor, newest: Tensor) -> None:
         """Give a term's first value to the observations before it."""

@@ -13,7 +13,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmpretrain.registry import TRANSFORMS
 
-from ies_mm.engine import IESHook
+from ies_mm.engine import IESHook, InfoBatchHook
 from ies_mm.errors import ConfigError
 from runs import epochs_of, instances_of, train, with_hook
 from same_runs import EPOCHS, assert_same_run, by_epochs, resumed
@@ -114,6 +114,23 @@ def test_a_loss_that_is_switched(
     assert log.count(said) == (after <= SWITCH)
     mastered = [record['mastered'] for record in epochs_of(whole)]
     assert mastered == literal(losses)
+
+
+def test_infobatch_trains_what_it_knows_from_before(
+    folders: Path, tmp_path: Path
+) -> None:
+    """Beside losses five times as large the old ones look well learned."""
+    config = switching(folders, tmp_path)
+    loss = dict(type='CrossEntropyLoss', loss_weight=5.0)
+    recipe = dict(action_epoch=SWITCH + 1, loss=loss)
+    config.custom_hooks = [dict(type='SwitchRecipeHook', schedule=[recipe])]
+    hook = InfoBatchHook(ratio=0.9, anneal=0.0, keep_history=True)
+    train(config, with_hook(hook))
+    trained = instances_of(tmp_path)['trained']
+    out = ~trained[SWITCH]
+    assert out.any()
+    assert trained[SWITCH + 1][out].all()
+    assert not trained[SWITCH + 1].all()
 
 
 class EveryEpoch(Hook):
