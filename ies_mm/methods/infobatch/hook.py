@@ -13,7 +13,8 @@ class InfoBatchHook(SelectionHook):
     After every epoch the instances whose last loss is below the mean are
     *well learned*. A random part of them is left out of the next epoch, not
     loaded and not scored; the others of them are trained with a weight of
-    ``1 / (1 - ratio)``. The last epochs train on everything, unweighted.
+    ``1 / (1 - ratio)``. The last epochs train on everything, unweighted. What
+    was last observed before the pipeline or the loss was switched is trained.
 
     Args:
         ratio (float): The part of the well-learned instances that is left

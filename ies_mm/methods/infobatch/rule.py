@@ -38,6 +38,9 @@ class InfoBatch(Method):
         """The well-learned instances, and what the next epoch trains."""
         scores = history.values[-1].double().sum(dim=1)
         scores[history.count == 0] = UNKNOWN_SCORE
+        if history.jumping is not None:
+            # Losses from before a switch say nothing beside those since.
+            scores[history.jumping] = torch.nan
         generator = self.generator(standing.epoch)
         below, selection = infobatch(scores, self.ratio, generator)
         if may_exclude(standing.epoch, standing.epochs, anneal=self.anneal):

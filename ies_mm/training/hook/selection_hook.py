@@ -9,9 +9,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import BaseLoop, Runner
 
 from ies_mm.core.arguments import check_flag, check_integer
-from ies_mm.losses.context import unwrap
 from ies_mm.methods.method import Method
-from ies_mm.training.data.pipelines import Pipelines
 from ies_mm.training.data.sampler import IESSampler
 from ies_mm.training.hook.checks import check_samples, check_training
 from ies_mm.training.hook.clock import Clock
@@ -21,6 +19,7 @@ from ies_mm.training.hook.incoming import batch_of
 from ies_mm.training.hook.one_step import OneStep, Step
 from ies_mm.training.hook.reporter import Reporter
 from ies_mm.training.hook.steps import Steps
+from ies_mm.training.hook.switches import Switches
 from ies_mm.training.scoring.refresh import Refresher
 from ies_mm.training.state.checkpoint import (
     KEY,
@@ -116,9 +115,7 @@ class SelectionHook(Hook):
         sampler.user = self
         session = Session(self.method, runner, sampler, self.arguments())
         self.session = session
-        self._pipelines = Pipelines(
-            runner.train_dataloader.dataset, unwrap(runner.model)
-        )
+        self._switches = Switches(session)
         comparison = Comparison(runner, self.fallback)
         self._steps = self.steps(session, comparison, self._clock)
         if before is not None:
@@ -147,7 +144,7 @@ class SelectionHook(Hook):
         """Have the coming ``train_step`` go through :meth:`Steps.train`."""
         self.session.pace.check_loader()
         if self._cycle.note_first_batch():
-            self._look_at_the_pipeline(runner)
+            self._look_for_switches(runner)
         batch = batch_of(self.session, batch_idx, data_batch)
 
         def train(data: Any, step: Step) -> Any:
@@ -236,6 +233,11 @@ class SelectionHook(Hook):
             )
         return loaded.state
 
+    def _look_for_switches(self, runner: Runner) -> None:
+        """Hooks may have switched something at the begin of this epoch."""
+        if self._switches.look():
+            check_samples(runner, self.allow_batch_augments)
+
     def _new_cycle(self, session: Session) -> EpochCycle:
         runner = session.runner
         refresher = Refresher(
@@ -249,20 +251,6 @@ class SelectionHook(Hook):
         reporter = Reporter(session.instances, runner, keep)
         reporter.open(after=session.state.epochs)
         return EpochCycle(session, self._steps, refresher, reporter)
-
-    def _look_at_the_pipeline(self, runner: Runner) -> None:
-        """Hooks may have switched it at the begin of this epoch."""
-        state = self.session.state
-        before, now = state.pipeline, self._pipelines.now(state.pipeline)
-        state.pipeline = now
-        if before in (None, now):
-            return
-        check_samples(runner, self.allow_batch_augments)
-        state.history.restart_level()
-        runner.logger.info(
-            f'the pipeline was switched in epoch {state.epochs + 1}: losses '
-            'before and after it are not compared, and the jump judges nobody'
-        )
 
 
 def plain(value: Any) -> Any:

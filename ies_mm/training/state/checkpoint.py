@@ -16,6 +16,17 @@ from ies_mm.training.state.session import Session
 
 KEY = 'ies'
 
+_WRITTEN_SINCE = (
+    'length',
+    'batch_samples',
+    'since',
+    'latest',
+    'pipeline',
+    'loss_modules',
+    'switched',
+)
+"""What earlier versions did not write, and need not be known."""
+
 
 def save(session: Session, checkpoint: dict[str, Any]) -> None:
     """Put the state of a session into a checkpoint.
@@ -64,7 +75,7 @@ def carried_over(session: Session) -> dict[str, Any]:
     """
     session.pace.withdraw()
     session.observed.gather()
-    return _state(session)
+    return {**_state(session), 'again': True}
 
 
 def load(session: Session, loaded: dict[str, Any]) -> None:
@@ -94,7 +105,9 @@ def load(session: Session, loaded: dict[str, Any]) -> None:
     for part in session.of_method:
         part.load_state_dict(loaded['of_method'])
     session.sampler.set_selection(state.selection)
-    session.observed.load_state_dict(loaded['observed'], state.absent)
+    session.observed.load_state_dict(
+        loaded['observed'], state.absent, loaded['latest']
+    )
     _say_what_was_taken_over(session)
 
 
@@ -124,6 +137,7 @@ def _state(session: Session) -> dict[str, Any]:
         'method_seed': session.method.seed,
         'of_method': _plain(_of_method(session)),
         'observed': session.observed.state_dict() if unfinished else {},
+        'latest': session.observed.latest,
     }
 
 
@@ -176,8 +190,7 @@ def _as_of_today(session: Session, loaded: dict[str, Any]) -> dict[str, Any]:
         before = loaded['images'].cpu()
         if torch.equal(images.checksums_of_paths(), before):
             loaded = {**loaded, 'images': images.checksums()}
-    unknown = dict.fromkeys(('length', 'batch_samples', 'since'))
-    return {'absent': [], 'pipeline': None, **unknown, **loaded}
+    return {'absent': [], **dict.fromkeys(_WRITTEN_SINCE), **loaded}
 
 
 def _check(session: Session, loaded: dict[str, Any]) -> None:
@@ -200,7 +213,12 @@ def _check(session: Session, loaded: dict[str, Any]) -> None:
             'or start anew with load_from'
         )
     images = session.instances
-    check_same(images.names(), images.checksums(), loaded['images'].cpu())
+    check_same(
+        images.names(),
+        images.checksums(),
+        loaded['images'].cpu(),
+        loaded.get('again', False),
+    )
     before, now = loaded['arguments'], session.arguments
     changed = [
         f'{name}={now[name]} (was {before.get(name)})'

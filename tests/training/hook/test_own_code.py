@@ -22,8 +22,6 @@ from mmpretrain.registry import DATASETS, MODELS, TRANSFORMS
 from ies_mm.engine import IESHook, InfoBatchHook, SelectiveBackpropHook
 from ies_mm.errors import UnsupportedModelError
 from ies_mm.training.loop.batches import sample_of
-from runs import FixedSelection, epochs_of, train, with_hook
-from same_runs import by_epochs
 from runs import FixedSelection, epochs_of, parameters, train, with_hook
 from same_runs import assert_equal, by_epochs
 

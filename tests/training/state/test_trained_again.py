@@ -12,9 +12,8 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from ies_mm.engine import IESHook
-from ies_mm.training.state.checkpoint import KEY
-from ies_mm.training.state.checkpoint import KEY
 from ies_mm.errors import ConfigError
+from ies_mm.training.state.checkpoint import KEY
 from runs import epochs_of, train, with_hook
 from same_runs import (
     EPOCHS,

@@ -1,0 +1,52 @@
+"""Notices a pipeline or a loss that was put in the place of another."""
+
+from ies_mm.losses.context import unwrap
+from ies_mm.training.data.pipelines import LossModules, Pipelines, switched
+from ies_mm.training.state.session import Session
+
+_JUMP_LEFT_OUT = (
+    ': losses before and after it are not compared, and the jump judges nobody'
+)
+_JUMP_COMPARED = (
+    ' again, soon after the last time: losses before and after it are '
+    'compared, so images whose loss jumps stay in training'
+)
+
+
+class Switches:
+    """Has nobody judged by the jump of all losses at a switch.
+
+    Args:
+        session (Session): Of the training.
+    """
+
+    def __init__(self, session: Session) -> None:
+        model = unwrap(session.runner.model)
+        dataset = session.runner.train_dataloader.dataset
+        self._session = session
+        self._pipelines = Pipelines(dataset, model)
+        self._loss_modules = LossModules(model)
+
+    def look(self) -> bool:
+        """Whether something was switched since the last epoch; said."""
+        state = self._session.state
+        what = self._what_was_switched()
+        if not what:
+            return False
+        left_out = state.note_switch()
+        self._session.runner.logger.info(
+            f'{what} was switched in epoch {state.epochs + 1}'
+            + (_JUMP_LEFT_OUT if left_out else _JUMP_COMPARED)
+        )
+        return True
+
+    def _what_was_switched(self) -> str:
+        """Pipeline or loss, for the log; empty where it was neither."""
+        state = self._session.state
+        pipeline, losses = state.pipeline, state.loss_modules
+        state.pipeline = self._pipelines.now(pipeline)
+        state.loss_modules = self._loss_modules.now(losses)
+        others = switched(losses, state.loss_modules)
+        what = ['the pipeline'] * (pipeline not in (None, state.pipeline))
+        what += [f'the loss {", ".join(others)}'] * bool(others)
+        return ' and '.join(what)
