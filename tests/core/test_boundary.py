@@ -1,7 +1,14 @@
-"""core is pure: it must not pull the OpenMMLab stack in."""
+"""core and the rules of methods must not pull the OpenMMLab stack in."""
 
 import subprocess
 import sys
+from pathlib import Path
+
+import pytest
+
+import ies_mm
+
+RULES = sorted(Path(ies_mm.__file__).parent.glob('methods/*/rule.py'))
 
 PROBE = (
     'import sys; {imports}; '
@@ -17,6 +24,11 @@ def probe(imports: str) -> int:
 
 def test_core_loads_no_openmmlab() -> None:
     assert probe('import ies_mm.core, ies_mm.core.reference') == 0
+
+
+@pytest.mark.parametrize('rule', RULES, ids=lambda path: path.parent.name)
+def test_a_rule_loads_no_openmmlab(rule: Path) -> None:
+    assert probe(f'import ies_mm.methods.{rule.parent.name}.rule') == 0
 
 
 def test_the_probe_can_fail() -> None:

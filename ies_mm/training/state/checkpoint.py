@@ -16,6 +16,9 @@ from ies_mm.training.state.session import Session
 
 KEY = 'ies'
 
+VERSION = 2
+"""Of the state; 0.1.0 wrote none."""
+
 _WRITTEN_SINCE = (
     'length',
     'batch_samples',
@@ -129,6 +132,7 @@ def _state(session: Session) -> dict[str, Any]:
     # An epoch-based loop saves between epochs, where nothing is unfinished.
     unfinished = not session.pace.loop_ends_epochs
     return {
+        'version': VERSION,
         **_origin(session),
         **session.state.state_dict(),
         **session.pace.state_dict(),
@@ -190,10 +194,17 @@ def _as_of_today(session: Session, loaded: dict[str, Any]) -> dict[str, Any]:
         before = loaded['images'].cpu()
         if torch.equal(images.checksums_of_paths(), before):
             loaded = {**loaded, 'images': images.checksums()}
-    return {'absent': [], **dict.fromkeys(_WRITTEN_SINCE), **loaded}
+    unknown = dict.fromkeys(_WRITTEN_SINCE)
+    return {'version': 1, 'absent': [], **unknown, **loaded}
 
 
 def _check(session: Session, loaded: dict[str, Any]) -> None:
+    if loaded['version'] > VERSION:
+        raise ConfigError(
+            f'cannot resume: the state in the checkpoint has version '
+            f'{loaded["version"]}, and this ies_mm knows {VERSION}; update '
+            'ies_mm, or start anew with load_from'
+        )
     for key, found in _origin(session).items():
         if loaded.get(key) != found:
             raise ConfigError(

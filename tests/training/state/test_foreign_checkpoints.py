@@ -163,6 +163,16 @@ def test_of_another_version(
         train(config, with_hook(IESHook(0.1)))
 
 
+def test_of_a_later_version(
+    folders: Path, tmp_path: Path, checkpoint: Path
+) -> None:
+    path = changed(checkpoint, tmp_path, lambda s: s.update(version=99))
+    config = resumed(config_of(folders, tmp_path / 'run', 3), path)
+    message = r'has version 99, and this ies_mm knows \d; update ies_mm'
+    with pytest.raises(ConfigError, match=message):
+        train(config, with_hook(IESHook(0.1)))
+
+
 def test_of_a_plain_run(folders: Path, tmp_path: Path) -> None:
     """It is gone on with, and starts to observe; the log says so."""
     train(classifier_config(folders, tmp_path / 'plain'))
