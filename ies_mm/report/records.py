@@ -1,13 +1,13 @@
-"""The files of a run: ``ies/epochs.jsonl`` and ``ies/instances.npz``."""
+"""The files of a run: ``epochs.jsonl``, ``instances.npz`` and ``end.json``."""
 
 import json
 import os
 import time
 import warnings
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
@@ -16,7 +16,10 @@ from torch import Tensor
 from ies_mm.errors import ConfigError
 from ies_mm.report.earlier import EPOCHS, read_earlier
 from ies_mm.report.files import json_lines
-from ies_mm.report.tables import INSTANCES, EpochTable
+from ies_mm.report.tables import IDENTITY, INSTANCES, EpochTable
+
+END = 'end.json'
+"""There once a training has ended, as planned or early."""
 
 
 class RunRecords:
@@ -45,6 +48,7 @@ class RunRecords:
         self._after: int | None = None
         self._tables: list[EpochTable] = []
         self._unwritten: list[str] = []
+        self._has_identity = False
 
     def open(self, after: int = 0) -> None:
         """Start a run, or go on with it after some epoch.
@@ -96,6 +100,7 @@ class RunRecords:
             self._open()
             self._agree_on_terms()
             self.folder.mkdir(parents=True, exist_ok=True)
+            self._save_identity()
             self._save_instances()
         finally:
             self._drop_old()
@@ -103,6 +108,24 @@ class RunRecords:
             self._unwritten.append(json.dumps(record | seconds) + '\n')
         _append(self.folder / EPOCHS, ''.join(self._unwritten))
         self._unwritten.clear()
+
+    def end(self, event: dict[str, Any]) -> None:
+        """Say that the training has ended; complete ``instances.npz``.
+
+        While it goes on the images are named in a file of their own: their
+        paths are most of what there is to write of a large data set.
+
+        Args:
+            event (dict): The object of ``end.json``.
+
+        Raises:
+            OSError: The disk is full, or the folder is not to be written to.
+        """
+        if self._tables:
+            self._save_instances(identity=self._identity)
+            (self.folder / IDENTITY).unlink(missing_ok=True)
+        if self.folder.is_dir():
+            _replace(self.folder / END, json.dumps(event).encode())
 
     def _open(self) -> None:
         """Unless that is done."""
@@ -112,6 +135,7 @@ class RunRecords:
             self._take_up(self._after)
         elif (self.folder / EPOCHS).exists():
             self._put_aside()
+        (self.folder / END).unlink(missing_ok=True)
         self._after = None
 
     def _take_up(self, after: int) -> None:
@@ -156,31 +180,32 @@ class RunRecords:
         while aside.exists():
             number += 1
             aside = self.folder.with_name(f'ies_{stamp}_{number}')
+        self._has_identity = False
         return self.folder.rename(aside)
 
     def _drop_old(self) -> None:
         if self._keep is not None:
             del self._tables[: -self._keep]
 
-    def _save_instances(self) -> None:
+    def _save_identity(self) -> None:
+        """Once: this run has no other images."""
+        if not self._has_identity:
+            with _written_whole(self.folder / IDENTITY) as file:
+                np.save(file, self._identity)
+        self._has_identity = True
+
+    def _save_instances(self, **further: Any) -> None:
         self._drop_old()
         tables = self._tables
-        path = self.folder / INSTANCES
-        scratch = path.with_suffix('.tmp')
-        try:
-            with scratch.open('wb') as file:
-                np.savez(
-                    file,
-                    identity=self._identity,
-                    terms=np.asarray(tables[-1].terms),
-                    epochs=np.asarray([table.epoch for table in tables]),
-                    losses=torch.stack([t.losses for t in tables]).numpy(),
-                    trained=torch.stack([t.trained for t in tables]).numpy(),
-                )
-        except OSError:
-            scratch.unlink(missing_ok=True)
-            raise
-        scratch.replace(path)
+        with _written_whole(self.folder / INSTANCES) as file:
+            np.savez(
+                file,
+                terms=np.asarray(tables[-1].terms),
+                epochs=np.asarray([table.epoch for table in tables]),
+                losses=torch.stack([t.losses for t in tables]).numpy(),
+                trained=torch.stack([t.trained for t in tables]).numpy(),
+                **further,
+            )
 
 
 def read_epochs(work_dir: Path) -> list[dict[str, Any]]:
@@ -209,6 +234,18 @@ def _append(path: Path, text: str) -> None:
 
 
 def _replace(path: Path, content: bytes) -> None:
+    with _written_whole(path) as file:
+        file.write(content)
+
+
+@contextmanager
+def _written_whole(path: Path) -> Iterator[BinaryIO]:
+    """A file that takes the place of another once it is complete."""
     scratch = path.with_suffix('.tmp')
-    scratch.write_bytes(content)
+    try:
+        with scratch.open('wb') as file:
+            yield file
+    except OSError:
+        scratch.unlink(missing_ok=True)
+        raise
     scratch.replace(path)

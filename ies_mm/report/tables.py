@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,6 +13,8 @@ from torch import Tensor
 from ies_mm.errors import ConfigError
 
 INSTANCES = 'instances.npz'
+IDENTITY = 'identity.npy'
+"""Names the images while a training goes on."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,7 @@ def read_tables(path: Path) -> Tables:
     try:
         with np.load(path) as arrays:
             tables = Tables(
-                identity=[str(name) for name in arrays['identity']],
+                identity=_identity(path, arrays),
                 terms=[str(name) for name in arrays['terms']],
                 epochs=arrays['epochs'],
                 losses=arrays['losses'],
@@ -97,6 +100,12 @@ def read_tables(path: Path) -> Tables:
     if fault is not None:
         raise ConfigError(f'{path} cannot be read: {fault}')
     return tables
+
+
+def _identity(path: Path, arrays: Any) -> list[str]:
+    if 'identity' in arrays:
+        return [str(name) for name in arrays['identity']]
+    return [str(name) for name in np.load(path.with_name(IDENTITY))]
 
 
 def _fault_of(tables: Tables) -> str | None:

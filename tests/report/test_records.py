@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from ies_mm.report import RunRecords
+from ies_mm.report.tables import read_tables
 from runs import epochs_of, instances_of
 
 IMAGES = ['data/a/1.jpg', 'data/a/2.jpg', 'data/b/3.jpg']
@@ -42,13 +43,17 @@ def add(
     )
 
 
+END = {'epochs': 3, 'reason': 'planned'}
+
+
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
-    """Three epochs."""
+    """Three epochs of a training that has ended."""
     records = records_of(tmp_path)
     records.open()
     for epoch in (1, 2, 3):
         add(records, epoch)
+    records.end(END)
     return tmp_path
 
 
@@ -163,6 +168,7 @@ def test_what_can_be_gone_on_with_is(run: Path) -> None:
     records = records_of(run, said, moved)
     records.open(after=2)
     add(records, 3, value=7.0)
+    records.end(END)
     assert said == []
     assert [record['epoch'] for record in epochs_of(run)] == [1, 2, 3]
     arrays = instances_of(run)
@@ -260,3 +266,28 @@ def test_warnings_are_python_s_own_by_default(run: Path) -> None:
         warnings.simplefilter('always')
         RunRecords(run / 'ies', IMAGES).open(after=1)
     assert 'put aside as' in str(said[0].message)
+
+
+def test_images_are_named_once_while_it_goes_on(tmp_path: Path) -> None:
+    """And in the arrays when it has ended; both are read alike."""
+    folder = tmp_path / 'ies'
+    records = records_of(tmp_path)
+    records.open()
+    add(records, 1)
+    written = (folder / 'identity.npy').stat().st_ino
+    add(records, 2)
+    assert (folder / 'identity.npy').stat().st_ino == written
+    assert 'identity' not in instances_of(tmp_path)
+    assert read_tables(folder / 'instances.npz').identity == IMAGES
+    assert not (folder / 'end.json').exists()
+    records.end(END)
+    assert sorted(path.name for path in folder.iterdir()) == [
+        'end.json', 'epochs.jsonl', 'instances.npz',
+    ]  # fmt: skip
+    assert read_tables(folder / 'instances.npz').identity == IMAGES
+    assert json.loads((folder / 'end.json').read_text()) == END
+
+
+def test_a_run_that_goes_on_has_not_ended(run: Path) -> None:
+    records_of(run).open(after=3)
+    assert not (run / 'ies' / 'end.json').exists()

@@ -20,13 +20,11 @@ TRAINING = re.compile(
 )
 ANNOUNCED = re.compile(r'Iter\(train\)\s*\[\s*\d+/\s*(\d{1,15})\]')
 CHECKPOINT = re.compile(r'Saving checkpoint at (\d{1,15}) epochs')
-# MMEngine's EarlyStoppingHook has three reasons; ours are the last two.
+# The three reasons of MMEngine's EarlyStoppingHook.
 STOPPED = re.compile(
     r'Stopping threshold reached:'
     r'|the monitored metric did not improve in the last'
     r'|Monitored metric .* is infinite'
-    r'|stops the training after \d+ epochs'
-    r'|the training ended within epoch \d+'
 )
 
 

@@ -1,7 +1,7 @@
 """How far a run is, and whether it is over."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ies_mm.errors import ConfigError
@@ -30,17 +30,28 @@ class Progress:
 
 
 def progress_of(
-    part: Part, points: Points, records: Sequence[dict[str, Any]]
+    part: Part,
+    points: Points,
+    records: Sequence[dict[str, Any]],
+    ended: bool = False,
 ) -> Progress:
     """Judge by the newest part of a run.
+
+    Args:
+        part (Part): That part.
+        points (dict): Validations of all parts.
+        records (sequence of dict): Of its epochs, where images are selected.
+        ended (bool): Whether they say that it has ended. Defaults to False.
 
     Raises:
         ConfigError: The config does not say how long to train.
     """
     validated = {step for steps in points.values() for step in steps}
     if counts_iterations(part.config):
-        return _iterations(part, validated)
-    return _epochs(part, validated, records)
+        found = _iterations(part, validated)
+    else:
+        found = _epochs(part, validated, records)
+    return replace(found, finished=found.finished or ended)
 
 
 def _iterations(part: Part, validated: set[int]) -> Progress:

@@ -11,7 +11,7 @@ from ies_mm.report.reading.methods import is_dry_run, is_selected, method_of
 from ies_mm.report.reading.parts import Part, read_parts, start_folders
 from ies_mm.report.reading.progress import Progress, progress_of
 from ies_mm.report.reading.validation import Points, validation_points
-from ies_mm.report.records import read_epochs
+from ies_mm.report.records import END, read_epochs
 from ies_mm.report.values import is_count, is_number
 
 COUNTS = ('epoch', 'excluded', 'mastered', 'trained', 'instances')
@@ -122,7 +122,12 @@ def _run(work_dir: Path, parts: list[Part]) -> Run:
         dry_run=is_dry_run(newest),
         records=records,
         points=points,
-        progress=progress_of(parts[-1], points, records),
+        progress=progress_of(
+            parts[-1],
+            points,
+            records,
+            ended=selected and (work_dir / 'ies' / END).exists(),
+        ),
         starts=len(parts),
         total_seconds=_total_seconds(parts),
         validation_seconds=sum(p.log.validation_seconds for p in parts),

@@ -105,6 +105,15 @@ class EpochCycle:
         self._reporter.add(record, names, ids, losses, trained, decided)
         self.stop_if_nothing_is_left()
 
+    def end_training(self) -> None:
+        """Record that the training has ended, and why."""
+        state, reason = self._session.state, 'planned'
+        if not state.selection.active.any():
+            reason = 'mastered'
+        elif self._session.pace.loop.stop_training:
+            reason = 'stopped'
+        self._reporter.end(state.epochs, reason)
+
     def stop_if_nothing_is_left(self) -> None:
         """End the training where every instance is mastered."""
         state, pace = self._session.state, self._session.pace

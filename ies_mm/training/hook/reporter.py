@@ -83,6 +83,19 @@ class Reporter:
             '{saved:.1%} so far'.format(**record, decided=decided)
         )
 
+    def end(self, epochs: int, reason: str) -> None:
+        """Say that the training has ended.
+
+        Args:
+            epochs (int): That were recorded.
+            reason (str): ``'planned'``, or why it was earlier.
+        """
+        if is_main_process():
+            try:
+                self._records.end({'epochs': epochs, 'reason': reason})
+            except OSError as error:
+                self._warn_of_disk(error)
+
     def _warn_of_disk(self, error: OSError) -> None:
         if not self._warned_of_disk:
             self._logger.warning(

@@ -197,6 +197,7 @@ class SelectionHook(Hook):
         """Leave data set and sampler as they were found."""
         self._scope.close()
         self.session.sampler.user = None
+        self._cycle.end_training()
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Put the state into the checkpoint; before a training, what it has.

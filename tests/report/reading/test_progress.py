@@ -132,21 +132,25 @@ def test_epochs_of_validations_that_say_iterations(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ('last', 'message', 'finished'),
+    ('last', 'ended', 'finished'),
     [
-        (70, 'Iter(train) [ 70/ 77]  lr: 1e-3', False),
-        (77, 'Iter(train) [ 70/ 77]  lr: 1e-3', True),
-        (75, 'Iter(train) [ 70/ 77]  lr: 1e-3', False),
-        (75, 'the training ended within epoch 8: 3 samples of it', True),
+        (70, False, False),
+        (77, False, True),
+        (75, False, False),
+        (75, True, True),
     ],
 )
 def test_skipped_images_bring_the_end_forward(
-    tmp_path: Path, last: int, message: str, finished: bool
+    tmp_path: Path, last: int, ended: bool, finished: bool
 ) -> None:
+    message = 'Iter(train) [ 70/ 77]  lr: 1e-3'
     work_dir = write_start(
         tmp_path, by_iterations({}), iterations(40, last), [(0, message)]
     )
     write_records(work_dir, [record(1, saved=0.3)])
+    if ended:
+        event = '{"epochs": 7, "reason": "planned"}'
+        (work_dir / 'ies' / 'end.json').write_text(event)
     run = read_run(work_dir)
     assert run.progress.finished == finished
     assert str(run.progress) == f'{last} of 100 iterations'
