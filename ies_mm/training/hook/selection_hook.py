@@ -6,10 +6,11 @@ from inspect import signature
 from typing import Any
 
 from mmengine.hooks import Hook
-from mmengine.runner import BaseLoop, Runner
+from mmengine.runner import Runner
 
 from ies_mm.core.arguments import check_flag, check_integer
 from ies_mm.methods.method import Method
+from ies_mm.training import mmengine_internals as internals
 from ies_mm.training.data.sampler import IESSampler
 from ies_mm.training.hook.checks import check_samples, check_training
 from ies_mm.training.hook.clock import Clock
@@ -24,7 +25,6 @@ from ies_mm.training.scoring.refresh import Refresher
 from ies_mm.training.state.checkpoint import (
     KEY,
     Loaded,
-    about_to_save,
     carried_over,
     load,
     save,
@@ -97,7 +97,7 @@ class SelectionHook(Hook):
 
         MMEngine calls this before a validation or a test alone, too.
         """
-        if isinstance(runner._train_loop, BaseLoop):
+        if internals.is_going_to_train(runner):
             self._check(runner)
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
@@ -166,7 +166,8 @@ class SelectionHook(Hook):
         while pace.is_over(state.epochs):
             self._cycle.end()
             self._cycle.begin()
-        if not pace.loop_ends_epochs and about_to_save(runner):
+        # The first rank saves alone: what the others know must reach it now.
+        if not pace.loop_ends_epochs and internals.is_about_to_save(runner):
             self.session.observed.gather()
 
     def after_train_epoch(self, runner: Runner) -> None:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ies_mm.core import Selection
 from ies_mm.errors import ConfigError
+from ies_mm.training import mmengine_internals as internals
 from ies_mm.training.data.sampler import IESSampler
 from ies_mm.training.loop.batches import EpochBatches, sizes_of
 from ies_mm.training.loop.pace import Pace
@@ -111,7 +112,7 @@ class EpochPace(Pace):
     def stop(self, epochs: int) -> None:
         """The last epoch becomes this one."""
         self._validate_by(self.max_epochs, epochs)
-        self.loop._max_epochs = epochs
+        internals.set_max_epochs(self.runner, epochs)
         self._set_max_iters(self.runner.iter)
 
     def _after_change(self) -> str:

@@ -7,13 +7,13 @@ from typing import Any
 import torch
 from mmengine.dist import get_rank, get_world_size
 from mmengine.runner import Runner
-from mmengine.runner.loops import _InfiniteDataloaderIterator
 from torch import Tensor
 from torch.utils.data import BatchSampler
 
 from ies_mm.core import Selection
 from ies_mm.errors import ConfigError
 from ies_mm.losses.capture.random_state import preserved_random_state
+from ies_mm.training import mmengine_internals as internals
 from ies_mm.training.data.sampler import IESSampler
 from ies_mm.training.data.stream import EndlessStream
 from ies_mm.training.loop.optimisers import optim_wrappers
@@ -195,7 +195,7 @@ class IterationPace(Pace):
         """Exactly, where gathered gradients have to know it."""
         left = max(1, -(-self._samples_left() // self._batch_samples))
         steps = max(
-            w._accumulative_counts
+            internals.gathered_steps(w)
             for w in optim_wrappers(self.runner.optim_wrapper)
         )
         if steps == 1:
@@ -222,10 +222,10 @@ class IterationPace(Pace):
         self.sampler.endless(consumed, seed)
         # An iterator made before knows nothing of the stream, and its workers
         # nothing of the numbering (mmengine up to 0.10.7 makes one at once).
-        self.loop.dataloader._iterator = None
+        internals.drop_iterator(self.loop.dataloader)
         stream = self.sampler.stream
         with preserved_random_state(), stream.training():
-            iterator = _InfiniteDataloaderIterator(self.loop.dataloader)
+            iterator = internals.endless_batches(self.loop.dataloader)
         self._iterator = _Resumed(iterator, self.runner.iter, stream)
         self.loop.dataloader_iterator = self._iterator
 

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ies_mm.core import Selection
 from ies_mm.errors import ConfigError
+from ies_mm.training import mmengine_internals as internals
 from ies_mm.training.data.sampler import IESSampler
 from ies_mm.training.loop.batches import largest_size
 from ies_mm.training.loop.optimisers import optim_wrappers
@@ -197,11 +198,6 @@ class Pace(ABC):
             )
 
     def _set_max_iters(self, iterations: int) -> None:
-        self.loop._max_iters = iterations
-        self.runner.message_hub.update_info('max_iters', iterations)
-        # The last iteration makes the step that it has gathered gradients
-        # for, however many there are.
+        internals.set_max_iters(self.runner, iterations)
         for wrapper in optim_wrappers(self.runner.optim_wrapper):
-            counts = wrapper._accumulative_counts
-            wrapper._max_counts = iterations
-            wrapper._remainder_counts = iterations % counts
+            internals.tell_end(wrapper, iterations)

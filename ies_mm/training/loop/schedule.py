@@ -3,6 +3,8 @@
 from mmengine.hooks import ParamSchedulerHook
 from mmengine.runner import Runner
 
+from ies_mm.training import mmengine_internals as internals
+
 
 class Schedule:
     """Keeps iteration-wise schedulers where the unpruned run has them.
@@ -36,5 +38,5 @@ class Schedule:
         """
         for _ in range(planned - self._done - 1):
             for hook in self._hooks:
-                hook.after_train_iter(self._runner, self._runner.iter)
+                internals.step_schedulers(hook, self._runner)
         self._done = planned

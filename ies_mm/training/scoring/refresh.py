@@ -10,6 +10,7 @@ from mmengine.runner import Runner
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from ies_mm.training import mmengine_internals as internals
 from ies_mm.training.data.identity import InstanceMap, batch_instances
 from ies_mm.training.data.tagging import missed_of
 from ies_mm.training.loop.batches import GivenOrder, copied, sizes_of
@@ -73,7 +74,7 @@ class Refresher:
 
     def close(self) -> None:
         """Let the workers go."""
-        self._loader._iterator = None
+        internals.drop_iterator(self._loader)
 
     def _follow_the_training(self) -> None:
         """Start workers anew where the training's have been."""
@@ -126,7 +127,7 @@ def _batches_like(
 
 def _iterator_of(loader: Any) -> Any:
     """A reference that does not keep the iterator, and its workers, alive."""
-    iterator = loader._iterator
+    iterator = internals.iterator_of(loader)
     return _nothing if iterator is None else weakref.ref(iterator)
 
 

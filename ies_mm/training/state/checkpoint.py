@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
 
 from ies_mm.errors import ConfigError
@@ -112,20 +111,6 @@ def load(session: Session, loaded: dict[str, Any]) -> None:
         loaded['observed'], state.absent, loaded['latest']
     )
     _say_what_was_taken_over(session)
-
-
-def about_to_save(runner: Runner) -> bool:
-    """Whether MMEngine saves a checkpoint after this iteration.
-
-    The first rank saves alone, so what only the others know has to reach it
-    before.
-    """
-    return any(
-        hook.every_n_train_iters(runner, hook.interval, hook.save_begin)
-        or (hook.save_last and hook.is_last_train_iter(runner))
-        for hook in runner.hooks
-        if isinstance(hook, CheckpointHook) and not hook.by_epoch
-    )
 
 
 def _state(session: Session) -> dict[str, Any]:
