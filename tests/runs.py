@@ -16,6 +16,7 @@ from mmengine.hooks import Hook
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 
+import ies_mm.engine  # noqa: F401
 import transforms  # noqa: F401
 from ies_mm.core import Selection, Standing
 from ies_mm.methods.ies.rule import IES
