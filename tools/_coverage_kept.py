@@ -17,8 +17,8 @@ _ROOT = Path(__file__).resolve().parents[1]
 _SOURCES = (
     'ies_mm/errors.py',
     'ies_mm/losses/**/*.py',
-    'ies_mm/engine/**/held.py',
-    'ies_mm/engine/**/scoring.py',
+    'ies_mm/training/scoring/held.py',
+    'ies_mm/training/scoring/scoring.py',
     'tools/_coverage_*.py',
 )
 # What is done with a row that is made, and with a training.
