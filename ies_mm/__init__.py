@@ -1,9 +1,10 @@
 """Instance-dependent Early Stopping (IES, ICLR 2025) for OpenMMLab.
 
 ``core`` is pure tensor maths, ``losses`` turns a model's forward into
-per-image losses, ``engine`` is what MMEngine sees, ``report`` writes and
-reads what a run leaves behind. Arrows point one way:
-``core`` <- ``losses``, ``report`` <- ``engine``.
+per-image losses, ``training`` leaves images out of a training with MMEngine,
+``methods`` say which, ``engine`` is what a config imports, ``report`` writes
+and reads what a run leaves behind. Arrows point one way: ``core`` <-
+``losses`` <- ``training`` <- ``methods`` <- ``engine``.
 """
 
-__version__ = '0.1.0'
+__version__ = '0.2.0.dev0'

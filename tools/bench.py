@@ -19,7 +19,7 @@ from _bench_trainings import Plan, bench_trainings, methods
 from _command import one_line_errors
 from demo import DATA, make_data
 
-from ies_mm.core.schedule import MOST_LEFT_OUT
+from ies_mm.core.budget import MOST_LEFT_OUT
 
 PARTS = ('steps', 'heads', 'decisions', 'trainings')
 DEMO = Path('configs/faster_rcnn_r18_demo.py')

@@ -1,9 +1,9 @@
 """Pure tensor maths of instance selection; imports torch alone."""
 
+from ies_mm.core.budget import Course, PruningSchedule, Quota, may_exclude
 from ies_mm.core.criteria import Criterion
 from ies_mm.core.history import LossHistory
 from ies_mm.core.rechecks import Every, Recheck, Spaced, Waits, build_recheck
-from ies_mm.core.schedule import Course, Quota, Schedule, may_exclude
 from ies_mm.core.selection import Selection
 from ies_mm.core.standing import Standing
 from ies_mm.core.thresholds import (
@@ -22,10 +22,10 @@ __all__ = [
     'Fixed',
     'LossHistory',
     'Progress',
+    'PruningSchedule',
     'Quota',
     'Recheck',
     'Relative',
-    'Schedule',
     'Selection',
     'Spaced',
     'Standing',

@@ -1,7 +1,7 @@
 """How many epochs a run must have for a figure to be given."""
 
+from ies_mm.core.budget import MOST_LEFT_OUT, Course
 from ies_mm.core.criteria import Criterion
-from ies_mm.core.schedule import MOST_LEFT_OUT, Course
 
 WIDTH = 3
 """Epochs averaged for one level of an image's loss."""

@@ -18,8 +18,8 @@ from ies_mm.core.arguments import (
     check_is_no_text,
     check_number,
 )
+from ies_mm.core.budget import PruningSchedule, Quota
 from ies_mm.core.removed import check_removed
-from ies_mm.core.schedule import Quota, Schedule
 
 SMALLEST_SCALE = 1e-12
 """A term that is zero throughout is divided by this."""
@@ -119,9 +119,9 @@ class Relative(Threshold):
 class Budget(Threshold):
     """Whatever saves the asked share of the training.
 
-    The flattest, as many as :class:`ies_mm.core.schedule.Schedule` says. Of
-    instances that are exactly as flat some are drawn, others each epoch.
-    Costs nothing.
+    The flattest, as many as :class:`ies_mm.core.budget.PruningSchedule`
+    says. Of instances that are exactly as flat some are drawn, others each
+    epoch. Costs nothing.
 
     Args:
         saved (float): The share of all instance-epochs, 0 to 0.9.
@@ -130,7 +130,7 @@ class Budget(Threshold):
     saved: float
 
     def __post_init__(self) -> None:
-        Schedule(self.saved)
+        PruningSchedule(self.saved)
 
     def scale(self, progress: Progress) -> Tensor:
         """The mean loss of the first epoch."""
@@ -142,7 +142,7 @@ class Budget(Threshold):
         Where others as flat as that one are to be left out, just above it.
         """
         known = scores[~scores.isnan()]
-        count = Schedule(self.saved).count(progress)
+        count = PruningSchedule(self.saved).count(progress)
         if count <= 0:
             return 0.0
         if count > len(known):
@@ -161,7 +161,8 @@ class Budget(Threshold):
         """The flattest, as many as are to be left out; ties are drawn."""
         level = self.level(scores, progress)
         mastered = scores < level
-        surplus = int(mastered.sum()) - Schedule(self.saved).count(progress)
+        count = PruningSchedule(self.saved).count(progress)
+        surplus = int(mastered.sum()) - count
         if surplus > 0:
             # The least flat of them are all equal.
             equal = torch.nonzero(scores == scores[mastered].max()).flatten()

@@ -11,8 +11,8 @@ from ies_mm.core import (
     Every,
     LossHistory,
     Progress,
+    PruningSchedule,
     Recheck,
-    Schedule,
     Spaced,
     Waits,
     build_recheck,
@@ -146,7 +146,7 @@ def test_the_level_of_a_budget_is_found_among_those_that_can_go() -> None:
     )  # fmt: skip
     able = torch.tensor([False, True, True, True, True, True])
     mastered, out, _ = criterion.judge(history, ['loss'], progress, able)
-    share = Schedule(0.5).share(progress)
+    share = PruningSchedule(0.5).share(progress)
     assert torch.equal(out, mastered & able)
     assert int(out.sum()) == round(6 * share) > 0
     _, everyone, _ = criterion.judge(history, ['loss'], progress)

@@ -12,8 +12,8 @@ from ies_mm.core import (
     Fixed,
     LossHistory,
     Progress,
+    PruningSchedule,
     Relative,
-    Schedule,
 )
 from ies_mm.core.thresholds import build_threshold
 
@@ -190,7 +190,7 @@ def test_a_budget_leaves_out_more_and_more(saved: float) -> None:
             torch.zeros(1), instances=10_000, epochs=20, epochs_able=14,
             epochs_ahead=ahead, excluded=round(10_000 * sum(shares)),
         )  # fmt: skip
-        shares.append(Schedule(saved).share(progress))
+        shares.append(PruningSchedule(saved).share(progress))
     mean = 20 * saved / 14
     assert np.mean(shares) == pytest.approx(mean, abs=0.002)
     assert max(shares) <= 0.9
@@ -208,7 +208,7 @@ def test_a_budget_that_is_too_large_leaves_something_to_train_on() -> None:
         torch.ones(1, dtype=torch.double),
         instances=100, epochs=20, epochs_ahead=1, excluded=0,
     )  # fmt: skip
-    assert Schedule(0.5).share(progress) == 0.9
+    assert PruningSchedule(0.5).share(progress) == 0.9
 
 
 @pytest.mark.parametrize(

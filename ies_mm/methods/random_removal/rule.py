@@ -5,7 +5,13 @@ from typing import Any
 
 import torch
 
-from ies_mm.core import Course, LossHistory, Schedule, Selection, Standing
+from ies_mm.core import (
+    Course,
+    LossHistory,
+    PruningSchedule,
+    Selection,
+    Standing,
+)
 from ies_mm.core.arguments import check_integer, check_ratio
 from ies_mm.core.chance import all_but, random_part
 from ies_mm.core.thresholds import Budget, build_threshold
@@ -71,7 +77,7 @@ def random_removal(
     return Selection(all_but(dropped, instances))
 
 
-def _part_of(ratio: Any) -> float | Schedule:
+def _part_of(ratio: Any) -> float | PruningSchedule:
     """A part of the instances, or what sets it from epoch to epoch."""
     if not isinstance(ratio, dict):
         check_ratio('ratio', ratio)
@@ -81,4 +87,4 @@ def _part_of(ratio: Any) -> float | Schedule:
         raise ValueError(
             f"ratio={ratio!r}: give a number, or a dict of the type 'Budget'"
         )
-    return Schedule(threshold.saved)
+    return PruningSchedule(threshold.saved)

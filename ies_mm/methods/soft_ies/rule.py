@@ -15,7 +15,7 @@ from ies_mm.core import (
     Course,
     Criterion,
     LossHistory,
-    Schedule,
+    PruningSchedule,
     Selection,
     Standing,
 )
@@ -53,7 +53,7 @@ class SoftIES(Method):
         begin: int = 1,
         anneal: float = 0.0,
     ) -> None:
-        self._schedule = Schedule(saved)
+        self._schedule = PruningSchedule(saved)
         self._criterion = Criterion(0, order, window, terms)
         self.depth = self._criterion.depth
         check_number('floor', floor, LEAST_FLOOR, 1)

@@ -1,4 +1,4 @@
-"""Transforms whose samples are not one image each."""
+"""Transforms whose samples are not one image each, to be refused."""
 
 from collections.abc import Iterator, Sequence
 from inspect import getattr_static

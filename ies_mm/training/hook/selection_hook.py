@@ -12,15 +12,15 @@ from ies_mm.core.arguments import check_flag, check_integer
 from ies_mm.methods.method import Method
 from ies_mm.training import mmengine_internals as internals
 from ies_mm.training.data.sampler import IESSampler
-from ies_mm.training.hook.checks import check_samples, check_training
 from ies_mm.training.hook.clock import Clock
 from ies_mm.training.hook.comparison import Comparison
 from ies_mm.training.hook.epoch_cycle import EpochCycle
 from ies_mm.training.hook.incoming import batch_of
-from ies_mm.training.hook.one_step import OneStep, Step
+from ies_mm.training.hook.refusals import check_samples, check_training
 from ies_mm.training.hook.reporter import Reporter
 from ies_mm.training.hook.steps import Steps
 from ies_mm.training.hook.switches import Switches
+from ies_mm.training.hook.wrapped_step import OneStep, Step
 from ies_mm.training.scoring.refresh import Refresher
 from ies_mm.training.state.checkpoint import (
     KEY,

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from ies_mm import engine
 from ies_mm.errors import ConfigError
+from ies_mm.report.reading.methods import METHODS
 from ies_mm.report.reading.runs import read_run
 from work_dirs import (
     config_of,
@@ -162,3 +164,8 @@ def test_a_config_that_imports_its_classes(tmp_path: Path) -> None:
     sampler['type'] = 'ies_mm.training.data.sampler.IESSampler'
     write_start(tmp_path, config, epoch_scalars({}, 1))
     assert read_run(tmp_path).method == 'SoftIES'
+
+
+def test_all_hooks_of_ours_are_known() -> None:
+    hooks = {name for name in engine.__all__ if name.endswith('Hook')}
+    assert {*METHODS} == hooks

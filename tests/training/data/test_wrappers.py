@@ -29,7 +29,7 @@ from ies_mm.errors import ConfigError
 from ies_mm.training.data import positions
 from ies_mm.training.data.identity import InstanceMap
 from ies_mm.training.data.tagging import TAG
-from ies_mm.training.hook.checks import check_one_image_each
+from ies_mm.training.hook.refusals import check_one_image_each
 from method_cases import config_of
 from runs import FixedSelection, epochs_of, instances_of, train, with_hook
 from same_runs import assert_equal

@@ -33,7 +33,7 @@ class Quota:
 
 
 @dataclass(frozen=True)
-class Schedule:
+class PruningSchedule:
     r"""Whatever saves the asked share of the training.
 
     Of the :math:`A` epochs that may leave something out the :math:`k`-th one
