@@ -1,4 +1,4 @@
-"""Pure tensor maths of instance selection; imports torch alone."""
+"""Pure tensor maths of instance selection; imports torch and NumPy alone."""
 
 from ies_mm.core.budget import Course, PruningSchedule, Quota, may_exclude
 from ies_mm.core.criteria import Criterion

@@ -34,7 +34,7 @@ class Quota:
 
 @dataclass(frozen=True)
 class PruningSchedule:
-    r"""Whatever saves the asked share of the training.
+    r"""Leaves out what is needed to save a share of the training.
 
     Of the :math:`A` epochs that may leave something out the :math:`k`-th one
     leaves out

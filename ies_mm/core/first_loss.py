@@ -29,7 +29,10 @@ class FirstLoss:
         """Of the columns that a criterion judges, float64 (C,)."""
         mean = self._mean
         if mean is None:
-            mean = torch.zeros(len(names), dtype=torch.double)
+            mean = torch.zeros(0, dtype=torch.double)
+        # Terms that joined later had no loss in the first epoch.
+        joined = len(names) - len(mean)
+        mean = torch.nn.functional.pad(mean, (0, joined))
         return criterion.judged(mean, names)
 
     def state_dict(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""How many epochs a run must have for a figure to be given."""
+"""How many epochs a training run needs, and what to say of a shorter one."""
 
 from ies_mm.core.budget import MOST_LEFT_OUT, Course
 from ies_mm.core.criteria import Criterion

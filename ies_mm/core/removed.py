@@ -1,6 +1,15 @@
 """What 0.1.0 had and measurements spoke against."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ies_mm.errors import ConfigError
+
+GONE = {
+    'average': 'mean', 'center': False, 'smooth': 1.0, 'expected': False,
+    'fixed_refresh': False,
+}  # fmt: skip
+"""Arguments of IESHook, and what they were by default."""
 
 _SAME = 'it did not make the criterion foresee more'
 _NEVER = 'no run ever gained by it'
@@ -12,6 +21,23 @@ _REASONS = {
     'fixed_refresh': _NEVER,
     'NoiseFloor': _NEVER,
 }
+
+
+def check_no_denoised(arguments: Mapping[str, Any]) -> None:
+    """Refuse a history of losses that were centred or smoothed.
+
+    Args:
+        arguments (mapping): Of the hook that wrote a checkpoint.
+
+    Raises:
+        ConfigError: It was told to.
+    """
+    if arguments.get('center') or arguments.get('smooth', 1) != 1:
+        raise ConfigError(
+            'cannot resume: the checkpoint holds centred or smoothed losses '
+            '(center, smooth), which ies_mm no longer compares; start anew '
+            'with load_from'
+        )
 
 
 def check_removed(place: str, names: Iterable[str]) -> None:

@@ -117,7 +117,7 @@ class Relative(Threshold):
 
 @dataclass(frozen=True)
 class Budget(Threshold):
-    """Whatever saves the asked share of the training.
+    """Leaves out what is needed to save a share of the training.
 
     The flattest, as many as :class:`ies_mm.core.budget.PruningSchedule`
     says. Of instances that are exactly as flat some are drawn, others each

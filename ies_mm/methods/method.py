@@ -33,10 +33,11 @@ class Decision:
 class Method(ABC):
     """Which instances are trained, and what has to be known for that.
 
-    A method supplies :meth:`decide`; everything else has a default. It is
-    made once, and told of each of its trainings by :meth:`begin_training`.
-    Whoever runs it hands an epoch's losses to :meth:`take_in` before
-    :meth:`decide`.
+    A method supplies :meth:`decide`; everything else has a default. It keeps
+    each of its arguments in an attribute of the same name, for checkpoints.
+    It is made once, and told of each of its trainings by
+    :meth:`begin_training`. Whoever runs it hands an epoch's losses to
+    :meth:`take_in` before :meth:`decide`.
 
     Attributes:
         name (str): In records and log.
@@ -79,6 +80,10 @@ class Method(ABC):
 
     def due(self, standing: Standing) -> Tensor:
         """Which of the left out are scored after an epoch; by default none.
+
+        Args:
+            standing (Standing): Behind that epoch, which is not yet counted
+                in ``excluded``.
 
         Returns:
             Tensor: bool (N,); those that were trained do not matter.

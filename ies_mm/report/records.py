@@ -97,17 +97,14 @@ class RunRecords:
             EpochTable(record['epoch'], [*names], table, trained.clone())
         )
         try:
-            self._open()
-            self._agree_on_terms()
-            self.folder.mkdir(parents=True, exist_ok=True)
+            self._begin()
             self._save_identity()
             self._save_instances()
         finally:
             self._drop_old()
             seconds = {'record_seconds': time.perf_counter() - started}
             self._unwritten.append(json.dumps(record | seconds) + '\n')
-        _append(self.folder / EPOCHS, ''.join(self._unwritten))
-        self._unwritten.clear()
+        self._write_lines()
 
     def end(self, event: dict[str, Any]) -> None:
         """Say that the training has ended; complete ``instances.npz``.
@@ -122,10 +119,23 @@ class RunRecords:
             OSError: The disk is full, or the folder is not to be written to.
         """
         if self._tables:
+            self._begin()
             self._save_instances(identity=self._identity)
+            self._write_lines()
             (self.folder / IDENTITY).unlink(missing_ok=True)
         if self.folder.is_dir():
             _replace(self.folder / END, json.dumps(event).encode())
+
+    def _begin(self) -> None:
+        """What has to be there before anything is written."""
+        self._open()
+        self._agree_on_terms()
+        self.folder.mkdir(parents=True, exist_ok=True)
+
+    def _write_lines(self) -> None:
+        """Those of earlier epochs too that could not be written."""
+        _append(self.folder / EPOCHS, ''.join(self._unwritten))
+        self._unwritten.clear()
 
     def _open(self) -> None:
         """Unless that is done."""
@@ -188,8 +198,9 @@ class RunRecords:
             del self._tables[: -self._keep]
 
     def _save_identity(self) -> None:
-        """Once: this run has no other images."""
-        if not self._has_identity:
+        """Written once, since the images of a run do not change."""
+        there = (self.folder / IDENTITY).exists()
+        if not (self._has_identity and there):
             with _written_whole(self.folder / IDENTITY) as file:
                 np.save(file, self._identity)
         self._has_identity = True

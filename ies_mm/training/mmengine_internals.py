@@ -1,4 +1,4 @@
-"""Whatever of MMEngine and PyTorch this project touches that is not public.
+"""What is not public of the runner, loops, wrappers and loaders.
 
 A test holds each of these for the versions that are installed.
 """

@@ -10,15 +10,22 @@ import ies_mm
 
 RULES = sorted(Path(ies_mm.__file__).parent.glob('methods/*/rule.py'))
 
+HEAVY = (
+    'mmengine', 'mmcv', 'mmdet', 'mmseg', 'mmpretrain', 'scipy', 'matplotlib',
+)  # fmt: skip
 PROBE = (
     'import sys; {imports}; '
-    'sys.exit(any(m in sys.modules for m in ("mmengine", "mmcv", "mmdet")))'
+    'sys.exit(any(name in sys.modules for name in {heavy}))'
 )
 
 
 def probe(imports: str) -> int:
     """Exit status 1 where an OpenMMLab package was loaded."""
-    command = [sys.executable, '-c', PROBE.format(imports=imports)]
+    command = [
+        sys.executable,
+        '-c',
+        PROBE.format(imports=imports, heavy=HEAVY),
+    ]
     return subprocess.run(command, check=False).returncode
 
 

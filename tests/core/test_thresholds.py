@@ -15,6 +15,7 @@ from ies_mm.core import (
     PruningSchedule,
     Relative,
 )
+from ies_mm.core.first_loss import FirstLoss
 from ies_mm.core.thresholds import build_threshold
 
 
@@ -232,3 +233,13 @@ def test_what_is_no_threshold_is_refused(delta: object, message: str) -> None:
 
 def test_a_number_is_the_threshold_of_the_paper() -> None:
     assert build_threshold(0.1) == Fixed(0.1)
+
+
+def test_a_term_that_joined_has_no_first_loss() -> None:
+    """It is measured in the smallest scale there is: nothing is flat by it."""
+    first = FirstLoss()
+    first.take_in(torch.tensor([[2.0, 4.0], [4.0, 8.0]]))
+    criterion = Criterion(dict(type='Relative', factor=1), terms='all')
+    assert first.judged(criterion, ['a', 'b']).tolist() == [3, 6]
+    assert first.judged(criterion, ['a', 'b', 'new']).tolist() == [3, 6, 0]
+    assert first.judged(Criterion(0), ['a', 'b', 'new']).tolist() == [9]

@@ -291,3 +291,24 @@ def test_images_are_named_once_while_it_goes_on(tmp_path: Path) -> None:
 def test_a_run_that_goes_on_has_not_ended(run: Path) -> None:
     records_of(run).open(after=3)
     assert not (run / 'ies' / 'end.json').exists()
+
+
+def test_lines_that_waited_are_written_at_the_end(tmp_path: Path) -> None:
+    folder = tmp_path / 'ies'
+    folder.write_text('in the way')
+    records = records_of(tmp_path)
+    with pytest.raises(OSError, match='ies'):
+        add(records, 1)
+    folder.unlink()
+    records.end(END)
+    assert [record['epoch'] for record in epochs_of(tmp_path)] == [1]
+    assert instances_of(tmp_path)['epochs'].tolist() == [1]
+
+
+def test_a_folder_that_was_put_aside_meanwhile(tmp_path: Path) -> None:
+    records = records_of(tmp_path)
+    records.open()
+    add(records, 1)
+    (tmp_path / 'ies').rename(tmp_path / 'ies_2')
+    add(records, 2)
+    assert read_tables(tmp_path / 'ies/instances.npz').identity == IMAGES

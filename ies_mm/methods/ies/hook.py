@@ -7,7 +7,7 @@ from mmengine.registry import HOOKS
 
 from ies_mm.core.removed import check_removed
 from ies_mm.methods.ies.rule import IES
-from ies_mm.training.hook.selection_hook import SelectionHook, plain
+from ies_mm.training.hook.selection_hook import SelectionHook
 
 
 @HOOKS.register_module()
@@ -89,11 +89,11 @@ class IESHook(SelectionHook):
             )
         super().__init__(
             IES(
-                plain(delta),
+                delta,
                 order,
                 window,
-                plain(terms),
-                plain(refresh_interval),
+                terms,
+                refresh_interval,
                 begin,
                 anneal,
                 dry_run,

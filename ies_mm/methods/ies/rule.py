@@ -64,7 +64,7 @@ class IES(Method):
         self.dry_run = dry_run
 
     def reset(self) -> None:
-        """No first loss, nothing spared, nobody waits."""
+        """No first loss, nothing counted by a dry run, no image waiting."""
         self._first_loss = FirstLoss()
         self._spared = 0
         self._waits = Waits(self.instances)

@@ -3,7 +3,7 @@
 from mmengine.registry import HOOKS
 
 from ies_mm.methods.random_removal.rule import RandomRemoval
-from ies_mm.training.hook.selection_hook import SelectionHook, plain
+from ies_mm.training.hook.selection_hook import SelectionHook
 
 
 @HOOKS.register_module()
@@ -36,7 +36,7 @@ class RandomRemovalHook(SelectionHook):
         begin: int = 0,
     ) -> None:
         super().__init__(
-            RandomRemoval(plain(ratio), begin),
+            RandomRemoval(ratio, begin),
             keep_history,
             allow_batch_augments,
         )

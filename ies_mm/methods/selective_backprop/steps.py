@@ -2,9 +2,8 @@
 
 import copy
 from collections import defaultdict
-from collections.abc import Callable
 from contextlib import nullcontext
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -13,27 +12,34 @@ from ies_mm.losses.capture.random_state import preserved_random_state
 from ies_mm.methods.selective_backprop.rule import SelectiveBackprop
 from ies_mm.training.data.identity import batch_instances
 from ies_mm.training.data.tagging import instances_of
+from ies_mm.training.hook.clock import Clock
+from ies_mm.training.hook.comparison import Comparison
 from ies_mm.training.hook.incoming import Batch
 from ies_mm.training.hook.steps import Steps
+from ies_mm.training.hook.wrapped_step import Step
 from ies_mm.training.loop.batches import largest_size, sample_of
 from ies_mm.training.scoring.given import Given, in_order
 from ies_mm.training.scoring.scoring import forward_only, preprocessed, score
+from ies_mm.training.state.session import Session
 
 
 class GatheringSteps(Steps):
     """Every batch is scored; what is chosen waits until it makes a batch.
 
     Args:
-        *args: See :class:`Steps`.
+        session (Session): See :class:`Steps`. Its method is a
+            :class:`SelectiveBackprop`.
+        comparison (Comparison): See :class:`Steps`.
+        clock (Clock): See :class:`Steps`.
     """
 
-    choose = True
+    selects = True
 
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
-        method = self.session.method
-        assert isinstance(method, SelectiveBackprop)
-        self._method = method
+    def __init__(
+        self, session: Session, comparison: Comparison, clock: Clock
+    ) -> None:
+        super().__init__(session, comparison, clock)
+        self._method: SelectiveBackprop = cast(Any, session.method)
         self._runner = self.session.runner
         self._queue: list[tuple[int, dict[str, Any]]] = []
         self._chosen: dict[int, list[int]] = defaultdict(list)
@@ -41,7 +47,7 @@ class GatheringSteps(Steps):
         self._seconds = 0.0
         self.session.of_method.append(self)
 
-    def train(self, batch: Batch, step: Callable[[Any], Any]) -> Any:
+    def train(self, batch: Batch, step: Step) -> Any:
         """Score the batch; train as soon as enough has been chosen."""
         losses = self._score(batch)
         self._choose(batch, losses)
@@ -77,7 +83,7 @@ class GatheringSteps(Steps):
         return seconds
 
     def expected_excluded(self) -> int:
-        """As many as in the epoch before; who knows."""
+        """The previous epoch's number, as an estimate."""
         return int(self.session.state.left_out.sum())
 
     def state_dict(self) -> dict[str, Any]:
@@ -123,7 +129,7 @@ class GatheringSteps(Steps):
             self._queue.append((number, sample_of(batch.data, place)))
             self._chosen[epochs[place]].append(number)
 
-    def _train(self, size: int, step: Callable[[Any], Any]) -> Any:
+    def _train(self, size: int, step: Step) -> Any:
         """Train on the oldest samples of the queue."""
         taken, self._queue = self._queue[:size], self._queue[size:]
         collate: Any = self._runner.train_dataloader.collate_fn

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from mmengine.registry import HOOKS
 
 from ies_mm.methods.soft_ies.rule import SoftIES
-from ies_mm.training.hook.selection_hook import SelectionHook, plain
+from ies_mm.training.hook.selection_hook import SelectionHook
 
 
 @HOOKS.register_module()
@@ -61,7 +61,7 @@ class SoftIESHook(SelectionHook):
                 weighted,
                 order,
                 window,
-                plain(terms),
+                terms,
                 begin,
                 anneal,
             ),

@@ -20,11 +20,14 @@ TRAINING = re.compile(
 )
 ANNOUNCED = re.compile(r'Iter\(train\)\s*\[\s*\d+/\s*(\d{1,15})\]')
 CHECKPOINT = re.compile(r'Saving checkpoint at (\d{1,15}) epochs')
-# The three reasons of MMEngine's EarlyStoppingHook.
+# The three reasons of MMEngine's EarlyStoppingHook; the last two are of runs
+# of 0.1.0, which had no end.json.
 STOPPED = re.compile(
     r'Stopping threshold reached:'
     r'|the monitored metric did not improve in the last'
     r'|Monitored metric .* is infinite'
+    r'|stops the training after \d+ epochs'
+    r'|the training ended within epoch \d+'
 )
 
 

@@ -29,5 +29,5 @@ class Clock:
         return pause
 
     def credit(self, seconds: float) -> None:
-        """Count seconds of earlier pauses to this lap."""
+        """Add seconds of earlier pauses to this lap."""
         self._started -= seconds

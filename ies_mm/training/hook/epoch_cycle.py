@@ -110,7 +110,7 @@ class EpochCycle:
         state, reason = self._session.state, 'planned'
         if not state.selection.active.any():
             reason = 'mastered'
-        elif self._session.pace.loop.stop_training:
+        elif self._session.pace.was_stopped():
             reason = 'stopped'
         self._reporter.end(state.epochs, reason)
 
@@ -183,7 +183,7 @@ class EpochCycle:
         return counts | {'mastered': self._mastered, 'delta': decision.limit}
 
     def _what_was_decided(self) -> str:
-        if self._steps.choose:
+        if self._steps.selects:
             return ''
         return what_was_decided(self._session, self._mastered)
 

@@ -20,7 +20,7 @@ from ies_mm.training.hook.refusals import check_samples, check_training
 from ies_mm.training.hook.reporter import Reporter
 from ies_mm.training.hook.steps import Steps
 from ies_mm.training.hook.switches import Switches
-from ies_mm.training.hook.wrapped_step import OneStep, Step
+from ies_mm.training.hook.wrapped_step import Step, WrappedStep
 from ies_mm.training.scoring.refresh import Refresher
 from ies_mm.training.state.checkpoint import (
     KEY,
@@ -89,7 +89,7 @@ class SelectionHook(Hook):
         self._loaded = Loaded()
         self._trains: Runner | None = None
         self._scope = ExitStack()
-        self._step = OneStep()
+        self._step = WrappedStep()
         self._clock = Clock()
 
     def before_run(self, runner: Runner) -> None:
@@ -236,7 +236,7 @@ class SelectionHook(Hook):
         return loaded.state
 
     def _look_for_switches(self, runner: Runner) -> None:
-        """Hooks may have switched something at the begin of this epoch."""
+        """Hooks may have switched something at the beginning of this epoch."""
         if self._switches.look():
             check_samples(runner, self.allow_batch_augments)
 
@@ -253,8 +253,3 @@ class SelectionHook(Hook):
         reporter = Reporter(session.instances, runner, keep)
         reporter.open(after=session.state.epochs)
         return EpochCycle(session, self._steps, refresher, reporter)
-
-
-def plain(value: Any) -> Any:
-    """A dict of MMEngine's as Python's own, which needs no unpickling."""
-    return dict(value) if isinstance(value, dict) else value

@@ -1,6 +1,5 @@
 """How a training step is made, and what it trains."""
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -11,6 +10,7 @@ from ies_mm.losses import CapturedLosses
 from ies_mm.training.hook.clock import Clock
 from ies_mm.training.hook.comparison import Comparison
 from ies_mm.training.hook.incoming import Batch
+from ies_mm.training.hook.wrapped_step import Step
 from ies_mm.training.scoring.given import Given
 from ies_mm.training.state.session import Session
 
@@ -24,10 +24,10 @@ class Steps:
         clock (Clock): Of the epoch.
 
     Attributes:
-        choose (bool): Whether the steps themselves choose what is trained.
+        selects (bool): Whether the steps themselves select what is trained.
     """
 
-    choose = False
+    selects = False
 
     def __init__(
         self, session: Session, comparison: Comparison, clock: Clock
@@ -36,7 +36,7 @@ class Steps:
         self.comparison = comparison
         self.clock = clock
 
-    def train(self, batch: Batch, step: Callable[[Any], Any]) -> Any:
+    def train(self, batch: Batch, step: Step) -> Any:
         """Train on a batch, weighted, and note its per-image losses.
 
         Args:
@@ -84,7 +84,7 @@ class Steps:
         return 0
 
     def scoring_seconds(self) -> float:
-        """How long that took, of the time in which the clock was paused."""
+        """Seconds of the clock's pauses that were spent on that."""
         return 0.0
 
     def expected_excluded(self) -> int:

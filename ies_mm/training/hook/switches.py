@@ -14,7 +14,7 @@ _JUMP_COMPARED = (
 
 
 class Switches:
-    """Has nobody judged by the jump of all losses at a switch.
+    """Keeps the jump of all losses at a switch from affecting any decision.
 
     Args:
         session (Session): Of the training.

@@ -1,4 +1,4 @@
-"""The one training step of an iteration."""
+"""``train_step``, made to go another way once an iteration."""
 
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -15,7 +15,7 @@ Step = Callable[[Any], Any]
 """The model's own ``train_step`` of some data."""
 
 
-class OneStep:
+class WrappedStep:
     """Has the coming ``train_step`` of a model go another way, once.
 
     A loop of the user's own may leave the step of an iteration out. One that

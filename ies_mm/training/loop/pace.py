@@ -141,6 +141,11 @@ class Pace(ABC):
         leave them out.
         """
 
+    def was_stopped(self) -> bool:
+        """Whether another hook ended the training before its end."""
+        early = self.runner.iter < self.runner.max_iters
+        return bool(self.loop.stop_training) and early
+
     def withdraw(self) -> None:
         """Have the loop plan again what it did before this pace counted."""
         return

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from mmengine.runner import Runner
 
+from ies_mm.core.removed import GONE, check_no_denoised
 from ies_mm.errors import ConfigError
 from ies_mm.training.data.names import check_same
 from ies_mm.training.state.session import Session
@@ -179,6 +180,7 @@ def _as_of_today(session: Session, loaded: dict[str, Any]) -> dict[str, Any]:
         before = loaded['images'].cpu()
         if torch.equal(images.checksums_of_paths(), before):
             loaded = {**loaded, 'images': images.checksums()}
+    check_no_denoised(loaded['arguments'])
     unknown = dict.fromkeys(_WRITTEN_SINCE)
     return {'version': 1, 'absent': [], **unknown, **loaded}
 
@@ -220,6 +222,11 @@ def _check(session: Session, loaded: dict[str, Any]) -> None:
         f'{name}={now[name]} (was {before.get(name)})'
         for name in now
         if now[name] != before.get(name)
+    ]
+    changed += [
+        f'{name} is gone (was {before[name]})'
+        for name, default in GONE.items()
+        if before.get(name, default) != default
     ]
     if changed:
         session.runner.logger.warning(

@@ -242,8 +242,8 @@ class ObservationsByEpoch:
         if whole and self._awaited and self._awaited != set(self._names):
             raise ConfigError(
                 'cannot resume: the checkpoint has the loss term '
-                f'{min(self._awaited)!r}, which this model has not (it has '
-                f'{", ".join(sorted(set(self._names) - self._awaited))}); '
+                f'{min(self._awaited)!r}, which this model does not have (it '
+                f'has {", ".join(sorted(set(self._names) - self._awaited))}); '
                 'resume with the same model, or start anew with load_from'
             )
         self._gathered = None

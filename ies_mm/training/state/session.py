@@ -39,7 +39,7 @@ class Session:
         observed (ObservationsByEpoch): Of the epochs that have not ended.
         pace (Pace): How the training's loop counts.
         of_method (list of Stateful): What else a checkpoint has to keep.
-        filled (int): How many images train for the sake of a full batch.
+        filled (int): How many images train only to fill a batch.
     """
 
     def __init__(

@@ -67,6 +67,8 @@ def test_no_log_says_nothing(tmp_path: Path) -> None:
         'Stopping threshold reached: `mAP` = 0.9 is greater than 0.8.',
         'the monitored metric did not improve in the last 3 records.',
         'Monitored metric mAP = nan is infinite. Previous best value was 0.8.',
+        'IES stops the training after 9 epochs: all 205 images are mastered',
+        'the training ended within epoch 9: 4 samples of it were trained',
     ],
 )
 def test_an_early_end_is_noticed(tmp_path: Path, reason: str) -> None:

@@ -173,6 +173,30 @@ def test_of_a_later_version(
         train(config, with_hook(IESHook(0.1)))
 
 
+@pytest.mark.parametrize('argument', [dict(center=True), dict(smooth=0.5)])
+def test_of_losses_that_were_centred_or_smoothed(
+    folders: Path, tmp_path: Path, checkpoint: Path, argument: dict
+) -> None:
+    """Their differences from losses as they are would say nothing."""
+    path = changed(
+        checkpoint, tmp_path, lambda s: s['arguments'].update(argument)
+    )
+    config = resumed(config_of(folders, tmp_path / 'run', 3), path)
+    with pytest.raises(ConfigError, match='holds centred or smoothed losses'):
+        train(config, with_hook(IESHook(0.1)))
+
+
+def test_of_an_option_that_is_gone(
+    folders: Path, tmp_path: Path, checkpoint: Path
+) -> None:
+    gone = dict(fixed_refresh=True, average='mean', smooth=1.0, center=False)
+    path = changed(checkpoint, tmp_path, lambda s: s['arguments'].update(gone))
+    config = resumed(config_of(folders, tmp_path / 'run', 3), path)
+    train(config, with_hook(IESHook(0.1)))
+    said = 'checkpoint: fixed_refresh is gone (was True); they hold'
+    assert said in log_of(tmp_path / 'run')
+
+
 def test_of_a_plain_run(folders: Path, tmp_path: Path) -> None:
     """It is gone on with, and starts to observe; the log says so."""
     train(classifier_config(folders, tmp_path / 'plain'))
