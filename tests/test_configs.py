@@ -273,7 +273,7 @@ def test_a_classifier_s_data_and_length(name: str) -> None:
 def test_a_classifier_s_hook(name: str) -> None:
     data = PAPER[name].data
     hook = read(twin_of(f'{name}.py')).default_hooks.ies
-    assert hook.method.delta == data.delta
+    assert hook.delta == data.delta
     assert hook.get('anneal', 0.0) == data.anneal
     assert set(hook) <= {'type', 'delta', 'anneal'}  # the rest by default
 

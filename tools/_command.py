@@ -11,6 +11,7 @@ from urllib.error import URLError
 
 from mmengine.config import Config, DictAction
 
+import ies_mm.engine  # noqa: F401  (the hooks and the sampler by name)
 from ies_mm.errors import ConfigError
 
 

@@ -201,7 +201,7 @@ def test_dihcl_keeps_to_its_budget_and_prefers_the_hard(
     for losses in arrays['losses'].sum(axis=2) / rate:
         new = 0.9 * losses + 0.1 * np.where(np.isnan(running), losses, running)
         running = np.where(np.isnan(losses), running, new)
-    np.testing.assert_allclose(hook.running.numpy(), running, rtol=1e-5)
+    np.testing.assert_allclose(hook.method.running.numpy(), running, rtol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ def test_load_from_does_not_take_the_state(voc: Path, tmp_path: Path) -> None:
     config = ies_config(voc, tmp_path / 'second', epochs=1, delta=0.1)
     config.load_from = str(tmp_path / 'first' / 'epoch_2.pth')
     runner = train(config)
-    hook = next(h for h in runner.hooks if hasattr(h, 'criterion'))
+    hook = next(h for h in runner.hooks if hasattr(h, 'session'))
     assert hook.session.state.history.count.tolist() == [1] * 12
 
 

@@ -116,7 +116,7 @@ def test_broken_off_after_it_was_resumed(
 def test_broken_off_within_an_epoch(folders: Path, tmp_path: Path) -> None:
     """The epoch is trained anew, and what was seen of it does not count."""
     hook = ies()
-    hook.dry_run = True
+    hook.method.dry_run = True
     runner = interrupted(by_epochs(folders, tmp_path), 12, hook)
     runner.train()
     assert [r['epoch'] for r in epochs_of(tmp_path)] == [1, 2, 3, 4, 5]
@@ -186,7 +186,7 @@ def test_resumed_by_hand(folders: Path, tmp_path: Path) -> None:
     def prepare(runner: Runner) -> None:
         runner.register_hook(hook)
         runner.resume(str(whole / 'epoch_3.pth'))
-        hook.dry_run = True
+        hook.method.dry_run = True
 
     train(config, prepare)
     assert hook.session.state.history.count.max() == EPOCHS
