@@ -348,6 +348,8 @@ ATTRIBUTES = {'mmdet/YOLOX, last epochs': {'bbox_head.use_l1': True}}
 # Families whose per-image losses are by their nature no loss of the image
 # alone: its part of the batch loss is exact, and the reason is said.
 SHARE_EXACT: dict[str, str] = {}
-# Backbones that take the only image of a batch for no batch: it is run twice,
-# and its loss is the mean.
-TWICE = ('mmpretrain/LeNet',)
+# The image alone is run twice in its batch, and its loss is the mean: LeNet
+# takes a single image for no batch; StrongSORT's network amplifies what its
+# convolutions round otherwise for one image (2e-4 of outputs up to 675; none
+# in float64).
+TWICE = ('mmpretrain/LeNet', 'mmdet/strongsort')

@@ -11,8 +11,8 @@ GONE = {
 }  # fmt: skip
 """Arguments of IESHook, and what they were by default."""
 
-_SAME = 'it did not make the criterion foresee more'
-_NEVER = 'no run ever gained by it'
+_SAME = 'it did not improve the criterion'
+_NEVER = 'no measurement spoke for it'
 _REASONS = {
     'average': _SAME,
     'center': _SAME,
@@ -53,7 +53,7 @@ def check_removed(place: str, names: Iterable[str]) -> None:
     for name in names:
         if name in _REASONS:
             raise TypeError(
-                f'{place}: {name} was removed in 0.2.0, since {_REASONS[name]}'
-                ' (docs/results.md, "Tried and removed"); take it out of the '
-                'config'
+                f'{place}: {name} was removed in 0.2.0 because '
+                f'{_REASONS[name]} (docs/results.md, "Tried and removed"); '
+                'remove it from the config'
             )

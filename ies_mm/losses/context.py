@@ -8,7 +8,7 @@ from mmengine.model import is_model_wrapper
 from torch import nn
 
 from ies_mm.errors import UnsupportedModelError
-from ies_mm.losses.capture.captured import CapturedLosses
+from ies_mm.losses.capture.captured import CapturedLosses, samples_of
 from ies_mm.losses.capture.patching import override
 from ies_mm.losses.capture.registry import (
     Note,
@@ -93,6 +93,7 @@ def _completeness(
     def loss(original: Callable, *args: Any, **kwargs: Any) -> Any:
         batch = original(*args, **kwargs)
         captured.check_complete(model, batch)
+        captured.check_images(samples_of(*args, **kwargs))
         return batch
 
     with override(model, 'loss', loss):

@@ -116,6 +116,13 @@ class Method(ABC):
         """
         return
 
+    def forget_level(self) -> None:
+        """Losses before and after now are not to be compared.
+
+        The pipeline or the loss was switched. The history sees to its own.
+        """
+        return
+
     def arguments(self) -> dict[str, Any]:
         """What the method was made with, by name."""
         return {

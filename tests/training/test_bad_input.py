@@ -32,10 +32,13 @@ from runs import ies_config, plain_config, train, with_hook
         ({'delta': {'type': 'Budget'}}, "needs 'saved'"),
         ({'delta': {'type': 'Bugdet'}}, "the type 'Relative', 'Budget'"),
         *(
-            ({name: 0.5}, f'{name} was removed in 0.2.0, since it did not')
+            ({name: 0.5}, f'{name} was removed in 0.2.0 because it did not')
             for name in ('average', 'center', 'smooth', 'expected')
         ),
-        ({'fixed_refresh': True}, 'fixed_refresh was removed in 0.2.0, since'),
+        (
+            {'fixed_refresh': True},
+            'fixed_refresh was removed in 0.2.0 because',
+        ),
         ({'delta': {'type': 'NoiseFloor'}}, 'NoiseFloor was removed in 0.2.0'),
         ({'detla': 1}, "unexpected keyword argument 'detla'"),
     ],

@@ -1,5 +1,6 @@
 """The losses of the images of a batch, as they were captured."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -17,8 +18,7 @@ class CapturedLosses:
 
     Attributes:
         losses (dict): Term -> float32 (N,), each image as if it were alone in
-            the batch: same outputs, same sampled anchors (or, if so asked,
-            the mean over all that could have been sampled), RoIs and pixels,
+            the batch: same outputs, same sampled anchors, RoIs and pixels,
             its own normaliser. Without gradient. NaN where the image has no
             such loss, see ``missing``.
         shares (dict): Term -> (N,), the parts of the batch loss, which they
@@ -76,6 +76,24 @@ class CapturedLosses:
         total = losses.masked_fill(missing, 0).sum(dim=0)
         return total.masked_fill(missing.all(dim=0), torch.nan)
 
+    def check_images(self, samples: Sequence[Any] | None) -> None:
+        """Compare with the images that the model was given.
+
+        Args:
+            samples (sequence, optional): Its data samples. Defaults to None,
+                they are not known.
+
+        Raises:
+            UnsupportedModelError: Not one loss an image.
+        """
+        lengths = {len(values) for values in self.losses.values()}
+        if samples is not None and lengths - {len(samples)}:
+            raise UnsupportedModelError(
+                f'the model made losses of {sorted(lengths)} images from a '
+                f'batch of {len(samples)}; models that multiply their batch '
+                '(TridentNet) are not supported'
+            )
+
     def check_complete(self, model: nn.Module, batch: dict[str, Any]) -> None:
         """Compare with the model's own loss dict.
 
@@ -105,3 +123,13 @@ class CapturedLosses:
                     'loss_weight=0'
                 )
         self.returned = {t: value.detach() for t, value in returned.items()}
+
+
+def samples_of(*args: Any, **kwargs: Any) -> Any:
+    """The data samples among the arguments of a model's ``loss``.
+
+    They are in second place, under one of two names.
+    """
+    if len(args) > 1:
+        return args[1]
+    return kwargs.get('data_samples', kwargs.get('batch_data_samples'))

@@ -65,6 +65,10 @@ class DIHCL(Method):
         hardness = losses.double().sum(dim=1) / rate
         update_hardness(self.running, ids, hardness, self.discount)
 
+    def forget_level(self) -> None:
+        """What is not observed again counts as hard as the hardest."""
+        self.reset()
+
     def decide(
         self, history: LossHistory, names: Sequence[str], standing: Standing
     ) -> Decision:

@@ -37,6 +37,10 @@ class SelectiveBackprop(Method):
         """Nothing is known."""
         self._recent = RecentLosses(self.recent)
 
+    def forget_level(self) -> None:
+        """The next batch is trained whole, as the first one is."""
+        self.reset()
+
     def choose(self, losses: Tensor, iteration: int) -> Tensor:
         """Draw which images of a batch are trained, and take its losses in.
 

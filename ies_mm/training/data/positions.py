@@ -18,7 +18,6 @@ from mmengine.dataset import (
 from torch.utils.data import ConcatDataset
 
 from ies_mm.errors import ConfigError
-from ies_mm.training.scoring.held import OPENMMLAB
 
 Part = tuple[Any, Sequence[int] | None]
 """A data set, and the indices of it that are shown; None for all in order."""
@@ -27,6 +26,8 @@ Parts = Callable[[Any], list[Part]]
 """What a wrapper shows, one part after the other."""
 
 KEY = 'train_dataloader.dataset'
+
+OPENMMLAB = ('mmcv', 'mmdet', 'mmengine', 'mmpretrain', 'mmseg')
 
 
 def register_wrapper(cls: type, parts: Parts) -> None:

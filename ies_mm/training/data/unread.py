@@ -3,6 +3,9 @@
 import logging
 from collections import Counter
 
+import torch
+from torch import Tensor
+
 from ies_mm.training.data.identity import InstanceMap
 from ies_mm.training.data.names import readable
 
@@ -29,15 +32,18 @@ class Unread:
         self._read: Counter[int] = Counter()
         self._named: set[int] = set()
 
-    def note(self, missed: set[int], seen: list[int]) -> None:
+    def note(self, missed: set[int], *seen: Tensor) -> None:
         """Take an epoch.
 
         Args:
             missed (set of int): Instances in whose place another came.
-            seen (list of int): Those that were shown.
+            *seen (Tensor): int64, those that were shown.
         """
-        self._missed.update(missed.difference(seen))
-        self._read.update(self._missed.keys() & set(seen))
+        if not (missed or self._missed):
+            return
+        shown = set(torch.cat(seen).tolist())
+        self._missed.update(missed - shown)
+        self._read.update(self._missed.keys() & shown)
         new = [
             number
             for number, times in sorted(self._missed.items())

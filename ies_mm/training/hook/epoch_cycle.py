@@ -89,7 +89,7 @@ class EpochCycle:
         due = self._due(left_out)
         scored = self._scored(due, observed) if len(due) else None
         ids, losses = _joined((ids, losses), scored)
-        self._unread.note(observed.missed, [*seen.tolist(), *ids.tolist()])
+        self._unread.note(observed.missed, seen, ids)
         self._say_what_changed(known, observed.present)
         self._clock.credit(self._steps.scoring_seconds())
         record['refresh_seconds'] = self._clock.lap()

@@ -5,7 +5,8 @@ from ies_mm.training.data.pipelines import LossModules, Pipelines, switched
 from ies_mm.training.state.session import Session
 
 _JUMP_LEFT_OUT = (
-    ': losses before and after it are not compared, and the jump judges nobody'
+    ': losses before and after it are not compared, so no image is left out '
+    'or taken back because of the jump'
 )
 _JUMP_COMPARED = (
     ' again, soon after the last time: losses before and after it are '
@@ -34,6 +35,8 @@ class Switches:
         if not what:
             return False
         left_out = state.note_switch()
+        if left_out:
+            self._session.method.forget_level()
         self._session.runner.logger.info(
             f'{what} was switched in epoch {state.epochs + 1}'
             + (_JUMP_LEFT_OUT if left_out else _JUMP_COMPARED)

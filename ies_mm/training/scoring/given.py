@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ies_mm.errors import UnsupportedModelError
 from ies_mm.losses import CapturedLosses
+from ies_mm.losses.capture.captured import samples_of
 from ies_mm.losses.capture.patching import override
 from ies_mm.losses.context import unwrap
 from ies_mm.training.data.tagging import instances_of
@@ -83,7 +84,7 @@ class Given:
             first.update({k: dict(v) for k, v in of_captured.items()})
 
         def loss(original: Callable, *args: Any, **kwargs: Any) -> Any:
-            note(_samples(*args, **kwargs))
+            note(samples_of(*args, **kwargs))
             losses = original(*args, **kwargs)
             keep()
             return losses
@@ -146,10 +147,3 @@ def in_order(
         for term, values in part.items():
             part[term] = values[order.to(values.device)]
     return captured
-
-
-def _samples(*args: Any, **kwargs: Any) -> Any:
-    """``loss`` has them in second place, under one of two names."""
-    if len(args) > 1:
-        return args[1]
-    return kwargs.get('data_samples', kwargs.get('batch_data_samples'))

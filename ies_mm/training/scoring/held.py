@@ -36,8 +36,6 @@ HELD = frozenset(
 )
 """OpenMMLab's layers of this kind. Subclasses are held too."""
 
-OPENMMLAB = ('mmcv', 'mmdet', 'mmengine', 'mmpretrain', 'mmseg')
-
 
 def is_held(module: nn.Module) -> bool:
     """Whether a layer is set to evaluation while images are scored.

@@ -4,7 +4,7 @@ import torch
 from mmengine.dist import all_gather_object, is_main_process
 from torch import Tensor
 
-from ies_mm.errors import ConfigError, UnsupportedModelError
+from ies_mm.errors import ConfigError
 
 Noted = tuple[Tensor, Tensor, Tensor]
 """ids, losses (samples, T), missing (samples, T), on the CPU."""
@@ -54,17 +54,7 @@ class Observations:
                 a term out where the whole batch has nothing for it.
             missing (dict, optional): Term -> bool (B,), where an image has no
                 such loss by its nature. Defaults to None, all have all.
-
-        Raises:
-            UnsupportedModelError: Not one loss an image.
         """
-        lengths = {len(values) for values in losses.values()}
-        if lengths != {len(ids)}:
-            raise UnsupportedModelError(
-                f'the model made losses of {sorted(lengths)} images from a '
-                f'batch of {len(ids)}; models that multiply their batch '
-                '(TridentNet) are not supported'
-            )
         if not self.names:
             self.names.extend(losses)
         self.present |= losses.keys()

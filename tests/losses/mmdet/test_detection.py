@@ -309,3 +309,26 @@ def test_nested_captures_see_the_same(model: nn.Module) -> None:
     assert list(outer.losses) == list(inner.losses) == TERMS
     for term in TERMS:
         assert torch.equal(outer.losses[term], inner.losses[term])
+
+
+def test_a_model_that_multiplies_its_batch_is_refused(
+    model: nn.Module,
+) -> None:
+    """As TridentNet, whose heads see every image three times."""
+    loss = model.rpn_head.loss_and_predict
+
+    def thrice(
+        feats: tuple[Tensor, ...], samples: list, *args: Any, **kwargs: Any
+    ) -> tuple:
+        feats = tuple(torch.cat([level] * 3) for level in feats)
+        losses, results = loss(feats, samples * 3, *args, **kwargs)
+        return losses, results[: len(samples)]
+
+    model.rpn_head.loss_and_predict = thrice
+    with (
+        capture_per_image_losses(model),
+        pytest.raises(
+            UnsupportedModelError, match=r'of \[4, 12\] images from'
+        ),
+    ):
+        run(model, data_of(model, SIZES, BOXES))

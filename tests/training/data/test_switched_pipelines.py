@@ -13,7 +13,12 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmpretrain.registry import TRANSFORMS
 
-from ies_mm.engine import IESHook, InfoBatchHook
+from ies_mm.engine import (
+    DIHCLHook,
+    IESHook,
+    InfoBatchHook,
+    SelectiveBackpropHook,
+)
 from ies_mm.errors import ConfigError
 from runs import epochs_of, instances_of, train, with_hook
 from same_runs import EPOCHS, assert_same_run, by_epochs, resumed
@@ -30,6 +35,14 @@ def switching(folders: Path, work_dir: Path, workers: int = 0) -> Config:
     config.log_level = 'INFO'
     config.train_dataloader.num_workers = workers
     config.train_dataloader.persistent_workers = workers > 0
+    return config
+
+
+def five_times(config: Config) -> Config:
+    """The loss, from the switch on."""
+    loss = dict(type='CrossEntropyLoss', loss_weight=5.0)
+    recipe = dict(action_epoch=SWITCH + 1, loss=loss)
+    config.custom_hooks = [dict(type='SwitchRecipeHook', schedule=[recipe])]
     return config
 
 
@@ -87,15 +100,10 @@ def test_a_loss_that_is_switched(
     folders: Path, tmp_path: Path, after: int
 ) -> None:
     """As mmpretrain's own hook does; also resumed before and after it."""
-    loss = dict(type='CrossEntropyLoss', loss_weight=5.0)
-    recipe = dict(action_epoch=SWITCH + 1, loss=loss)
 
     def run(config: Config) -> str:
-        config.custom_hooks = [
-            dict(type='SwitchRecipeHook', schedule=[recipe])
-        ]
         hook = IESHook(DELTA, order=1, window=2, keep_history=True)
-        train(config, with_hook(hook))
+        train(five_times(config), with_hook(hook))
         logs = Path(config.work_dir).glob('*/*.log')
         return ''.join(path.read_text() for path in logs)
 
@@ -120,10 +128,7 @@ def test_infobatch_trains_what_it_knows_from_before(
     folders: Path, tmp_path: Path
 ) -> None:
     """Beside losses five times as large the old ones look well learned."""
-    config = switching(folders, tmp_path)
-    loss = dict(type='CrossEntropyLoss', loss_weight=5.0)
-    recipe = dict(action_epoch=SWITCH + 1, loss=loss)
-    config.custom_hooks = [dict(type='SwitchRecipeHook', schedule=[recipe])]
+    config = five_times(switching(folders, tmp_path))
     hook = InfoBatchHook(ratio=0.9, anneal=0.0, keep_history=True)
     train(config, with_hook(hook))
     trained = instances_of(tmp_path)['trained']
@@ -131,6 +136,38 @@ def test_infobatch_trains_what_it_knows_from_before(
     assert out.any()
     assert trained[SWITCH + 1][out].all()
     assert not trained[SWITCH + 1].all()
+
+
+def test_dihcl_knows_no_hardness_from_before(
+    folders: Path, tmp_path: Path
+) -> None:
+    """Beside losses five times as large the old ones look easy."""
+    config = five_times(switching(folders, tmp_path))
+    config.train_cfg.max_epochs = SWITCH + 1
+    hook = DIHCLHook(warmup=1, start=0.6, factor=1.0, end=0.6)
+    hook.keep_history = True
+    train(config, with_hook(hook))
+    arrays = instances_of(tmp_path)
+    shown = arrays['trained'][SWITCH]
+    assert 0 < shown.sum() < 20
+    running = hook.method.running.numpy()
+    assert np.isnan(running[~shown]).all()
+    losses = arrays['losses'][SWITCH, shown, 0].astype(float)
+    # All are divided by one learning rate, and mixed with nothing older.
+    rates = losses / running[shown]
+    np.testing.assert_allclose(rates, rates[0], rtol=1e-6)
+
+
+def test_selective_backprop_compares_with_no_loss_from_before(
+    folders: Path, tmp_path: Path
+) -> None:
+    config = five_times(switching(folders, tmp_path))
+    config.train_cfg.max_epochs = SWITCH + 1
+    hook = SelectiveBackpropHook(keep_history=True)
+    train(config, with_hook(hook))
+    recent = hook.method.state_dict()['recent'].numpy()
+    since = instances_of(tmp_path)['losses'][SWITCH, :, 0]
+    assert sorted(recent) == sorted(since)
 
 
 class EveryEpoch(Hook):

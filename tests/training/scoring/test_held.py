@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from ies_mm.training.scoring.held import HELD, OPENMMLAB, is_held
+from ies_mm.training.data.positions import OPENMMLAB
+from ies_mm.training.scoring.held import HELD, is_held
 
 _LAYERS = 'mmdet.models.layers.transformer'
 # What these do in training mode is a part of the loss: auxiliary outputs,

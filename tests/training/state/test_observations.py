@@ -1,9 +1,7 @@
 """One observation per instance and epoch."""
 
-import pytest
 import torch
 
-from ies_mm.errors import ConfigError
 from ies_mm.training.state.observations import Observations
 
 
@@ -106,11 +104,6 @@ def test_a_nan_that_is_no_lack_stays() -> None:
         {'a': torch.tensor([False])},
     )
     assert observed.merge()[1].isnan().all()
-
-
-def test_one_loss_an_image() -> None:
-    with pytest.raises(ConfigError, match=r'\[6\] images from a batch of 2'):
-        Observations([]).add(torch.tensor([0, 1]), {'a': torch.zeros(6)})
 
 
 def test_large_numbers_survive_half_precision_losses() -> None:
