@@ -1,6 +1,5 @@
 """Data sets that show other images than their positions say."""
 
-import copy
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,237 +7,38 @@ from typing import Any
 import numpy as np
 import pytest
 from mmengine.config import Config
-from mmengine.dataset import ConcatDataset, RepeatDataset, pseudo_collate
+from mmengine.dataset import RepeatDataset, pseudo_collate
 from mmengine.hooks import Hook
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
-from mmpretrain.datasets import CustomDataset, KFoldDataset
-from mmpretrain.registry import DATASETS, TRANSFORMS
+from mmpretrain.datasets import KFoldDataset
+from mmpretrain.registry import DATASETS
 from torch.utils.data import Subset
 
 from ies_mm.errors import ConfigError
 from ies_mm.training.data.identity import InstanceMap
 from ies_mm.training.data.tagging import INSTEAD, TAG
 from method_cases import config_of
+from odd_data_sets import (
+    BROKEN,
+    CATCHING,
+    Backwards,
+    Caching,
+    Elsewhere,
+    Endless,
+    Interleaved,
+    Named,
+    Next,
+    Own,
+    OwnWrapper,
+    Shifted,
+    Short,
+    leaf,
+)
 from runs import FixedSelection, epochs_of, instances_of, train, with_hook
 from task_runs import in_iterations
 
 OUT = {1: [2, 3, 7], 2: [2, 3, 7]}
-
-
-@DATASETS.register_module()
-class Shifted(CustomDataset):
-    """Shows the next image."""
-
-    def __getitem__(self, index: int) -> Any:
-        return super().__getitem__((index + 1) % len(self))
-
-
-@DATASETS.register_module()
-class Endless(CustomDataset):
-    """Says that it is longer than it is."""
-
-    def __len__(self) -> int:
-        return 3 * super().__len__()
-
-    def get_data_info(self, index: int) -> Any:
-        return super().get_data_info(index % super().__len__())
-
-
-@DATASETS.register_module()
-class Next(CustomDataset):
-    """Loads the next image."""
-
-    def prepare_data(self, index: int) -> Any:
-        return super().prepare_data((index + 1) % len(self))
-
-
-@DATASETS.register_module()
-class Own(CustomDataset):
-    """Loads its image in its own way, and the right one."""
-
-    def prepare_data(self, index: int) -> Any:
-        info = self.get_data_info(index)
-        return self.pipeline(copy.deepcopy(info))
-
-
-@DATASETS.register_module()
-class Caching(CustomDataset):
-    """Loads an image once, and the next one at that."""
-
-    def prepare_data(self, index: int) -> Any:
-        self.kept: dict[int, Any] = getattr(self, 'kept', {})
-        if index not in self.kept:
-            other = (index + 1) % len(self)
-            self.kept[index] = super().prepare_data(other)
-        return copy.deepcopy(self.kept[index])
-
-
-@DATASETS.register_module()
-class PastInfo(CustomDataset):
-    """Loads an image that is in its list."""
-
-    def prepare_data(self, index: int) -> Any:
-        return self.pipeline(copy.deepcopy(self.data_list[index]))
-
-
-@DATASETS.register_module()
-class Two(CustomDataset):
-    """Looks at two images for a sample."""
-
-    def prepare_data(self, index: int) -> Any:
-        self.get_data_info((index + 1) % len(self))
-        return super().prepare_data(index)
-
-
-@DATASETS.register_module()
-class Moving(CustomDataset):
-    """An index shows another image each time."""
-
-    asked = 0
-
-    def get_data_info(self, index: int) -> Any:
-        self.asked += 1
-        return super().get_data_info((index + self.asked // 20) % len(self))
-
-
-@DATASETS.register_module()
-class Interleaved:
-    """Parts in turns, not one after the other."""
-
-    def __init__(self, datasets: list[dict]) -> None:
-        self.datasets = [DATASETS.build(dataset) for dataset in datasets]
-        self.metainfo = self.datasets[0].metainfo
-
-    def __len__(self) -> int:
-        return sum(map(len, self.datasets))
-
-    def __getitem__(self, index: int) -> Any:
-        return self.datasets[index % 2][index // 2]
-
-
-class Backwards(RepeatDataset):
-    """Maps in its own way."""
-
-    def _get_ori_dataset_idx(self, idx: int) -> int:
-        return self._ori_len - 1 - super()._get_ori_dataset_idx(idx)
-
-
-class Elsewhere(RepeatDataset):
-    """Shows other images than it maps to."""
-
-    def __getitem__(self, idx: int) -> Any:
-        return super().__getitem__(idx + 1)
-
-
-class Short(ConcatDataset):
-    """Shows less than its parts have."""
-
-    def __len__(self) -> int:
-        return super().__len__() - 2
-
-
-class Named(ConcatDataset):
-    """Adds what does not concern the images."""
-
-    def name(self) -> str:
-        return 'named'
-
-
-class OwnWrapper:
-    """A wrapper that nobody knows, and that seems to say what it shows."""
-
-    def __init__(self, dataset: Any) -> None:
-        self.dataset = dataset
-
-    def __len__(self) -> int:
-        return len(self.dataset)
-
-    def _get_ori_dataset_idx(self, index: int) -> int:
-        return index
-
-    def __getitem__(self, index: int) -> Any:
-        return self.dataset[len(self) - 1 - index]
-
-
-@TRANSFORMS.register_module()
-class Exchange:
-    """Shows the image before in the place of one of them."""
-
-    before: Any = None
-
-    def __call__(self, results: dict) -> dict:
-        if self.before is not None and results['sample_idx'] == 5:
-            return copy.deepcopy(self.before)
-        self.before = copy.deepcopy(results)
-        return results
-
-
-def leaf(folders: Path, kind: type = CustomDataset, **changes: Any) -> Any:
-    init_default_scope('mmpretrain')
-    pipeline = [dict(type='LoadImageFromFile'), dict(type='PackInputs')]
-    return kind(data_root=str(folders), pipeline=pipeline, **changes)
-
-
-BROKEN = (3, 7)
-
-
-@TRANSFORMS.register_module()
-class Break:
-    """Two images cannot be read."""
-
-    def __call__(self, results: dict) -> dict:
-        if results['sample_idx'] in BROKEN:
-            raise OSError
-        return results
-
-
-@DATASETS.register_module()
-class AsksItself(CustomDataset):
-    """Catches what is broken, and asks for the next image."""
-
-    def prepare_data(self, index: int) -> Any:
-        try:
-            return super().prepare_data(index)
-        except OSError:
-            return self.prepare_data((index + 1) % len(self))
-
-
-@DATASETS.register_module()
-class AsksItsParent(CustomDataset):
-    def prepare_data(self, index: int) -> Any:
-        try:
-            return super().prepare_data(index)
-        except OSError:
-            return super().prepare_data((index + 1) % len(self))
-
-
-@DATASETS.register_module()
-class KnowsBefore(CustomDataset):
-    def prepare_data(self, index: int) -> Any:
-        if index in BROKEN:
-            return self[(index + 1) % len(self)]
-        return super().prepare_data(index)
-
-
-@DATASETS.register_module()
-class HasBrokenInfos(CustomDataset):
-    def get_data_info(self, index: int) -> Any:
-        if index in BROKEN and not self.whole:
-            raise OSError
-        return super().get_data_info(index)
-
-    whole = True
-
-    def prepare_data(self, index: int) -> Any:
-        self.whole = False
-        try:
-            return super().prepare_data(index)
-        except OSError:
-            return super().prepare_data((index + 1) % len(self))
-
-
-CATCHING = ('AsksItself', 'AsksItsParent', 'KnowsBefore', 'HasBrokenInfos')
 
 
 def catching(config: Config, kind: str) -> None:
