@@ -1,5 +1,6 @@
 """What MMEngine sees: importing this package registers hooks and sampler."""
 
+from ies_mm.methods.batch_loss_score.hook import BatchLossScoreHook
 from ies_mm.methods.dihcl.hook import DIHCLHook
 from ies_mm.methods.ies.hook import IESHook
 from ies_mm.methods.infobatch.hook import InfoBatchHook
@@ -11,6 +12,7 @@ from ies_mm.training.data.positions import register_wrapper
 from ies_mm.training.data.sampler import IESSampler
 
 __all__ = [
+    'BatchLossScoreHook',
     'DIHCLHook',
     'IESHook',
     'IESSampler',

@@ -8,6 +8,7 @@ from pathlib import Path
 from mmengine.config import Config
 
 from ies_mm.engine import (
+    BatchLossScoreHook,
     DIHCLHook,
     IESHook,
     InfoBatchHook,
@@ -41,7 +42,12 @@ METHODS = [
     ),
     (SoftIESHook, dict(saved=0.3, window=1)),
     (InfoBatchHook, dict()),
+    (BatchLossScoreHook, dict(alpha=0.7)),
     (RandomRemovalHook, dict(ratio=0.3)),
+    (
+        RandomRemovalHook,
+        dict(saved=0.3, by_class=True, rescale=True, static=True, anneal=0.2),
+    ),
     (DIHCLHook, dict(warmup=1, factor=0.8)),
     (SelectiveBackpropHook, dict()),
 ]

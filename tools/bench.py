@@ -13,10 +13,10 @@ from importlib import import_module
 from pathlib import Path
 
 import torch
-from _bench_decisions import bench_decisions
-from _bench_steps import bench_steps
-from _bench_trainings import Plan, bench_trainings, methods
-from _command import one_line_errors
+from benchmarks.decisions import bench_decisions
+from benchmarks.steps import bench_steps
+from benchmarks.trainings import Plan, bench_trainings, methods
+from command_line.config import one_line_errors
 from demo import DATA, make_data
 
 from ies_mm.core.budget import MOST_LEFT_OUT
@@ -40,7 +40,7 @@ def main() -> None:
             print()
         if 'heads' in args.parts:
             # It imports libraries that print.
-            bench_heads = import_module('_bench_heads').bench_heads
+            bench_heads = import_module('benchmarks.heads').bench_heads
             bench_heads(max(args.pairs // 10, 1))
             print()
         if 'decisions' in args.parts:

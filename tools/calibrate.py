@@ -13,8 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from _command import one_line_errors
-from _parser import Parser
+from command_line.config import one_line_errors
+from command_line.parser import Parser
 from mmengine.config import Config
 from mmengine.runner import Runner, find_latest_checkpoint
 from torch import Tensor

@@ -16,13 +16,13 @@ from base64 import urlsafe_b64encode
 from hashlib import sha256
 from pathlib import Path
 
-from _command import one_line_errors
+from command_line.config import one_line_errors
 
 from ies_mm.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[1]
 LISTS = ROOT / 'requirements'
-START = Path(__file__).with_name('_carried_start.sh')
+START = ROOT / 'tools' / 'environment' / 'carried_start.sh'
 GLIBC = (5, 12, 17, 24, 27, 28, 31, 34)
 """Minor versions of the manylinux wheels that are taken."""
 MIB = 2**20

@@ -3,8 +3,8 @@
 
 from pathlib import Path
 
-from _command import one_line_errors
-from _parser import Parser
+from command_line.config import one_line_errors
+from command_line.parser import Parser
 
 from ies_mm.errors import ConfigError
 

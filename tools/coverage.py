@@ -20,13 +20,13 @@ from itertools import product
 from pathlib import Path
 
 import torch
-from _coverage_families import LIBRARIES, Family, every_config, families
-from _coverage_kept import keep, kept, tidy
-from _coverage_processes import isolated
-from _coverage_rows import Row
-from _coverage_settings import SETTINGS
-from _coverage_table import document, verdict
-from _parser import Parser
+from command_line.parser import Parser
+from families.kept import keep, kept, tidy
+from families.listed import LIBRARIES, Family, every_config, families
+from families.processes import isolated
+from families.rows import Row
+from families.settings import SETTINGS
+from families.table import document, verdict
 
 PAGE = Path(__file__).resolve().parents[1] / 'docs/coverage.md'
 

@@ -22,9 +22,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from _command import one_line_errors
-from _gpu_models import SHIPPED
-from _gpu_table import PAGE, RUN, RUNS, gather, page, tables
+from command_line.config import one_line_errors
+from gpu_checks.models import SHIPPED
+from gpu_checks.table import PAGE, RUN, RUNS, gather, page, tables
 
 from ies_mm.errors import ConfigError
 
@@ -147,17 +147,17 @@ def _end(process: subprocess.Popen) -> None:
 
 def _run(args: argparse.Namespace) -> None:
     if args.run == 'works':
-        from _gpu_works import run_trainings
+        from gpu_checks.works import run_trainings
 
         run_trainings(args.out, args.device, args.rehearse)
         return
     if args.run == 'paper':
-        from _gpu_paper import run_paper
+        from gpu_checks.paper import run_paper
 
         end = time.time() + args.minutes * 60
         run_paper(args.out, args.device, args.data, end, args.epochs)
         return
-    from _gpu_costs import costs_of
+    from gpu_checks.costs import costs_of
 
     sizes = (2,) if args.rehearse else (16, 2)
     rounds, size = (1, 64) if args.rehearse else (15, None)

@@ -22,9 +22,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from _parser import Parser
-from _voc_scenes import Instances, Scene, Seen, make_scene
+from command_line.parser import Parser
 from PIL import Image
+from voc_images.scenes import Instances, Scene, Seen, make_scene
 
 MASK_VALUES = {
     'bicycle': 2,

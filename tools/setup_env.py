@@ -23,7 +23,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from _setup_checks import first_problem
+from environment.checks import first_problem
 
 ROOT = Path(__file__).resolve().parents[1]
 VENV = ROOT / '.venv'

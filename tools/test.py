@@ -4,8 +4,8 @@
 import os
 from pathlib import Path
 
-from _command import one_line_errors, parser, read_config
-from _processes import processes
+from command_line.config import one_line_errors, parser, read_config
+from command_line.processes import processes
 from mmengine.runner import Runner
 
 from ies_mm.errors import ConfigError

@@ -6,8 +6,8 @@ import math
 import os
 from pathlib import Path
 
-from _command import one_line_errors, parser, read_config
-from _processes import processes
+from command_line.config import METHODS, one_line_errors, parser, read_config
+from command_line.processes import processes
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.runner import Runner
@@ -15,6 +15,7 @@ from mmengine.runner import Runner
 from ies_mm.errors import ConfigError
 from ies_mm.training.preflight import check_config
 from ies_mm.training.shorter import shorten
+from ies_mm.training.swapped_method import method_names
 
 
 def main() -> None:
@@ -31,6 +32,12 @@ def main() -> None:
         '--amp', action='store_true', help='automatic mixed precision'
     )
     arguments.add_argument(
+        '--method',
+        metavar='NAME',
+        help="train with this method in the place of the config's: "
+        + ', '.join(method_names(METHODS)),
+    )
+    arguments.add_argument(
         '--length',
         type=_share,
         metavar='SHARE',
@@ -40,7 +47,7 @@ def main() -> None:
     args = arguments.parse_args()
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     with one_line_errors('tools/train.py'):
-        cfg = read_config(args)
+        cfg = read_config(args, args.method)
         if args.length is not None:
             cfg = shorten(cfg, args.length)
             if args.work_dir is None:

@@ -1,6 +1,11 @@
 """Pure tensor maths of instance selection; imports torch and NumPy alone."""
 
-from ies_mm.core.budget import Course, PruningSchedule, Quota, may_exclude
+from ies_mm.core.budget import (
+    PruningPeriod,
+    PruningSchedule,
+    Quota,
+    may_exclude,
+)
 from ies_mm.core.criteria import Criterion
 from ies_mm.core.history import LossHistory
 from ies_mm.core.rechecks import Every, Recheck, Spaced, Waits, build_recheck
@@ -16,12 +21,12 @@ from ies_mm.core.thresholds import (
 
 __all__ = [
     'Budget',
-    'Course',
     'Criterion',
     'Every',
     'Fixed',
     'LossHistory',
     'Progress',
+    'PruningPeriod',
     'PruningSchedule',
     'Quota',
     'Recheck',

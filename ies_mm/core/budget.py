@@ -1,7 +1,8 @@
 """How much is left out, and of which epochs: for IES, Soft IES and chance."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from ies_mm.core.arguments import check_number
 from ies_mm.core.standing import Standing
@@ -22,58 +23,120 @@ class Quota:
         epochs (float): Epochs of the whole training.
         epochs_able (float): Those that may leave something out.
         epochs_ahead (float): Those of them that are to come.
-        excluded (int): Instance-epochs left out so far.
+        excluded (float): Instance-epochs left out so far.
     """
 
     instances: int = 0
     epochs: float = 0
     epochs_able: float = 0
     epochs_ahead: float = 0
-    excluded: int = 0
+    excluded: float = 0
 
 
 @dataclass(frozen=True)
 class PruningSchedule:
     r"""Leaves out what is needed to save a share of the training.
 
-    Of the :math:`A` epochs that may leave something out the :math:`k`-th one
-    leaves out
+    :math:`R` is what is still to be left out, :math:`sT` epochs less what
+    was, and :math:`A` the epochs that may leave something out. The course
+    says which of them leave out how much:
 
-    .. math:: R_k \frac{2k - 1}{A^2 - (k - 1)^2}
+    - ``'rising'``: the :math:`k`-th one leaves out
 
-    of the instances, where :math:`R_k` is what is still to be left out,
-    :math:`sT` epochs less what was: few at first, and ever more while the
-    learning rate falls (docs/results.md says why). Where this line would end
-    above 0.9, the most that is left out of an epoch, it starts higher.
+      .. math:: R \frac{2k - 1}{A^2 - (k - 1)^2}
+
+      of the instances: few at first, and ever more while the learning rate
+      falls (docs/results.md says why). Where this line would end above the
+      cap, it starts higher.
+    - ``'even'``: the same part of each.
+    - ``'oscillating'``: the same part of every second one, the last included;
+      the others train on everything.
+    - ``'annealed'``: the same part of each, but for the last eighth of all
+      epochs, which train on everything, as InfoBatch's do.
 
     It fails where the epochs that are left cannot save so much. Where the
     training ends within a pass over the data that pass counts as whole.
 
     Args:
         saved (float): s, the share of all instance-epochs, 0 to 0.9.
+        course (str): Defaults to ``'rising'``.
+        cap (float): The largest part of the instances that is left out of an
+            epoch, above 0 to 0.9. Defaults to 0.9.
     """
 
     saved: float
+    course: str = 'rising'
+    cap: float = MOST_LEFT_OUT
 
     def __post_init__(self) -> None:
         check_number('saved', self.saved, 0, MOST_LEFT_OUT)
+        check_number('cap', self.cap, 0, MOST_LEFT_OUT)
+        if self.course not in COURSES:
+            raise ValueError(
+                f'course={self.course!r}: give one of {", ".join(COURSES)}'
+            )
+        if self.cap == 0:
+            raise ValueError('cap=0: nothing could be left out; give more')
 
     def count(self, quota: Quota) -> int:
         """How many instances to leave out of the next epoch."""
-        most = math.floor(MOST_LEFT_OUT * quota.instances + NUDGE)
+        most = math.floor(self.cap * quota.instances + NUDGE)
         return min(round(self.share(quota) * quota.instances), most)
 
     def share(self, quota: Quota) -> float:
         """Part of the instances to leave out of the next epoch."""
         if quota.epochs_ahead <= 0:
             return 0.0
-        able, ahead = quota.epochs_able, quota.epochs_ahead
         had = quota.excluded / quota.instances
         left = self.saved * quota.epochs - had
-        behind = max(able - ahead, 0)
-        rising = left * (2 * behind + 1) / (max(able, ahead) ** 2 - behind**2)
-        to_the_most = 2 * left / ahead - MOST_LEFT_OUT
-        return min(max(rising, to_the_most, 0.0), MOST_LEFT_OUT)
+        part = COURSES[self.course](left, quota, self.cap)
+        return min(max(part, 0.0), self.cap)
+
+    def most(self, able: int, epochs: float) -> float:
+        """The largest share that a training can save.
+
+        Args:
+            able (int): Epochs that may leave something out.
+            epochs (float): All of them.
+        """
+        quota = Quota(epochs=epochs, epochs_able=able)
+        ahead = range(able, 0, -1)
+        part = COURSES[self.course]
+        leaving = sum(
+            part(1.0, replace(quota, epochs_ahead=left), self.cap) > 0
+            for left in ahead
+        )
+        return self.cap * leaving / epochs
+
+
+def _rising(left: float, quota: Quota, cap: float) -> float:
+    able, ahead = quota.epochs_able, quota.epochs_ahead
+    behind = max(able - ahead, 0)
+    line = left * (2 * behind + 1) / (max(able, ahead) ** 2 - behind**2)
+    return max(line, 2 * left / ahead - cap)
+
+
+def _even(left: float, quota: Quota, cap: float) -> float:
+    return left / quota.epochs_ahead
+
+
+def _oscillating(left: float, quota: Quota, cap: float) -> float:
+    ahead = int(quota.epochs_ahead)
+    return left / ((ahead + 1) // 2) if ahead % 2 else 0.0
+
+
+def _annealed(left: float, quota: Quota, cap: float) -> float:
+    ahead = quota.epochs_ahead - math.ceil(quota.epochs / 8 - NUDGE)
+    return left / ahead if ahead > 0 else 0.0
+
+
+COURSES: dict[str, Callable[[float, Quota, float], float]] = {
+    'rising': _rising,
+    'even': _even,
+    'oscillating': _oscillating,
+    'annealed': _annealed,
+}
+"""What is left to save, in epochs, the epochs and the cap -> a part."""
 
 
 def may_exclude(
@@ -97,7 +160,7 @@ def _last_selected(max_epochs: int, anneal: float) -> int:
 
 
 @dataclass(frozen=True)
-class Course:
+class PruningPeriod:
     """Which epochs of a training may leave something out.
 
     Attributes:

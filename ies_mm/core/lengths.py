@@ -1,6 +1,8 @@
 """How many epochs a training run needs, and what to say of a shorter one."""
 
-from ies_mm.core.budget import MOST_LEFT_OUT, Course
+from dataclasses import replace
+
+from ies_mm.core.budget import PruningPeriod, PruningSchedule, Quota
 from ies_mm.core.criteria import Criterion
 
 WIDTH = 3
@@ -32,37 +34,60 @@ def with_foresight(criterion: Criterion) -> int:
     return max(slowest, SMOOTH) + 1 + 4 * WIDTH
 
 
-def too_short(name: str, course: Course, criterion: Criterion) -> str:
+def too_short(name: str, period: PruningPeriod, criterion: Criterion) -> str:
     """What to say of a training that cannot leave anything out; else ''.
 
     Args:
         name (str): Of the method.
-        course (Course): Which epochs may leave something out.
+        period (PruningPeriod): Which epochs may leave something out.
         criterion (Criterion): Its own.
     """
-    if course.epochs >= course.shortest:
+    if period.epochs >= period.shortest:
         return ''
     return (
-        f'{name} cannot exclude anything in {course.epochs} epochs: with '
+        f'{name} cannot exclude anything in {period.epochs} epochs: with '
         f'order={criterion.order}, window={criterion.window}, '
-        f'begin={course.begin} and anneal={course.anneal} it needs '
-        f'{course.shortest} or more. If the data set is repeated, count the '
+        f'begin={period.begin} and anneal={period.anneal} it needs '
+        f'{period.shortest} or more. If the data set is repeated, count the '
         'repeats as epochs instead (RepeatDataset: times=1, max_epochs '
         'multiplied).'
     )
 
 
-def too_much(saved: float, course: Course) -> str:
+def too_much(schedule: PruningSchedule, period: PruningPeriod) -> str:
     """What to say where a training cannot save so much; else ''.
 
     Args:
-        saved (float): What is to be saved, a part of all instance-epochs.
-        course (Course): Which epochs may leave something out.
+        schedule (PruningSchedule): What is to be left out.
+        period (PruningPeriod): Which epochs may leave something out.
     """
-    most = MOST_LEFT_OUT * course.able / course.epochs
-    if saved <= most:
+    most = schedule.most(period.able, period.epochs)
+    if schedule.saved <= most:
         return ''
     return (
-        f'saved={saved}: these {course.epochs} epochs can save {most:.0%} at '
-        'most; train longer, or ask for less'
+        f'saved={schedule.saved}: these {period.epochs} epochs can save '
+        f'{most:.0%} at most; train longer, or ask for less'
+    )
+
+
+def planned(schedule: PruningSchedule, period: PruningPeriod) -> str:
+    """What each epoch will train, for the log; '' where nothing is saved.
+
+    Args:
+        schedule (PruningSchedule): What is to be left out.
+        period (PruningPeriod): Which epochs may leave something out.
+    """
+    quota = Quota(instances=1, epochs=period.epochs, epochs_able=period.able)
+    trained: list[float] = []
+    for ahead in range(period.able, 0, -1):
+        had = len(trained) - sum(trained)
+        now = replace(quota, epochs_ahead=ahead, excluded=had)
+        trained.append(1 - schedule.share(now))
+    if not trained or min(trained) == 1:
+        return ''
+    first = max(period.first, period.begin)
+    parts = ' '.join(f'{100 * part:.0f}' for part in trained)
+    return (
+        f'from epoch {first + 1} on the epochs train this percentage of the '
+        f'images: {parts}'
     )

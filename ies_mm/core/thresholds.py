@@ -18,7 +18,7 @@ from ies_mm.core.arguments import (
     check_is_no_text,
     check_number,
 )
-from ies_mm.core.budget import PruningSchedule, Quota
+from ies_mm.core.budget import MOST_LEFT_OUT, PruningSchedule, Quota
 from ies_mm.core.removed import check_removed
 
 SMALLEST_SCALE = 1e-12
@@ -125,12 +125,23 @@ class Budget(Threshold):
 
     Args:
         saved (float): The share of all instance-epochs, 0 to 0.9.
+        course (str): How much in which epochs: ``'rising'``, ``'even'``,
+            ``'oscillating'`` or ``'annealed'``. Defaults to ``'rising'``.
+        cap (float): The largest part of the instances that is left out of an
+            epoch, above 0 to 0.9. Defaults to 0.9.
     """
 
     saved: float
+    course: str = 'rising'
+    cap: float = MOST_LEFT_OUT
 
     def __post_init__(self) -> None:
-        PruningSchedule(self.saved)
+        PruningSchedule(self.saved, self.course, self.cap)
+
+    @property
+    def schedule(self) -> PruningSchedule:
+        """How many of an epoch."""
+        return PruningSchedule(self.saved, self.course, self.cap)
 
     def scale(self, progress: Progress) -> Tensor:
         """The mean loss of the first epoch."""
@@ -142,7 +153,7 @@ class Budget(Threshold):
         Where others as flat as that one are to be left out, just above it.
         """
         known = scores[~scores.isnan()]
-        count = PruningSchedule(self.saved).count(progress)
+        count = self.schedule.count(progress)
         if count <= 0:
             return 0.0
         if count > len(known):
@@ -161,7 +172,7 @@ class Budget(Threshold):
         """The flattest, as many as are to be left out; ties are drawn."""
         level = self.level(scores, progress)
         mastered = scores < level
-        count = PruningSchedule(self.saved).count(progress)
+        count = self.schedule.count(progress)
         surplus = int(mastered.sum()) - count
         if surplus > 0:
             # The least flat of them are all equal.
@@ -199,3 +210,23 @@ def build_threshold(delta: Any) -> Threshold:
         return Fixed(delta)
     check_removed('delta', [str(delta.get('type'))])
     return build_of_type('delta', delta, _TYPES)
+
+
+def budget_or(name: str, value: Any, saved: float | None) -> Any:
+    """``value``, or the budget of a hook that was given ``saved`` instead.
+
+    Args:
+        name (str): Of the argument that ``saved`` stands for.
+        value (Any): What was given for it, or None.
+        saved (float, optional): The share of all instance-epochs.
+
+    Raises:
+        TypeError: Both were given, or neither.
+    """
+    if (value is None) == (saved is None):
+        found = 'neither' if saved is None else 'both'
+        raise TypeError(
+            f'found {found} of {name} and saved: give one of them; '
+            "_delete_=True drops what the base's hook was given"
+        )
+    return value if saved is None else dict(type='Budget', saved=saved)

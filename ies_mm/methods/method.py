@@ -46,12 +46,18 @@ class Method(ABC):
             :meth:`begin_training`.
         seed (int): Of the method's random numbers, equal on all ranks; known
             since :meth:`begin_training`.
+        wants_strata (bool): Whether it has to know ``strata``.
+        strata (Tensor): int64 (N,), the class of each instance, the rarest of
+            those in its image; -1 for none. Known with ``instances`` where it
+            is wanted.
     """
 
     name: str
     depth: int = 1
     instances: int
     seed: int
+    wants_strata: bool = False
+    strata: Tensor
 
     @abstractmethod
     def decide(
@@ -97,6 +103,10 @@ class Method(ABC):
     def warnings(self, standing: Standing) -> Iterator[str]:
         """What a user should know before the training starts."""
         yield from ()
+
+    def plan(self, standing: Standing) -> str:
+        """What the epochs will train, for the log, where it is known."""
+        return ''
 
     def check_terms(self, names: Sequence[str]) -> None:
         """Refuse a model whose terms do not fit, when they are known.

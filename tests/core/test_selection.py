@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ies_mm.core import Course, Selection, may_exclude
+from ies_mm.core import PruningPeriod, Selection, may_exclude
 
 
 def allowed(max_epochs: int, begin: int = 1, anneal: float = 0.0) -> list[int]:
@@ -86,7 +86,7 @@ def test_the_annealed_epochs_are_the_last_ones_for_any_product(
 def test_the_shortest_training_that_leaves_something_out(
     first: int, anneal: float, shortest: float
 ) -> None:
-    assert Course(1, first, 1, anneal).shortest == shortest
+    assert PruningPeriod(1, first, 1, anneal).shortest == shortest
 
 
 @given(
@@ -102,17 +102,17 @@ def test_the_shortest_is_the_first_that_will_do(
     """By trying every length."""
     lengths = range(1, 40 * first + 4000)
     able = (n for n in lengths if may_exclude(first, n, 1, anneal))
-    assert Course(1, first, 1, anneal).shortest == next(able)
+    assert PruningPeriod(1, first, 1, anneal).shortest == next(able)
 
 
 @pytest.mark.parametrize('rest', [1e-6, 1e-9, 1e-12, 2.0**-53])
 def test_nearly_everything_annealed_is_no_long_search(rest: float) -> None:
     """Nor are the epochs of an endless training counted one by one."""
     began = time.perf_counter()
-    shortest = Course(10, 6, 1, 1 - rest).shortest
+    shortest = PruningPeriod(10, 6, 1, 1 - rest).shortest
     assert shortest == pytest.approx(7 / rest, rel=1e-3)
-    assert Course(10, 2**53, 2**53, 1 - rest).shortest > 2**53
-    assert Course(10**12, 6, 6).ahead(10) == 10**12 - 10
+    assert PruningPeriod(10, 2**53, 2**53, 1 - rest).shortest > 2**53
+    assert PruningPeriod(10**12, 6, 6).ahead(10) == 10**12 - 10
     assert time.perf_counter() - began < 1
 
 
@@ -125,7 +125,7 @@ def test_nearly_everything_annealed_is_no_long_search(rest: float) -> None:
 def test_epochs_ahead_are_counted(
     epochs: int, begin: int, anneal: float, after: int
 ) -> None:
-    course = Course(epochs, begin, begin, anneal)
+    period = PruningPeriod(epochs, begin, begin, anneal)
     reduced = allowed(epochs, begin, anneal)
-    assert course.ahead(after) == sum(epoch > after for epoch in reduced)
-    assert course.able == len(reduced)
+    assert period.ahead(after) == sum(epoch > after for epoch in reduced)
+    assert period.able == len(reduced)

@@ -12,10 +12,13 @@ from ies_mm.core import (
     Fixed,
     LossHistory,
     Progress,
+    PruningPeriod,
     PruningSchedule,
+    Quota,
     Relative,
 )
 from ies_mm.core.first_loss import FirstLoss
+from ies_mm.core.lengths import planned
 from ies_mm.core.thresholds import build_threshold
 
 
@@ -204,6 +207,80 @@ def test_a_budget_leaves_out_more_and_more(saved: float) -> None:
         assert shares[-1] == pytest.approx(0.9, abs=0.01)
 
 
+def shares_of(schedule: PruningSchedule, epochs: int, able: int) -> list:
+    """What is left out of each epoch that may leave something out."""
+    shares: list[float] = []
+    for ahead in range(able, 0, -1):
+        quota = Quota(
+            instances=1, epochs=epochs, epochs_able=able,
+            epochs_ahead=ahead, excluded=sum(shares),
+        )  # fmt: skip
+        shares.append(schedule.share(quota))
+    return shares
+
+
+def literal_shares(course: str, saved: float, epochs: int, able: int) -> list:
+    """As the words of each course say, without a cap that bites."""
+    if course == 'rising':
+        wanted = [2 * k - 1 for k in range(1, able + 1)]
+    elif course == 'even':
+        wanted = [1] * able
+    elif course == 'oscillating':
+        wanted = [(able - k + 1) % 2 for k in range(1, able + 1)]
+    else:
+        last = math.ceil(epochs / 8)
+        wanted = [1] * (able - last) + [0] * last
+    return [saved * epochs * part / sum(wanted) for part in wanted]
+
+
+@pytest.mark.parametrize(
+    'course', ['rising', 'even', 'oscillating', 'annealed']
+)
+@pytest.mark.parametrize(('epochs', 'able'), [(12, 6), (20, 14), (60, 53)])
+def test_every_course_saves_the_same(
+    course: str, epochs: int, able: int
+) -> None:
+    found = shares_of(PruningSchedule(0.2, course), epochs, able)
+    assert found == pytest.approx(literal_shares(course, 0.2, epochs, able))
+    assert sum(found) == pytest.approx(0.2 * epochs)
+
+
+@pytest.mark.parametrize(
+    'course', ['rising', 'even', 'oscillating', 'annealed']
+)
+@pytest.mark.parametrize('cap', [0.4, 0.5, 0.7])
+def test_a_cap_is_kept_and_the_share_still_saved(
+    course: str, cap: float
+) -> None:
+    schedule = PruningSchedule(0.2, course, cap)
+    found = shares_of(schedule, 12, 6)
+    assert max(found) <= cap
+    most = schedule.most(6, 12)
+    assert sum(found) == pytest.approx(12 * min(0.2, most))
+    able = {'oscillating': 3, 'annealed': 4}.get(course, 6)
+    assert most == pytest.approx(cap * able / 12)
+
+
+def test_a_capped_rise_starts_higher() -> None:
+    """The end of a short schedule still sees half of the images."""
+    free = shares_of(PruningSchedule(0.2), 12, 6)
+    capped = shares_of(PruningSchedule(0.2, cap=0.5), 12, 6)
+    assert max(free) == pytest.approx(2.4 * 11 / 36)
+    assert max(capped) == pytest.approx(0.5, abs=1e-9)
+    assert capped[0] > free[0]
+    assert np.all(np.diff(capped) > -1e-9)
+
+
+def test_the_log_says_what_each_epoch_will_train() -> None:
+    period = PruningPeriod(12, first=6)
+    assert planned(PruningSchedule(0.2), period) == (
+        'from epoch 7 on the epochs train this percentage of the images: '
+        '93 80 67 53 40 27'
+    )
+    assert planned(PruningSchedule(0.0), period) == ''
+    assert planned(PruningSchedule(0.2), PruningPeriod(6, first=6)) == ''
+
+
 def test_a_budget_that_is_too_large_leaves_something_to_train_on() -> None:
     progress = Progress(
         torch.ones(1, dtype=torch.double),
@@ -220,7 +297,10 @@ def test_a_budget_that_is_too_large_leaves_something_to_train_on() -> None:
         (dict(type='Budget', saved=0.95), 'saved=0.95: .* from 0 to 0.9'),
         (dict(type='Relative', factor=-1), 'factor=-1: give a number >= 0'),
         (dict(type='NoiseFloor'), 'NoiseFloor was removed in 0.2.0'),
-        (dict(type='Budget', share=1), "'share'; Budget takes saved. _delete"),
+        (dict(type='Budget', share=1), "'share'; Budget takes saved, course"),
+        (dict(type='Budget', saved=0.2, course='up'), "course='up': give one"),
+        (dict(type='Budget', saved=0.2, cap=0), 'cap=0: nothing could be'),
+        (dict(type='Budget', saved=0.2, cap=0.95), 'cap=0.95: .* from 0 to'),
         (dict(type='Budget'), "'saved'"),
         ('small', "delta='small': give a number"),
         (-1.0, 'delta=-1.0: give a number >= 0'),

@@ -3,6 +3,7 @@
 import json
 import math
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,8 @@ TOOLS = Path(__file__).resolve().parents[2] / 'tools'
 @pytest.fixture
 def bench(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.syspath_prepend(TOOLS)
-    import _bench_trainings
-
-    yield _bench_trainings
-    sys.modules.pop('_bench_trainings')
+    yield import_module('benchmarks.trainings')
+    sys.modules.pop('benchmarks.trainings')
 
 
 def plain(tmp_path: Path, **changes: Any) -> Path:

@@ -69,7 +69,7 @@ def test_what_is_cut_off_is_kept(tmp_path: Path, tools: None) -> None:
     import argparse
 
     import gpu
-    from _gpu_table import gather, tables
+    from gpu_checks.table import gather, tables
 
     out = tmp_path / 'out'
     (out / 'works').mkdir(parents=True)
@@ -103,7 +103,7 @@ def test_what_is_cut_off_is_kept(tmp_path: Path, tools: None) -> None:
 def test_the_page_says_how_where_no_run_took_place(
     tmp_path: Path, tools: None
 ) -> None:
-    from _gpu_table import NONE_YET, page
+    from gpu_checks.table import NONE_YET, page
 
     assert NONE_YET in page(9, tmp_path)
     assert 'make gpu ' in page(9, tmp_path)
@@ -111,7 +111,7 @@ def test_the_page_says_how_where_no_run_took_place(
 
 def test_the_page_is_that_of_the_runs(tools: None) -> None:
     import gpu
-    from _gpu_table import PAGE, page
+    from gpu_checks.table import PAGE, page
 
     assert PAGE.read_text() == page(gpu.MINUTES)
 
@@ -126,7 +126,7 @@ def test_without_a_card_one_line_says_so(tmp_path: Path) -> None:
 def test_as_many_images_as_the_other_run_left_out(
     tmp_path: Path, tools: None
 ) -> None:
-    from _gpu_cifar import RemoveAsMany
+    from gpu_checks.cifar import RemoveAsMany
 
     (tmp_path / 'ies').mkdir()
     lines = [json.dumps(dict(excluded=n)) for n in (0, 3, 7)]
@@ -141,7 +141,7 @@ def test_as_many_images_as_the_other_run_left_out(
 
 
 def test_augmented_images_are_crops_of_the_padded_ones(tools: None) -> None:
-    from _gpu_cifar import PAD, augmented
+    from gpu_checks.cifar import PAD, augmented
 
     pixels = torch.arange(2 * 3 * 32 * 32).reshape(2, 3, 32, 32).float() + 1
     padded = torch.nn.functional.pad(pixels, [PAD] * 4)

@@ -99,7 +99,7 @@ def devkit(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def scenes(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     monkeypatch.syspath_prepend(str(TOOLS))
-    return importlib.import_module('_voc_scenes')
+    return importlib.import_module('voc_images.scenes')
 
 
 def ids(path: Path) -> list[str]:

@@ -60,8 +60,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     root = tmp_path / 'project'
     (root / 'tools').mkdir(parents=True)
     (root / 'requirements').mkdir()
-    for name in ('setup_env.py', '_setup_checks.py'):
-        shutil.copy(ROOT / 'tools' / name, root / 'tools')
+    shutil.copy(ROOT / 'tools' / 'setup_env.py', root / 'tools')
+    room = Path('tools', 'environment')
+    shutil.copytree(ROOT / room, root / room)
     shutil.copy(ROOT / 'requirements' / 'constraints.txt', pins(root))
     monkeypatch.setenv('IES_MM_CACHE', str(tmp_path / 'cache'))
     monkeypatch.delenv('CXX', raising=False)
@@ -78,7 +79,7 @@ def with_venv(project: Path) -> Path:
     fake.write_text(FAKE_PYTHON.format(python=sys.executable))
     fake.chmod(0o755)
     # The test's machine need not have the room or the compiler.
-    lenient = project / 'tools' / '_setup_checks.py'
+    lenient = project / 'tools' / 'environment' / 'checks.py'
     lenient.write_text('def first_problem(venv, constraints): return None\n')
     return project
 
@@ -128,8 +129,8 @@ def installed(lines: list[str]) -> list[str]:
 
 @pytest.fixture
 def checks(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    path = ROOT / 'tools' / '_setup_checks.py'
-    spec = spec_from_file_location('_setup_checks', path)
+    path = ROOT / 'tools' / 'environment' / 'checks.py'
+    spec = spec_from_file_location('environment.checks', path)
     assert spec is not None
     assert spec.loader is not None
     module = module_from_spec(spec)

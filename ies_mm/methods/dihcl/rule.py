@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ies_mm.core import LossHistory, Selection, Standing
 from ies_mm.core.arguments import check_integer, check_number
+from ies_mm.core.running import update_running
 from ies_mm.methods.method import Decision, Method
 
 
@@ -63,7 +64,7 @@ class DIHCL(Method):
         # A rate of zero says nothing of how hard an image is.
         rate = standing.learning_rate or 1.0
         hardness = losses.double().sum(dim=1) / rate
-        update_hardness(self.running, ids, hardness, self.discount)
+        update_running(self.running, ids, hardness, self.discount)
 
     def forget_level(self) -> None:
         """What is not observed again counts as hard as the hardest."""
@@ -89,29 +90,6 @@ class DIHCL(Method):
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Go on with the running hardness of a checkpoint."""
         self.running = state['running'].cpu()
-
-
-def update_hardness(
-    running: Tensor, ids: Tensor, hardness: Tensor, discount: float
-) -> None:
-    r"""Take observations in, :math:`r \leftarrow \gamma a + (1-\gamma) r`.
-
-    What was not observed keeps its running hardness; so does an instance
-    whose hardness is NaN or infinite. The first hardness of an instance is
-    its running hardness.
-
-    Args:
-        running (Tensor): float64 (N,), changed in place; NaN where nothing
-            has been observed.
-        ids (Tensor): int64 (M,), instances observed, each once.
-        hardness (Tensor): float (M,), their hardness a.
-        discount (float): :math:`\gamma`, 0 to 1.
-    """
-    finite = torch.isfinite(hardness)
-    ids, new = ids[finite], hardness[finite].double()
-    old = running[ids]
-    mixed = discount * new + (1 - discount) * old
-    running[ids] = torch.where(torch.isnan(old), new, mixed)
 
 
 def budget(epoch: int, start: float, factor: float, end: float) -> float:

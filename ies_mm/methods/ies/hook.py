@@ -35,7 +35,7 @@ class IESHook(SelectionHook):
             names judges their sum, a dict of weights their weighted sum.
             Defaults to ``'sum'``.
         refresh_interval (int or dict): Excluded images are scored every so
-            many epochs. Defaults to 1, as in the paper. With
+            many epochs. Defaults to 1, as in the paper, with ``delta``. With
             ``dict(type='Spaced', cap=8)`` each one is after 1 epoch, then
             after 2 more, 4 more, ..., at most ``cap``, as long as it stays
             mastered; with ``by='training'`` too it is trained then instead of
@@ -59,19 +59,24 @@ class IESHook(SelectionHook):
         fallback (bool): Compute the losses of a model that has a head without
             an adapter by a forward pass for every image past the features,
             see docs/adapters.md. Defaults to False, which refuses it.
+        saved (float, optional): The recommended setting, instead of
+            ``delta``: leaves out what is needed to save this share of the
+            training, 0 to 0.9, with ``delta=dict(type='Budget', saved=saved)``
+            and ``refresh_interval=dict(type='Spaced', cap=8, by='training')``.
 
     Raises:
-        TypeError: An argument is of the wrong type.
+        TypeError: An argument is of the wrong type, or both or neither of
+            ``delta`` and ``saved`` were given.
         ValueError: An argument is out of range.
     """
 
     def __init__(
         self,
-        delta: float | dict,
+        delta: float | dict | None = None,
         order: int = 2,
         window: int = 3,
         terms: str | Sequence[str] | Mapping[str, float] = 'sum',
-        refresh_interval: int | dict = 1,
+        refresh_interval: int | dict | None = None,
         begin: int = 1,
         anneal: float = 0.0,
         keep_history: bool = False,
@@ -79,6 +84,7 @@ class IESHook(SelectionHook):
         allow_batch_augments: bool = False,
         refresh_batch_size: int | None = None,
         fallback: bool = False,
+        saved: float | None = None,
         **unknown: Any,
     ) -> None:
         check_removed('IESHook', unknown)
@@ -97,6 +103,7 @@ class IESHook(SelectionHook):
                 begin,
                 anneal,
                 dry_run,
+                saved,
             ),
             keep_history,
             allow_batch_augments,

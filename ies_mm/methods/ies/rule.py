@@ -10,10 +10,10 @@ from torch import Tensor
 
 from ies_mm.core import (
     Budget,
-    Course,
     Criterion,
     LossHistory,
     Progress,
+    PruningPeriod,
     Selection,
     Standing,
     Waits,
@@ -21,8 +21,20 @@ from ies_mm.core import (
 )
 from ies_mm.core.arguments import check_flag, check_integer, check_number
 from ies_mm.core.first_loss import FirstLoss
-from ies_mm.core.lengths import too_much, too_short, with_foresight
+from ies_mm.core.lengths import (
+    planned,
+    too_much,
+    too_short,
+    with_foresight,
+)
+from ies_mm.core.thresholds import budget_or
 from ies_mm.methods.method import Decision, Method
+
+EVERY_EPOCH = 1
+"""The paper's looks at what is left out."""
+
+RECOMMENDED = dict(type='Spaced', cap=8, by='training')
+"""Those of ``saved``: nothing is scored by a forward pass."""
 
 
 class IES(Method):
@@ -39,15 +51,19 @@ class IES(Method):
 
     def __init__(
         self,
-        delta: float | dict,
+        delta: float | dict | None = None,
         order: int = 2,
         window: int = 3,
         terms: str | Sequence[str] | Mapping[str, float] = 'sum',
-        refresh_interval: int | dict = 1,
+        refresh_interval: int | dict | None = None,
         begin: int = 1,
         anneal: float = 0.0,
         dry_run: bool = False,
+        saved: float | None = None,
     ) -> None:
+        delta = budget_or('delta', delta, saved)
+        if refresh_interval is None:
+            refresh_interval = EVERY_EPOCH if saved is None else RECOMMENDED
         self.criterion = Criterion(delta, order, window, terms)
         self.depth = self.criterion.depth
         self._recheck = build_recheck(refresh_interval)
@@ -62,6 +78,7 @@ class IES(Method):
         self.begin = begin
         self.anneal = anneal
         self.dry_run = dry_run
+        self.saved = saved
 
     def reset(self) -> None:
         """No first loss, nothing counted by a dry run, no image waiting."""
@@ -69,28 +86,35 @@ class IES(Method):
         self._spared = 0
         self._waits = Waits(self.instances)
 
-    def course(self, standing: Standing) -> Course:
+    def period(self, standing: Standing) -> PruningPeriod:
         """Which epochs may leave something out."""
         first = max(self.criterion.needed, self.begin)
-        return Course(standing.epochs, first, self.begin, self.anneal)
+        return PruningPeriod(standing.epochs, first, self.begin, self.anneal)
 
     def warnings(self, standing: Standing) -> Iterator[str]:
         """A training too short to leave anything, or enough, out."""
-        course = self.course(standing)
-        if short := too_short(self.name, course, self.criterion):
+        period = self.period(standing)
+        if short := too_short(self.name, period, self.criterion):
             yield short
             return
         enough = with_foresight(self.criterion)
-        if self.dry_run and course.epochs < enough:
+        if self.dry_run and period.epochs < enough:
             yield (
-                f'a dry run of {course.epochs} epochs: tools/calibrate.py '
+                f'a dry run of {period.epochs} epochs: tools/calibrate.py '
                 'will say which delta saves how much, and not how well the '
                 f'criterion foresees what comes, which takes {enough} epochs '
                 'or more'
             )
         threshold = self.criterion.threshold
         if isinstance(threshold, Budget):
-            yield too_much(threshold.saved, course)
+            yield too_much(threshold.schedule, period)
+
+    def plan(self, standing: Standing) -> str:
+        """What a budget gives."""
+        threshold = self.criterion.threshold
+        if isinstance(threshold, Budget) and not self.dry_run:
+            return planned(threshold.schedule, self.period(standing))
+        return ''
 
     def check_terms(self, names: Sequence[str]) -> None:
         """Refuse unknown terms with the first batch, not after an epoch."""
@@ -103,8 +127,8 @@ class IES(Method):
 
     def due(self, standing: Standing) -> Tensor:
         """Those whose wait is over with this epoch."""
-        epoch, course = standing.epoch, self.course(standing)
-        if not (self._recheck.to_the_end or course.may_exclude(epoch)):
+        epoch, period = standing.epoch, self.period(standing)
+        if not (self._recheck.to_the_end or period.may_exclude(epoch)):
             return super().due(standing)
         return self._recheck.scored(self._waits.wait, self._waits.seen, epoch)
 
@@ -115,7 +139,7 @@ class IES(Method):
         decision = self.judge(history, names, standing)
         mastered, epoch = decision.mastered, standing.epoch
         nobody = torch.zeros_like(mastered)
-        may_exclude = self.course(standing).may_exclude(epoch)
+        may_exclude = self.period(standing).may_exclude(epoch)
         if self.dry_run and may_exclude:
             self._spared += int(mastered.sum())
         if self.dry_run or not may_exclude:
@@ -139,7 +163,7 @@ class IES(Method):
         """The argument that keeps them in training."""
         if self.dry_run:
             return 'dry_run=True'
-        if not self.course(standing).may_exclude(standing.epoch):
+        if not self.period(standing).may_exclude(standing.epoch):
             return f'begin={self.begin}, anneal={self.anneal}'
         due = int(self.due_for_training(standing).sum())
         return f'{due} trained to be looked at' if due else ''
@@ -148,7 +172,7 @@ class IES(Method):
         """Those that the next epoch trains, mastered or not; bool (N,)."""
         wait, seen = self._waits.wait, self._waits.seen
         following = standing.epoch + 1
-        if not self.course(standing).may_exclude(following):
+        if not self.period(standing).may_exclude(following):
             return torch.zeros_like(wait, dtype=torch.bool)
         return self._recheck.trained(wait, seen, following)
 
@@ -160,7 +184,7 @@ class IES(Method):
         standing = replace(standing, excluded=standing.excluded + self._spared)
         return Progress(
             self._first_loss.judged(self.criterion, names),
-            **vars(self.course(standing).quota(standing)),
+            **vars(self.period(standing).quota(standing)),
         )
 
     def state_dict(self) -> dict[str, Any]:

@@ -41,11 +41,20 @@ class InfoBatch(Method):
         if history.jumping is not None:
             # Losses from before a switch say nothing beside those since.
             scores[history.jumping] = torch.nan
+        return self.prune(scores, standing)
+
+    def prune(self, scores: Tensor, standing: Standing) -> Decision:
+        """What the next epoch trains.
+
+        Args:
+            scores (Tensor): float (N,), see :func:`infobatch`.
+            standing (Standing): Behind the epoch just trained.
+        """
         generator = self.generator(standing.epoch)
         below, selection = infobatch(scores, self.ratio, generator)
         if may_exclude(standing.epoch, standing.epochs, anneal=self.anneal):
             return Decision(below, selection)
-        return Decision(below, Selection.everything(history.instances))
+        return Decision(below, Selection.everything(self.instances))
 
 
 def well_learned(scores: Tensor) -> Tensor:

@@ -22,21 +22,40 @@ class RandomRemovalHook(SelectionHook):
         begin (int): Epochs, at least 0, that train on everything first.
             Defaults to 0. Six, as many as IES needs with its defaults, tells
             *which* images are left out from *when* that is done.
+        anneal (float): The last part of the epochs, 0 to 1, that trains on
+            everything. Defaults to 0.
+        rescale (bool): Weight the losses of what is trained by N / trained,
+            as InfoBatch's ablation of random pruning does. Defaults to False.
+        by_class (bool): Leave the same part of every class out; an image of
+            several classes belongs to its rarest. Of data sets that have
+            ``get_cat_ids``, as mmdet's and mmpretrain's. Defaults to False.
+        static (bool): Draw once: the same images are left out of each epoch,
+            or, on a budget, ever more. Defaults to False.
+        saved (float, optional): Instead of ``ratio``:
+            ``ratio=dict(type='Budget', saved=saved)``.
 
     Raises:
-        TypeError: An argument is of the wrong type.
+        TypeError: An argument is of the wrong type, or both or neither of
+            ``ratio`` and ``saved`` were given.
         ValueError: An argument is out of range.
     """
 
     def __init__(
         self,
-        ratio: float | dict,
+        ratio: float | dict | None = None,
         keep_history: bool = False,
         allow_batch_augments: bool = False,
         begin: int = 0,
+        anneal: float = 0.0,
+        rescale: bool = False,
+        by_class: bool = False,
+        static: bool = False,
+        saved: float | None = None,
     ) -> None:
         super().__init__(
-            RandomRemoval(ratio, begin),
+            RandomRemoval(
+                ratio, begin, anneal, rescale, by_class, static, saved
+            ),
             keep_history,
             allow_batch_augments,
         )

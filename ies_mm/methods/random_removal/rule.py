@@ -1,40 +1,84 @@
 """Random removal, the control (IES, appendix D)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from ies_mm.core import (
-    Course,
     LossHistory,
+    PruningPeriod,
     PruningSchedule,
     Selection,
     Standing,
 )
-from ies_mm.core.arguments import check_integer, check_ratio
+from ies_mm.core.arguments import (
+    check_flag,
+    check_integer,
+    check_number,
+    check_ratio,
+)
 from ies_mm.core.chance import all_but, random_part
-from ies_mm.core.thresholds import Budget, build_threshold
+from ies_mm.core.lengths import planned, too_much
+from ies_mm.core.thresholds import Budget, budget_or, build_threshold
 from ies_mm.methods.method import Decision, Method
 
 
 class RandomRemoval(Method):
-    """Leaves out as many instances every epoch, drawn anew, unweighted.
+    """Leaves out as many instances every epoch, by chance.
 
     For the arguments see :class:`ies_mm.engine.RandomRemovalHook`.
 
     Raises:
-        TypeError: An argument is of the wrong type.
+        TypeError: An argument is of the wrong type, or both or neither of
+            ``ratio`` and ``saved`` were given.
         ValueError: An argument is out of range.
     """
 
     name = 'Random Remove'
 
-    def __init__(self, ratio: float | dict, begin: int = 0) -> None:
+    def __init__(
+        self,
+        ratio: float | dict | None = None,
+        begin: int = 0,
+        anneal: float = 0.0,
+        rescale: bool = False,
+        by_class: bool = False,
+        static: bool = False,
+        saved: float | None = None,
+    ) -> None:
+        ratio = budget_or('ratio', ratio, saved)
         self._part = _part_of(ratio)
         check_integer('begin', begin, 0)
+        check_number('anneal', anneal, 0, 1)
+        check_flag('rescale', rescale)
+        check_flag('by_class', by_class)
+        check_flag('static', static)
         self.ratio = ratio
         self.begin = begin
+        self.anneal = anneal
+        self.rescale = rescale
+        self.by_class = self.wants_strata = by_class
+        self.static = static
+        self.saved = saved
+
+    def period(self, standing: Standing) -> PruningPeriod:
+        """Which epochs may leave something out."""
+        return PruningPeriod(
+            standing.epochs, self.begin, self.begin, self.anneal
+        )
+
+    def warnings(self, standing: Standing) -> Iterator[str]:
+        """A training too short to leave enough out."""
+        if isinstance(self._part, PruningSchedule):
+            yield too_much(self._part, self.period(standing))
+
+    def plan(self, standing: Standing) -> str:
+        """What the schedule gives."""
+        if isinstance(self._part, PruningSchedule):
+            return planned(self._part, self.period(standing))
+        return ''
 
     def first_selection(self, standing: Standing) -> Selection:
         """Leave out of the first epoch, or the first after a plain run."""
@@ -51,30 +95,50 @@ class RandomRemoval(Method):
         """The part that the next epoch leaves out."""
         if isinstance(self._part, float):
             return self._part
-        course = Course(standing.epochs, self.begin, self.begin)
-        return self._part.share(course.quota(standing))
+        return self._part.share(self.period(standing).quota(standing))
 
     def _drawn(self, standing: Standing) -> Selection:
-        if standing.epoch < self.begin:
+        epoch, period = standing.epoch, self.period(standing)
+        annealed = self.anneal > 0 and period.ahead(epoch) == 0
+        if epoch < self.begin or annealed:
             return Selection.everything(self.instances)
-        generator = self.generator(standing.epoch)
-        return random_removal(self.instances, self.share(standing), generator)
+        # A static subset only grows or shrinks: the same draw in each epoch.
+        generator = self.generator(0 if self.static else epoch)
+        strata = [torch.arange(self.instances)]
+        if self.by_class:
+            strata = [
+                torch.nonzero(self.strata == label).flatten()
+                for label in self.strata.unique()
+            ]
+        share = self.share(standing)
+        return random_removal(strata, share, generator, self.rescale)
 
 
 def random_removal(
-    instances: int, ratio: float, generator: torch.Generator
+    strata: Sequence[Tensor],
+    ratio: float,
+    generator: torch.Generator,
+    rescale: bool = False,
 ) -> Selection:
-    """Leave out a random part of the instances, without any weights.
+    """Leave out the same part of each stratum, by chance.
 
     Args:
-        instances (int): Number of instances N.
+        strata (sequence of Tensor): int64, the instances of each; together
+            all N.
         ratio (float): The part left out, 0 <= ratio < 1. One instance is
             always left.
         generator (torch.Generator): Draws what is left out.
+        rescale (bool): Whether those that are left count as much more as
+            others are left out. Defaults to False: without weights.
     """
-    dropped = random_part(torch.arange(instances), ratio, generator)
-    dropped = dropped[: instances - 1]
-    return Selection(all_but(dropped, instances))
+    instances = sum(map(len, strata))
+    drawn = [random_part(stratum, ratio, generator) for stratum in strata]
+    dropped = torch.cat(drawn)[: instances - 1]
+    active = all_but(dropped, instances)
+    if not rescale:
+        return Selection(active)
+    factor = instances / (instances - len(dropped))
+    return Selection(active, torch.where(active, factor, 1.0).float())
 
 
 def _part_of(ratio: Any) -> float | PruningSchedule:
@@ -87,4 +151,4 @@ def _part_of(ratio: Any) -> float | PruningSchedule:
         raise ValueError(
             f"ratio={ratio!r}: give a number, or a dict of the type 'Budget'"
         )
-    return PruningSchedule(threshold.saved)
+    return threshold.schedule

@@ -12,16 +12,16 @@ import torch
 from torch import Tensor
 
 from ies_mm.core import (
-    Course,
     Criterion,
     LossHistory,
+    PruningPeriod,
     PruningSchedule,
     Selection,
     Standing,
 )
 from ies_mm.core.arguments import check_flag, check_integer, check_number
 from ies_mm.core.first_loss import FirstLoss
-from ies_mm.core.lengths import too_much, too_short
+from ies_mm.core.lengths import planned, too_much, too_short
 from ies_mm.core.threads import one_thread
 from ies_mm.core.thresholds import SMALLEST_SCALE
 from ies_mm.methods.method import Decision, Method
@@ -73,16 +73,20 @@ class SoftIES(Method):
         """No first loss."""
         self._first_loss = FirstLoss()
 
-    def course(self, standing: Standing) -> Course:
+    def period(self, standing: Standing) -> PruningPeriod:
         """Which epochs may leave something out."""
         first = max(self._criterion.needed, self.begin)
-        return Course(standing.epochs, first, self.begin, self.anneal)
+        return PruningPeriod(standing.epochs, first, self.begin, self.anneal)
 
     def warnings(self, standing: Standing) -> Iterator[str]:
         """A training too short to leave anything, or enough, out."""
-        course = self.course(standing)
-        short = too_short(self.name, course, self._criterion)
-        yield short or too_much(self.saved, course)
+        period = self.period(standing)
+        short = too_short(self.name, period, self._criterion)
+        yield short or too_much(self._schedule, period)
+
+    def plan(self, standing: Standing) -> str:
+        """What the schedule gives."""
+        return planned(self._schedule, self.period(standing))
 
     def check_terms(self, names: Sequence[str]) -> None:
         """Refuse unknown terms with the first batch, not after an epoch."""
@@ -97,13 +101,13 @@ class SoftIES(Method):
     ) -> Decision:
         """Those drawn to be left out; everything where nothing is known."""
         selection = Selection.everything(history.instances)
-        course = self.course(standing)
-        if course.may_exclude(standing.epoch):
+        period = self.period(standing)
+        if period.may_exclude(standing.epoch):
             scale = self._first_loss.judged(self._criterion, names)
             scale = scale.clamp(min=SMALLEST_SCALE)
             scores = self._criterion.scores(history, names, scale)
             if not scores.isnan().all():
-                share = self._schedule.share(course.quota(standing))
+                share = self._schedule.share(period.quota(standing))
                 selection = soft_removal(
                     scores, share, self.floor,
                     self.generator(standing.epoch), self.weighted,

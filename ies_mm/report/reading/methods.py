@@ -8,8 +8,9 @@ EARLY_STOPPING = 'Early Stopping'
 
 
 METHODS = (
-    'IESHook', 'DIHCLHook', 'InfoBatchHook', 'RandomRemovalHook',
-    'SelectiveBackpropHook', 'SmallLossRescaleHook', 'SoftIESHook',
+    'IESHook', 'BatchLossScoreHook', 'DIHCLHook', 'InfoBatchHook',
+    'RandomRemovalHook', 'SelectiveBackpropHook', 'SmallLossRescaleHook',
+    'SoftIESHook',
 )  # fmt: skip
 """Hooks of ours; those of a user are known by their records."""
 

@@ -68,6 +68,22 @@ class InstanceMap:
         self.paths()
         return self._empty
 
+    def classes(self) -> list[list[int]]:
+        """The classes in every instance, as its leaf's ``get_cat_ids`` says.
+
+        Raises:
+            ConfigError: A leaf has no such method.
+        """
+        found = []
+        for leaf, numbers in self._parts():
+            if not hasattr(leaf, 'get_cat_ids'):
+                raise ConfigError(
+                    f'{type(leaf).__name__} has no get_cat_ids, which says '
+                    'the classes in an image; leave by_class out'
+                )
+            found += [leaf.get_cat_ids(i) for i in _indices(numbers)]
+        return found
+
     def names(self) -> list[str]:
         """What every instance is called in records and messages.
 

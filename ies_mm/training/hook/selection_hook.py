@@ -123,8 +123,7 @@ class SelectionHook(Hook):
         else:
             session.select(self.method.first_selection(session.standing()))
         self._cycle = self._new_cycle(session)
-        for warning in filter(None, self.method.warnings(session.standing())):
-            runner.logger.warning(warning)
+        self._say_what_comes(runner)
         self._trains = runner
         self._cycle.stop_if_nothing_is_left()
 
@@ -234,6 +233,13 @@ class SelectionHook(Hook):
                 'starts with an empty loss history'
             )
         return loaded.state
+
+    def _say_what_comes(self, runner: Runner) -> None:
+        standing = self.session.standing()
+        for warning in filter(None, self.method.warnings(standing)):
+            runner.logger.warning(warning)
+        if plan := self.method.plan(standing):
+            runner.logger.info(f'{self.method.name}: {plan}')
 
     def _look_for_switches(self, runner: Runner) -> None:
         """Hooks may have switched something at the beginning of this epoch."""

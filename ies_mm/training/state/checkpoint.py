@@ -219,9 +219,9 @@ def _check(session: Session, loaded: dict[str, Any]) -> None:
     )
     before, now = loaded['arguments'], session.arguments
     changed = [
-        f'{name}={now[name]} (was {before.get(name)})'
-        for name in now
-        if now[name] != before.get(name)
+        f'{name}={now[name]} (was {before[name]})'
+        for name in sorted(now.keys() & before.keys())
+        if now[name] != before[name]
     ]
     changed += [
         f'{name} is gone (was {before[name]})'

@@ -6,6 +6,7 @@ from mmengine.runner import EpochBasedTrainLoop, Runner
 
 from ies_mm.core import Selection, Standing
 from ies_mm.methods.method import Method
+from ies_mm.training.data.classes import strata_of
 from ies_mm.training.data.sampler import IESSampler
 from ies_mm.training.loop.epoch_pace import EpochPace
 from ies_mm.training.loop.iteration_pace import IterationPace
@@ -61,6 +62,8 @@ class Session:
         self.observed = ObservationsByEpoch(self.state.names)
         self.of_method: list[Stateful] = [method]
         self.filled = 0
+        if method.wants_strata:
+            method.strata = strata_of(self.instances)
         method.begin_training(len(self.instances), sampler.seed)
 
     def standing(self, behind: int = 0) -> Standing:

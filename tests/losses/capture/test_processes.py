@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -40,7 +41,7 @@ def reductions(
 @pytest.fixture
 def tool() -> Iterator[Callable[[str], ModuleType]]:
     sys.path.append(str(TOOLS))
-    yield lambda part: __import__(f'_coverage_{part}')
+    yield lambda part: import_module(f'families.{part}')
     sys.path.remove(str(TOOLS))
 
 
@@ -51,7 +52,7 @@ def test_no_collective_is_called_more_or_less_often(
     tool: Any, reductions: list[int], name: str, shares: bool
 ) -> None:
     """By rows (FCOS), and asked image by image (AutoAssign)."""
-    rows = tool('families').families('mmdet')
+    rows = tool('listed').families('mmdet')
     family = next(row for row in rows if row.name == name)
     cfg = tool('reduce').load(family)
     model = tool('reduce').build(cfg, family)

@@ -5,7 +5,8 @@ import math
 import pytest
 import torch
 
-from ies_mm.methods.dihcl.rule import budget, hardest, update_hardness
+from ies_mm.core.running import update_running
+from ies_mm.methods.dihcl.rule import budget, hardest
 
 NAN = math.nan
 
@@ -17,10 +18,10 @@ def seeded(seed: int) -> torch.Generator:
 def test_the_running_hardness_is_an_exponential_average() -> None:
     running = torch.tensor([NAN, 2.0, 4.0, 8.0]).double()
     ids, losses = torch.tensor([0, 1, 3]), torch.tensor([1.0, 3.0, NAN])
-    update_hardness(running, ids, losses, discount=0.9)
+    update_running(running, ids, losses, discount=0.9)
     # The first is the first; what was not observed, or is NaN, stays.
     assert running.tolist() == pytest.approx([1.0, 2.9, 4.0, 8.0])
-    update_hardness(running, torch.tensor([0]), torch.tensor([0.0]), 0.25)
+    update_running(running, torch.tensor([0]), torch.tensor([0.0]), 0.25)
     assert running.tolist() == pytest.approx([0.75, 2.9, 4.0, 8.0])
 
 

@@ -91,8 +91,9 @@ def test_random_removal_leaves_out_its_ratio(
     instances: int, ratio: float
 ) -> None:
     """To within one, exactly where it is a whole number, also on average."""
+    everything = torch.arange(instances)
     counts = [
-        len(random_removal(instances, ratio, seeded(seed)).excluded)
+        len(random_removal([everything], ratio, seeded(seed)).excluded)
         for seed in range(200)
     ]
     exact = ratio * instances
@@ -106,7 +107,7 @@ def test_random_removal_leaves_out_its_ratio(
 
 def test_random_removal_leaves_one() -> None:
     counts = [
-        int(random_removal(3, 0.99, seeded(seed)).active.sum())
+        int(random_removal([torch.arange(3)], 0.99, seeded(seed)).active.sum())
         for seed in range(50)
     ]
     assert set(counts) == {1}
@@ -115,7 +116,8 @@ def test_random_removal_leaves_one() -> None:
 def test_random_removal_draws_every_image_alike() -> None:
     left_out = torch.zeros(10)
     for seed in range(5000):
-        left_out[random_removal(10, 0.3, seeded(seed)).excluded] += 1
+        drawn = random_removal([torch.arange(10)], 0.3, seeded(seed))
+        left_out[drawn.excluded] += 1
     share = left_out / 5000
     assert (share - 0.3).abs().max() < 4 * (0.3 * 0.7 / 5000) ** 0.5
 

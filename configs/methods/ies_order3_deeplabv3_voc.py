@@ -1,3 +1,0 @@
-_base_ = '../ies_deeplabv3_voc.py'
-
-default_hooks = dict(ies=dict(order=3))

@@ -1,3 +1,0 @@
-_base_ = '../ies_faster_rcnn_voc.py'
-
-default_hooks = dict(ies=dict(_delete_=True, type='SelectiveBackpropHook'))

@@ -1,5 +1,0 @@
-_base_ = '../cifar/ies_resnet14_cifar10_lt.py'
-
-default_hooks = dict(
-    ies=dict(_delete_=True, type='SoftIESHook', saved=0.4, keep_history=True)
-)

@@ -1,0 +1,48 @@
+"""Batch Loss Score in a config."""
+
+from mmengine.registry import HOOKS
+
+from ies_mm.methods.batch_loss_score.rule import BatchLossScore
+from ies_mm.methods.batch_loss_score.steps import BatchLossSteps
+from ies_mm.training.hook.selection_hook import SelectionHook
+
+
+@HOOKS.register_module()
+class BatchLossScoreHook(SelectionHook):
+    r"""Batch Loss Score (Zhou et al., CVPR 2026), the control of exactness.
+
+    An instance is scored by a running mean of the losses of the batches that
+    it was in, :math:`s \leftarrow \alpha s + (1 - \alpha) L_B`, and pruned by
+    InfoBatch's rule. Whoever finds this as good as a method that judges each
+    image's own loss does not need that loss. Here the loss of a batch is the
+    mean over its images, each as if alone.
+
+    Args:
+        ratio (float): See :class:`InfoBatchHook`. Defaults to 0.5.
+        anneal (float): See :class:`InfoBatchHook`. Defaults to 0.125.
+        alpha (float): How much of the old score stays, 0 to 1. Defaults to
+            0.9, that of the authors' program; their readme has 0.7.
+        keep_history (bool): See :class:`IESHook`; of the losses of batches.
+            Defaults to False.
+        allow_batch_augments (bool): See :class:`IESHook`. Defaults to False.
+
+    Raises:
+        TypeError: An argument is of the wrong type.
+        ValueError: An argument is out of range.
+    """
+
+    steps = BatchLossSteps
+
+    def __init__(
+        self,
+        ratio: float = 0.5,
+        anneal: float = 0.125,
+        alpha: float = 0.9,
+        keep_history: bool = False,
+        allow_batch_augments: bool = False,
+    ) -> None:
+        super().__init__(
+            BatchLossScore(ratio, anneal, alpha),
+            keep_history,
+            allow_batch_augments,
+        )

@@ -1,0 +1,60 @@
+"""Batch Loss Score (Zhou et al., CVPR 2026), pruned by InfoBatch's rule."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ies_mm.core import LossHistory, Standing
+from ies_mm.core.arguments import check_number
+from ies_mm.core.running import update_running
+from ies_mm.methods.infobatch.rule import InfoBatch
+from ies_mm.methods.method import Decision
+
+
+class BatchLossScore(InfoBatch):
+    """InfoBatch by a running mean of the losses of the instance's batches.
+
+    For the arguments see :class:`ies_mm.engine.BatchLossScoreHook`.
+
+    Raises:
+        TypeError: An argument is of the wrong type.
+        ValueError: An argument is out of range.
+    """
+
+    name = 'Batch Loss Score'
+
+    def __init__(
+        self, ratio: float = 0.5, anneal: float = 0.125, alpha: float = 0.9
+    ) -> None:
+        super().__init__(ratio, anneal)
+        check_number('alpha', alpha, 0, 1)
+        self.alpha = alpha
+
+    def reset(self) -> None:
+        """No score: float64 (N,) of NaN, which is trained."""
+        self.running = torch.full((self.instances,), torch.nan).double()
+
+    def take_in(self, ids: Tensor, losses: Tensor, standing: Standing) -> None:
+        """Update the scores of what was observed."""
+        losses = losses.double().sum(dim=1)
+        update_running(self.running, ids, losses, 1 - self.alpha)
+
+    def forget_level(self) -> None:
+        """What is not observed again is trained."""
+        self.reset()
+
+    def decide(
+        self, history: LossHistory, names: Sequence[str], standing: Standing
+    ) -> Decision:
+        """The instances with low scores, and what the next epoch trains."""
+        return self.prune(self.running, standing)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The scores."""
+        return {'running': self.running}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on with the scores of a checkpoint."""
+        self.running = state['running'].cpu()

@@ -1,0 +1,20 @@
+"""Steps that know of an image no more than the loss of its batch."""
+
+from ies_mm.losses import CapturedLosses
+from ies_mm.training.hook.incoming import Batch
+from ies_mm.training.hook.steps import Steps
+
+
+class BatchLossSteps(Steps):
+    """Every image of a batch is observed with the mean of its losses."""
+
+    def observe(self, batch: Batch, captured: CapturedLosses) -> None:
+        """As :meth:`Steps.observe`, of means over the images with a loss."""
+        averaged = CapturedLosses()
+        for term, losses in captured.losses.items():
+            missing = captured.missing.get(term)
+            if missing is not None:
+                missing = missing.all().expand_as(losses)
+            mean = losses.nanmean().expand_as(losses)
+            averaged.note(term, mean, None, missing)
+        super().observe(batch, averaged)

@@ -1,0 +1,130 @@
+"""A config with another selection method, all else as it was."""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from ies_mm.errors import ConfigError
+from ies_mm.training.preflight import selection_hooks
+
+SELECTS = 'ies'
+STOPS = 'early_stopping'
+"""The keys of a method's hook."""
+
+OF_THE_TRAINING = ('keep_history', 'allow_batch_augments')
+"""Arguments of a selection hook that stay when its method goes."""
+
+
+def swap_method(cfg: Config, name: str, folder: Path) -> Config:
+    """Put a method into a config, in the place of the one it may have.
+
+    What the config's own hook says of the training, and the share that its
+    budget saves, stay, so that the methods are compared at the same saved
+    share; its other arguments go.
+
+    Args:
+        cfg (Config): With or without a selection method.
+        name (str): Of the method: a file in ``folder``.
+        folder (Path): Has a config for each method, with its hook alone.
+
+    Returns:
+        Config: A copy.
+
+    Raises:
+        ConfigError: There is no such method, or it does not fit the config.
+    """
+    method = _read(name, folder)
+    cfg = copy.deepcopy(cfg)
+    own = dict(selection_hooks(cfg))
+    if SELECTS not in method.default_hooks:
+        if own:
+            raise ConfigError(
+                f'--method {name} selects no images, and {", ".join(own)} '
+                'does; give the plain config'
+            )
+        _monitor(method.default_hooks[STOPS], cfg, name)
+        return _merged(cfg, method)
+    _drop(cfg, own)
+    for hook in own.values():
+        _carry_over(hook, method.default_hooks[SELECTS])
+    cfg = _merged(cfg, method)
+    cfg.train_dataloader.setdefault('sampler', {})
+    cfg.train_dataloader.sampler.type = 'IESSampler'
+    _import_ours(cfg)
+    return cfg
+
+
+def method_names(folder: Path) -> list[str]:
+    """The methods that :func:`swap_method` knows."""
+    return sorted(path.stem for path in folder.glob('*.py'))
+
+
+def _read(name: str, folder: Path) -> Config:
+    names = method_names(folder)
+    if name not in names:
+        raise ConfigError(
+            f'--method {name}: there is no such method; '
+            f'there are {", ".join(names)}'
+        )
+    return Config.fromfile(folder / f'{name}.py')
+
+
+def _merged(cfg: Config, method: Config) -> Config:
+    cfg.merge_from_dict(method.to_dict())
+    return cfg
+
+
+def _drop(cfg: Config, hooks: dict[str, dict]) -> None:
+    for name in list(cfg.get('default_hooks') or {}):
+        if f'default_hooks.{name}' in hooks:
+            del cfg.default_hooks[name]
+    if cfg.get('custom_hooks'):
+        cfg.custom_hooks = [
+            hook
+            for i, hook in enumerate(cfg.custom_hooks)
+            if f'custom_hooks[{i}]' not in hooks
+        ]
+
+
+def _carry_over(own: dict, hook: dict) -> None:
+    for key in OF_THE_TRAINING:
+        if key in own:
+            hook[key] = own[key]
+    saved = _budget(own)
+    for part in (hook, hook.get('delta')):
+        if saved is not None and isinstance(part, dict) and 'saved' in part:
+            part['saved'] = saved
+
+
+def _budget(hook: dict) -> float | None:
+    """The share that a hook was told to save, however that was said."""
+    for part in (hook, hook.get('delta'), hook.get('ratio')):
+        if isinstance(part, dict) and 'saved' in part:
+            return part['saved']
+    return None
+
+
+def _monitor(hook: dict, cfg: Config, name: str) -> None:
+    """Have early stopping watch the metric of the best checkpoint."""
+    hooks: Any = cfg.get('default_hooks') or {}
+    metric = (hooks.get('checkpoint') or {}).get('save_best')
+    if not isinstance(metric, str) or metric == 'auto':
+        raise ConfigError(
+            f'--method {name} watches the metric of the best checkpoint, '
+            f'found default_hooks.checkpoint.save_best={metric!r}; name it '
+            "in the config, as in save_best='pascal_voc/mAP'"
+        )
+    hook['monitor'] = metric
+
+
+def _import_ours(cfg: Config) -> None:
+    """So that the dumped config trains by itself."""
+    imports = dict(cfg.get('custom_imports') or {})
+    names = imports.get('imports') or []
+    names = [names] if isinstance(names, str) else list(names)
+    if 'ies_mm.engine' not in names:
+        imports['imports'] = [*names, 'ies_mm.engine']
+        imports.setdefault('allow_failed_imports', False)
+        cfg.custom_imports = imports

@@ -1,0 +1,110 @@
+"""Random Remove and its variants, without MMEngine."""
+
+import math
+from itertools import pairwise
+from typing import Any
+
+import pytest
+import torch
+
+from ies_mm.core import LossHistory, Selection, Standing
+from ies_mm.methods.random_removal.rule import RandomRemoval
+
+EPOCHS = 20
+
+
+def begun(instances: int, seed: int = 0, **arguments: Any) -> RandomRemoval:
+    method = RandomRemoval(**arguments)
+    method.strata = torch.arange(instances) % 3
+    method.begin_training(instances, seed)
+    return method
+
+
+def selections(method: RandomRemoval) -> list[Selection]:
+    """What each epoch trains."""
+    standing = Standing(method.instances, 0, EPOCHS, 0, 0.1)
+    found = [method.first_selection(standing)]
+    excluded = 0
+    history = LossHistory(method.instances, 1, 1)
+    for epoch in range(1, EPOCHS):
+        excluded += len(found[-1].excluded)
+        standing = Standing(method.instances, epoch, EPOCHS, excluded, 0.1)
+        found.append(method.decide(history, ['loss'], standing).selection)
+    return found
+
+
+def left_out(method: RandomRemoval) -> list[set[int]]:
+    return [set(s.excluded.tolist()) for s in selections(method)]
+
+
+@pytest.mark.parametrize('seed', range(3))
+def test_a_static_subset_is_drawn_once(seed: int) -> None:
+    first, *others = left_out(begun(100, seed, ratio=0.3, static=True))
+    assert len(first) == 30
+    assert all(other == first for other in others)
+
+
+def test_a_static_subset_on_a_budget_grows() -> None:
+    found = left_out(begun(100, saved=0.3, begin=6, static=True))
+    assert not any(found[:6])
+    for earlier, later in pairwise(found):
+        assert len(earlier - later) <= 1  # rounded at random
+    assert sum(map(len, found)) == pytest.approx(0.3 * 100 * EPOCHS, abs=3)
+
+
+@pytest.mark.parametrize('ratio', [0.1, 0.3, 0.5])
+def test_every_class_loses_the_same_part(ratio: float) -> None:
+    method = begun(0, ratio=ratio, by_class=True)
+    method.strata = torch.tensor([0] * 50 + [1] * 20 + [-1] * 7)
+    method.begin_training(77, 0)
+    for dropped in left_out(method):
+        labels = method.strata[sorted(dropped)]
+        for label, images in ((0, 50), (1, 20), (-1, 7)):
+            lost = int((labels == label).sum())
+            assert abs(lost - ratio * images) < 1
+
+
+def test_without_classes_a_class_may_lose_more() -> None:
+    method = begun(60, ratio=0.5)
+    lost = [
+        int((method.strata[sorted(dropped)] == 0).sum())
+        for dropped in left_out(method)
+    ]
+    assert max(lost) - min(lost) > 2
+
+
+def test_rescaled_the_epochs_weigh_the_same() -> None:
+    for selection in selections(begun(90, ratio=0.4, rescale=True)):
+        weights = selection.weight[selection.active]
+        assert float(weights.sum()) == pytest.approx(90, rel=1e-5)
+        assert len(weights.unique()) == 1
+
+
+def test_the_last_epochs_train_on_everything() -> None:
+    found = left_out(begun(50, ratio=0.4, anneal=0.125))
+    last = math.floor(EPOCHS * (1 - 0.125))
+    assert all(found[:last])
+    assert not any(found[last:])
+
+
+@pytest.mark.parametrize('course', ['even', 'oscillating', 'annealed'])
+def test_a_budget_may_take_another_course(course: str) -> None:
+    ratio = dict(type='Budget', saved=0.25, course=course)
+    found = [len(d) for d in left_out(begun(1000, ratio=ratio, begin=6))]
+    assert sum(found) == pytest.approx(0.25 * 1000 * EPOCHS, abs=2)
+    if course == 'oscillating':
+        assert found[7::2] == [pytest.approx(5000 / 7, abs=1)] * 7
+        assert not any(found[6::2])
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (dict(), 'found neither of ratio and saved'),
+        (dict(ratio=0.2, saved=0.2), 'found both of ratio and saved'),
+        (dict(saved=0.2, static=1), 'static=1: give True or False'),
+    ],
+)
+def test_arguments_that_do_not_fit(arguments: dict, message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        RandomRemoval(**arguments)

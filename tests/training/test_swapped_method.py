@@ -1,0 +1,164 @@
+"""`--method`: the config is what it was, but for hook and sampler."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mmengine.config import Config
+from mmengine.registry import HOOKS
+
+from ies_mm.engine import (
+    BatchLossScoreHook,
+    DIHCLHook,
+    IESHook,
+    InfoBatchHook,
+    RandomRemovalHook,
+    SelectiveBackpropHook,
+    SmallLossRescaleHook,
+    SoftIESHook,
+)
+from ies_mm.errors import ConfigError
+from ies_mm.training.preflight import selection_hooks
+from ies_mm.training.swapped_method import method_names, swap_method
+
+CONFIGS = Path(__file__).parents[2] / 'configs'
+METHODS = CONFIGS / '_base_' / 'methods'
+HOOK_OF = {
+    'ies': IESHook,
+    'ies_order0': IESHook,
+    'ies_order1': IESHook,
+    'ies_order3': IESHook,
+    'ies_spaced': IESHook,
+    'soft_ies': SoftIESHook,
+    'infobatch': InfoBatchHook,
+    'batch_loss_score': BatchLossScoreHook,
+    'progressive_dropout': IESHook,
+    'small_loss_rescale': SmallLossRescaleHook,
+    'random_removal': RandomRemovalHook,
+    'selective_backprop': SelectiveBackpropHook,
+    'dihcl': DIHCLHook,
+}
+ON_A_BUDGET = {name for name in HOOK_OF if name.startswith('ies')} | {
+    'soft_ies', 'random_removal',
+}  # fmt: skip
+# An epoch loop, an iteration loop, other imports, an own sampler's settings.
+TASKS = [
+    'faster_rcnn_voc', 'deeplabv3_voc12aug_20k', 'cifar/resnet18_cifar10',
+    'cifar/resnet14_cifar10_2k',
+]  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def in_the_project(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(CONFIGS.parent)
+
+
+def read(task: str, prefix: str = '') -> Config:
+    path = CONFIGS / f'{task}.py'
+    return Config.fromfile(path.with_name(f'{prefix}{path.name}'))
+
+
+def budget_of(hook: Any) -> Any:
+    delta = hook.get('delta')
+    return delta.saved if isinstance(delta, dict) else hook.get('saved')
+
+
+def test_the_names_are_those_of_the_files() -> None:
+    assert method_names(METHODS) == sorted([*HOOK_OF, 'early_stopping'])
+
+
+@pytest.mark.parametrize('task', TASKS)
+@pytest.mark.parametrize('prefix', ['', 'ies_'])
+@pytest.mark.parametrize('name', HOOK_OF)
+def test_it_differs_from_ies_by_the_hook_alone(
+    name: str, prefix: str, task: str
+) -> None:
+    """From the plain config as from the IES config."""
+    config = swap_method(read(task, prefix), name, METHODS).to_dict()
+    wanted = read(task, 'ies_').to_dict()
+    hook = config['default_hooks'].pop('ies')
+    wanted['default_hooks'].pop('ies')
+    assert config == wanted
+    assert type(HOOKS.build(hook)) is HOOK_OF[name]
+    written = Config.fromfile(METHODS / f'{name}.py').default_hooks
+    assert {*written} == {'ies'}
+    assert {*written.ies} <= {*hook} <= {*written.ies, 'keep_history'}
+
+
+@pytest.mark.parametrize('name', HOOK_OF)
+def test_the_budget_and_the_history_stay(name: str) -> None:
+    config = read('cifar/resnet14_cifar10_2k', 'ies_')
+    assert config.default_hooks.ies.delta.saved == 0.4
+    hook = swap_method(config, name, METHODS).default_hooks.ies
+    assert hook.keep_history is True
+    assert budget_of(hook) == (0.4 if name in ON_A_BUDGET else None)
+
+
+def test_a_number_for_delta_does_not_stay() -> None:
+    """Each order has its own level."""
+    config = read('cifar/resnet18_cifar10', 'ies_')
+    hook = swap_method(config, 'ies_order1', METHODS).default_hooks.ies
+    assert hook.delta == dict(type='Budget', saved=0.2)
+
+
+def test_a_method_among_the_custom_hooks_goes() -> None:
+    config = read('faster_rcnn_voc')
+    other = dict(type='EmptyCacheHook')
+    ours = dict(type='RandomRemovalHook', ratio=dict(type='Budget', saved=0.3))
+    config.custom_hooks = [ours, other]
+    config.train_dataloader.sampler.type = 'IESSampler'
+    swapped = swap_method(config, 'soft_ies', METHODS)
+    assert swapped.custom_hooks == [other]
+    [(key, hook)] = selection_hooks(swapped)
+    assert (key, hook['saved']) == ('default_hooks.ies', 0.3)
+    assert config.custom_hooks == [ours, other]
+
+
+@pytest.mark.parametrize(
+    ('task', 'metric'),
+    [
+        ('faster_rcnn_voc', 'pascal_voc/mAP'),
+        ('deeplabv3_voc', 'mIoU'),
+        ('cifar/resnet18_cifar10', 'accuracy/top1'),
+    ],
+)
+def test_early_stopping_watches_the_evaluator_s_metric(
+    task: str, metric: str
+) -> None:
+    plain = read(task)
+    config = swap_method(plain, 'early_stopping', METHODS)
+    hook = config.default_hooks.pop('early_stopping')
+    assert (hook.monitor, hook.rule) == (metric, 'greater')
+    assert HOOKS.build(hook)
+    assert config.to_dict() == plain.to_dict()
+
+
+@pytest.mark.parametrize(
+    ('config', 'name', 'message'),
+    [
+        (('faster_rcnn_voc', ''), 'inforbatch', 'no such method; there are b'),
+        (
+            ('faster_rcnn_voc', 'ies_'),
+            'early_stopping',
+            r'selects no images, and default_hooks\.ies does; give the plain',
+        ),
+        (
+            ('faster_rcnn_r18_demo', ''),
+            'early_stopping',
+            'save_best=None; name it',
+        ),
+    ],
+)
+def test_what_does_not_fit_is_refused(
+    config: tuple[str, str], name: str, message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        swap_method(read(*config), name, METHODS)
+
+
+@pytest.mark.parametrize('name', ['faster_rcnn_voc', 'deeplabv3_voc'])
+def test_a_method_written_as_a_config(name: str) -> None:
+    """As a user would without our train.py."""
+    written = Config.fromfile(CONFIGS / 'methods' / f'infobatch_{name}.py')
+    swapped = swap_method(read(name), 'infobatch', METHODS)
+    assert written.to_dict() == swapped.to_dict()

@@ -1,0 +1,33 @@
+"""What capturing costs for dense and query heads, in training steps."""
+
+from typing import Any
+
+from families.data import SIZES, prepared
+from families.listed import families
+from families.reduce import build, load
+
+from benchmarks.steps import HEADER, bench
+
+HEADS = ('FCOS', 'ATSS', 'YOLOX', 'RTMDet', 'DETR')
+"""Families of docs/coverage.md."""
+
+
+def bench_heads(pairs: int) -> None:
+    """Print a table: 16 images of 128x96."""
+    print(HEADER)
+    for name in HEADS:
+        bench(name, *shipped(name), pairs)
+
+
+def shipped(name: str, images: int = 16) -> tuple[Any, dict]:
+    """A detector that mmdet ships, its queries reduced; small images.
+
+    Args:
+        name (str): Of a family of docs/coverage.md.
+        images (int): Batch size. Defaults to 16.
+    """
+    family = next(row for row in families('mmdet') if row.name == name)
+    cfg = load(family)
+    model: Any = build(cfg, family)
+    sizes = SIZES['mmdet'][0] * (images // 2)
+    return model, prepared(model, cfg, 'mmdet', sizes)

@@ -1,0 +1,121 @@
+"""What the commands share: reading a config, one line per error."""
+
+import argparse
+import io
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+
+from mmengine.config import Config, DictAction
+
+import ies_mm.engine  # noqa: F401  (the hooks and the sampler by name)
+from ies_mm.errors import ConfigError
+from ies_mm.training.swapped_method import swap_method
+
+METHODS = Path(__file__).parents[2] / 'configs' / '_base_' / 'methods'
+
+
+def parser(description: str | None) -> argparse.ArgumentParser:
+    """The arguments of every command that reads a config."""
+    result = argparse.ArgumentParser(description=description)
+    result.add_argument('config', help='path of the config file')
+    result.add_argument('--work-dir', help='folder of logs and checkpoints')
+    result.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=_Settings,
+        default={},
+        metavar='KEY=VALUE',
+        help='override settings of the config',
+    )
+    result.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help='how the processes of a distributed run were started',
+    )
+    # torchrun of old PyTorch versions passes it.
+    result.add_argument('--local_rank', '--local-rank', type=int, default=0)
+    return result
+
+
+class _Settings(DictAction):
+    """MMEngine's action, with one line instead of a traceback."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        try:
+            super().__call__(parser, namespace, values, option_string)
+        except ValueError:
+            parser.error(f'{option_string} {" ".join(values)}: give KEY=VALUE')
+        except RecursionError:  # of MMEngine's own parser
+            parser.error(
+                f'{option_string} {" ".join(values)}: a dict is given key by '
+                'key: KEY._delete_=True KEY.type=TYPE KEY.NAME=VALUE'
+            )
+
+
+def read_config(args: argparse.Namespace, method: str | None = None) -> Config:
+    """The config with the command line's changes.
+
+    Args:
+        args (Namespace): What :func:`parser` read.
+        method (str, optional): Of the selection, in the place of the
+            config's own, before the options. Defaults to None.
+
+    Raises:
+        ConfigError: There is no such file, or it cannot be read.
+    """
+    path = Path(args.config)
+    if not path.is_file():
+        reason = f'there is no config file {path}'
+        if path.parent.name == 'methods':  # those of 0.1.0
+            reason += '; give the config of the data, and --method NAME'
+        raise ConfigError(reason)
+    try:
+        cfg = Config.fromfile(path)
+        if method is not None:
+            cfg = swap_method(cfg, method, METHODS)
+        cfg.merge_from_dict(args.cfg_options)
+    except ConfigError:
+        raise
+    except Exception as error:  # whatever a config file may raise
+        reason = ' '.join(str(error).split())
+        raise ConfigError(
+            f'{args.config} cannot be read: {type(error).__name__}: {reason}'
+        ) from error
+    cfg.launcher = args.launcher
+    if args.work_dir is not None:
+        cfg.work_dir = args.work_dir
+    elif cfg.get('work_dir') is None:
+        stem = path.stem
+        if method is not None:
+            stem = f'{method}_{stem.removeprefix("ies_")}'
+        cfg.work_dir = str(Path('work_dirs', stem))
+    return cfg
+
+
+@contextmanager
+def one_line_errors(name: str) -> Iterator[None]:
+    """Turn what a user can mend into one line and exit status 2."""
+    # Names of files need not be Unicode.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors='backslashreplace')
+    try:
+        yield
+    except ConfigError as error:
+        reason = str(error)
+    except URLError as error:
+        reason = f'a download failed: {error.reason}; fetch it by hand'
+    else:
+        return
+    print(f'{name}: error: {reason}', file=sys.stderr)
+    sys.exit(2)

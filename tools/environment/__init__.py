@@ -1,0 +1,1 @@
+"""What tools/setup_env.py and tools/carry.py need beside them."""

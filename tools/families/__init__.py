@@ -1,0 +1,1 @@
+"""What tools/coverage.py checks of every model family."""

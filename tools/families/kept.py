@@ -1,0 +1,112 @@
+"""Rows kept in a file, so that a page can be made in several runs."""
+
+import ast
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+
+from families.counts import Counts
+from families.listed import Family
+from families.rows import Row
+from families.versions import versions
+
+_ROOT = Path(__file__).resolve().parents[2]
+_SOURCES = (
+    'ies_mm/errors.py',
+    'ies_mm/losses/**/*.py',
+    'ies_mm/training/scoring/held.py',
+    'ies_mm/training/scoring/scoring.py',
+    'tools/families/*.py',
+)
+# What is done with a row that is made, and with a training.
+_AFTERWARDS = ('kept.py', 'table.py', 'agreement.py')
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A row of a file.
+
+    Attributes:
+        row (Row): It.
+        is_current (bool): Whether the present code and libraries made it.
+    """
+
+    row: Row
+    is_current: bool
+
+
+Rows = dict[Family, dict[str, Kept]]
+"""The newest row of each family, by the name of its setting."""
+
+
+def keep(row: Row, setting: str, file: Path) -> None:
+    """Write a row at the end of a file."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    fields = dict(setting=setting, key=key()) | asdict(row)
+    with file.open('a') as kept:
+        print(json.dumps(fields), file=kept)
+
+
+def kept(file: Path) -> Rows:
+    """The rows of a file, those of earlier code too."""
+    rows: Rows = {}
+    for fields in _lines(file):
+        setting, current = fields.pop('setting'), fields.pop('key') == key()
+        family = Family(**fields.pop('family'))
+        if fields['counts']:
+            fields['counts'] = Counts(**fields['counts'])
+        row = Row(family, **fields)
+        rows.setdefault(family, {})[setting] = Kept(row, current)
+    return rows
+
+
+def tidy(file: Path) -> None:
+    """Leave the newest line of each family and setting, in a fixed order."""
+    newest = {
+        (*fields['family'].values(), fields['setting']): json.dumps(fields)
+        for fields in _lines(file)
+    }
+    lines = [newest[place] for place in sorted(newest, key=str)]
+    file.write_text('\n'.join(lines) + '\n')
+
+
+@cache
+def key() -> str:
+    """What a row depends on: our code and the libraries' versions.
+
+    Not on comments, nor on where the code stands: a row may take minutes.
+    """
+    found = {path for source in _SOURCES for path in _ROOT.glob(source)}
+    code = sorted(
+        statement
+        for path in found
+        if path.name not in _AFTERWARDS
+        for statement in _statements(path.read_text(encoding='utf-8'))
+    )
+    known = '\n'.join([versions(), *code])
+    return hashlib.sha256(known.encode()).hexdigest()[:16]
+
+
+def _statements(source: str) -> Iterator[str]:
+    """The top level of a module, without imports and docstrings."""
+    module = ast.parse(source)
+    for node in ast.walk(module):
+        body = getattr(node, 'body', None)
+        if isinstance(body, list):
+            kept = [line for line in body if not _says_nothing(line)]
+            vars(node)['body'] = kept
+    yield from map(ast.dump, module.body)
+
+
+def _says_nothing(node: ast.stmt) -> bool:
+    if isinstance(node, ast.Expr):
+        return isinstance(node.value, ast.Constant)
+    return isinstance(node, ast.Import | ast.ImportFrom)
+
+
+def _lines(file: Path) -> Iterator[dict]:
+    if file.exists():
+        yield from map(json.loads, file.read_text().splitlines())

@@ -1,0 +1,123 @@
+"""The model families that are checked: one row each."""
+
+import importlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import families.configs as configs
+
+LIBRARIES = ('mmdet', 'mmseg', 'mmpretrain')
+_SMALL = ('r18', 'tiny', 's12', 'r50', '-t_', 'small', '-s_', 'base')
+_NAMED = dict(
+    zip(
+        LIBRARIES,
+        (configs.MMDET, configs.MMSEG, configs.MMPRETRAIN),
+        strict=True,
+    )
+)
+_MORE = dict(
+    zip(LIBRARIES, (configs.MMDET_MORE, configs.MMSEG_MORE, {}), strict=True)
+)
+
+
+@dataclass(frozen=True)
+class Family:
+    """One row.
+
+    Attributes:
+        library (str): 'mmdet', 'mmseg' or 'mmpretrain'.
+        name (str): What the family is called.
+        config (str): Path of a config in the library's folder of configs.
+        named (bool): Whether it counts as one of the named families.
+    """
+
+    library: str
+    name: str
+    config: str
+    named: bool = False
+
+    @property
+    def key(self) -> str:
+        """Its name; some name a family in two libraries."""
+        return f'{self.library}/{self.name}'
+
+    @property
+    def path(self) -> Path:
+        """The config file."""
+        return config_root(self.library) / self.config
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        """What is merged into the config's model."""
+        return configs.CHANGES.get(self.key, {})
+
+    @property
+    def progress(self) -> dict[str, int]:
+        """How far the training is, as MMEngine's message hub says it."""
+        late = dict(epoch=100, iter=99_998, max_epochs=200, max_iters=200_000)
+        return late | configs.PROGRESS.get(self.key, {})
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """What is set on the built model, by the attribute's path."""
+        return configs.ATTRIBUTES.get(self.key, {})
+
+    @property
+    def share_exact(self) -> str:
+        """Why an image alone has another loss, or nothing."""
+        return configs.SHARE_EXACT.get(self.key, '')
+
+    @property
+    def copies(self) -> int:
+        """How often an image is in a batch of its own."""
+        return 2 if self.key in configs.TWICE else 1
+
+
+def config_root(library: str) -> Path:
+    """Folder of the configs that a library ships."""
+    file = importlib.import_module(library).__file__
+    return Path(str(file)).parent / '.mim' / 'configs'
+
+
+def families(library: str) -> list[Family]:
+    """The named families, variants of them, one of every other folder."""
+    named = [
+        Family(library, name, config, named=True)
+        for name, config in _NAMED[library].items()
+    ]
+    more = [Family(library, *item) for item in _MORE[library].items()]
+    seen = {Path(family.config).parts[0] for family in named + more}
+    rest = [
+        Family(library, folder.name, _first(folder))
+        for folder in sorted(config_root(library).iterdir())
+        if folder.is_dir()
+        and folder.name not in seen | {'_base_', 'common'}
+        and any(_configs(folder))
+    ]
+    return named + more + rest
+
+
+def every_config(library: str) -> list[Family]:
+    """A row for every config that the library ships."""
+    root = config_root(library)
+    paths = [str(path.relative_to(root)) for path in _configs(root)]
+    return [Family(library, path, path) for path in paths]
+
+
+def _first(folder: Path) -> str:
+    """The config that is likely the smallest: its name says so."""
+
+    def rank(path: Path) -> tuple:
+        sizes = [i for i, part in enumerate(_SMALL) if part in path.name]
+        # What lies deeper uses the family's model for something else.
+        return len(path.parts), min([*sizes, len(_SMALL)]), len(path.name)
+
+    return str(min(_configs(folder), key=rank).relative_to(folder.parent))
+
+
+def _configs(folder: Path) -> Iterator[Path]:
+    for path in sorted(folder.rglob('*.py')):
+        if '_base_' not in path.parts and not path.name.startswith('_'):
+            yield path

@@ -1,0 +1,100 @@
+"""A shipped config's model, made cheap without touching its losses.
+
+What is taken away: pretrained weights (no network), batch augmentations (one
+loss, several images), activation checkpoints, synchronised BatchNorm, most of
+the sampled RoIs and of the queries. What is kept: every layer and every loss.
+The forward is cheap because the images are small.
+"""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config, ConfigDict
+from mmengine.dist import is_distributed
+from mmengine.logging import MessageHub
+from mmengine.model import revert_sync_batchnorm
+from mmengine.registry import MODELS, init_default_scope
+from mmengine.utils import import_modules_from_strings
+from torch import nn
+
+from families.listed import Family, config_root
+
+# What names a file of weights, in the libraries' configs.
+_WEIGHTS = ('pretrained', 'checkpoint', 'teacher_ckpt', 'load_from')
+# RoIs drawn an image, queries: a large part of a forward on small images.
+_MOST = {
+    'num': 32,
+    'num_queries': 40,
+    'num_proposals': 40,
+    'sos_token_num': 40,
+}
+_BATCH_AUGMENTS = ('batch_augments', 'augments')
+
+
+def load(family: Family) -> Config:
+    """A family's config, its model reduced."""
+    cfg = Config.fromfile(family.path)
+    if 'model' not in cfg:
+        raise NotImplementedError('the config has no model')
+    cfg.merge_from_dict(dict(model=copy.deepcopy(family.changes)))
+    if 'data_preprocessor' in cfg:
+        cfg.model.setdefault('data_preprocessor', cfg.data_preprocessor)
+    cfg.model = ConfigDict(reduced(cfg.model.to_dict(), family.library))
+    return cfg
+
+
+def build(cfg: Config, family: Family) -> nn.Module:
+    """The model with random weights, in the midst of its training."""
+    if cfg.get('custom_imports'):
+        import_modules_from_strings(**cfg.custom_imports)
+    init_default_scope(cfg.get('default_scope') or family.library)
+    model: Any = MODELS.build(copy.deepcopy(cfg.model))
+    if is_distributed():
+        # Which takes no images on a CPU.
+        model = revert_sync_batchnorm(model)
+    model.init_weights()
+    # Some losses change in the course of a training.
+    for key, number in family.progress.items():
+        MessageHub.get_current_instance().update_info(key, number)
+    for name, value in family.attributes.items():
+        owner, _, attribute = name.rpartition('.')
+        setattr(model.get_submodule(owner), attribute, value)
+    return model.train()
+
+
+def reduced(config: Any, library: str) -> Any:
+    """A copy of a model's config without what costs or needs the network."""
+    if isinstance(config, dict):
+        return {
+            key: _value(key, value, library)
+            for key, value in config.items()
+            if not _loads_weights(key, value)
+        }
+    if isinstance(config, list | tuple):
+        kept = [reduced(value, library) for value in config]
+        return kept if isinstance(config, list) else tuple(kept)
+    return config
+
+
+def _value(key: str, value: Any, library: str) -> Any:
+    if key in _WEIGHTS and isinstance(value, str):
+        return None
+    if key in _BATCH_AUGMENTS or key == 'with_cp':
+        return None if key in _BATCH_AUGMENTS else False
+    if key == 'type' and value in ('SyncBN', 'MMSyncBN'):
+        return 'BN'
+    if key in _MOST and isinstance(value, int):
+        return min(value, _MOST[key])
+    if key == 'teacher_config':
+        # They are written relative to the root of the library's sources.
+        return str(config_root(library) / Path(value).relative_to('configs'))
+    return reduced(value, library)
+
+
+def _loads_weights(key: str, value: Any) -> bool:
+    several = value if isinstance(value, list | tuple) else [value]
+    return key == 'init_cfg' and any(
+        isinstance(init, dict) and init.get('type') == 'Pretrained'
+        for init in several
+    )

@@ -1,0 +1,1 @@
+"""What tools/gpu.py runs on a card."""

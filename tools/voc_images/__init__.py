@@ -1,0 +1,1 @@
+"""How tools/make_voc.py draws its images."""
