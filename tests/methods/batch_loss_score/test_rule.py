@@ -1,5 +1,6 @@
 """Batch Loss Score against its words, in a training too."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +37,7 @@ def test_the_score_is_a_literal_running_mean(seed: int) -> None:
         mean = np.mean([*score.values()])
         below = [score.get(image, mean) < mean for image in range(images)]
         assert decision.mastered.tolist() == below
-        if epoch < epochs * (1 - 0.125):
+        if epoch < math.floor(epochs * (1 - 0.125)):
             known = torch.full((images,), torch.nan).double()
             known[[*score]] = torch.tensor([*score.values()]).double()
             draw_of_it = method.generator(epoch)
