@@ -186,6 +186,7 @@ def ies_run(
     hook: dict | None = None,
     excluded: tuple[int, ...] = (0, 2, 4, 6),
     saved: float = 0.3,
+    method: str = 'IES',
     **log: float,
 ) -> Path:
     """A finished IES run of four epochs over ten images."""
@@ -193,7 +194,7 @@ def ies_run(
     write_records(
         work_dir,
         [
-            record(epoch, out, saved=saved)
+            record(epoch, out, saved=saved, method=method)
             for epoch, out in enumerate(excluded, 1)
         ],
     )

@@ -104,7 +104,7 @@ class Method(ABC):
         """What a user should know before the training starts."""
         yield from ()
 
-    def plan(self, standing: Standing) -> str:
+    def forecast(self, standing: Standing) -> str:
         """What the epochs will train, for the log, where it is known."""
         return ''
 

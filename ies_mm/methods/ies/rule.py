@@ -109,7 +109,7 @@ class IES(Method):
         if isinstance(threshold, Budget):
             yield too_much(threshold.schedule, period)
 
-    def plan(self, standing: Standing) -> str:
+    def forecast(self, standing: Standing) -> str:
         """What a budget gives."""
         threshold = self.criterion.threshold
         if isinstance(threshold, Budget) and not self.dry_run:

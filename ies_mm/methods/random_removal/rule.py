@@ -74,7 +74,7 @@ class RandomRemoval(Method):
         if isinstance(self._part, PruningSchedule):
             yield too_much(self._part, self.period(standing))
 
-    def plan(self, standing: Standing) -> str:
+    def forecast(self, standing: Standing) -> str:
         """What the schedule gives."""
         if isinstance(self._part, PruningSchedule):
             return planned(self._part, self.period(standing))

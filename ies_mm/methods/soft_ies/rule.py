@@ -84,7 +84,7 @@ class SoftIES(Method):
         short = too_short(self.name, period, self._criterion)
         yield short or too_much(self._schedule, period)
 
-    def plan(self, standing: Standing) -> str:
+    def forecast(self, standing: Standing) -> str:
         """What the schedule gives."""
         return planned(self._schedule, self.period(standing))
 

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ies_mm.errors import ConfigError
+from ies_mm.report.comparing.differences import differences_of
 from ies_mm.report.comparing.figures import figures_of, speed_up
 from ies_mm.report.comparing.groups import Group, baselines_of, group_runs
 from ies_mm.report.comparing.notes import Comparison, Row, notes_on
 from ies_mm.report.comparing.same_data import check_same_data
+from ies_mm.report.comparing.verdict import verdict_on
 from ies_mm.report.reading.runs import Run, is_comparison, read_run
 
 HEADLINES = (
@@ -41,7 +43,8 @@ def compare_runs(
     name = _metric(runs, metric)
     rows = _rows(group_runs(runs), name)
     repeated = len(given) - len(folders)
-    return Comparison(name, rows, notes_on(rows, repeated))
+    notes = notes_on(rows, repeated)
+    return Comparison(name, rows, notes, verdict_on(rows))
 
 
 def _metric(runs: Sequence[Run], wanted: str | None) -> str | None:
@@ -87,5 +90,6 @@ def _rows(groups: Sequence[Group], metric: str | None) -> list[Row]:
         # Of several plain groups that would do, the fastest.
         known = [found for found in plain if found is not None]
         slowest = min(known, key=lambda found: found.factor, default=None)
-        rows.append(Row(group, own, slowest))
+        apart = differences_of(group, groups, metric)
+        rows.append(Row(group, own, slowest, apart))
     return rows

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ies_mm.report.reading.dumped_config import flatten
-from ies_mm.report.reading.methods import PLAIN
+from ies_mm.report.reading.methods import PLAIN, SHORT
 from ies_mm.report.reading.runs import Run
 from ies_mm.report.values import printable
 
@@ -62,8 +62,14 @@ def group_runs(runs: Sequence[Run]) -> list[Group]:
         Group('', '', members[0].method, _sorted(members), settings)
         for settings, members in found
     ]
-    groups.sort(key=lambda group: (not group.finished, group.method != PLAIN))
+    groups.sort(key=_place)
     return _labelled(groups)
+
+
+def _place(group: Group) -> tuple[bool, bool, bool]:
+    """Plain runs first, then shorter ones; unfinished ones last."""
+    short = group.method.startswith(SHORT)
+    return not group.finished, group.method != PLAIN, not short
 
 
 def baselines_of(group: Group, groups: Sequence[Group]) -> list[Group]:
@@ -84,7 +90,7 @@ def other_settings(one: Group, two: Group) -> list[str]:
     """The keys in which configs differ, but for what makes the method."""
     return [
         key
-        for key in _differing([one, two])
+        for key in differing([one, two])
         if not _is_part_of(key, OF_THE_METHOD)
     ]
 
@@ -110,9 +116,10 @@ def _sorted(runs: list[Run]) -> list[Run]:
     return sorted(runs, key=lambda run: (run.seed is None, run.seed or 0))
 
 
-def _differing(groups: Sequence[Group]) -> list[str]:
+def differing(groups: Sequence[Group]) -> list[str]:
+    """The keys that differ between configs, those of methods first."""
     keys = {key for group in groups for key in group.settings}
-    differing = [
+    found = [
         key
         for key in sorted(keys)
         if any(
@@ -121,14 +128,14 @@ def _differing(groups: Sequence[Group]) -> list[str]:
         )
     ]
     # What sets a method up says most.
-    return sorted(differing, key=lambda k: not _is_part_of(k, OF_THE_METHOD))
+    return sorted(found, key=lambda k: not _is_part_of(k, OF_THE_METHOD))
 
 
 def _labelled(groups: list[Group]) -> list[Group]:
     labelled = []
     for group in groups:
         alike = [g for g in groups if g.method == group.method]
-        family = ' '.join([group.method, *_tags(group, alike)])
+        family = ', '.join([group.method, *_tags(group, alike)])
         label = family
         if not group.finished:
             label += f' {_run_tag(group, alike)}*'
@@ -151,26 +158,40 @@ def _tags(group: Group, alike: Sequence[Group]) -> list[str]:
 
 
 def _all_tags(group: Group, alike: Sequence[Group]) -> list[str]:
-    tags = [_tag(group, key, alike) for key in _differing(alike)]
+    tags = [_tag(group, key, alike) for key in differing(alike)]
     return list(dict.fromkeys(tags))
 
 
 def _tag(group: Group, key: str, alike: Sequence[Group]) -> str:
-    """A setting; of a hook the whole argument where some have no such key."""
-    everywhere = all(key in g.settings for g in alike)
-    if everywhere or not key.startswith('default_hooks.'):
+    """A setting in words; of a hook the whole argument."""
+    if not key.startswith('default_hooks.'):
         value = _short(group.settings.get(key, '-'))
         return f'{key.rpartition(".")[2]}={value}'
     argument = '.'.join(key.split('.')[:3])
+    name = argument.rpartition('.')[2]
     inner = {
-        name.removeprefix(argument): value
-        for name, value in group.settings.items()
-        if _is_part_of(name, (argument,))
+        part.removeprefix(argument).removeprefix('.'): value
+        for part, value in group.settings.items()
+        if _is_part_of(part, (argument,))
     }
-    if '.type' in inner:
-        return ' '.join(map(str, [inner.pop('.type'), *inner.values()]))
-    values = ' '.join(map(str, inner.values()))
-    return f'{argument.rpartition(".")[2]}={values or "-"}'
+    if name == 'refresh_interval' and key.startswith('default_hooks.ies.'):
+        return _looks(inner, group)
+    if not inner:
+        return f'{name}=default'
+    if 'type' in inner:
+        return ' '.join(map(str, [inner.pop('type'), *inner.values()]))
+    return f'{name}={" ".join(map(_short, inner.values()))}'
+
+
+def _looks(inner: dict[str, Any], group: Group) -> str:
+    """When what is left out is looked at."""
+    if inner.get('type') == 'Spaced':
+        by = inner.get('by', 'scoring')
+        return f'spaced looks by {by}, {inner["cap"]} epochs apart at most'
+    if not inner and 'default_hooks.ies.saved' in group.settings:
+        return 'recommended'
+    epochs = inner.get('', 1)
+    return f'scored every {f"{epochs} epochs" if epochs != 1 else "epoch"}'
 
 
 def _run_tag(group: Group, alike: Sequence[Group]) -> str:

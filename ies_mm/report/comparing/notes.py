@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from ies_mm.report.comparing.differences import Difference, is_short
 from ies_mm.report.comparing.figures import Figures, SpeedUp
 from ies_mm.report.comparing.groups import Group, other_settings
 from ies_mm.report.reading.methods import PLAIN
@@ -20,11 +21,13 @@ class Row:
         figures (Figures): Means over them.
         speed_up (SpeedUp, optional): None without a plain group to compare
             with, and for a run that is not finished.
+        differences (list of Difference): Against each control that is there.
     """
 
     group: Group
     figures: Figures
     speed_up: SpeedUp | None
+    differences: list[Difference]
 
 
 @dataclass(frozen=True)
@@ -36,11 +39,13 @@ class Comparison:
             where no run has been validated yet.
         rows (list of Row): Plain groups first, unfinished runs last.
         notes (list of str): What a reader must know.
+        verdict (str): One sentence, and what is missing for a better one.
     """
 
     metric: str | None
     rows: list[Row]
     notes: list[str]
+    verdict: str
 
 
 def notes_on(rows: Sequence[Row], repeated: int) -> list[str]:
@@ -91,7 +96,8 @@ def _same_seeds(rows: Sequence[Row]) -> Iterator[str]:
 def _baselines(rows: Sequence[Row]) -> Iterator[str]:
     groups = {row.group.label: row.group for row in rows}
     for row in rows:
-        if row.speed_up is None:
+        # A shorter training differs in its length and schedule, of course.
+        if row.speed_up is None or is_short(row.group):
             continue
         plain = groups[row.speed_up.baseline]
         if keys := other_settings(row.group, plain):

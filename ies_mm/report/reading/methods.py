@@ -3,7 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
+from ies_mm.report.values import is_number
+
 PLAIN = 'plain'
+SHORT = 'short plain'
+RANDOM = 'Random Remove'
 EARLY_STOPPING = 'Early Stopping'
 
 
@@ -46,7 +50,11 @@ def method_of(
     if not selected:
         names = [_name(hook) for hook in _hooks(config)]
         stops = any(name.endswith('EarlyStoppingHook') for name in names)
-        return EARLY_STOPPING if stops else PLAIN
+        if stops:
+            return EARLY_STOPPING
+        length = config.get('length')
+        short = is_number(length) and length < 1
+        return f'{SHORT} {length:.0%}' if short else PLAIN
     name = _name(_method_hook(config)).removesuffix('Hook') or 'selected'
     if records:
         name = str(records[-1]['method'])

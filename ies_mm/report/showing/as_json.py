@@ -13,6 +13,7 @@ from ies_mm.report.reading.runs import Run
 def as_json(comparison: Comparison) -> bytes:
     """The file's content; what is not known, or NaN, is null."""
     content = {
+        'verdict': comparison.verdict,
         'metric': comparison.metric,
         'groups': [_group(row) for row in comparison.rows],
         'runs': [
@@ -40,6 +41,11 @@ def _group(row: Row) -> dict[str, Any]:
         'speed_up': gain.factor if gain else None,
         'speed_up_limit': gain.limit if gain else None,
         'share_of_limit': gain.share if gain else None,
+        'differences': [
+            asdict(difference)
+            | {'mean': difference.mean, 'interval': difference.interval}
+            for difference in row.differences
+        ],
     }
 
 

@@ -1,16 +1,22 @@
 """The comparison as one HTML page that needs no other file."""
 
+from collections.abc import Sequence
+
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ies_mm.report.comparing.figures import best, last, spread
-from ies_mm.report.comparing.notes import Comparison
+from ies_mm.report.comparing.groups import differing
+from ies_mm.report.comparing.notes import Comparison, Row
 from ies_mm.report.reading.runs import Run
 from ies_mm.report.showing.cards import sections_of
 from ies_mm.report.showing.curves import count_panel, draw_panel, metric_panel
 from ies_mm.report.showing.pictures import data_uri
 from ies_mm.report.showing.table import (
+    CONTROLS,
     UNKNOWN,
     cells,
+    compared,
+    difference_cells,
     metric_text,
     seconds_text,
 )
@@ -32,7 +38,11 @@ def render_page(comparison: Comparison, times: bytes | None) -> bytes:
     )
     text = environment.get_template('page.html.j2').render(
         metric=comparison.metric,
+        verdict=comparison.verdict,
         rows=[cells(row) for row in comparison.rows],
+        controls=CONTROLS,
+        differences=[difference_cells(row) for row in compared(comparison)],
+        settings=settings_that_differ(comparison.rows),
         runs=[
             _run_cells(row.group.label, run, comparison.metric)
             for row in comparison.rows
@@ -46,6 +56,15 @@ def render_page(comparison: Comparison, times: bytes | None) -> bytes:
     )
     # Names of files need not be Unicode.
     return text.encode(errors='replace')
+
+
+def settings_that_differ(rows: Sequence[Row]) -> list[tuple[str, list[str]]]:
+    """Keys of the configs that are not the same in all groups, with values."""
+    groups = [row.group for row in rows]
+    return [
+        (key, [str(group.settings.get(key, UNKNOWN)) for group in groups])
+        for key in differing(groups)
+    ]
 
 
 def _run_cells(label: str, run: Run, metric: str | None) -> list[str]:

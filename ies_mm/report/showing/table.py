@@ -3,13 +3,16 @@
 import textwrap
 from collections.abc import Sequence
 
+from ies_mm.report.comparing.differences import Difference
 from ies_mm.report.comparing.figures import Figures, Spread
 from ies_mm.report.comparing.notes import Comparison, Row
+from ies_mm.report.reading.methods import PLAIN, RANDOM, SHORT
 
 HEADINGS = (
     'method', 'runs', 'best', 'last', 'saved', 'forward only',
     'training', 'refresh', 'decision', 'total', 'speed up', 'of limit',
 )  # fmt: skip
+CONTROLS = (PLAIN, SHORT, RANDOM)
 LABEL_WIDTH = 18
 NOTE_WIDTH = 100
 UNKNOWN = '-'
@@ -17,12 +20,22 @@ UNKNOWN = '-'
 
 def table(comparison: Comparison) -> str:
     """The rows and the notes."""
-    lines = _aligned([cells(row) for row in comparison.rows])
+    heading = [title.partition(' ')[::2] for title in HEADINGS]
+    lines = _aligned(heading, [cells(row) for row in comparison.rows])
     above = 'no run has been validated yet'
     if comparison.metric:
         above = f'metric: {comparison.metric} (higher is better)'
     notes = [_wrapped_note(note) for note in comparison.notes]
-    return '\n'.join([above, '', *lines, '', *notes]).rstrip()
+    apart = _differences(comparison)
+    verdict = [_wrapped_note(comparison.verdict), '']
+    return '\n'.join(
+        [
+            *(verdict if comparison.verdict else []),
+            *[above, '', *lines, ''],
+            *([*apart, ''] if apart else []),
+            *notes,
+        ]
+    ).rstrip()
 
 
 def cells(row: Row) -> list[str]:
@@ -46,6 +59,30 @@ def cells(row: Row) -> list[str]:
     ]
 
 
+def difference_cells(row: Row) -> list[str]:
+    """Label, seeds, and the difference from each of ``CONTROLS``."""
+    found = {difference.kind: difference for difference in row.differences}
+    seeds = max(len(difference.by_seed) for difference in row.differences)
+    texts = [difference_text(found.get(kind)) for kind in CONTROLS]
+    return [row.group.label, str(seeds), *texts]
+
+
+def difference_text(difference: Difference | None) -> str:
+    """Mean and 95% interval, in the metric's own units."""
+    if difference is None:
+        return UNKNOWN
+    text = f'{difference.mean:+.3g}'
+    if difference.interval is None:
+        return text
+    low, high = difference.interval
+    return f'{text} ({low:+.3g} to {high:+.3g})'
+
+
+def compared(comparison: Comparison) -> list[Row]:
+    """The rows that have a difference from a control."""
+    return [row for row in comparison.rows if row.differences]
+
+
 def metric_text(spread: Spread | None) -> str:
     """Mean and deviation; percentages have two decimals, fractions three."""
     if spread is None:
@@ -66,6 +103,19 @@ def seconds_text(spread: Spread | None) -> str:
     return f'{spread.mean:,.{1 if spread.mean < 10 else 0}f}'
 
 
+def _differences(comparison: Comparison) -> list[str]:
+    rows = [difference_cells(row) for row in compared(comparison)]
+    if not rows:
+        return []
+    heading = [('method', ''), ('seeds', '')]
+    heading += [(f'minus {kind}', '') for kind in CONTROLS]
+    return [
+        'last metric minus that of a control, by seed: mean (95% interval)',
+        '',
+        *_aligned(heading, rows),
+    ]
+
+
 def _training_text(figures: Figures) -> str:
     """In brackets where it is wall time, which holds more."""
     text = seconds_text(figures.training_seconds)
@@ -73,8 +123,9 @@ def _training_text(figures: Figures) -> str:
     return f'({text})' if is_wall else text
 
 
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    heading = [[*title.split(' '), ''][:2] for title in HEADINGS]
+def _aligned(
+    heading: Sequence[tuple[str, str]], rows: Sequence[Sequence[str]]
+) -> list[str]:
     top = [first for first, _ in heading]
     below = [second for _, second in heading]
     widths = [

@@ -238,8 +238,8 @@ class SelectionHook(Hook):
         standing = self.session.standing()
         for warning in filter(None, self.method.warnings(standing)):
             runner.logger.warning(warning)
-        if plan := self.method.plan(standing):
-            runner.logger.info(f'{self.method.name}: {plan}')
+        if forecast := self.method.forecast(standing):
+            runner.logger.info(f'{self.method.name}: {forecast}')
 
     def _look_for_switches(self, runner: Runner) -> None:
         """Hooks may have switched something at the beginning of this epoch."""

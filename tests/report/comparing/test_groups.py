@@ -67,7 +67,11 @@ def test_settings_that_differ_are_in_the_label(tmp_path: Path) -> None:
         ies_run(tmp_path / 'b', hook={'delta': 0.2, 'begin': 3}),
         plain_run(tmp_path / 'c'),
     )
-    labels = ['plain', 'IES begin=- delta=0.1', 'IES begin=3 delta=0.2']
+    labels = [
+        'plain',
+        'IES, begin=default, delta=0.1',
+        'IES, begin=3, delta=0.2',
+    ]
     assert [group.label for group in groups] == labels
 
 
@@ -81,10 +85,31 @@ def test_an_argument_that_is_a_dict_in_some_is_named_whole(
         ies_run(tmp_path / 'c', hook={'refresh_interval': spaced}),
     )
     assert [group.label for group in groups] == [
-        'IES refresh_interval=-',
-        'IES refresh_interval=5',
-        'IES Spaced 8 training',
+        'IES, scored every epoch',
+        'IES, scored every 5 epochs',
+        'IES, spaced looks by training, 8 epochs apart at most',
     ]
+
+
+def test_an_argument_of_some_that_is_a_dict(tmp_path: Path) -> None:
+    groups = groups_of(
+        ies_run(tmp_path / 'a', hook={'delta': 0.1}),
+        ies_run(
+            tmp_path / 'b', hook={'delta': {'type': 'Budget', 'saved': 0.2}}
+        ),
+    )
+    assert [g.label for g in groups] == ['IES, delta=0.1', 'IES, Budget 0.2']
+
+
+def test_a_shortened_training_is_a_method(tmp_path: Path) -> None:
+    short = config_of(length=0.6, train_cfg__max_epochs=2)
+    groups = groups_of(
+        ies_run(tmp_path / 'a'),
+        write_start(tmp_path / 'b', short, epoch_scalars({2: 0.5}, 2)),
+        plain_run(tmp_path / 'c'),
+    )
+    labels = [group.label for group in groups]
+    assert labels == ['plain', 'short plain 60%', 'IES']
 
 
 def test_settings_of_the_method_come_first(tmp_path: Path) -> None:
@@ -92,7 +117,7 @@ def test_settings_of_the_method_come_first(tmp_path: Path) -> None:
         configured(tmp_path / 'a', config_of(0, {'delta': 1}, auto='x')),
         configured(tmp_path / 'b', config_of(0, {'delta': 2}, auto='y')),
     )
-    labels = ['IES delta=1 auto=x', 'IES delta=2 auto=y']
+    labels = ['IES, delta=1, auto=x', 'IES, delta=2, auto=y']
     assert [group.label for group in groups] == labels
 
 
@@ -103,7 +128,7 @@ def test_a_helper_variable_is_not_named_twice(tmp_path: Path) -> None:
     groups = groups_of(
         configured(tmp_path / 'a', short), configured(tmp_path / 'b', long)
     )
-    labels = ['plain max_epochs=4', 'plain max_epochs=2 *']
+    labels = ['plain, max_epochs=4', 'plain, max_epochs=2 *']
     assert [group.label for group in groups] == labels
 
 
@@ -158,7 +183,7 @@ def test_of_plain_groups_the_one_with_the_same_config(tmp_path: Path) -> None:
         configured(tmp_path / 'b', small),
         ies_run(tmp_path / 'c'),
     )
-    assert baselines(groups, 'IES') == ['plain batch_size=2']
+    assert baselines(groups, 'IES') == ['plain, batch_size=2']
 
 
 def test_without_a_finished_plain_run_there_is_none(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ def test_the_table(tmp_path: Path) -> None:
         ies_run(tmp_path / 'c', 0, {2: 0.58, 4: 0.5}, saved=0.5, train=12.5),
     ]
     text = table(compare_runs(runs))
-    assert text.startswith('metric: pascal_voc/mAP (higher is better)\n')
+    assert '\n\nmetric: pascal_voc/mAP (higher is better)\n' in text
     assert row(text, 'plain') == [
         'plain', '2', '0.600', '±', '0.014', '0.600', '±', '0.014', '-', '-',
         '(80)', '-', '-', '100', '1.00x', '-',
@@ -37,6 +37,23 @@ def test_the_table(tmp_path: Path) -> None:
     assert row(text, 'IES') == [
         'IES', '1', '0.580', '0.500', '50.0%', '12', '20', '4.0', '2.0', '50',
         '1.60x', '80%',
+    ]  # fmt: skip
+
+
+def test_it_begins_with_the_verdict_and_ends_with_the_differences(
+    tmp_path: Path,
+) -> None:
+    runs = [
+        plain_run(tmp_path / 'a', 0, {4: 0.61}),
+        plain_run(tmp_path / 'b', 1, {4: 0.59}),
+        ies_run(tmp_path / 'c', 0, {4: 0.60}),
+        ies_run(tmp_path / 'd', 1, {4: 0.57}),
+    ]
+    text = table(compare_runs(runs))
+    assert text.startswith('The method: IES, ')
+    _, below = text.split('last metric minus that of a control, by seed')
+    assert row(below, 'IES') == [
+        'IES', '2', '-0.015', '(-0.0785', 'to', '+0.0485)', '-', '-',
     ]  # fmt: skip
 
 

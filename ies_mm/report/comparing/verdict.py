@@ -1,0 +1,76 @@
+"""One sentence on what a comparison has shown, and what it could not show."""
+
+from collections.abc import Iterator, Sequence
+
+from ies_mm.report.comparing.differences import Difference, is_short
+from ies_mm.report.comparing.notes import Row
+from ies_mm.report.reading.methods import PLAIN, RANDOM, SHORT
+
+WORDS = {
+    PLAIN: 'the whole plain training',
+    SHORT: 'a plain training of the same compute',
+    RANDOM: 'random removal of as many images',
+}
+
+
+def verdict_on(rows: Sequence[Row]) -> str:
+    """Of the method with the highest last metric, against each control.
+
+    Args:
+        rows (sequence of Row): All groups.
+
+    Returns:
+        str: '' where no method has a metric.
+    """
+    judged = [row for row in rows if _is_judged(row)]
+    if not judged:
+        return ''
+    best = max(judged, key=lambda row: row.figures.last.mean)  # type: ignore
+    found = {d.kind: d for d in best.differences}
+    parts = [
+        f'{_apart(found[kind])} {WORDS[kind]}'
+        for kind in (SHORT, RANDOM, PLAIN)
+        if kind in found
+    ]
+    head = 'Best of the methods by its last metric'
+    if len(judged) == 1:
+        head = 'The method'
+    text = f'{head}: {best.group.label}, {best.figures.saved.mean:.0%} saved'
+    if parts:
+        text += '; it is ' + ', '.join(parts)
+    return f'{text}.' + ''.join(f' {what}.' for what in _lacking(best, found))
+
+
+def _is_judged(row: Row) -> bool:
+    control = row.group.method in (PLAIN, RANDOM) or is_short(row.group)
+    known = row.group.finished and row.figures.last is not None
+    return known and not control and row.figures.saved.mean > 0
+
+
+def _apart(difference: Difference) -> str:
+    seeds = len(difference.by_seed)
+    if difference.interval is None:
+        return f'{difference.mean:+.3g} (one seed) beside'
+    low, high = difference.interval
+    words = {1: 'above', -1: 'below', 0: 'not to be told from'}
+    return (
+        f'{words[difference.sign]} ({difference.mean:+.3g}, 95% interval '
+        f'{low:+.3g} to {high:+.3g}, {seeds} seeds)'
+    )
+
+
+def _lacking(row: Row, found: dict[str, Difference]) -> Iterator[str]:
+    seeds = [len(difference.by_seed) for difference in found.values()]
+    if not seeds or max(seeds) == 1:
+        yield 'One seed shows nothing: train three or more'
+    if SHORT not in found:
+        share = 1 - row.figures.saved.mean
+        yield (
+            'No plain training of the same compute to compare with: '
+            f'tools/train.py PLAIN_CONFIG --length {share:.2f}'
+        )
+    if RANDOM not in found:
+        yield (
+            'No random removal of as many images to compare with: '
+            'tools/train.py CONFIG --method random_removal'
+        )

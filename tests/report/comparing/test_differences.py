@@ -1,0 +1,133 @@
+"""A method beside its controls, seed by seed."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from ies_mm.report.comparing.comparison import compare_runs
+from ies_mm.report.comparing.differences import Difference
+from ies_mm.report.comparing.notes import Comparison
+from work_dirs import (
+    config_of,
+    epoch_scalars,
+    ies_run,
+    plain_run,
+    write_start,
+)
+
+SEEDS = range(4)
+
+
+def short_run(work_dir: Path, seed: int, value: float, length: float) -> Path:
+    config = config_of(seed, length=length, train_cfg__max_epochs=2)
+    return write_start(work_dir, config, epoch_scalars({2: value}, 2))
+
+
+def random_run(work_dir: Path, seed: int, value: float, saved: float) -> Path:
+    hook = dict(type='RandomRemovalHook', ratio=saved)
+    return ies_run(
+        work_dir, seed, {4: value}, hook=hook, saved=saved,
+        method='Random Remove',
+    )  # fmt: skip
+
+
+def values(of: str) -> np.ndarray:
+    """A metric for every seed, the same in each call."""
+    draw = np.random.default_rng(sum(map(ord, of)))
+    return draw.uniform(0.4, 0.8, len(SEEDS))
+
+
+def comparison(folder: Path, length: float = 0.75) -> Comparison:
+    """Four seeds of each, which saved a quarter."""
+    runs = []
+    for seed in SEEDS:
+        runs += [
+            plain_run(folder / f'p{seed}', seed, {4: values('plain')[seed]}),
+            short_run(
+                folder / f's{seed}', seed, values('short')[seed], length
+            ),
+            random_run(folder / f'r{seed}', seed, values('drawn')[seed], 0.25),
+            ies_run(
+                folder / f'i{seed}', seed, {4: values('ies')[seed]}, saved=0.25
+            ),
+        ]
+    return compare_runs(runs)
+
+
+def differences(found: Comparison, method: str) -> dict[str, Difference]:
+    [row] = [row for row in found.rows if row.group.method == method]
+    return {difference.kind: difference for difference in row.differences}
+
+
+@pytest.mark.parametrize(
+    ('kind', 'of'),
+    [('plain', 'plain'), ('short plain', 'short'), ('Random Remove', 'drawn')],
+)
+def test_it_is_the_paired_t_interval(
+    tmp_path: Path, kind: str, of: str
+) -> None:
+    found = differences(comparison(tmp_path), 'IES')[kind]
+    tested = stats.ttest_rel(values('ies'), values(of))
+    wanted = tested.confidence_interval(0.95)
+    assert found.by_seed == pytest.approx(list(values('ies') - values(of)))
+    assert found.interval == pytest.approx((wanted.low, wanted.high))
+    assert (found.sign != 0) == (tested.pvalue < 0.05)
+
+
+def test_a_control_is_compared_with_the_other_controls(tmp_path: Path) -> None:
+    found = comparison(tmp_path)
+    assert {*differences(found, 'plain')} == set()
+    assert {*differences(found, 'short plain 75%')} == {
+        'plain', 'Random Remove'
+    }  # fmt: skip
+    assert {*differences(found, 'Random Remove')} == {'plain', 'short plain'}
+
+
+def test_other_compute_is_no_control(tmp_path: Path) -> None:
+    found = comparison(tmp_path, length=0.6)
+    assert 'short plain' not in differences(found, 'IES')
+    assert 'tools/train.py PLAIN_CONFIG --length 0.75' in found.verdict
+
+
+def test_only_common_seeds_count(tmp_path: Path) -> None:
+    runs = [
+        plain_run(tmp_path / 'a', 0, {4: 0.5}),
+        plain_run(tmp_path / 'b', 1, {4: 0.6}),
+        ies_run(tmp_path / 'c', 1, {4: 0.7}),
+        ies_run(tmp_path / 'd', 2, {4: 0.9}),
+    ]
+    [found] = compare_runs(runs).rows[1].differences
+    assert found.by_seed == pytest.approx([0.1])
+    assert found.interval is None
+
+
+def test_the_verdict_names_the_best_method_and_its_intervals(
+    tmp_path: Path,
+) -> None:
+    found = comparison(tmp_path)
+    assert found.verdict.startswith('The method: IES, 25% saved; it is ')
+    for difference in differences(found, 'IES').values():
+        low, high = difference.interval
+        assert f'95% interval {low:+.3g} to {high:+.3g}, 4 seeds' in (
+            found.verdict
+        )
+    assert 'No ' not in found.verdict
+
+
+def test_the_verdict_says_what_is_missing(tmp_path: Path) -> None:
+    found = compare_runs(
+        [
+            plain_run(tmp_path / 'a', 0, {4: 0.5}),
+            ies_run(tmp_path / 'b', 0, {4: 0.6}, saved=0.2),
+        ]
+    )
+    assert 'One seed shows nothing' in found.verdict
+    assert 'No plain training of the same compute' in found.verdict
+    assert '--length 0.80' in found.verdict
+    assert '--method random_removal' in found.verdict
+
+
+def test_without_a_method_there_is_no_verdict(tmp_path: Path) -> None:
+    assert compare_runs([plain_run(tmp_path)]).verdict == ''
