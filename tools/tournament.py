@@ -1,0 +1,200 @@
+#!/usr/bin/env python
+"""Train every method and every control at the same saved share, by seeds.
+
+Runs that are finished are kept, so a tournament that was stopped goes on with
+the same command. After three seeds what is clearly below random removal of as
+many images is not trained further.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from command_line.parser import Parser
+
+from ies_mm.errors import ConfigError
+from ies_mm.report.compare import compare, table
+from ies_mm.report.comparing.comparison import compare_runs
+from ies_mm.report.reading.runs import read_run
+
+TRAIN = Path(__file__).with_name('train.py')
+HOOK = 'default_hooks.ies'
+ROUNDS = 3
+"""Seeds after which a method may be dropped."""
+
+INFOBATCH_SAVES = 0.47
+"""What InfoBatch saves at a ratio of 1 in 20 epochs, about: its annealing and
+the images above the mean are kept."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A method or a control.
+
+    Attributes:
+        arguments (tuple): Of tools/train.py.
+        options (tuple): Of its ``--cfg-options``. In both, ``{saved}``,
+            ``{rest}`` and ``{ratio}`` are filled in.
+    """
+
+    arguments: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+
+
+def _budget(name: str, argument: str, *more: str) -> Entry:
+    """A method on a budget that is given as a dict."""
+    place = f'{HOOK}.{argument}'
+    dict_of_it = (f'{place}.type=Budget', f'{place}.saved={{saved}}')
+    return Entry(('--method', name), (*dict_of_it, *more))
+
+
+def _random(*more: str) -> Entry:
+    return Entry(
+        ('--method', 'random_removal'),
+        (f'{HOOK}.saved={{saved}}', *more),
+    )
+
+
+ENTRIES = {
+    'plain': Entry(),
+    'short': Entry(('--length', '{rest}')),
+    'random': _random(),
+    'random_even': Entry(
+        ('--method', 'random_removal'),
+        (
+            f'{HOOK}._delete_=True', f'{HOOK}.type=RandomRemovalHook',
+            f'{HOOK}.begin=6', f'{HOOK}.ratio.type=Budget',
+            f'{HOOK}.ratio.saved={{saved}}', f'{HOOK}.ratio.course=even',
+        ),
+    ),
+    'random_by_class': _random(f'{HOOK}.by_class=True'),
+    'random_static': _random(f'{HOOK}.static=True'),
+    'ies': Entry(('--method', 'ies'), (f'{HOOK}.saved={{saved}}',)),
+    'ies_scored': _budget(
+        'ies_spaced', 'delta', f'{HOOK}.refresh_interval=1'
+    ),
+    'ies_mean': _budget(
+        'ies_spaced', 'delta', f'{HOOK}.order=0', f'{HOOK}.window=5'
+    ),
+    'soft_ies': Entry(('--method', 'soft_ies'), (f'{HOOK}.saved={{saved}}',)),
+    'infobatch': Entry(
+        ('--method', 'infobatch'), (f'{HOOK}.ratio={{ratio}}',)
+    ),
+    'batch_loss_score': Entry(
+        ('--method', 'batch_loss_score'), (f'{HOOK}.ratio={{ratio}}',)
+    ),
+    'progressive_dropout': _budget(
+        'ies_spaced', 'delta', f'{HOOK}.order=0', f'{HOOK}.window=1',
+        f'{HOOK}.refresh_interval=1', f'{HOOK}.anneal=0.05',
+    ),
+}  # fmt: skip
+
+
+def main() -> None:
+    """Train seed after seed, then compare."""
+    args = _arguments()
+    entrants = list(args.entries)
+    for seed in range(args.seeds):
+        with ThreadPoolExecutor(args.jobs) as jobs:
+            list(jobs.map(lambda name: _run(args, name, seed), entrants))
+        if seed + 1 >= ROUNDS:
+            entrants = list(_left(args, entrants))
+    runs = sorted(path.parent for path in args.out.glob('*/*/last_checkpoint'))
+    print(table(compare(runs, args.out / 'compare')))
+
+
+def _run(args: argparse.Namespace, name: str, seed: int) -> None:
+    work_dir = args.out / name / f'seed{seed}'
+    if (work_dir / 'last_checkpoint').exists() and _is_finished(work_dir):
+        return
+    shutil.rmtree(work_dir, ignore_errors=True)
+    work_dir.mkdir(parents=True)
+    entry = ENTRIES[name]
+    filled = dict(
+        saved=args.saved,
+        rest=round(1 - args.saved, 6),
+        ratio=round(min(args.saved / INFOBATCH_SAVES, 0.95), 4),
+    )
+    arguments = [part.format(**filled) for part in entry.arguments]
+    options = [part.format(**filled) for part in entry.options]
+    command = [sys.executable, TRAIN, args.config, '--work-dir', work_dir]
+    command += [*arguments, '--cfg-options', f'randomness.seed={seed}']
+    command += [*args.options, *options]
+    with (work_dir / 'output.log').open('w') as log:
+        code = subprocess.call(
+            list(map(str, command)),
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=os.environ | {'OMP_NUM_THREADS': str(args.threads)},
+        )
+    if code:
+        sys.exit(f'tools/tournament.py: a training failed, see {log.name}')
+    print(f'{name}, seed {seed}: trained', flush=True)
+
+
+def _is_finished(work_dir: Path) -> bool:
+    try:
+        return read_run(work_dir).progress.finished
+    except ConfigError:
+        return False
+
+
+def _left(args: argparse.Namespace, entrants: list[str]) -> Iterator[str]:
+    """Those that are not clearly below random removal; the controls stay."""
+    for name in entrants:
+        ours = sorted(path.parent for path in _checkpoints(args, name))
+        random = sorted(path.parent for path in _checkpoints(args, 'random'))
+        is_control = name in ('plain', 'short', 'random')
+        if is_control or not random or not _is_below(ours, random):
+            yield name
+        else:
+            print(f'{name}: clearly below random removal, no further seeds')
+
+
+def _checkpoints(args: argparse.Namespace, name: str) -> Iterator[Path]:
+    yield from (args.out / name).glob('*/last_checkpoint')
+
+
+def _is_below(ours: list[Path], random: list[Path]) -> bool:
+    rows = compare_runs([*ours, *random]).rows
+    found = [
+        difference
+        for row in rows
+        for difference in row.differences
+        if difference.kind == 'Random Remove'
+    ]
+    return any(difference.sign < 0 for difference in found)
+
+
+def _arguments() -> argparse.Namespace:
+    arguments = Parser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    arguments.add_argument('config', help='a plain config')
+    arguments.add_argument('--saved', type=float, default=0.2)
+    arguments.add_argument('--seeds', type=int, default=5)
+    arguments.add_argument(
+        '--entries', nargs='+', choices=ENTRIES, default=list(ENTRIES)
+    )
+    arguments.add_argument('--out', type=Path, required=True)
+    arguments.add_argument('--jobs', type=int, default=2, help='at a time')
+    arguments.add_argument('--threads', type=int, default=1, help='of a run')
+    arguments.add_argument(
+        '--options',
+        nargs='+',
+        default=[],
+        metavar='KEY=VALUE',
+        help='settings of the config, for every run',
+    )
+    return arguments.parse_args()
+
+
+if __name__ == '__main__':
+    main()
