@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from command_line.parser import Parser
@@ -102,14 +103,14 @@ def main() -> None:
     entrants = list(args.entries)
     for seed in range(args.seeds):
         with ThreadPoolExecutor(args.jobs) as jobs:
-            list(jobs.map(lambda name: _run(args, name, seed), entrants))
+            list(jobs.map(partial(_run, args, seed), entrants))
         if seed + 1 >= ROUNDS:
             entrants = list(_left(args, entrants))
     runs = sorted(path.parent for path in args.out.glob('*/*/last_checkpoint'))
     print(table(compare(runs, args.out / 'compare')))
 
 
-def _run(args: argparse.Namespace, name: str, seed: int) -> None:
+def _run(args: argparse.Namespace, seed: int, name: str) -> None:
     work_dir = args.out / name / f'seed{seed}'
     if (work_dir / 'last_checkpoint').exists() and _is_finished(work_dir):
         return
