@@ -40,13 +40,26 @@ METHODS = [
         )
         for by in ('scoring', 'training')
     ),
+    (
+        IESHook,
+        dict(
+            delta=dict(type='Budget', saved=0.3, by_class=True),
+            order=0,
+            window=1,
+        ),
+    ),
     (SoftIESHook, dict(saved=0.3, window=1)),
     (InfoBatchHook, dict()),
     (BatchLossScoreHook, dict(alpha=0.7)),
     (RandomRemovalHook, dict(ratio=0.3)),
     (
         RandomRemovalHook,
-        dict(saved=0.3, by_class=True, rescale=True, static=True, anneal=0.2),
+        dict(
+            ratio=dict(type='Budget', saved=0.3, by_class=True),
+            rescale=True,
+            static=True,
+            anneal=0.2,
+        ),
     ),
     (DIHCLHook, dict(warmup=1, factor=0.8)),
     (SelectiveBackpropHook, dict()),

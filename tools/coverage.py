@@ -21,12 +21,12 @@ from pathlib import Path
 
 import torch
 from command_line.parser import Parser
-from families.kept import keep, kept, tidy
-from families.listed import LIBRARIES, Family, every_config, families
-from families.processes import isolated
-from families.rows import Row
-from families.settings import SETTINGS
-from families.table import document, verdict
+from coverage_checks.kept import keep, kept, tidy
+from coverage_checks.listed import LIBRARIES, Family, every_config, families
+from coverage_checks.processes import isolated
+from coverage_checks.rows import Row
+from coverage_checks.settings import SETTINGS
+from coverage_checks.table import document, verdict
 
 PAGE = Path(__file__).resolve().parents[1] / 'docs/coverage.md'
 

@@ -17,12 +17,12 @@ from ies_mm.report.compare import compare, table
 ROOT = Path(__file__).resolve().parents[1]
 DATA = Path('data', 'demo')
 WORK = Path('work_dirs', 'demo')
-NAME = 'faster_rcnn_r18_demo.py'
-PLAIN = Path('configs', NAME)
-IES = Path('configs', f'ies_{NAME}')
-SPACED = Path('configs', 'methods', f'ies_spaced_{NAME}')
-INFOBATCH = Path('configs', 'methods', f'infobatch_{NAME}')
-RANDOM = Path('configs', 'methods', f'random_removal_{NAME}')
+PLAIN = Path('configs', 'faster_rcnn_r18_demo.py')
+IES = Path('configs', 'ies_faster_rcnn_r18_demo.py')
+METHODS = dict(
+    spaced='ies_spaced', infobatch='infobatch', random='random_removal'
+)
+"""What the others of the five train with, by the names of their folders."""
 
 
 def main() -> None:
@@ -37,14 +37,11 @@ def main() -> None:
     )
     args = arguments.parse_args()
     os.chdir(ROOT)
-    seed = f'randomness.seed={args.seed}'
     make_data(args.images)
-    plain = train('plain', PLAIN, seed)
-    ies = train('ies', IES, seed)
-    spaced = train('spaced', SPACED, seed)
-    infobatch = train('infobatch', INFOBATCH, seed)
-    random = train('random', RANDOM, seed)
-    runs = (plain, ies, spaced, infobatch, random)
+    options = ('--cfg-options', f'randomness.seed={args.seed}')
+    runs = [train('plain', PLAIN, *options), train('ies', IES, *options)]
+    for name, method in METHODS.items():
+        runs.append(train(name, IES, '--method', method, *options))
     print(f'\n{table(compare(runs, WORK / "compare"))}\n')
     print(f'The page with pictures: {WORK}/compare/compare.html')
     print('What this shows and what it cannot show: docs/demo.md')
@@ -69,7 +66,7 @@ def train(name: str, config: Path, *options: str) -> Path:
     work_dir.mkdir(parents=True)
     epochs = Config.fromfile(config).train_cfg.max_epochs
     command = [sys.executable, 'tools/train.py', str(config)]
-    command += ['--work-dir', str(work_dir), '--cfg-options', *options]
+    command += ['--work-dir', str(work_dir), *options]
     log = work_dir / 'output.log'
     started = time.monotonic()
     with log.open('w') as output:

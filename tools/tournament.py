@@ -74,16 +74,23 @@ ENTRIES = {
             f'{HOOK}.ratio.saved={{saved}}', f'{HOOK}.ratio.course=even',
         ),
     ),
-    'random_by_class': _random(f'{HOOK}.by_class=True'),
+    'random_annealed': _random(f'{HOOK}.anneal=0.05'),
     'random_static': _random(f'{HOOK}.static=True'),
     'ies': Entry(('--method', 'ies'), (f'{HOOK}.saved={{saved}}',)),
     'ies_scored': _budget(
         'ies_spaced', 'delta', f'{HOOK}.refresh_interval=1'
     ),
+    'ies_by_class': _budget(
+        'ies_spaced', 'delta', f'{HOOK}.delta.by_class=True'
+    ),
     'ies_mean': _budget(
         'ies_spaced', 'delta', f'{HOOK}.order=0', f'{HOOK}.window=5'
     ),
     'soft_ies': Entry(('--method', 'soft_ies'), (f'{HOOK}.saved={{saved}}',)),
+    'soft_ies_unweighted': Entry(
+        ('--method', 'soft_ies'),
+        (f'{HOOK}.saved={{saved}}', f'{HOOK}.weighted=False'),
+    ),
     'infobatch': Entry(
         ('--method', 'infobatch'), (f'{HOOK}.ratio={{ratio}}',)
     ),

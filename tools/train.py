@@ -13,9 +13,9 @@ from mmengine.device import get_device
 from mmengine.runner import Runner
 
 from ies_mm.errors import ConfigError
+from ies_mm.training.method_option import method_names
 from ies_mm.training.preflight import check_config
 from ies_mm.training.shorter import shorten
-from ies_mm.training.swapped_method import method_names
 
 
 def main() -> None:

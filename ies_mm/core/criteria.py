@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ies_mm.core.arguments import check_integer, check_number
 from ies_mm.core.history import LossHistory
+from ies_mm.core.strata import ranks_within
 from ies_mm.core.threads import one_thread
 from ies_mm.core.thresholds import Progress, Threshold, build_threshold
 
@@ -131,6 +132,7 @@ class Criterion:
         names: Sequence[str],
         progress: Progress | None = None,
         able: Tensor | None = None,
+        strata: Tensor | None = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Judge every instance, and say by what.
 
@@ -142,17 +144,22 @@ class Criterion:
                 be trained next, mastered or not. A threshold that counts
                 finds its level among the others; where these are too few for
                 it, among all. Defaults to None, all are able.
+            strata (Tensor, optional): int64 (N,), classes within which alone
+                instances are compared. Defaults to None, all with all.
 
         Returns:
             tuple: The mastered, bool (N,), those of them to leave out, bool
-            (N,), and the limits of flatness in
-            units of the loss, float64 (C,).
+            (N,), and the limits of flatness in units of the loss, float64
+            (C,); NaN with strata, each of which has its own.
         """
         width = self.width(names)
         if progress is None:
             progress = Progress(torch.zeros(width, dtype=torch.double))
         scale = self.threshold.scale(progress)
         scores = self.scores(history, names, scale)
+        if strata is not None:
+            scores = ranks_within(scores, strata)
+            scale = torch.full_like(scale, torch.nan)
         if able is not None:
             out, level = self.threshold.mastered(scores[able], progress)
             if level != torch.inf:

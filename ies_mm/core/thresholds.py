@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ies_mm.core.arguments import (
     build_of_type,
+    check_flag,
     check_is_no_text,
     check_number,
 )
@@ -129,14 +130,18 @@ class Budget(Threshold):
             ``'oscillating'`` or ``'annealed'``. Defaults to ``'rising'``.
         cap (float): The largest part of the instances that is left out of an
             epoch, above 0 to 0.9. Defaults to 0.9.
+        by_class (bool): Leave the same part of every class out; an image of
+            several belongs to its rarest. Defaults to False.
     """
 
     saved: float
     course: str = 'rising'
     cap: float = MOST_LEFT_OUT
+    by_class: bool = False
 
     def __post_init__(self) -> None:
         PruningSchedule(self.saved, self.course, self.cap)
+        check_flag('by_class', self.by_class)
 
     @property
     def schedule(self) -> PruningSchedule:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from ies_mm.errors import ConfigError
-from ies_mm.report.tables import INSTANCES, EpochTable, Tables, read_tables
+from ies_mm.report.instances import INSTANCES, EpochTable, Tables, read_tables
 from ies_mm.report.values import is_count
 
 EPOCHS = 'epochs.jsonl'

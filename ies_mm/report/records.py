@@ -16,7 +16,7 @@ from torch import Tensor
 from ies_mm.errors import ConfigError
 from ies_mm.report.earlier import EPOCHS, read_earlier
 from ies_mm.report.files import json_lines
-from ies_mm.report.tables import IDENTITY, INSTANCES, EpochTable
+from ies_mm.report.instances import IDENTITY, INSTANCES, EpochTable
 
 END = 'end.json'
 """There once a training has ended, as planned or early."""

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from ies_mm.report import RunRecords
-from ies_mm.report.tables import read_tables
+from ies_mm.report.instances import read_tables
 from runs import epochs_of, instances_of
 
 IMAGES = ['data/a/1.jpg', 'data/a/2.jpg', 'data/b/3.jpg']

@@ -16,7 +16,7 @@ TOOLS = Path(__file__).resolve().parents[2] / 'tools'
 def tool() -> Iterator[Callable[[str], ModuleType]]:
     """Imports a module of the tool by its name."""
     sys.path.append(str(TOOLS))
-    yield lambda part: import_module(f'families.{part}')
+    yield lambda part: import_module(f'coverage_checks.{part}')
     sys.path.remove(str(TOOLS))
 
 

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from families.data import SIZES, prepared
-from families.listed import families
-from families.reduce import build, load
+from coverage_checks.data import SIZES, prepared
+from coverage_checks.listed import families
+from coverage_checks.reduce import build, load
 
 from benchmarks.steps import HEADER, bench
 

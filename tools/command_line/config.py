@@ -13,7 +13,7 @@ from mmengine.config import Config, DictAction
 
 import ies_mm.engine  # noqa: F401  (the hooks and the sampler by name)
 from ies_mm.errors import ConfigError
-from ies_mm.training.swapped_method import swap_method
+from ies_mm.training.method_option import swap_method
 
 METHODS = Path(__file__).parents[2] / 'configs' / '_base_' / 'methods'
 

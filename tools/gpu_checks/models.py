@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from families.listed import config_root
+from coverage_checks.listed import config_root
 from mmengine.config import Config
 from mmengine.logging import MessageHub
 from mmengine.registry import MODELS, init_default_scope

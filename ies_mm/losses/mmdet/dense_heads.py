@@ -28,8 +28,8 @@ from ies_mm.losses.generic.by_image import asked_by_image
 from ies_mm.losses.generic.listed import asked_by_list, is_listed
 from ies_mm.losses.generic.portions import Call, Slices, tensors_of
 from ies_mm.losses.generic.slicing import entry_of, image_of
+from ies_mm.losses.mmdet.dense_divisors import has_row_terms
 from ies_mm.losses.mmdet.dense_rows import Outputs, asked_by_rows
-from ies_mm.losses.mmdet.dense_terms import has_row_terms
 
 _BY_IMAGE = ('positive_infos',)
 """Arguments with one entry an image, beside those called ``batch_...``."""

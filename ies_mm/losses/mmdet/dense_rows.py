@@ -2,7 +2,8 @@
 
 Which image a row belongs to is followed through the head's own flattening
 (:mod:`ies_mm.losses.tracing.follow`); what an image alone is divided by is
-declared (:mod:`ies_mm.losses.mmdet.dense_terms`). Nothing is evaluated again.
+declared (:mod:`ies_mm.losses.mmdet.dense_divisors`). Nothing is evaluated
+again.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -19,7 +20,7 @@ from ies_mm.losses.capture.patching import override
 from ies_mm.losses.capture.registry import Note, Wanted
 from ies_mm.losses.capture.terms import terms_of
 from ies_mm.losses.generic.portions import Call
-from ies_mm.losses.mmdet.dense_terms import Term, is_layered, row_terms
+from ies_mm.losses.mmdet.dense_divisors import Term, is_layered, row_terms
 from ies_mm.losses.mmdet.targets import owned_targets
 from ies_mm.losses.rows.row_calls import RowCalls, parts_of, unnormalised
 from ies_mm.losses.tracing.follow import traced

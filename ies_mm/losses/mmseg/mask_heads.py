@@ -39,9 +39,9 @@ def mask_head(
     prefix = prefix_of(name)
     if not isinstance(head, SideAdapterCLIPHead):
         # mmdet is there where its heads are.
+        from ies_mm.losses.mmdet.dense_divisors import has_row_terms
         from ies_mm.losses.mmdet.dense_heads import outputs_of
         from ies_mm.losses.mmdet.dense_rows import asked_by_rows
-        from ies_mm.losses.mmdet.dense_terms import has_row_terms
 
         if has_row_terms(head):
             outputs = outputs_of(head.loss_by_feat)

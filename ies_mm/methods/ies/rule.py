@@ -79,6 +79,10 @@ class IES(Method):
         self.anneal = anneal
         self.dry_run = dry_run
         self.saved = saved
+        threshold = self.criterion.threshold
+        self.wants_strata = (
+            isinstance(threshold, Budget) and threshold.by_class
+        )
 
     def reset(self) -> None:
         """No first loss, nothing counted by a dry run, no image waiting."""
@@ -154,8 +158,9 @@ class IES(Method):
         """As :meth:`decide`, as if every epoch might leave something out."""
         able = ~self.due_for_training(standing)
         progress = self.progress(names, standing)
+        strata = self.strata if self.wants_strata else None
         mastered, out, limits = self.criterion.judge(
-            history, names, progress, able
+            history, names, progress, able, strata
         )
         return Decision(mastered, Selection(~out), _for_record(limits, names))
 

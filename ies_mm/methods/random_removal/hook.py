@@ -16,7 +16,9 @@ class RandomRemovalHook(SelectionHook):
     Args:
         ratio (float or dict): The part left out, from 0 to below 1. With
             ``dict(type='Budget', saved=0.2)`` each epoch leaves out as many
-            as in a run of IES with that ``delta``.
+            as in a run of IES with that ``delta``; ``by_class=True`` in it
+            needs a data set that has ``get_cat_ids``, as those of mmdet and
+            mmpretrain.
         keep_history (bool): See :class:`IESHook`. Defaults to False.
         allow_batch_augments (bool): See :class:`IESHook`. Defaults to False.
         begin (int): Epochs, at least 0, that train on everything first.
@@ -26,9 +28,6 @@ class RandomRemovalHook(SelectionHook):
             everything. Defaults to 0.
         rescale (bool): Weight the losses of what is trained by N / trained,
             as InfoBatch's ablation of random pruning does. Defaults to False.
-        by_class (bool): Leave the same part of every class out; an image of
-            several classes belongs to its rarest. Of data sets that have
-            ``get_cat_ids``, as mmdet's and mmpretrain's. Defaults to False.
         static (bool): Draw once: the same images are left out of each epoch,
             or, on a budget, ever more. Defaults to False.
         saved (float, optional): Instead of ``ratio``:
@@ -48,14 +47,11 @@ class RandomRemovalHook(SelectionHook):
         begin: int = 0,
         anneal: float = 0.0,
         rescale: bool = False,
-        by_class: bool = False,
         static: bool = False,
         saved: float | None = None,
     ) -> None:
         super().__init__(
-            RandomRemoval(
-                ratio, begin, anneal, rescale, by_class, static, saved
-            ),
+            RandomRemoval(ratio, begin, anneal, rescale, static, saved),
             keep_history,
             allow_batch_augments,
         )

@@ -44,7 +44,6 @@ class RandomRemoval(Method):
         begin: int = 0,
         anneal: float = 0.0,
         rescale: bool = False,
-        by_class: bool = False,
         static: bool = False,
         saved: float | None = None,
     ) -> None:
@@ -53,13 +52,14 @@ class RandomRemoval(Method):
         check_integer('begin', begin, 0)
         check_number('anneal', anneal, 0, 1)
         check_flag('rescale', rescale)
-        check_flag('by_class', by_class)
         check_flag('static', static)
         self.ratio = ratio
         self.begin = begin
         self.anneal = anneal
         self.rescale = rescale
-        self.by_class = self.wants_strata = by_class
+        self.wants_strata = isinstance(ratio, dict) and bool(
+            ratio.get('by_class')
+        )
         self.static = static
         self.saved = saved
 
@@ -105,7 +105,7 @@ class RandomRemoval(Method):
         # A static subset only grows or shrinks: the same draw in each epoch.
         generator = self.generator(0 if self.static else epoch)
         strata = [torch.arange(self.instances)]
-        if self.by_class:
+        if self.wants_strata:
             strata = [
                 torch.nonzero(self.strata == label).flatten()
                 for label in self.strata.unique()

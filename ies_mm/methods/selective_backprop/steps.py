@@ -13,8 +13,8 @@ from ies_mm.methods.selective_backprop.rule import SelectiveBackprop
 from ies_mm.training.data.identity import batch_instances
 from ies_mm.training.data.tagging import instances_of
 from ies_mm.training.hook.clock import Clock
-from ies_mm.training.hook.comparison import Comparison
 from ies_mm.training.hook.incoming import Batch
+from ies_mm.training.hook.step_comparison import StepComparison
 from ies_mm.training.hook.steps import Steps
 from ies_mm.training.hook.wrapped_step import Step
 from ies_mm.training.loop.batches import largest_size, sample_of
@@ -29,14 +29,14 @@ class GatheringSteps(Steps):
     Args:
         session (Session): See :class:`Steps`. Its method is a
             :class:`SelectiveBackprop`.
-        comparison (Comparison): See :class:`Steps`.
+        comparison (StepComparison): See :class:`Steps`.
         clock (Clock): See :class:`Steps`.
     """
 
     selects = True
 
     def __init__(
-        self, session: Session, comparison: Comparison, clock: Clock
+        self, session: Session, comparison: StepComparison, clock: Clock
     ) -> None:
         super().__init__(session, comparison, clock)
         self._method: SelectiveBackprop = cast(Any, session.method)

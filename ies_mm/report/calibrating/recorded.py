@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ies_mm.core import Criterion, LossHistory, Progress, Relative
 from ies_mm.errors import ConfigError
-from ies_mm.report.tables import INSTANCES, read_tables
+from ies_mm.report.instances import INSTANCES, read_tables
 
 HOW = 'train with default_hooks.ies.dry_run=True and keep_history=True'
 

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ies_mm.errors import ConfigError
+from ies_mm.report.instances import INSTANCES, Tables, read_tables
 from ies_mm.report.reading.runs import Run
-from ies_mm.report.tables import INSTANCES, Tables, read_tables
 
 IMAGES_SHOWN = 6
 

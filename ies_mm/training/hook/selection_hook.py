@@ -13,11 +13,11 @@ from ies_mm.methods.method import Method
 from ies_mm.training import mmengine_internals as internals
 from ies_mm.training.data.sampler import IESSampler
 from ies_mm.training.hook.clock import Clock
-from ies_mm.training.hook.comparison import Comparison
 from ies_mm.training.hook.epoch_cycle import EpochCycle
 from ies_mm.training.hook.incoming import batch_of
 from ies_mm.training.hook.refusals import check_samples, check_training
 from ies_mm.training.hook.reporter import Reporter
+from ies_mm.training.hook.step_comparison import StepComparison
 from ies_mm.training.hook.steps import Steps
 from ies_mm.training.hook.switches import Switches
 from ies_mm.training.hook.wrapped_step import Step, WrappedStep
@@ -116,7 +116,7 @@ class SelectionHook(Hook):
         session = Session(self.method, runner, sampler, self.arguments())
         self.session = session
         self._switches = Switches(session)
-        comparison = Comparison(runner, self.fallback)
+        comparison = StepComparison(runner, self.fallback)
         self._steps = self.steps(session, comparison, self._clock)
         if before is not None:
             load(session, before)

@@ -8,8 +8,8 @@ from torch import Tensor
 from ies_mm.errors import ConfigError
 from ies_mm.losses import CapturedLosses
 from ies_mm.training.hook.clock import Clock
-from ies_mm.training.hook.comparison import Comparison
 from ies_mm.training.hook.incoming import Batch
+from ies_mm.training.hook.step_comparison import StepComparison
 from ies_mm.training.hook.wrapped_step import Step
 from ies_mm.training.scoring.given import Given
 from ies_mm.training.state.session import Session
@@ -20,7 +20,7 @@ class Steps:
 
     Args:
         session (Session): Of the training.
-        comparison (Comparison): Captures the steps.
+        comparison (StepComparison): Captures the steps.
         clock (Clock): Of the epoch.
 
     Attributes:
@@ -30,7 +30,7 @@ class Steps:
     selects = False
 
     def __init__(
-        self, session: Session, comparison: Comparison, clock: Clock
+        self, session: Session, comparison: StepComparison, clock: Clock
     ) -> None:
         self.session = session
         self.comparison = comparison

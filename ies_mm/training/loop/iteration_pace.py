@@ -15,9 +15,9 @@ from ies_mm.errors import ConfigError
 from ies_mm.losses.capture.random_state import preserved_random_state
 from ies_mm.training import mmengine_internals as internals
 from ies_mm.training.data.sampler import IESSampler
-from ies_mm.training.data.stream import EndlessStream
 from ies_mm.training.loop.optimisers import optim_wrappers
 from ies_mm.training.loop.pace import REPLACED, Pace
+from ies_mm.training.loop.resumed_batches import ResumedBatches
 from ies_mm.training.loop.schedule import Schedule
 
 BEGUN_ANEW = (
@@ -226,7 +226,7 @@ class IterationPace(Pace):
         stream = self.sampler.stream
         with preserved_random_state(), stream.training():
             iterator = internals.endless_batches(self.loop.dataloader)
-        self._iterator = _Resumed(iterator, self.runner.iter, stream)
+        self._iterator = ResumedBatches(iterator, self.runner.iter, stream)
         self.loop.dataloader_iterator = self._iterator
 
     def _say_how_late(self) -> None:
@@ -237,35 +237,6 @@ class IterationPace(Pace):
                 f'{loader.num_workers} workers fetch {late} batches ahead, so '
                 'a selection takes hold that many batches after its decision'
             )
-
-
-class _Resumed:
-    """The training's batches, for a loop that goes on after some iterations.
-
-    Such a loop begins with skipping what it has trained, which the stream has
-    behind it already: by ``skip_iter``, or in mmengine up to 0.10.7, whose
-    iterators have no such method, by drawing it.
-    """
-
-    def __init__(
-        self, iterator: Any, trained: int, stream: EndlessStream
-    ) -> None:
-        self._iterator = iterator
-        self._stream = stream
-        self._to_ignore = 0 if hasattr(iterator, 'skip_iter') else trained
-
-    def skip_iter(self, iterations: int) -> None:
-        """There is nothing to skip."""
-
-    def __iter__(self) -> '_Resumed':
-        return self
-
-    def __next__(self) -> Any:
-        if self._to_ignore:
-            self._to_ignore -= 1
-            return None
-        with self._stream.training():
-            return next(self._iterator)
 
 
 def _check_order(runner: Runner) -> None:

@@ -1,16 +1,11 @@
 """The per-image losses seen in one epoch."""
 
 import torch
-from mmengine.dist import all_gather_object, is_main_process
+from mmengine.dist import all_gather_object
 from torch import Tensor
-
-from ies_mm.errors import ConfigError
 
 Noted = tuple[Tensor, Tensor, Tensor]
 """ids, losses (samples, T), missing (samples, T), on the CPU."""
-
-ByEpoch = dict[int, tuple]
-"""Epoch -> what was noted, its terms, those that a batch had."""
 
 
 class Observations:
@@ -117,7 +112,7 @@ class Observations:
             (self._losses, losses),
             (self._missing, missing),
         ):
-            parts.append(_ordered(values.cpu(), theirs, self._columns))
+            parts.append(ordered(values.cpu(), theirs, self._columns))
 
     def merge(self) -> tuple[Tensor, Tensor, Tensor]:
         """One observation per instance, over all ranks.
@@ -146,7 +141,7 @@ class Observations:
         self.missed = set().union(*(part[4] for part in parts))
         seen = torch.cat([part[3][0] for part in parts])
         losses, missing = (
-            torch.cat([_ordered(p[3][k], p[1], self.names) for p in parts])
+            torch.cat([ordered(p[3][k], p[1], self.names) for p in parts])
             for k in (1, 2)
         )
         losses = losses.double()
@@ -160,152 +155,7 @@ class Observations:
         return unique, (total / times[:, None]).float(), torch.unique(seen)
 
 
-class ObservationsByEpoch:
-    """The observations of the epochs that have not ended.
-
-    In an iteration-based loop a batch may belong to two of them.
-
-    Args:
-        names (list of str): See :class:`Observations`.
-
-    Attributes:
-        latest (list of str, optional): Terms of the last batch; None before
-            any.
-    """
-
-    def __init__(self, names: list[str]) -> None:
-        self.latest: list[str] | None = None
-        self._names = names
-        self._epochs: dict[int, Observations] = {}
-        self._awaited: set[str] = set()
-        self._begun_before: set[int] = set()
-        self._gathered: ByEpoch | None = None
-
-    def add(
-        self,
-        epochs: list[tuple[int, int]],
-        ids: Tensor,
-        losses: dict[str, Tensor],
-        missing: dict[str, Tensor],
-    ) -> None:
-        """Note a batch; see :meth:`Observations.add`.
-
-        Args:
-            epochs (list of tuple): (epoch, samples) in the batch's order.
-            ids (Tensor): int64 (B,), instances.
-            losses (dict): Term -> float32 (B,).
-            missing (dict): Term -> bool (B,).
-        """
-        self.latest = sorted(losses)
-        self._awaited -= losses.keys()
-        self._gathered = None
-        start = 0
-        for epoch, samples in epochs:
-            part = slice(start, start + samples)
-            self._of(epoch).add(
-                ids[part],
-                {term: values[part] for term, values in losses.items()},
-                {term: mask[part] for term, mask in missing.items()},
-            )
-            start += samples
-
-    def note_missed(self, epoch: int, numbers: set[int]) -> None:
-        """Note images in whose place others came.
-
-        A checkpoint within the epoch does not keep them.
-
-        Args:
-            epoch (int): Of the batch.
-            numbers (set of int): Instances.
-        """
-        self._of(epoch).missed |= numbers
-
-    def take(self, epoch: int) -> Observations:
-        """The observations of an epoch that has ended; forgotten here.
-
-        Raises:
-            ConfigError: A term of the checkpoint that was resumed from was
-                in no batch of a whole epoch.
-        """
-        # The rest of an epoch may have none by chance.
-        whole = epoch not in self._begun_before
-        if whole and self._awaited and self._awaited != set(self._names):
-            raise ConfigError(
-                'cannot resume: the checkpoint has the loss term '
-                f'{min(self._awaited)!r}, which this model does not have (it '
-                f'has {", ".join(sorted(set(self._names) - self._awaited))}); '
-                'resume with the same model, or start anew with load_from'
-            )
-        self._gathered = None
-        return self._epochs.pop(epoch, Observations(self._names))
-
-    def samples(self, epoch: int) -> int:
-        """How many samples of an epoch were noted."""
-        return len(self._of(epoch).tensors()[0])
-
-    def gather(self) -> None:
-        """Have the coming checkpoint hold what all ranks noted.
-
-        To be called by all of them; one rank alone writes checkpoints.
-        """
-        parts = all_gather_object(self._noted())
-        epochs = sorted({epoch for part in parts for epoch in part})
-        self._gathered = {
-            epoch: _concatenated([p[epoch] for p in parts if epoch in p])
-            for epoch in epochs
-        }
-
-    def state_dict(self) -> ByEpoch:
-        """What was noted so far, by epoch.
-
-        Ids, losses, missing, their terms, the terms that a batch had.
-
-        Of all ranks right after :meth:`gather`, else of this one.
-        """
-        return self._noted() if self._gathered is None else self._gathered
-
-    def load_state_dict(
-        self, state: ByEpoch, absent: set[str], latest: list[str] | None
-    ) -> None:
-        """Note again what :meth:`state_dict` gave, under the run's names.
-
-        Args:
-            state (dict): What it gave.
-            absent (set of str): Terms that had left before.
-            latest (list of str, optional): Terms of the last batch; others
-                were about to leave. None where that is not known.
-        """
-        self._awaited = set(self._names) - absent
-        if latest is not None:
-            self._awaited &= set(latest)
-        self.latest = latest
-        self._begun_before = set(state)
-        if is_main_process():  # Each observation counts once.
-            for epoch, seen in state.items():
-                self._of(epoch).add_tensors(*seen)
-
-    def _noted(self) -> ByEpoch:
-        return {
-            epoch: (*seen.tensors(), seen.columns(), sorted(seen.present))
-            for epoch, seen in self._epochs.items()
-        }
-
-    def _of(self, epoch: int) -> Observations:
-        return self._epochs.setdefault(epoch, Observations(self._names))
-
-
-def _concatenated(parts: list[tuple]) -> tuple:
-    terms = list(dict.fromkeys(name for part in parts for name in part[3]))
-    ids = torch.cat([part[0] for part in parts])
-    losses, missing = (
-        torch.cat([_ordered(part[k], part[3], terms) for part in parts])
-        for k in (1, 2)
-    )
-    present = sorted({name for part in parts for name in part[4]})
-    return ids, losses, missing, terms, present
-
-
-def _ordered(values: Tensor, terms: list[str], wanted: list[str]) -> Tensor:
+def ordered(values: Tensor, terms: list[str], wanted: list[str]) -> Tensor:
     """The columns of some terms as those of others; zero where there is none.
 
     Args:

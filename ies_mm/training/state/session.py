@@ -11,8 +11,10 @@ from ies_mm.training.data.sampler import IESSampler
 from ies_mm.training.loop.epoch_pace import EpochPace
 from ies_mm.training.loop.iteration_pace import IterationPace
 from ies_mm.training.loop.pace import Pace
-from ies_mm.training.state.observations import ObservationsByEpoch
-from ies_mm.training.state.state import SelectionState
+from ies_mm.training.state.observations_by_epoch import (
+    ObservationsByEpoch,
+)
+from ies_mm.training.state.selection_state import SelectionState
 
 
 class Stateful(Protocol):

@@ -41,7 +41,7 @@ def reductions(
 @pytest.fixture
 def tool() -> Iterator[Callable[[str], ModuleType]]:
     sys.path.append(str(TOOLS))
-    yield lambda part: import_module(f'families.{part}')
+    yield lambda part: import_module(f'coverage_checks.{part}')
     sys.path.remove(str(TOOLS))
 
 

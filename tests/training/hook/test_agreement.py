@@ -18,8 +18,8 @@ from torch import Tensor, nn
 from ies_mm.engine import IESHook, InfoBatchHook, SelectiveBackpropHook
 from ies_mm.errors import UnsupportedModelError
 from ies_mm.losses.agreement import Agreement
-from ies_mm.training.hook import comparison
-from ies_mm.training.hook.comparison import Comparison
+from ies_mm.training.hook import step_comparison
+from ies_mm.training.hook.step_comparison import StepComparison
 from method_cases import config_of
 from odd_models import FAULTS, HARMLESS, scaled
 from runs import (
@@ -271,8 +271,8 @@ def test_the_training_is_that_without_comparing(
     folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ours = parameters(trained(folders, tmp_path / 'compared', 'IES'))
-    monkeypatch.setattr(Comparison, 'begin_epoch', lambda *_: None)
-    monkeypatch.setattr(comparison, 'FIRST_COMPARED', 0)
+    monkeypatch.setattr(StepComparison, 'begin_epoch', lambda *_: None)
+    monkeypatch.setattr(step_comparison, 'FIRST_COMPARED', 0)
     monkeypatch.setattr(Agreement, 'note_shares', lambda *_: None)
     theirs = parameters(trained(folders, tmp_path / 'not', 'IES'))
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)

@@ -10,7 +10,7 @@ from mmengine.runner import loops
 
 from ies_mm.errors import ConfigError
 from ies_mm.training.data.stream import EndlessStream
-from ies_mm.training.loop.iteration_pace import _Resumed
+from ies_mm.training.loop.resumed_batches import ResumedBatches
 from iteration_runs import OUT, PLAIN, Ends, always, plain
 from runs import (
     epochs_of,
@@ -150,7 +150,7 @@ def test_what_a_resumed_loop_skips_is_not_taken_from_the_stream(
             raise AssertionError('the stream has them behind it')
 
     batches = SkippingBatches() if skips else Batches()
-    iterator = _Resumed(batches, 3, EndlessStream(10, False, 0))
+    iterator = ResumedBatches(batches, 3, EndlessStream(10, False, 0))
     if skips:
         iterator.skip_iter(3)
     else:

@@ -12,7 +12,9 @@ from mmengine.runner import Runner
 from torch import nn
 
 from ies_mm.errors import ConfigError
-from ies_mm.training.state.observations import ObservationsByEpoch
+from ies_mm.training.state.observations_by_epoch import (
+    ObservationsByEpoch,
+)
 from runs import epochs_of, instances_of, train
 from same_runs import assert_equal
 from task_runs import in_iterations, segmentor_config, with_ies

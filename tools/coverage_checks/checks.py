@@ -13,9 +13,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from families.draws import same_draws, same_state, seed_all
-from families.state import State, remembered, restore, same
-from families.steps import (
+from coverage_checks.draws import same_draws, same_state, seed_all
+from coverage_checks.state import State, remembered, restore, same
+from coverage_checks.steps import (
     Step,
     forward,
     held_forward,

@@ -14,7 +14,7 @@ FIRST_COMPARED = 2
 """Batches of a training whose captured losses are compared with its own."""
 
 
-class Comparison:
+class StepComparison:
     """Captures the losses of a training's steps.
 
     The first batches of a training, and those of epochs ever further apart,

@@ -18,7 +18,7 @@ from mmengine.registry import MODELS, init_default_scope
 from mmengine.utils import import_modules_from_strings
 from torch import nn
 
-from families.listed import Family, config_root
+from coverage_checks.listed import Family, config_root
 
 # What names a file of weights, in the libraries' configs.
 _WEIGHTS = ('pretrained', 'checkpoint', 'teacher_ckpt', 'load_from')

@@ -4,11 +4,11 @@ from collections import Counter
 from collections.abc import Iterable
 from itertools import groupby
 
-from families.checks import ALONE, FLOOR, GRADIENT, SHARES
-from families.kept import Kept, Rows
-from families.rows import Row
-from families.settings import SETTINGS
-from families.versions import versions
+from coverage_checks.checks import ALONE, FLOOR, GRADIENT, SHARES
+from coverage_checks.kept import Kept, Rows
+from coverage_checks.rows import Row
+from coverage_checks.settings import SETTINGS
+from coverage_checks.versions import versions
 
 _TEXT = """# Coverage
 

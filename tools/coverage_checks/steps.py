@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from families.draws import random_state, seed_all
-from families.state import State, remembered
+from coverage_checks.draws import random_state, seed_all
+from coverage_checks.state import State, remembered
 from ies_mm.losses import CapturedLosses, capture_per_image_losses
 from ies_mm.training.scoring.scoring import forward_only
 

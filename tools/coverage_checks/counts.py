@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from families.draws import seed_all
-from families.state import remembered, restore
-from families.steps import forward
+from coverage_checks.draws import seed_all
+from coverage_checks.state import remembered, restore
+from coverage_checks.steps import forward
 from ies_mm.losses import capture_per_image_losses
 
 _WAITS = (

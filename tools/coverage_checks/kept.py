@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 
-from families.counts import Counts
-from families.listed import Family
-from families.rows import Row
-from families.versions import versions
+from coverage_checks.counts import Counts
+from coverage_checks.listed import Family
+from coverage_checks.rows import Row
+from coverage_checks.versions import versions
 
 _ROOT = Path(__file__).resolve().parents[2]
 _SOURCES = (
@@ -19,7 +19,7 @@ _SOURCES = (
     'ies_mm/losses/**/*.py',
     'ies_mm/training/scoring/held.py',
     'ies_mm/training/scoring/scoring.py',
-    'tools/families/*.py',
+    'tools/coverage_checks/*.py',
 )
 # What is done with a row that is made, and with a training.
 _AFTERWARDS = ('kept.py', 'table.py', 'agreement.py')

@@ -13,7 +13,7 @@ from benchmarks.timing import seconds
 from mmengine.dist import get_rank
 from torch import nn
 
-from families.checks import (
+from coverage_checks.checks import (
     check_alone,
     check_gradient,
     check_scoring,
@@ -21,13 +21,13 @@ from families.checks import (
     check_terms,
     check_unchanged,
 )
-from families.counts import Counts, counts
-from families.data import SIZES, Sizes, prepared
-from families.draws import repeatable, seed_all
-from families.listed import Family
-from families.reduce import build, load
-from families.settings import Setting
-from families.steps import (
+from coverage_checks.counts import Counts, counts
+from coverage_checks.data import SIZES, Sizes, prepared
+from coverage_checks.draws import repeatable, seed_all
+from coverage_checks.listed import Family
+from coverage_checks.reduce import build, load
+from coverage_checks.settings import Setting
+from coverage_checks.steps import (
     Step,
     captured_step,
     forward,

@@ -17,9 +17,9 @@ from typing import Any
 
 import torch.distributed
 
-from families.listed import Family
-from families.rows import Row, check_family
-from families.settings import Setting
+from coverage_checks.listed import Family
+from coverage_checks.rows import Row, check_family
+from coverage_checks.settings import Setting
 
 # Seconds a row may take; the part of the memory that it may have.
 LIMIT, MEMORY = 1200, 0.75

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import families.configs as configs
+import coverage_checks.configs as configs
 
 LIBRARIES = ('mmdet', 'mmseg', 'mmpretrain')
 _SMALL = ('r18', 'tiny', 's12', 'r50', '-t_', 'small', '-s_', 'base')

@@ -18,8 +18,8 @@ from ies_mm.engine import (
     SoftIESHook,
 )
 from ies_mm.errors import ConfigError
+from ies_mm.training.method_option import method_names, swap_method
 from ies_mm.training.preflight import selection_hooks
-from ies_mm.training.swapped_method import method_names, swap_method
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
 METHODS = CONFIGS / '_base_' / 'methods'

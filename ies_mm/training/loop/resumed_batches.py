@@ -1,0 +1,34 @@
+"""An iterator that a loop resumes with."""
+
+from typing import Any
+
+from ies_mm.training.data.stream import EndlessStream
+
+
+class ResumedBatches:
+    """The training's batches, for a loop that goes on after some iterations.
+
+    Such a loop begins with skipping what it has trained, which the stream has
+    behind it already: by ``skip_iter``, or in mmengine up to 0.10.7, whose
+    iterators have no such method, by drawing it.
+    """
+
+    def __init__(
+        self, iterator: Any, trained: int, stream: EndlessStream
+    ) -> None:
+        self._iterator = iterator
+        self._stream = stream
+        self._to_ignore = 0 if hasattr(iterator, 'skip_iter') else trained
+
+    def skip_iter(self, iterations: int) -> None:
+        """There is nothing to skip."""
+
+    def __iter__(self) -> 'ResumedBatches':
+        return self
+
+    def __next__(self) -> Any:
+        if self._to_ignore:
+            self._to_ignore -= 1
+            return None
+        with self._stream.training():
+            return next(self._iterator)

@@ -1,0 +1,52 @@
+"""A method is a folder, a registered hook, and a file for --method."""
+
+from pathlib import Path
+
+from mmengine.config import Config
+from mmengine.registry import HOOKS
+
+from ies_mm import engine
+from ies_mm.report.reading.methods import METHODS
+from ies_mm.training.hook.selection_hook import SelectionHook
+
+ROOT = Path(engine.__file__).parents[1]
+FOLDERS = [path.parent for path in (ROOT / 'ies_mm/methods').glob('*/hook.py')]
+FILES = sorted((ROOT / 'configs/_base_/methods').glob('*.py'))
+
+
+def hook_of(folder: Path) -> str:
+    """The hook that a folder's module defines."""
+    module = f'ies_mm.methods.{folder.name}.hook'
+    [name] = [
+        name
+        for name, found in HOOKS.module_dict.items()
+        if found.__module__ == module
+    ]
+    return name
+
+
+def test_every_hook_is_in_the_facade_and_known_to_the_report() -> None:
+    hooks = {hook_of(folder) for folder in FOLDERS}
+    offered = {name for name in engine.__all__ if name.endswith('Hook')}
+    assert hooks == offered == set(METHODS)
+    assert all(issubclass(HOOKS.get(name), SelectionHook) for name in hooks)
+
+
+def test_every_hook_has_a_file_for_the_command() -> None:
+    written = {
+        hook['type']
+        for path in FILES
+        for hook in Config.fromfile(path).default_hooks.values()
+    }
+    assert written == {*map(hook_of, FOLDERS), 'EarlyStoppingHook'}
+
+
+def test_every_folder_and_every_file_has_a_card() -> None:
+    cards = {
+        path.parent.name
+        for path in (ROOT / 'ies_mm/methods').glob('*/README.md')
+    }
+    folders = {path.name for path in FOLDERS}
+    variants = {'ies_order0', 'ies_order1', 'ies_order3', 'ies_spaced'}
+    assert folders <= cards
+    assert {path.stem for path in FILES} - variants == cards
