@@ -17,15 +17,18 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from command_line.config import one_line_errors
 from command_line.parser import Parser
 
-from ies_mm.errors import ConfigError
+from ies_mm.core.budget import MOST_LEFT_OUT
 from ies_mm.report.compare import compare, table
 from ies_mm.report.comparing.comparison import compare_runs
-from ies_mm.report.reading.runs import read_run
 
 TRAIN = Path(__file__).with_name('train.py')
 HOOK = 'default_hooks.ies'
+ENDED = 'trained_to_the_end'
+"""An empty file in the folder of such a run."""
+
 ROUNDS = 3
 """Seeds after which a method may be dropped."""
 
@@ -113,24 +116,18 @@ def main() -> None:
             list(jobs.map(partial(_run, args, seed), entrants))
         if seed + 1 >= ROUNDS:
             entrants = list(_left(args, entrants))
-    runs = sorted(path.parent for path in args.out.glob('*/*/last_checkpoint'))
-    print(table(compare(runs, args.out / 'compare')))
+    runs = [run for name in args.entries for run in _ended(args, name)]
+    with one_line_errors('tools/tournament.py'):
+        print(table(compare(runs, args.out / 'compare')))
 
 
 def _run(args: argparse.Namespace, seed: int, name: str) -> None:
     work_dir = args.out / name / f'seed{seed}'
-    if (work_dir / 'last_checkpoint').exists() and _is_finished(work_dir):
+    if (work_dir / ENDED).exists():
         return
     shutil.rmtree(work_dir, ignore_errors=True)
     work_dir.mkdir(parents=True)
-    entry = ENTRIES[name]
-    filled = dict(
-        saved=args.saved,
-        rest=round(1 - args.saved, 6),
-        ratio=round(min(args.saved / INFOBATCH_SAVES, 0.95), 4),
-    )
-    arguments = [part.format(**filled) for part in entry.arguments]
-    options = [part.format(**filled) for part in entry.options]
+    arguments, options = filled(ENTRIES[name], args.saved)
     command = [sys.executable, TRAIN, args.config, '--work-dir', work_dir]
     command += [*arguments, '--cfg-options', f'randomness.seed={seed}']
     command += [*args.options, *options]
@@ -143,21 +140,27 @@ def _run(args: argparse.Namespace, seed: int, name: str) -> None:
         )
     if code:
         sys.exit(f'tools/tournament.py: a training failed, see {log.name}')
+    (work_dir / ENDED).touch()
     print(f'{name}, seed {seed}: trained', flush=True)
 
 
-def _is_finished(work_dir: Path) -> bool:
-    try:
-        return read_run(work_dir).progress.finished
-    except ConfigError:
-        return False
+def filled(entry: Entry, saved: float) -> tuple[list[str], list[str]]:
+    """Arguments and options of an entry that is to save a share."""
+    values = dict(
+        saved=saved,
+        rest=round(1 - saved, 6),
+        ratio=round(min(saved / INFOBATCH_SAVES, 0.95), 4),
+    )
+    return (
+        [part.format(**values) for part in entry.arguments],
+        [part.format(**values) for part in entry.options],
+    )
 
 
 def _left(args: argparse.Namespace, entrants: list[str]) -> Iterator[str]:
     """Those that are not clearly below random removal; the controls stay."""
     for name in entrants:
-        ours = sorted(path.parent for path in _checkpoints(args, name))
-        random = sorted(path.parent for path in _checkpoints(args, 'random'))
+        ours, random = _ended(args, name), _ended(args, 'random')
         is_control = name in ('plain', 'short', 'random')
         if is_control or not random or not _is_below(ours, random):
             yield name
@@ -165,8 +168,9 @@ def _left(args: argparse.Namespace, entrants: list[str]) -> Iterator[str]:
             print(f'{name}: clearly below random removal, no further seeds')
 
 
-def _checkpoints(args: argparse.Namespace, name: str) -> Iterator[Path]:
-    yield from (args.out / name).glob('*/last_checkpoint')
+def _ended(args: argparse.Namespace, name: str) -> list[Path]:
+    """The runs of an entry that were trained to the end."""
+    return sorted(end.parent for end in (args.out / name).glob(f'*/{ENDED}'))
 
 
 def _is_below(ours: list[Path], random: list[Path]) -> bool:
@@ -180,20 +184,49 @@ def _is_below(ours: list[Path], random: list[Path]) -> bool:
     return any(difference.sign < 0 for difference in found)
 
 
+def share(word: str) -> float:
+    """An argument between 0 and 0.9."""
+    try:
+        value = float(word)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= MOST_LEFT_OUT:
+        raise argparse.ArgumentTypeError(
+            f'{word}: give a share above 0, at most {MOST_LEFT_OUT}'
+        )
+    return value
+
+
 def _arguments() -> argparse.Namespace:
     arguments = Parser(
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     arguments.add_argument('config', help='a plain config')
-    arguments.add_argument('--saved', type=float, default=0.2)
-    arguments.add_argument('--seeds', type=int, default=5)
     arguments.add_argument(
-        '--entries', nargs='+', choices=ENTRIES, default=list(ENTRIES)
+        '--saved',
+        type=share,
+        default=0.2,
+        help='the share that each method saves; InfoBatch, which has no '
+        'budget, about as much (default: 0.2)',
     )
-    arguments.add_argument('--out', type=Path, required=True)
-    arguments.add_argument('--jobs', type=int, default=2, help='at a time')
-    arguments.add_argument('--threads', type=int, default=1, help='of a run')
+    arguments.add_argument('--seeds', type=int, default=5, help='(default: 5)')
+    arguments.add_argument(
+        '--entries',
+        nargs='+',
+        choices=ENTRIES,
+        default=list(ENTRIES),
+        help='(default: all)',
+    )
+    arguments.add_argument(
+        '--out', type=Path, required=True, help='folder of the runs'
+    )
+    arguments.add_argument(
+        '--jobs', type=int, default=2, help='at a time (default: 2)'
+    )
+    arguments.add_argument(
+        '--threads', type=int, default=1, help='of a run (default: 1)'
+    )
     arguments.add_argument(
         '--options',
         nargs='+',

@@ -1,0 +1,94 @@
+"""The tournament: its entries, and a small one to the end."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from mmengine.config import Config, DictAction
+from mmengine.registry import HOOKS
+
+from commands import call
+from ies_mm.training.method_option import swap_method
+from task_runs import classifier_config
+
+ROOT = Path(__file__).resolve().parents[2]
+TOOL = ROOT / 'tools' / 'tournament.py'
+ENTRIES = (
+    'random', 'random_even', 'random_annealed', 'random_static', 'ies',
+    'ies_scored', 'ies_by_class', 'ies_mean', 'soft_ies',
+    'soft_ies_unweighted', 'infobatch', 'batch_loss_score',
+    'progressive_dropout',
+)  # fmt: skip
+
+
+@pytest.fixture
+def tool(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    monkeypatch.syspath_prepend(TOOL.parent)
+    import tournament
+
+    yield tournament
+    sys.modules.pop('tournament')
+
+
+def test_plain_short_and_the_methods(tool: Any) -> None:
+    assert {*tool.ENTRIES} == {'plain', 'short', *ENTRIES}
+    assert tool.filled(tool.ENTRIES['plain'], 0.2) == ([], [])
+    assert tool.filled(tool.ENTRIES['short'], 0.2) == (['--length', '0.8'], [])
+
+
+@pytest.mark.parametrize('name', ENTRIES)
+def test_an_entry_is_a_hook_that_saves_as_much(
+    tool: Any, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    arguments, options = tool.filled(tool.ENTRIES[name], 0.3)
+    assert arguments[0] == '--method'
+    config = swap_method(
+        Config.fromfile('configs/faster_rcnn_r18_demo.py'),
+        arguments[1],
+        ROOT / 'configs' / '_base_' / 'methods',
+    )
+    config.merge_from_dict(
+        {
+            key: DictAction._parse_iterable(value)
+            for key, _, value in (part.partition('=') for part in options)
+        }
+    )
+    method = HOOKS.build(config.default_hooks.ies).method
+    if name in ('infobatch', 'batch_loss_score'):
+        assert 0.6 < method.ratio < 0.7
+    elif name.startswith('soft'):
+        assert method.saved == 0.3
+    else:
+        budget = getattr(method, 'delta', None) or method.ratio
+        assert (budget['type'], budget['saved']) == ('Budget', 0.3)
+
+
+def test_one_to_the_end_and_again(folders: Path, tmp_path: Path) -> None:
+    config = classifier_config(folders, tmp_path / 'unused')
+    config.train_cfg.max_epochs = 8
+    config.dump(tmp_path / 'config.py')
+    command = (
+        TOOL, tmp_path / 'config.py', '--seeds', 1, '--saved', 0.05,
+        '--entries', 'plain', 'random', '--out', tmp_path / 'out',
+    )  # fmt: skip
+    first = call(*command)
+    assert not first.returncode, first.stderr
+    assert first.stdout.startswith(
+        ('plain, seed 0: trained', 'random, seed 0: trained')
+    )
+    assert 'Random Remove' in first.stdout
+    again = call(*command)
+    assert 'trained' not in again.stdout
+    assert again.stdout.splitlines()[-3:] == first.stdout.splitlines()[-3:]
+    assert (tmp_path / 'out' / 'compare' / 'compare.html').is_file()
+
+
+@pytest.mark.parametrize('word', ['0', '1', 'much'])
+def test_a_share_that_is_none(tmp_path: Path, word: str) -> None:
+    result = call(TOOL, 'config.py', '--saved', word, '--out', tmp_path)
+    assert result.returncode == 2
+    assert 'give a share above 0, at most 0.9' in result.stderr
