@@ -31,11 +31,13 @@ class Difference:
         control (str): Label of the control.
         kind (str): ``plain``, ``short plain`` or ``Random Remove``.
         by_seed (list of float): Of each seed that both have, ascending.
+        decimals (int): Of the metric, when it is shown.
     """
 
     control: str
     kind: str
     by_seed: list[float]
+    decimals: int
 
     @property
     def mean(self) -> float:
@@ -52,6 +54,10 @@ class Difference:
         width = error * float(stats.t.ppf((1 + CONFIDENCE) / 2, seeds - 1))
         return self.mean - width, self.mean + width
 
+    def text(self, value: float) -> str:
+        """A difference in the metric's own decimals, with its sign."""
+        return f'{value:+.{self.decimals}f}'
+
     @property
     def sign(self) -> int:
         """1 above, -1 below, 0 where the interval does not say."""
@@ -59,6 +65,11 @@ class Difference:
             return 0
         low, high = self.interval
         return 1 if low > 0 else -1 if high < 0 else 0
+
+
+def decimals(values: Iterable[float]) -> int:
+    """Of a metric: percentages have two, fractions three."""
+    return 2 if max(map(abs, values), default=0) > 1 else 3
 
 
 def differences_of(
@@ -119,9 +130,8 @@ def _difference(
 ) -> Difference:
     own, theirs = _by_seed(group, metric), _by_seed(control, metric)
     common = sorted(own.keys() & theirs.keys())
-    return Difference(
-        control.label, kind, [own[seed] - theirs[seed] for seed in common]
-    )
+    apart = [own[seed] - theirs[seed] for seed in common]
+    return Difference(control.label, kind, apart, decimals(own.values()))
 
 
 def _by_seed(group: Group, metric: str | None) -> dict[int, float]:

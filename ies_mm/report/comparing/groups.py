@@ -158,12 +158,12 @@ def _tags(group: Group, alike: Sequence[Group]) -> list[str]:
 
 
 def _all_tags(group: Group, alike: Sequence[Group]) -> list[str]:
-    tags = [_tag(group, key, alike) for key in differing(alike)]
-    return list(dict.fromkeys(tags))
+    tags = [_tag(group, key) for key in differing(alike)]
+    return list(dict.fromkeys(filter(None, tags)))
 
 
-def _tag(group: Group, key: str, alike: Sequence[Group]) -> str:
-    """A setting in words; of a hook the whole argument."""
+def _tag(group: Group, key: str) -> str:
+    """A setting in words; of a hook the whole argument, '' by default."""
     if not key.startswith('default_hooks.'):
         value = _short(group.settings.get(key, '-'))
         return f'{key.rpartition(".")[2]}={value}'
@@ -177,7 +177,7 @@ def _tag(group: Group, key: str, alike: Sequence[Group]) -> str:
     if name == 'refresh_interval' and key.startswith('default_hooks.ies.'):
         return _looks(inner, group)
     if not inner:
-        return f'{name}=default'
+        return ''
     if 'type' in inner:
         return ' '.join(map(str, [inner.pop('type'), *inner.values()]))
     return f'{name}={" ".join(map(_short, inner.values()))}'

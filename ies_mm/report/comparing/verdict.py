@@ -48,14 +48,14 @@ def _is_judged(row: Row) -> bool:
 
 
 def _apart(difference: Difference) -> str:
-    seeds = len(difference.by_seed)
+    seeds, text = len(difference.by_seed), difference.text
     if difference.interval is None:
-        return f'{difference.mean:+.3g} (one seed) beside'
+        return f'{text(difference.mean)} (one seed) against'
     low, high = difference.interval
     words = {1: 'above', -1: 'below', 0: 'not to be told from'}
     return (
-        f'{words[difference.sign]} ({difference.mean:+.3g}, 95% interval '
-        f'{low:+.3g} to {high:+.3g}, {seeds} seeds)'
+        f'{words[difference.sign]} ({text(difference.mean)}, 95% interval '
+        f'{text(low)} to {text(high)}, {seeds} seeds)'
     )
 
 

@@ -3,7 +3,7 @@
 import textwrap
 from collections.abc import Sequence
 
-from ies_mm.report.comparing.differences import Difference
+from ies_mm.report.comparing.differences import Difference, decimals
 from ies_mm.report.comparing.figures import Figures, Spread
 from ies_mm.report.comparing.notes import Comparison, Row
 from ies_mm.report.reading.methods import PLAIN, RANDOM, SHORT
@@ -71,11 +71,11 @@ def difference_text(difference: Difference | None) -> str:
     """Mean and 95% interval, in the metric's own units."""
     if difference is None:
         return UNKNOWN
-    text = f'{difference.mean:+.3g}'
+    text = difference.text(difference.mean)
     if difference.interval is None:
         return text
     low, high = difference.interval
-    return f'{text} ({low:+.3g} to {high:+.3g})'
+    return f'{text} ({difference.text(low)} to {difference.text(high)})'
 
 
 def compared(comparison: Comparison) -> list[Row]:
@@ -87,11 +87,11 @@ def metric_text(spread: Spread | None) -> str:
     """Mean and deviation; percentages have two decimals, fractions three."""
     if spread is None:
         return UNKNOWN
-    decimals = 2 if abs(spread.mean) > 1 else 3
-    text = f'{spread.mean:.{decimals}f}'
+    places = decimals([spread.mean])
+    text = f'{spread.mean:.{places}f}'
     if spread.deviation is None:
         return text
-    return f'{text} ± {spread.deviation:.{decimals}f}'
+    return f'{text} ± {spread.deviation:.{places}f}'
 
 
 def seconds_text(spread: Spread | None) -> str:
@@ -132,7 +132,8 @@ def _aligned(
         max(map(len, column)) for column in zip(top, below, *rows, strict=True)
     ]
     widths[0] = min(widths[0], LABEL_WIDTH)
-    lines = [_line(top, widths), _line(below, widths)]
+    lines = [_line(top, widths)]
+    lines += [_line(below, widths)] if any(below) else []
     lines.append('-' * len(lines[0]))
     for row in rows:
         lines += _row_lines(row, widths)

@@ -110,7 +110,7 @@ def test_the_verdict_names_the_best_method_and_its_intervals(
     assert found.verdict.startswith('The method: IES, 25% saved; it is ')
     for difference in differences(found, 'IES').values():
         low, high = difference.interval
-        assert f'95% interval {low:+.3g} to {high:+.3g}, 4 seeds' in (
+        assert f'95% interval {low:+.3f} to {high:+.3f}, 4 seeds' in (
             found.verdict
         )
     assert 'No ' not in found.verdict

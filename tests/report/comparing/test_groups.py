@@ -69,7 +69,7 @@ def test_settings_that_differ_are_in_the_label(tmp_path: Path) -> None:
     )
     labels = [
         'plain',
-        'IES, begin=default, delta=0.1',
+        'IES, delta=0.1',
         'IES, begin=3, delta=0.2',
     ]
     assert [group.label for group in groups] == labels

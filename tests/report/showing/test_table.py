@@ -53,7 +53,7 @@ def test_it_begins_with_the_verdict_and_ends_with_the_differences(
     assert text.startswith('The method: IES, ')
     _, below = text.split('last metric minus that of a control, by seed')
     assert row(below, 'IES') == [
-        'IES', '2', '-0.015', '(-0.0785', 'to', '+0.0485)', '-', '-',
+        'IES', '2', '-0.015', '(-0.079', 'to', '+0.049)', '-', '-',
     ]  # fmt: skip
 
 
