@@ -187,7 +187,7 @@ def _looks(inner: dict[str, Any], group: Group) -> str:
     """When what is left out is looked at."""
     if inner.get('type') == 'Spaced':
         by = inner.get('by', 'scoring')
-        return f'spaced looks by {by}, {inner["cap"]} epochs apart at most'
+        return f'spaced by {by} (cap {inner["cap"]})'
     if not inner and 'default_hooks.ies.saved' in group.settings:
         return 'recommended'
     epochs = inner.get('', 1)

@@ -1,6 +1,7 @@
 """Metric and excluded images over epochs, after the paper's Figure 1."""
 
 import io
+import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -34,6 +35,9 @@ STYLE: dict[Any, Any] = {
     # A dollar sign in a name is no formula.
     'text.parse_math': False,
 }
+
+LEGEND_WIDTH = 48
+"""Characters of a line of a label."""
 
 Curve = tuple[list[float], list[float]]
 Panel = Callable[[Axes, Comparison], None]
@@ -125,7 +129,7 @@ def add_legend(figure: Figure, columns: int) -> None:
     for fewer in range(columns if lines else 0, 0, -1):
         legend = figure.legend(
             list(lines.values()),
-            list(lines),
+            [textwrap.fill(label, LEGEND_WIDTH) for label in lines],
             loc='outside lower center',
             ncols=fewer,
         )

@@ -1,5 +1,6 @@
 """Where the time of the epochs goes, method by method."""
 
+import textwrap
 from typing import Any
 
 import matplotlib
@@ -21,6 +22,9 @@ from ies_mm.report.showing.curves import (
 )
 
 COLUMNS = 3
+TITLE_WIDTH = 34
+"""Characters of a line of a label."""
+
 PARTS = {
     'training': COLOURS[0],
     'waiting for the first batch': COLOURS[5],
@@ -94,10 +98,11 @@ def _draw(axes: Axes, group: Group, plain_epoch: float | None) -> None:
             label='mean epoch of the plain runs',
         )
     share = seconds[2:].sum() / seconds.sum()
+    name = textwrap.fill(group.label, TITLE_WIDTH)
     axes.set(
         xlabel='epoch',
         ylabel='seconds',
-        title=f'{group.label}\n{share:.1%} between epochs',
+        title=f'{name}\n{share:.1%} between epochs',
     )
     axes.title.set_fontsize(9)
     axes.margins(x=0)

@@ -87,7 +87,7 @@ def test_an_argument_that_is_a_dict_in_some_is_named_whole(
     assert [group.label for group in groups] == [
         'IES, scored every epoch',
         'IES, scored every 5 epochs',
-        'IES, spaced looks by training, 8 epochs apart at most',
+        'IES, spaced by training (cap 8)',
     ]
 
 
