@@ -4,8 +4,8 @@ Times in it are whole seconds.
 """
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -39,6 +39,8 @@ class Log:
         seconds (float, optional): First to last line; None without any.
         validation_seconds (float): From the last line of training to the
             validation's own one, over all validations.
+        validated_at (list of float): Seconds from the first line to the
+            begin of each validation, earlier validations not counted.
         announced (int, optional): Iterations that the last training line says
             the run will have.
         stopped (bool): Whether the run was ended early on purpose.
@@ -47,6 +49,7 @@ class Log:
 
     seconds: float | None = None
     validation_seconds: float = 0.0
+    validated_at: list[float] = field(default_factory=list)
     announced: int | None = None
     stopped: bool = False
     saved_epoch: int = 0
@@ -62,7 +65,7 @@ def read_log(path: Path) -> Log:
     stamped = [(time, line) for time, line in timed if time is not None]
     if stamped:
         log.seconds = (stamped[-1][0] - stamped[0][0]).total_seconds()
-        log.validation_seconds = _validation_seconds(stamped)
+        _note_validations(log, stamped)
     for _, line in stamped:
         _note(log, line)
     return log
@@ -86,14 +89,17 @@ def _note(log: Log, line: str) -> None:
         log.stopped = True
 
 
-def _validation_seconds(stamped: Iterable[tuple[datetime, str]]) -> float:
-    total = 0.0
-    begin: datetime | None = None
+def _note_validations(
+    log: Log, stamped: Sequence[tuple[datetime, str]]
+) -> None:
+    first, begin = stamped[0][0], None
     for time, line in stamped:
         if TRAINING.search(line):
-            begin = time
+            begin, is_new = time, True
         elif VALIDATION.search(line) and begin is not None:
+            if is_new:
+                trained = (begin - first).total_seconds()
+                log.validated_at.append(trained - log.validation_seconds)
             # The validation goes on until its last line is reached.
-            total += (time - begin).total_seconds()
-            begin = time
-    return total
+            log.validation_seconds += (time - begin).total_seconds()
+            begin, is_new = time, False

@@ -38,6 +38,8 @@ class Run:
         starts (int): 1, and 1 more for each time it was resumed.
         total_seconds (float, optional): Wall time, if the log tells it.
         validation_seconds (float): Wall time of the validations.
+        validated_at (list of float): Wall time without validations at each
+            of them; empty where the run has several parts.
         notes (list of str): What a reader must know of it.
     """
 
@@ -52,6 +54,7 @@ class Run:
     starts: int
     total_seconds: float | None
     validation_seconds: float
+    validated_at: list[float]
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -71,6 +74,13 @@ class Run:
         if self.total_seconds is None:
             return None
         return self.total_seconds - self.validation_seconds
+
+    @property
+    def effective_epochs(self) -> float | None:
+        """Passes over the data that were trained; None without records."""
+        if not self.records:
+            return None
+        return self.total('trained') / float(self.records[0]['instances'])
 
     def total(self, key: str) -> float:
         """A sum over the records."""
@@ -131,6 +141,7 @@ def _run(work_dir: Path, parts: list[Part]) -> Run:
         starts=len(parts),
         total_seconds=_total_seconds(parts),
         validation_seconds=sum(p.log.validation_seconds for p in parts),
+        validated_at=parts[0].log.validated_at if len(parts) == 1 else [],
         notes=_notes(work_dir, parts, selected, records),
     )
 

@@ -66,6 +66,8 @@ def _run(label: str, run: Run, metric: str | None) -> dict[str, Any]:
         'excluded': [record['excluded'] for record in run.records],
         'mastered': [record['mastered'] for record in run.records],
         'saved': run.saved,
+        'effective_epochs': run.effective_epochs,
+        'validated_at': run.validated_at,
         'forward_only': run.total('forward_only'),
         'training_seconds': _sum(run, 'train_seconds'),
         'refresh_seconds': _sum(run, 'refresh_seconds'),

@@ -77,6 +77,31 @@ def metric_panel(axes: Axes, comparison: Comparison) -> None:
     )
 
 
+def seconds_panel(axes: Axes, comparison: Comparison) -> None:
+    """The metric over seconds: what is reached in the same wall time."""
+    for group, look in _looks(comparison):
+        if all(_is_timed(run, comparison.metric) for run in group.runs):
+            curves = [
+                (run.validated_at, _values(run, comparison.metric))
+                for run in group.runs
+            ]
+            _draw(axes, curves, look, group.label)
+    axes.set(
+        xlabel='seconds without validations',
+        ylabel=comparison.metric,
+        title='In the same time',
+    )
+
+
+def has_seconds(comparison: Comparison) -> bool:
+    """Whether some run was validated twice, at known times."""
+    return any(
+        len(run.validated_at) > 1 and _is_timed(run, comparison.metric)
+        for row in comparison.rows
+        for run in row.group.runs
+    )
+
+
 def count_panel(axes: Axes, comparison: Comparison) -> None:
     """Images left out; for a dry run those that would have been."""
     runs = [run for row in comparison.rows for run in row.group.runs]
@@ -193,6 +218,14 @@ def _draw(axes: Axes, curves: Sequence[Curve], look: Look, label: str) -> None:
 def _metric_curve(run: Run, metric: str | None, runs: Sequence[Run]) -> Curve:
     points = run.points.get(metric or '', {})
     return positions(run, list(points), runs), list(points.values())
+
+
+def _values(run: Run, metric: str | None) -> list[float]:
+    return list(run.points.get(metric or '', {}).values())
+
+
+def _is_timed(run: Run, metric: str | None) -> bool:
+    return len(run.validated_at) == len(_values(run, metric)) > 0
 
 
 def _count_curve(run: Run) -> Curve:

@@ -9,7 +9,13 @@ from ies_mm.report.comparing.groups import differing
 from ies_mm.report.comparing.notes import Comparison, Row
 from ies_mm.report.reading.runs import Run
 from ies_mm.report.showing.cards import sections_of
-from ies_mm.report.showing.curves import count_panel, draw_panel, metric_panel
+from ies_mm.report.showing.curves import (
+    count_panel,
+    draw_panel,
+    has_seconds,
+    metric_panel,
+    seconds_panel,
+)
 from ies_mm.report.showing.pictures import data_uri
 from ies_mm.report.showing.table import (
     CONTROLS,
@@ -50,12 +56,19 @@ def render_page(comparison: Comparison, times: bytes | None) -> bytes:
         ],
         notes=comparison.notes,
         metric_curve=data_uri(draw_panel(comparison, metric_panel)),
+        seconds_curve=_seconds_curve(comparison),
         count_curve=data_uri(draw_panel(comparison, count_panel)),
         times=data_uri(times) if times else None,
         sections=list(sections_of(comparison)),
     )
     # Names of files need not be Unicode.
     return text.encode(errors='replace')
+
+
+def _seconds_curve(comparison: Comparison) -> str | None:
+    if not has_seconds(comparison):
+        return None
+    return data_uri(draw_panel(comparison, seconds_panel))
 
 
 def settings_that_differ(rows: Sequence[Row]) -> list[tuple[str, list[str]]]:

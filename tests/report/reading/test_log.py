@@ -52,6 +52,11 @@ def test_a_validation_begins_where_the_training_last_spoke(
     assert written(tmp_path, LOG).validation_seconds == 8 + 5
 
 
+def test_when_it_was_validated(tmp_path: Path) -> None:
+    """40 s after the first line, and 82 s, of which 8 had been validation."""
+    assert written(tmp_path, LOG).validated_at == [40, 82 - 8]
+
+
 def test_the_last_checkpoint(tmp_path: Path) -> None:
     assert written(tmp_path, LOG).saved_epoch == 2
 

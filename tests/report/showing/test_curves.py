@@ -17,7 +17,9 @@ from ies_mm.report.showing.curves import (
     add_legend,
     count_panel,
     draw_curves,
+    has_seconds,
     metric_panel,
+    seconds_panel,
 )
 from work_dirs import (
     config_of,
@@ -40,6 +42,35 @@ def drawn(panel: object, comparison: Comparison) -> tuple[Lines, Axes]:
         pairs = zip(line.get_xdata(), line.get_ydata(), strict=True)
         lines[str(line.get_label())] = [(float(x), float(y)) for x, y in pairs]
     return lines, axes
+
+
+def test_the_metric_over_seconds_leaves_validations_out(
+    tmp_path: Path,
+) -> None:
+    """Ten seconds an epoch, and three for each of four validations."""
+    values = {1: 0.1, 2: 0.2, 3: 0.3, 4: 0.4}
+    found = compare_runs(
+        [
+            plain_run(tmp_path / 'a', 0, values, train=10, val=3),
+            ies_run(tmp_path / 'b', 0, values, train=7, val=3),
+            ies_run(tmp_path / 'c', 1, values, train=9, val=3),
+        ]
+    )
+    lines, axes = drawn(seconds_panel, found)
+    assert has_seconds(found)
+    assert lines == {
+        'plain': [(10 * k, value) for k, value in values.items()],
+        'IES': [(8 * k, value) for k, value in values.items()],
+    }
+    assert axes.get_xlabel() == 'seconds without validations'
+
+
+def test_without_a_time_for_each_validation_there_is_no_such_panel(
+    tmp_path: Path,
+) -> None:
+    found = compare_runs([plain_run(tmp_path, 0, {2: 0.1, 4: 0.2})])
+    assert not has_seconds(found)
+    assert drawn(seconds_panel, found)[0] == {}
 
 
 def test_the_metric_is_a_mean_over_seeds(tmp_path: Path) -> None:
