@@ -3,12 +3,19 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from ies_mm.engine import IESHook, SelectiveBackpropHook
+from ies_mm.engine import (
+    IESHook,
+    RandomRemovalHook,
+    SelectiveBackpropHook,
+    SoftIESHook,
+)
+from ies_mm.training.hook.selection_hook import SelectionHook
 from runs import FixedSelection, epochs_of, ies_config, train, with_hook
 from same_runs import EPOCHS, by_epochs, by_iterations
 
@@ -83,6 +90,31 @@ def test_those_that_are_looked_at_by_training(
         mastered, out = record['mastered'], following['excluded']
         assert line.startswith(said(mastered, out).removesuffix(', '))
         assert ('to be looked at' in line) == (out < mastered)
+
+
+@pytest.mark.parametrize(
+    'hook',
+    [
+        IESHook(saved=0.2, order=1, window=1),
+        RandomRemovalHook(saved=0.2, begin=3),
+        SoftIESHook(saved=0.2, order=0, window=2),
+    ],
+)
+def test_what_a_budget_will_train_is_said_beforehand(
+    folders: Path, tmp_path: Path, hook: SelectionHook
+) -> None:
+    """Each from the fourth epoch on, and then as many as were said."""
+    lines = log_of(by_epochs(folders, tmp_path), hook)
+    [line] = [line for line in lines if 'the epochs train' in line]
+    assert f'INFO - {hook.method.name}: from epoch 4 on' in line
+    said = [int(part) for part in line.rpartition(': ')[2].split()]
+    records = epochs_of(tmp_path)
+    found = [100 * r['trained'] / r['instances'] for r in records[3:]]
+    assert len(said) == len(found) == EPOCHS - 3
+    # To within a batch, which is filled up.
+    assert (
+        np.abs(np.array(found) - said).max() <= 400 / records[0]['instances']
+    )
 
 
 def test_a_method_that_chooses_in_the_step(
