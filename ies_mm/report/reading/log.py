@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from ies_mm.report.reading.class_table import class_values
+
 STAMP = re.compile(r'(\d{4}/\d\d/\d\d \d\d:\d\d:\d\d) - ')
 FORMAT = '%Y/%m/%d %H:%M:%S'
 VALIDATION = re.compile(r'(Epoch|Iter)\(val\)')
@@ -45,6 +47,7 @@ class Log:
             the run will have.
         stopped (bool): Whether the run was ended early on purpose.
         saved_epoch (int): The last epoch after which a checkpoint was saved.
+        classes (dict): See :func:`class_values`.
     """
 
     seconds: float | None = None
@@ -53,6 +56,7 @@ class Log:
     announced: int | None = None
     stopped: bool = False
     saved_epoch: int = 0
+    classes: dict[str, float] = field(default_factory=dict)
 
 
 def read_log(path: Path) -> Log:
@@ -60,8 +64,10 @@ def read_log(path: Path) -> Log:
     log = Log()
     if not path.exists():
         return log
-    with path.open(errors='replace') as lines:
-        timed = [(_time_of(line), line) for line in lines]
+    with path.open(errors='replace') as file:
+        lines = file.readlines()
+    log.classes = class_values(lines)
+    timed = [(_time_of(line), line) for line in lines]
     stamped = [(time, line) for time, line in timed if time is not None]
     if stamped:
         log.seconds = (stamped[-1][0] - stamped[0][0]).total_seconds()

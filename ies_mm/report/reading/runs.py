@@ -12,7 +12,7 @@ from ies_mm.report.reading.parts import Part, read_parts, start_folders
 from ies_mm.report.reading.progress import Progress, progress_of
 from ies_mm.report.reading.validation import Points, validation_points
 from ies_mm.report.records import END, read_epochs
-from ies_mm.report.values import is_count, is_number
+from ies_mm.report.values import is_count, is_number, printable
 
 COUNTS = ('epoch', 'excluded', 'mastered', 'trained', 'instances')
 SUMS = (
@@ -40,6 +40,8 @@ class Run:
         validation_seconds (float): Wall time of the validations.
         validated_at (list of float): Wall time without validations at each
             of them; empty where the run has several parts.
+        classes (dict): Class -> its value at the last validation, where the
+            evaluator printed it.
         notes (list of str): What a reader must know of it.
     """
 
@@ -55,6 +57,7 @@ class Run:
     total_seconds: float | None
     validation_seconds: float
     validated_at: list[float]
+    classes: dict[str, float]
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -142,6 +145,7 @@ def _run(work_dir: Path, parts: list[Part]) -> Run:
         total_seconds=_total_seconds(parts),
         validation_seconds=sum(p.log.validation_seconds for p in parts),
         validated_at=parts[0].log.validated_at if len(parts) == 1 else [],
+        classes=_classes(newest, parts[-1].log.classes),
         notes=_notes(work_dir, parts, selected, records),
     )
 
@@ -187,6 +191,21 @@ def _as_started(parts: list[Part]) -> dict[str, Any]:
     first = parts[0]
     weights = None if first.resumed else first.config.get('load_from')
     return parts[-1].config | {'load_from': weights}
+
+
+def _classes(
+    config: dict[str, Any], printed: dict[str, float]
+) -> dict[str, float]:
+    """Under the names of the data set, where they are its own.
+
+    mmdet's VOCMetric prints VOC's names, whatever the classes are.
+    """
+    dataset = (config.get('val_dataloader') or {}).get('dataset') or {}
+    names = (dataset.get('metainfo') or {}).get('classes') or printed
+    if len(names) != len(printed):
+        names = printed
+    values = zip(names, printed.values(), strict=True)
+    return {printable(str(name)): value for name, value in values}
 
 
 def _total_seconds(parts: list[Part]) -> float | None:

@@ -68,6 +68,7 @@ def _run(label: str, run: Run, metric: str | None) -> dict[str, Any]:
         'saved': run.saved,
         'effective_epochs': run.effective_epochs,
         'validated_at': run.validated_at,
+        'classes': run.classes,
         'forward_only': run.total('forward_only'),
         'training_seconds': _sum(run, 'train_seconds'),
         'refresh_seconds': _sum(run, 'refresh_seconds'),

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from ies_mm.report.comparing.classes import by_class, common_classes
 from ies_mm.report.comparing.figures import best, last, spread
 from ies_mm.report.comparing.groups import differing
 from ies_mm.report.comparing.notes import Comparison, Row
@@ -48,6 +49,7 @@ def render_page(comparison: Comparison, times: bytes | None) -> bytes:
         rows=[cells(row) for row in comparison.rows],
         controls=CONTROLS,
         differences=[difference_cells(row) for row in compared(comparison)],
+        classes=class_rows(comparison.rows),
         settings=settings_that_differ(comparison.rows),
         runs=[
             _run_cells(row.group.label, run, comparison.metric)
@@ -69,6 +71,20 @@ def _seconds_curve(comparison: Comparison) -> str | None:
     if not has_seconds(comparison):
         return None
     return data_uri(draw_panel(comparison, seconds_panel))
+
+
+def class_rows(rows: Sequence[Row]) -> list[tuple[str, list[str]]]:
+    """The last value of each class by group, the worst of plain first."""
+    groups = [row.group for row in rows]
+    classes = common_classes(groups)
+    if not classes:
+        return []
+    columns = [by_class(group, classes) for group in groups]
+    order = sorted(range(len(classes)), key=lambda k: columns[0][k].mean)
+    return [
+        (classes[k], [metric_text(column[k]) for column in columns])
+        for k in order
+    ]
 
 
 def settings_that_differ(rows: Sequence[Row]) -> list[tuple[str, list[str]]]:

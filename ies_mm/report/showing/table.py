@@ -3,6 +3,7 @@
 import textwrap
 from collections.abc import Sequence
 
+from ies_mm.report.comparing.classes import worst_class
 from ies_mm.report.comparing.differences import Difference, decimals
 from ies_mm.report.comparing.figures import Figures, Spread
 from ies_mm.report.comparing.notes import Comparison, Row
@@ -26,6 +27,7 @@ def table(comparison: Comparison) -> str:
     if comparison.metric:
         above = f'metric: {comparison.metric} (higher is better)'
     notes = [_wrapped_note(note) for note in comparison.notes]
+    worst = _worst_classes(comparison)
     apart = _differences(comparison)
     verdict = [_wrapped_note(comparison.verdict), '']
     return '\n'.join(
@@ -33,6 +35,7 @@ def table(comparison: Comparison) -> str:
             *(verdict if comparison.verdict else []),
             *[above, '', *lines, ''],
             *([*apart, ''] if apart else []),
+            *([worst, ''] if worst else []),
             *notes,
         ]
     ).rstrip()
@@ -114,6 +117,19 @@ def _differences(comparison: Comparison) -> list[str]:
         '',
         *_aligned(heading, rows),
     ]
+
+
+def _worst_classes(comparison: Comparison) -> str:
+    found = [
+        (row.group.label, worst)
+        for row in comparison.rows
+        if (worst := worst_class(row.group))
+    ]
+    texts = [
+        f'{label}: {name} {metric_text(value)}'
+        for label, (name, value) in found
+    ]
+    return _wrapped_note(f'worst class: {"; ".join(texts)}') if texts else ''
 
 
 def _training_text(figures: Figures) -> str:
