@@ -19,15 +19,18 @@ from pathlib import Path
 
 from command_line.config import one_line_errors
 from command_line.parser import Parser
+from mmengine.config import Config
 
 from ies_mm.core.budget import MOST_LEFT_OUT
+from ies_mm.errors import ConfigError
 from ies_mm.report.compare import compare, table
 from ies_mm.report.comparing.comparison import compare_runs
+from ies_mm.training.preflight import selection_hooks
 
 TRAIN = Path(__file__).with_name('train.py')
 HOOK = 'default_hooks.ies'
 ENDED = 'trained_to_the_end'
-"""An empty file in the folder of such a run."""
+"""A file in the folder of such a run, with what it was trained by."""
 
 ROUNDS = 3
 """Seeds after which a method may be dropped."""
@@ -110,6 +113,12 @@ ENTRIES = {
 def main() -> None:
     """Train seed after seed, then compare."""
     args = _arguments()
+    with one_line_errors('tools/tournament.py'):
+        _check_plain(args.config)
+        _hold(args)
+
+
+def _hold(args: argparse.Namespace) -> None:
     entrants = list(args.entries)
     for seed in range(args.seeds):
         with ThreadPoolExecutor(args.jobs) as jobs:
@@ -117,20 +126,31 @@ def main() -> None:
         if seed + 1 >= ROUNDS:
             entrants = list(_left(args, entrants))
     runs = [run for name in args.entries for run in _ended(args, name)]
-    with one_line_errors('tools/tournament.py'):
-        print(table(compare(runs, args.out / 'compare')))
+    print(table(compare(runs, args.out / 'compare')))
+
+
+def _check_plain(path: Path) -> None:
+    if not path.is_file():
+        raise ConfigError(f'there is no config file {path}')
+    if hooks := dict(selection_hooks(Config.fromfile(path))):
+        raise ConfigError(
+            f'{path} has {", ".join(hooks)}; give the plain config, the '
+            'tournament puts every method into it'
+        )
 
 
 def _run(args: argparse.Namespace, seed: int, name: str) -> None:
     work_dir = args.out / name / f'seed{seed}'
+    arguments, options = filled(ENTRIES[name], args.saved)
+    settings = [*args.options, *options, f'randomness.seed={seed}']
+    command = [sys.executable, TRAIN, args.config, '--work-dir', work_dir]
+    command += [*arguments, '--cfg-options', *settings]
+    said = ' '.join(map(str, [args.config, *arguments, *settings]))
     if (work_dir / ENDED).exists():
+        _check_same(work_dir, said)
         return
     shutil.rmtree(work_dir, ignore_errors=True)
     work_dir.mkdir(parents=True)
-    arguments, options = filled(ENTRIES[name], args.saved)
-    command = [sys.executable, TRAIN, args.config, '--work-dir', work_dir]
-    command += [*arguments, '--cfg-options', f'randomness.seed={seed}']
-    command += [*args.options, *options]
     with (work_dir / 'output.log').open('w') as log:
         code = subprocess.call(
             list(map(str, command)),
@@ -139,9 +159,18 @@ def _run(args: argparse.Namespace, seed: int, name: str) -> None:
             env=os.environ | {'OMP_NUM_THREADS': str(args.threads)},
         )
     if code:
-        sys.exit(f'tools/tournament.py: a training failed, see {log.name}')
-    (work_dir / ENDED).touch()
+        raise ConfigError(f'a training failed, see {log.name}')
+    (work_dir / ENDED).write_text(said)
     print(f'{name}, seed {seed}: trained', flush=True)
+
+
+def _check_same(work_dir: Path, said: str) -> None:
+    before = (work_dir / ENDED).read_text()
+    if before != said:
+        raise ConfigError(
+            f'{work_dir} was trained by other settings ({before}; now {said})'
+            '; give another --out'
+        )
 
 
 def filled(entry: Entry, saved: float) -> tuple[list[str], list[str]]:
@@ -184,6 +213,13 @@ def _is_below(ours: list[Path], random: list[Path]) -> bool:
     return any(difference.sign < 0 for difference in found)
 
 
+def count(word: str) -> int:
+    """An argument of 1 or more."""
+    if not word.isdecimal() or int(word) < 1:
+        raise argparse.ArgumentTypeError(f'{word}: give a number from 1 on')
+    return int(word)
+
+
 def share(word: str) -> float:
     """An argument between 0 and 0.9."""
     try:
@@ -202,7 +238,7 @@ def _arguments() -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    arguments.add_argument('config', help='a plain config')
+    arguments.add_argument('config', type=Path, help='a plain config')
     arguments.add_argument(
         '--saved',
         type=share,
@@ -210,7 +246,9 @@ def _arguments() -> argparse.Namespace:
         help='the share that each method saves; InfoBatch, which has no '
         'budget, about as much (default: 0.2)',
     )
-    arguments.add_argument('--seeds', type=int, default=5, help='(default: 5)')
+    arguments.add_argument(
+        '--seeds', type=count, default=5, help='(default: 5)'
+    )
     arguments.add_argument(
         '--entries',
         nargs='+',
@@ -222,10 +260,10 @@ def _arguments() -> argparse.Namespace:
         '--out', type=Path, required=True, help='folder of the runs'
     )
     arguments.add_argument(
-        '--jobs', type=int, default=2, help='at a time (default: 2)'
+        '--jobs', type=count, default=2, help='at a time (default: 2)'
     )
     arguments.add_argument(
-        '--threads', type=int, default=1, help='of a run (default: 1)'
+        '--threads', type=count, default=1, help='of a run (default: 1)'
     )
     arguments.add_argument(
         '--options',
@@ -234,7 +272,9 @@ def _arguments() -> argparse.Namespace:
         metavar='KEY=VALUE',
         help='settings of the config, for every run',
     )
-    return arguments.parse_args()
+    args = arguments.parse_args()
+    args.entries = list(dict.fromkeys(args.entries))
+    return args
 
 
 if __name__ == '__main__':

@@ -50,7 +50,6 @@ def main() -> None:
         cfg = read_config(args, args.method)
         if args.length is not None:
             cfg = shorten(cfg, args.length)
-            cfg.length = args.length  # tools/compare.py tells it by this
             if args.work_dir is None:
                 cfg.work_dir += f'_length_{args.length:g}'
         _apply(cfg, args)

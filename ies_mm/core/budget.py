@@ -23,6 +23,7 @@ class Quota:
         epochs (float): Epochs of the whole training.
         epochs_able (float): Those that may leave something out.
         epochs_ahead (float): Those of them that are to come.
+        epochs_annealed (float): Those at the end that train on everything.
         excluded (float): Instance-epochs left out so far.
     """
 
@@ -30,6 +31,7 @@ class Quota:
     epochs: float = 0
     epochs_able: float = 0
     epochs_ahead: float = 0
+    epochs_annealed: float = 0
     excluded: float = 0
 
 
@@ -92,21 +94,18 @@ class PruningSchedule:
         part = COURSES[self.course](left, quota, self.cap)
         return min(max(part, 0.0), self.cap)
 
-    def most(self, able: int, epochs: float) -> float:
-        """The largest share that a training can save.
+    def most(self, quota: Quota) -> float:
+        """The largest share that the epochs ahead can save.
 
         Args:
-            able (int): Epochs that may leave something out.
-            epochs (float): All of them.
+            quota (Quota): Where the training stands.
         """
-        quota = Quota(epochs=epochs, epochs_able=able)
-        ahead = range(able, 0, -1)
         part = COURSES[self.course]
         leaving = sum(
-            part(1.0, replace(quota, epochs_ahead=left), self.cap) > 0
-            for left in ahead
+            part(1.0, replace(quota, epochs_ahead=ahead), self.cap) > 0
+            for ahead in range(int(quota.epochs_ahead), 0, -1)
         )
-        return self.cap * leaving / epochs
+        return self.cap * leaving / quota.epochs
 
 
 def _rising(left: float, quota: Quota, cap: float) -> float:
@@ -126,7 +125,8 @@ def _oscillating(left: float, quota: Quota, cap: float) -> float:
 
 
 def _annealed(left: float, quota: Quota, cap: float) -> float:
-    ahead = quota.epochs_ahead - math.ceil(quota.epochs / 8 - NUDGE)
+    last = math.ceil(quota.epochs / 8 - NUDGE) - quota.epochs_annealed
+    ahead = quota.epochs_ahead - max(last, 0)
     return left / ahead if ahead > 0 else 0.0
 
 
@@ -212,5 +212,7 @@ class PruningPeriod:
             epochs=self.epochs,
             epochs_able=self.able,
             epochs_ahead=self.ahead(standing.epoch),
+            epochs_annealed=self.epochs
+            - _last_selected(int(self.epochs), self.anneal),
             excluded=standing.excluded,
         )

@@ -2,8 +2,9 @@
 
 from dataclasses import replace
 
-from ies_mm.core.budget import PruningPeriod, PruningSchedule, Quota
+from ies_mm.core.budget import NUDGE, PruningPeriod, PruningSchedule
 from ies_mm.core.criteria import Criterion
+from ies_mm.core.standing import Standing
 
 WIDTH = 3
 """Epochs averaged for one level of an image's loss."""
@@ -54,15 +55,20 @@ def too_short(name: str, period: PruningPeriod, criterion: Criterion) -> str:
     )
 
 
-def too_much(schedule: PruningSchedule, period: PruningPeriod) -> str:
+def too_much(
+    schedule: PruningSchedule, period: PruningPeriod, standing: Standing
+) -> str:
     """What to say where a training cannot save so much; else ''.
 
     Args:
         schedule (PruningSchedule): What is to be left out.
         period (PruningPeriod): Which epochs may leave something out.
+        standing (Standing): Where the training begins, or goes on.
     """
-    most = schedule.most(period.able, period.epochs)
-    if schedule.saved <= most:
+    had = standing.excluded / max(standing.instances, 1) / period.epochs
+    first = max(period.first, standing.epoch)
+    most = had + schedule.most(period.quota(replace(standing, epoch=first)))
+    if schedule.saved <= most + NUDGE:
         return ''
     return (
         f'saved={schedule.saved}: these {period.epochs} epochs can save '
@@ -70,22 +76,26 @@ def too_much(schedule: PruningSchedule, period: PruningPeriod) -> str:
     )
 
 
-def planned(schedule: PruningSchedule, period: PruningPeriod) -> str:
+def planned(
+    schedule: PruningSchedule, period: PruningPeriod, standing: Standing
+) -> str:
     """What each epoch will train, for the log; '' where nothing is saved.
 
     Args:
         schedule (PruningSchedule): What is to be left out.
         period (PruningPeriod): Which epochs may leave something out.
+        standing (Standing): Where the training begins, or goes on.
     """
-    quota = Quota(instances=1, epochs=period.epochs, epochs_able=period.able)
+    first = max(period.first, period.begin, standing.epoch)
+    excluded = standing.excluded / max(standing.instances, 1)
     trained: list[float] = []
-    for ahead in range(period.able, 0, -1):
-        had = len(trained) - sum(trained)
-        now = replace(quota, epochs_ahead=ahead, excluded=had)
-        trained.append(1 - schedule.share(now))
+    for epoch in range(first, first + period.ahead(first)):
+        here = replace(standing, instances=1, epoch=epoch, excluded=excluded)
+        share = schedule.share(period.quota(here))
+        excluded += share
+        trained.append(1 - share)
     if not trained or min(trained) == 1:
         return ''
-    first = max(period.first, period.begin)
     parts = ' '.join(f'{100 * part:.0f}' for part in trained)
     return (
         f'from epoch {first + 1} on the epochs train this percentage of the '

@@ -1,6 +1,7 @@
 """A config with another selection method, all else as it was."""
 
 import copy
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,9 @@ STOPS = 'early_stopping'
 
 OF_THE_TRAINING = ('keep_history', 'allow_batch_augments')
 """Arguments of a selection hook that stay when its method goes."""
+
+OF_IES = ('refresh_batch_size', 'fallback')
+"""Those that stay where IES stays."""
 
 
 def swap_method(cfg: Config, name: str, folder: Path) -> Config:
@@ -37,6 +41,14 @@ def swap_method(cfg: Config, name: str, folder: Path) -> Config:
     """
     method = _read(name, folder)
     cfg = copy.deepcopy(cfg)
+    if not isinstance(cfg.get('train_dataloader'), dict):
+        raise ConfigError(
+            f'--method {name}: the config has no train_dataloader, so it '
+            'trains nothing'
+        )
+    for key in ('default_hooks', 'custom_hooks', 'custom_imports'):
+        if cfg.get(key, ...) is None:
+            del cfg[key]
     own = dict(selection_hooks(cfg))
     if SELECTS not in method.default_hooks:
         if own:
@@ -45,13 +57,14 @@ def swap_method(cfg: Config, name: str, folder: Path) -> Config:
                 'does; give the plain config'
             )
         _monitor(method.default_hooks[STOPS], cfg, name)
+        _drop(cfg, dict(_stopping_hooks(cfg)))
         return _merged(cfg, method)
     _drop(cfg, own)
     for hook in own.values():
         _carry_over(hook, method.default_hooks[SELECTS])
     cfg = _merged(cfg, method)
-    cfg.train_dataloader.setdefault('sampler', {})
-    cfg.train_dataloader.sampler.type = 'IESSampler'
+    sampler = cfg.train_dataloader.get('sampler') or dict(shuffle=True)
+    cfg.train_dataloader.sampler = dict(sampler, type='IESSampler')
     _import_ours(cfg)
     return cfg
 
@@ -89,7 +102,8 @@ def _drop(cfg: Config, hooks: dict[str, dict]) -> None:
 
 
 def _carry_over(own: dict, hook: dict) -> None:
-    for key in OF_THE_TRAINING:
+    stays = own['type'] == hook['type'] == 'IESHook'
+    for key in (*OF_THE_TRAINING, *(OF_IES if stays else ())):
         if key in own:
             hook[key] = own[key]
     saved = _budget(own)
@@ -117,11 +131,25 @@ def _monitor(hook: dict, cfg: Config, name: str) -> None:
             "in the config, as in save_best='pascal_voc/mAP'"
         )
     hook['monitor'] = metric
+    if rule := hooks.checkpoint.get('rule'):
+        hook['rule'] = rule
+
+
+def _stopping_hooks(cfg: Config) -> Iterator[tuple[str, dict]]:
+    """Early stopping that the config may have under another key."""
+    for i, hook in enumerate(cfg.get('custom_hooks') or []):
+        if str(hook.get('type')).endswith('EarlyStoppingHook'):
+            yield f'custom_hooks[{i}]', hook
 
 
 def _import_ours(cfg: Config) -> None:
     """So that the dumped config trains by itself."""
-    imports = dict(cfg.get('custom_imports') or {})
+    imports = cfg.get('custom_imports') or {}
+    if not isinstance(imports, dict):
+        raise ConfigError(
+            f'custom_imports={imports!r}: give dict(imports=[...])'
+        )
+    imports = dict(imports)
     names = imports.get('imports') or []
     names = [names] if isinstance(names, str) else list(names)
     if 'ies_mm.engine' not in names:

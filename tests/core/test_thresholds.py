@@ -16,9 +16,10 @@ from ies_mm.core import (
     PruningSchedule,
     Quota,
     Relative,
+    Standing,
 )
 from ies_mm.core.first_loss import FirstLoss
-from ies_mm.core.lengths import planned
+from ies_mm.core.lengths import planned, too_much
 from ies_mm.core.thresholds import build_threshold
 
 
@@ -255,7 +256,8 @@ def test_a_cap_is_kept_and_the_share_still_saved(
     schedule = PruningSchedule(0.2, course, cap)
     found = shares_of(schedule, 12, 6)
     assert max(found) <= cap
-    most = schedule.most(6, 12)
+    quota = Quota(instances=1, epochs=12, epochs_able=6, epochs_ahead=6)
+    most = schedule.most(quota)
     assert sum(found) == pytest.approx(12 * min(0.2, most))
     able = {'oscillating': 3, 'annealed': 4}.get(course, 6)
     assert most == pytest.approx(cap * able / 12)
@@ -272,13 +274,40 @@ def test_a_capped_rise_starts_higher() -> None:
 
 
 def test_the_log_says_what_each_epoch_will_train() -> None:
-    period = PruningPeriod(12, first=6)
-    assert planned(PruningSchedule(0.2), period) == (
+    period, start = PruningPeriod(12, first=6), Standing(100, 0, 12)
+    assert planned(PruningSchedule(0.2), period, start) == (
         'from epoch 7 on the epochs train this percentage of the images: '
         '93 80 67 53 40 27'
     )
-    assert planned(PruningSchedule(0.0), period) == ''
-    assert planned(PruningSchedule(0.2), PruningPeriod(6, first=6)) == ''
+    assert planned(PruningSchedule(0.0), period, start) == ''
+    short = PruningPeriod(6, first=6)
+    assert planned(PruningSchedule(0.2), short, start) == ''
+
+
+def test_a_run_that_goes_on_is_told_what_is_left() -> None:
+    """After nine epochs, in which nothing was left out."""
+    period, now = PruningPeriod(12, first=9), Standing(100, 9, 12)
+    said = planned(PruningSchedule(0.1), period, now)
+    assert said.startswith('from epoch 10 on')
+    assert said.endswith(': 87 60 33')
+    assert too_much(PruningSchedule(0.2), period, now) == ''
+    assert 'can save 22% at most' in too_much(
+        PruningSchedule(0.3), period, now
+    )
+    # What had been left out before counts.
+    later = Standing(100, 9, 12, excluded=120)
+    assert too_much(PruningSchedule(0.3), period, later) == ''
+
+
+def test_an_annealed_course_anneals_once() -> None:
+    """The last eighth of 40 epochs, whoever says it."""
+    period = PruningPeriod(40, first=6, anneal=0.125)
+    said = planned(
+        PruningSchedule(0.2, 'annealed'), period, Standing(100, 0, 40)
+    )
+    parts = said.rpartition(': ')[2].split()
+    assert len(parts) == 40 - 6 - 5
+    assert '100' not in parts
 
 
 def test_a_budget_that_is_too_large_leaves_something_to_train_on() -> None:

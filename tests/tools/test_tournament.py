@@ -86,6 +86,25 @@ def test_one_to_the_end_and_again(folders: Path, tmp_path: Path) -> None:
     assert again.stdout.splitlines()[-3:] == first.stdout.splitlines()[-3:]
     assert (tmp_path / 'out' / 'compare' / 'compare.html').is_file()
 
+    other = call(*command[:4], '--saved', 0.1, *command[6:])
+    assert other.returncode == 2
+    assert 'was trained by other settings' in other.stderr
+    assert len(other.stderr.splitlines()) == 1
+
+
+def test_a_config_that_has_a_method(tmp_path: Path) -> None:
+    config = ROOT / 'configs' / 'ies_faster_rcnn_r18_demo.py'
+    result = call(TOOL, config, '--out', tmp_path)
+    assert result.returncode == 2
+    assert 'has default_hooks.ies; give the plain config' in result.stderr
+
+
+@pytest.mark.parametrize('option', ['--seeds', '--jobs', '--threads'])
+def test_a_number_that_is_none(tmp_path: Path, option: str) -> None:
+    result = call(TOOL, 'config.py', option, '0', '--out', tmp_path)
+    assert result.returncode == 2
+    assert 'give a number from 1 on' in result.stderr
+
 
 @pytest.mark.parametrize('word', ['0', '1', 'much'])
 def test_a_share_that_is_none(tmp_path: Path, word: str) -> None:

@@ -1,6 +1,7 @@
 """`--method`: the config is what it was, but for hook and sampler."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -131,6 +132,79 @@ def test_early_stopping_watches_the_evaluator_s_metric(
     assert (hook.monitor, hook.rule) == (metric, 'greater')
     assert HOOKS.build(hook)
     assert config.to_dict() == plain.to_dict()
+
+
+def test_early_stopping_keeps_the_metric_s_direction() -> None:
+    plain = read('faster_rcnn_voc')
+    plain.default_hooks.checkpoint = dict(
+        type='CheckpointHook', save_best='loss', rule='less'
+    )
+    plain.custom_hooks = [dict(type='EarlyStoppingHook', monitor='x')]
+    config = swap_method(plain, 'early_stopping', METHODS)
+    assert config.default_hooks.early_stopping.rule == 'less'
+    assert config.custom_hooks == []
+
+
+def test_what_ies_needs_of_the_model_stays_with_ies() -> None:
+    config = read('faster_rcnn_voc', 'ies_')
+    config.default_hooks.ies |= dict(fallback=True, refresh_batch_size=4)
+    hook = swap_method(config, 'ies_order1', METHODS).default_hooks.ies
+    assert (hook.fallback, hook.refresh_batch_size) == (True, 4)
+    other = swap_method(config, 'infobatch', METHODS).default_hooks.ies
+    assert 'fallback' not in other
+
+
+def test_a_loader_without_a_sampler_shuffles() -> None:
+    """As MMEngine would have it with shuffle=True."""
+    config = read('faster_rcnn_voc')
+    config.train_dataloader.sampler = None
+    swapped = swap_method(config, 'ies', METHODS)
+    sampler = dict(type='IESSampler', shuffle=True)
+    assert swapped.train_dataloader.sampler == sampler
+
+
+@pytest.mark.parametrize(
+    ('changes', 'message'),
+    [
+        (dict(train_dataloader=None), 'has no train_dataloader'),
+        (dict(custom_imports='mine'), 'custom_imports=.mine.: give dict'),
+    ],
+)
+def test_an_odd_config(changes: dict, message: str) -> None:
+    config = read('faster_rcnn_r18_demo')
+    for key, value in changes.items():
+        config[key] = value
+    with pytest.raises(ConfigError, match=message):
+        swap_method(config, 'ies', METHODS)
+
+
+@pytest.mark.parametrize(
+    ('config', 'method', 'folder'),
+    [
+        ('faster_rcnn_voc', None, 'faster_rcnn_voc'),
+        ('faster_rcnn_voc', 'soft_ies', 'soft_ies_faster_rcnn_voc'),
+        ('ies_faster_rcnn_voc', 'soft_ies', 'soft_ies_faster_rcnn_voc'),
+        # That of the config ies_faster_rcnn_voc.py is another training's.
+        ('faster_rcnn_voc', 'ies', 'faster_rcnn_voc_method_ies'),
+    ],
+)
+def test_a_method_has_a_folder_of_its_own(
+    config: str,
+    method: str | None,
+    folder: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(CONFIGS.parent / 'tools')
+    from command_line.config import read_config
+
+    args: Any = SimpleNamespace(
+        config=f'configs/{config}.py', cfg_options={}, launcher='none',
+        work_dir=None,
+    )  # fmt: skip
+    assert read_config(args, method).work_dir == f'work_dirs/{folder}'
+    args.cfg_options = dict(work_dir='mine')
+    suffix = f'_{method}' if method else ''
+    assert read_config(args, method).work_dir == f'mine{suffix}'
 
 
 @pytest.mark.parametrize(

@@ -96,11 +96,19 @@ def read_config(args: argparse.Namespace, method: str | None = None) -> Config:
     if args.work_dir is not None:
         cfg.work_dir = args.work_dir
     elif cfg.get('work_dir') is None:
-        stem = path.stem
-        if method is not None:
-            stem = f'{method}_{stem.removeprefix("ies_")}'
-        cfg.work_dir = str(Path('work_dirs', stem))
+        cfg.work_dir = str(Path('work_dirs', _name(path, method)))
+    elif method is not None:
+        cfg.work_dir += f'_{method}'
     return cfg
+
+
+def _name(path: Path, method: str | None) -> str:
+    """Of the work directory; another config's own is not taken."""
+    if method is None:
+        return path.stem
+    name = f'{method}_{path.stem.removeprefix("ies_")}'
+    taken = path.with_name(f'{name}.py').exists()
+    return f'{path.stem}_method_{method}' if taken else name
 
 
 @contextmanager

@@ -1,5 +1,7 @@
 """Steps that know of an image no more than the loss of its batch."""
 
+import torch
+
 from ies_mm.losses import CapturedLosses
 from ies_mm.training.hook.incoming import Batch
 from ies_mm.training.hook.steps import Steps
@@ -12,9 +14,7 @@ class BatchLossSteps(Steps):
         """As :meth:`Steps.observe`, of means over the images with a loss."""
         averaged = CapturedLosses()
         for term, losses in captured.losses.items():
-            missing = captured.missing.get(term)
-            if missing is not None:
-                missing = missing.all().expand_as(losses)
-            mean = losses.nanmean().expand_as(losses)
-            averaged.note(term, mean, None, missing)
+            missing = captured.missing.get(term, torch.zeros_like(losses) > 0)
+            mean = losses[~missing].mean().expand_as(losses)
+            averaged.note(term, mean, None, missing.all().expand_as(losses))
         super().observe(batch, averaged)

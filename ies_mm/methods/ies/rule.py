@@ -92,7 +92,7 @@ class IES(Method):
 
     def period(self, standing: Standing) -> PruningPeriod:
         """Which epochs may leave something out."""
-        first = max(self.criterion.needed, self.begin)
+        first = max(standing.begun + self.criterion.needed, self.begin)
         return PruningPeriod(standing.epochs, first, self.begin, self.anneal)
 
     def warnings(self, standing: Standing) -> Iterator[str]:
@@ -111,13 +111,13 @@ class IES(Method):
             )
         threshold = self.criterion.threshold
         if isinstance(threshold, Budget):
-            yield too_much(threshold.schedule, period)
+            yield too_much(threshold.schedule, period, standing)
 
     def forecast(self, standing: Standing) -> str:
         """What a budget gives."""
         threshold = self.criterion.threshold
         if isinstance(threshold, Budget) and not self.dry_run:
-            return planned(threshold.schedule, self.period(standing))
+            return planned(threshold.schedule, self.period(standing), standing)
         return ''
 
     def check_terms(self, names: Sequence[str]) -> None:

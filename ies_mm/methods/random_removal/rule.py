@@ -65,19 +65,18 @@ class RandomRemoval(Method):
 
     def period(self, standing: Standing) -> PruningPeriod:
         """Which epochs may leave something out."""
-        return PruningPeriod(
-            standing.epochs, self.begin, self.begin, self.anneal
-        )
+        first = max(standing.begun, self.begin)
+        return PruningPeriod(standing.epochs, first, self.begin, self.anneal)
 
     def warnings(self, standing: Standing) -> Iterator[str]:
         """A training too short to leave enough out."""
         if isinstance(self._part, PruningSchedule):
-            yield too_much(self._part, self.period(standing))
+            yield too_much(self._part, self.period(standing), standing)
 
     def forecast(self, standing: Standing) -> str:
         """What the schedule gives."""
         if isinstance(self._part, PruningSchedule):
-            return planned(self._part, self.period(standing))
+            return planned(self._part, self.period(standing), standing)
         return ''
 
     def first_selection(self, standing: Standing) -> Selection:

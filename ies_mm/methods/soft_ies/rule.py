@@ -75,18 +75,18 @@ class SoftIES(Method):
 
     def period(self, standing: Standing) -> PruningPeriod:
         """Which epochs may leave something out."""
-        first = max(self._criterion.needed, self.begin)
+        first = max(standing.begun + self._criterion.needed, self.begin)
         return PruningPeriod(standing.epochs, first, self.begin, self.anneal)
 
     def warnings(self, standing: Standing) -> Iterator[str]:
         """A training too short to leave anything, or enough, out."""
         period = self.period(standing)
         short = too_short(self.name, period, self._criterion)
-        yield short or too_much(self._schedule, period)
+        yield short or too_much(self._schedule, period, standing)
 
     def forecast(self, standing: Standing) -> str:
         """What the schedule gives."""
-        return planned(self._schedule, self.period(standing))
+        return planned(self._schedule, self.period(standing), standing)
 
     def check_terms(self, names: Sequence[str]) -> None:
         """Refuse unknown terms with the first batch, not after an epoch."""

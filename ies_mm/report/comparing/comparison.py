@@ -43,7 +43,7 @@ def compare_runs(
     name = _metric(runs, metric)
     rows = _rows(group_runs(runs), name)
     repeated = len(given) - len(folders)
-    notes = notes_on(rows, repeated)
+    notes = notes_on(rows, repeated, name)
     return Comparison(name, rows, notes, verdict_on(rows))
 
 

@@ -10,17 +10,29 @@ import math
 import statistics
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from scipy import stats
 
 from ies_mm.report.comparing.figures import last
-from ies_mm.report.comparing.groups import Group, baselines_of
+from ies_mm.report.comparing.groups import Group, differing, other_settings
 from ies_mm.report.reading.methods import PLAIN, RANDOM, SHORT
 
 AS_MUCH = 0.03
 """Saved shares that are this close are the same compute."""
 
 CONFIDENCE = 0.95
+
+METHOD = 'default_hooks.ies.'
+OF_LENGTH = (
+    'train_cfg.',
+    'param_scheduler',
+    'length',
+    'max_epochs',
+    'max_iters',
+)
+OF_LENGTH_IN_MODELS = ('initial_epoch', 'update_iter_interval')
+"""What --length changes, beside hooks."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +87,7 @@ def decimals(values: Iterable[float]) -> int:
 def differences_of(
     group: Group, groups: Sequence[Group], metric: str | None
 ) -> list[Difference]:
-    """Against each control that there is and that has a seed in common.
+    """Against the best control of each kind that has a seed in common.
 
     Args:
         group (Group): Of a method; a plain one has none.
@@ -84,11 +96,16 @@ def differences_of(
     """
     if group.method == PLAIN or not group.finished:
         return []
-    found = [
-        _difference(group, control, kind, metric)
-        for kind, control in _controls(group, groups)
+    return [
+        Difference(
+            control.label,
+            kind,
+            apart,
+            decimals(_by_seed(group, metric).values()),
+        )
+        for kind, controls in _controls(group, groups)
+        for control, apart in _best_paired(group, controls, metric)
     ]
-    return [difference for difference in found if difference.by_seed]
 
 
 def is_short(group: Group) -> bool:
@@ -97,24 +114,72 @@ def is_short(group: Group) -> bool:
 
 
 def saved_share(group: Group) -> float:
-    """The share of the plain training's compute that a group has saved."""
-    if is_short(group):
-        return 1 - float(group.settings['length'])
-    return statistics.fmean(run.saved for run in group.runs)
+    """The share of the whole training's compute that a group has saved."""
+    length = float(group.settings.get('length', 1.0))
+    trained = 1 - statistics.fmean(run.saved for run in group.runs)
+    return 1 - length * trained
 
 
 def _controls(
     group: Group, groups: Sequence[Group]
-) -> Iterator[tuple[str, Group]]:
-    finished = [other for other in groups if other.finished]
-    yield from ((PLAIN, plain) for plain in baselines_of(group, groups)[:1])
+) -> Iterator[tuple[str, list[Group]]]:
+    """The controls of each kind, the one that fits best first."""
+    finished = [g for g in groups if g.finished and g is not group]
+    plain = [g for g in finished if g.method == PLAIN]
+    if len(plain) > 1:
+        plain = [g for g in plain if _is_alike(group, g)]
+    yield PLAIN, sorted(plain, key=lambda g: len(_other_hooks(group, g)))
+    alike = [g for g in finished if _is_alike(group, g)]
     if not is_short(group):
-        short = _of_the_same_compute(group, filter(is_short, finished))
-        yield from ((SHORT, control) for control in short[:1])
+        short = [g for g in alike if is_short(g)]
+        yield SHORT, _of_the_same_compute(group, short)
     if group.method != RANDOM:
-        drawn = [other for other in finished if other.method == RANDOM]
-        random = _of_the_same_compute(group, drawn)
-        yield from ((RANDOM, control) for control in random[:1])
+        drawn = [g for g in alike if g.method == RANDOM]
+        # In the same epochs first; Random Remove itself before variants.
+        yield (
+            RANDOM,
+            sorted(
+                _of_the_same_compute(group, drawn),
+                key=lambda g: (_course(g) != _course(group), _variations(g)),
+            ),
+        )
+
+
+def _is_alike(one: Group, two: Group) -> bool:
+    """Whether they train the same, but for the method and the length."""
+    return all(_is_of_length(key) for key in other_settings(one, two))
+
+
+def _is_of_length(key: str) -> bool:
+    last = key.rpartition('.')[2]
+    return key.startswith(OF_LENGTH) or last in OF_LENGTH_IN_MODELS
+
+
+def _other_hooks(one: Group, two: Group) -> list[str]:
+    """Settings of hooks that differ and are not of the method."""
+    return [
+        key
+        for key in differing([one, two])
+        if key.startswith(('default_hooks.', 'custom_hooks'))
+        and not key.startswith(METHOD)
+    ]
+
+
+def _course(group: Group) -> dict[str, Any]:
+    """What its budget says beside the share."""
+    return {
+        last: value
+        for key, value in group.settings.items()
+        if key.startswith(METHOD)
+        and (last := key.rpartition('.')[2]) in ('course', 'cap', 'by_class')
+    }
+
+
+def _variations(group: Group) -> int:
+    """How many arguments it has beside those that every run must give."""
+    given = [key for key in group.settings if key.startswith(METHOD)]
+    needed = ('type', 'begin', 'saved', 'ratio')
+    return sum(key.rpartition('.')[2] not in needed for key in given)
 
 
 def _of_the_same_compute(group: Group, others: Iterable[Group]) -> list[Group]:
@@ -125,13 +190,20 @@ def _of_the_same_compute(group: Group, others: Iterable[Group]) -> list[Group]:
     return [other for distance, other in apart if distance <= AS_MUCH]
 
 
-def _difference(
-    group: Group, control: Group, kind: str, metric: str | None
-) -> Difference:
-    own, theirs = _by_seed(group, metric), _by_seed(control, metric)
-    common = sorted(own.keys() & theirs.keys())
-    apart = [own[seed] - theirs[seed] for seed in common]
-    return Difference(control.label, kind, apart, decimals(own.values()))
+def _best_paired(
+    group: Group, controls: Sequence[Group], metric: str | None
+) -> list[tuple[Group, list[float]]]:
+    """The control with the most seeds in common, and the differences."""
+    own = _by_seed(group, metric)
+    found = []
+    for control in controls:
+        theirs = _by_seed(control, metric)
+        common = sorted(own.keys() & theirs.keys())
+        if common:
+            apart = [own[seed] - theirs[seed] for seed in common]
+            found.append((control, apart))
+    # Of equally many the first one, which fits best.
+    return sorted(found, key=lambda pair: -len(pair[1]))[:1]
 
 
 def _by_seed(group: Group, metric: str | None) -> dict[int, float]:

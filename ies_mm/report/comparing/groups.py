@@ -132,17 +132,31 @@ def differing(groups: Sequence[Group]) -> list[str]:
 
 
 def _labelled(groups: list[Group]) -> list[Group]:
-    labelled = []
+    labelled: list[Group] = []
     for group in groups:
         alike = [g for g in groups if g.method == group.method]
         family = ', '.join([group.method, *_tags(group, alike)])
         label = family
         if not group.finished:
             label += f' {_run_tag(group, alike)}*'
+        label, family = _free(label, family, labelled)
         labelled.append(
             replace(group, label=printable(label), family=printable(family))
         )
     return labelled
+
+
+def _free(label: str, family: str, others: Sequence[Group]) -> tuple[str, str]:
+    """With a number where another group is called so already."""
+    taken = {other.label for other in others}
+    number = 1
+    while printable(_numbered(label, number)) in taken:
+        number += 1
+    return _numbered(label, number), _numbered(family, number)
+
+
+def _numbered(name: str, number: int) -> str:
+    return name if number == 1 else f'{name} ({number})'
 
 
 def _tags(group: Group, alike: Sequence[Group]) -> list[str]:
@@ -179,7 +193,10 @@ def _tag(group: Group, key: str) -> str:
     if not inner:
         return ''
     if 'type' in inner:
-        return ' '.join(map(str, [inner.pop('type'), *inner.values()]))
+        kind, values = inner.pop('type'), list(inner.values())
+        if len(values) == 1:
+            return f'{kind} {values[0]}'
+        return ' '.join([kind, *(f'{k}={v}' for k, v in inner.items())])
     return f'{name}={" ".join(map(_short, inner.values()))}'
 
 
@@ -187,7 +204,7 @@ def _looks(inner: dict[str, Any], group: Group) -> str:
     """When what is left out is looked at."""
     if inner.get('type') == 'Spaced':
         by = inner.get('by', 'scoring')
-        return f'spaced by {by} (cap {inner["cap"]})'
+        return f'spaced by {by} (cap {inner.get("cap", 8)})'
     if not inner and 'default_hooks.ies.saved' in group.settings:
         return 'recommended'
     epochs = inner.get('', 1)
@@ -207,4 +224,4 @@ def _short(value: object) -> str:
     text = str(value)
     if len(text) <= LONGEST_VALUE:
         return text
-    return f'{text[: LONGEST_VALUE - 2]}..'
+    return f'..{text[2 - LONGEST_VALUE :]}'  # ends of paths tell apart

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ies_mm.report.comparing.differences import Difference, is_short
-from ies_mm.report.comparing.figures import Figures, SpeedUp
+from ies_mm.report.comparing.figures import Figures, SpeedUp, last
 from ies_mm.report.comparing.groups import Group, other_settings
-from ies_mm.report.reading.methods import PLAIN
+from ies_mm.report.reading.methods import PLAIN, RANDOM, SHORT
 
 SETTINGS_NAMED = 4
 
@@ -48,14 +48,18 @@ class Comparison:
     verdict: str
 
 
-def notes_on(rows: Sequence[Row], repeated: int) -> list[str]:
+def notes_on(
+    rows: Sequence[Row], repeated: int, metric: str | None = None
+) -> list[str]:
     """All notes, the general ones last.
 
     Args:
         rows (sequence of Row): The rows.
         repeated (int): Directories that had been given before.
+        metric (str, optional): The validation metric. Defaults to None.
     """
     notes = [*_unfinished(rows), *_of_runs(rows), *_same_seeds(rows)]
+    notes += [*_no_numbers(rows, metric), *_variants(rows)]
     if repeated:
         notes.append(
             f'{repeated} of the directories had been given before and '
@@ -90,6 +94,29 @@ def _same_seeds(rows: Sequence[Row]) -> Iterator[str]:
                 yield (
                     f'{row.group.label}: {count} runs have the seed {seed}, '
                     'so the deviation is not one over seeds'
+                )
+
+
+def _no_numbers(rows: Sequence[Row], metric: str | None) -> Iterator[str]:
+    for row in rows:
+        for run in row.group.runs:
+            if run.points.get(metric or '') and last(run, metric) is None:
+                yield (
+                    f'{row.group.label}: the last metric of seed {run.seed} '
+                    'is no number, so there is no mean of it, and the seed '
+                    'is in no difference'
+                )
+
+
+def _variants(rows: Sequence[Row]) -> Iterator[str]:
+    for row in rows:
+        for difference in row.differences:
+            if difference.control not in (PLAIN, RANDOM) and not (
+                difference.control.startswith(SHORT)
+            ):
+                yield (
+                    f'{row.group.label}: the control of the kind '
+                    f'{difference.kind} is {difference.control}'
                 )
 
 

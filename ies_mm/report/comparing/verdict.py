@@ -6,6 +6,9 @@ from ies_mm.report.comparing.differences import Difference, is_short
 from ies_mm.report.comparing.notes import Row
 from ies_mm.report.reading.methods import PLAIN, RANDOM, SHORT
 
+LEAST_SAVED = 0.01
+"""Less is no shorter training."""
+
 WORDS = {
     PLAIN: 'the whole plain training',
     SHORT: 'a plain training of the same compute',
@@ -60,10 +63,16 @@ def _apart(difference: Difference) -> str:
 
 
 def _lacking(row: Row, found: dict[str, Difference]) -> Iterator[str]:
+    if all(run.seed is None for run in row.group.runs):
+        yield (
+            'Runs without a seed are not paired with their controls: set '
+            'randomness.seed'
+        )
+        return
     seeds = [len(difference.by_seed) for difference in found.values()]
     if not seeds or max(seeds) == 1:
         yield 'One seed shows nothing: train three or more'
-    if SHORT not in found:
+    if SHORT not in found and row.figures.saved.mean >= LEAST_SAVED:
         share = 1 - row.figures.saved.mean
         yield (
             'No plain training of the same compute to compare with: '

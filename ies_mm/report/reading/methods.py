@@ -7,6 +7,7 @@ from ies_mm.report.values import is_number
 
 PLAIN = 'plain'
 SHORT = 'short plain'
+LONG = 'long plain'
 RANDOM = 'Random Remove'
 EARLY_STOPPING = 'Early Stopping'
 
@@ -52,13 +53,18 @@ def method_of(
         stops = any(name.endswith('EarlyStoppingHook') for name in names)
         if stops:
             return EARLY_STOPPING
-        length = config.get('length')
-        short = is_number(length) and length < 1
-        return f'{SHORT} {length:.0%}' if short else PLAIN
+        return _by_length(config.get('length'))
     name = _name(_method_hook(config)).removesuffix('Hook') or 'selected'
     if records:
         name = str(records[-1]['method'])
     return f'{name} dry run' if is_dry_run(config) else name
+
+
+def _by_length(length: Any) -> str:
+    """A plain training that --length has fitted to another length."""
+    if not is_number(length) or length == 1:
+        return PLAIN
+    return f'{SHORT if length < 1 else LONG} {length:.0%}'
 
 
 def _method_hook(config: dict[str, Any]) -> dict[str, Any]:

@@ -63,22 +63,22 @@ def cells(row: Row) -> list[str]:
 
 
 def difference_cells(row: Row) -> list[str]:
-    """Label, seeds, and the difference from each of ``CONTROLS``."""
+    """Label, and the difference from each of ``CONTROLS``."""
     found = {difference.kind: difference for difference in row.differences}
-    seeds = max(len(difference.by_seed) for difference in row.differences)
     texts = [difference_text(found.get(kind)) for kind in CONTROLS]
-    return [row.group.label, str(seeds), *texts]
+    return [row.group.label, *texts]
 
 
 def difference_text(difference: Difference | None) -> str:
-    """Mean and 95% interval, in the metric's own units."""
+    """Mean, 95% interval and seeds, in the metric's own units."""
     if difference is None:
         return UNKNOWN
     text = difference.text(difference.mean)
+    seeds = len(difference.by_seed)
     if difference.interval is None:
-        return text
-    low, high = difference.interval
-    return f'{text} ({difference.text(low)} to {difference.text(high)})'
+        return f'{text} (n=1)'
+    low, high = map(difference.text, difference.interval)
+    return f'{text} ({low} to {high}, n={seeds})'
 
 
 def compared(comparison: Comparison) -> list[Row]:
@@ -110,10 +110,10 @@ def _differences(comparison: Comparison) -> list[str]:
     rows = [difference_cells(row) for row in compared(comparison)]
     if not rows:
         return []
-    heading = [('method', ''), ('seeds', '')]
+    heading = [('method', '')]
     heading += [(f'minus {kind}', '') for kind in CONTROLS]
     return [
-        'last metric minus that of a control, by seed: mean (95% interval)',
+        'last metric minus that of a control: mean (95% interval, n seeds)',
         '',
         *_aligned(heading, rows),
     ]

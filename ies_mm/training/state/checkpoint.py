@@ -27,6 +27,7 @@ _WRITTEN_SINCE = (
     'pipeline',
     'loss_modules',
     'switched',
+    'begun',
 )
 """What earlier versions did not write, and need not be known."""
 

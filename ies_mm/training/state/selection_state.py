@@ -29,6 +29,7 @@ class SelectionState:
         selection (Selection): Of the epoch that is trained now, or next.
         left_out (Tensor): bool (N,), what the last epoch left out.
         epochs (int): Epochs trained.
+        begun (int): Of them, those before the method began.
         excluded (int): Excluded instance-epochs so far.
     """
 
@@ -44,6 +45,7 @@ class SelectionState:
         self.selection = Selection.everything(instances)
         self.left_out = torch.zeros(instances, dtype=torch.bool)
         self.epochs = 0
+        self.begun = 0
         self.excluded = 0
 
     @property
@@ -122,6 +124,7 @@ class SelectionState:
             'weight': self.selection.weight,
             'left_out': self.left_out,
             'epochs': self.epochs,
+            'begun': self.begun,
             'excluded': self.excluded,
         }
 
@@ -151,6 +154,7 @@ class SelectionState:
         )
         self.left_out = _mask(state['left_out'])
         self.epochs = state['epochs']
+        self.begun = state['begun'] or 0
         self.excluded = state['excluded']
 
 

@@ -60,7 +60,7 @@ class Session:
         self.state = SelectionState(len(self.instances), method.depth)
         sampler.set_selection(self.state.selection)
         self.pace = _pace_of(runner, sampler)
-        self.state.epochs = self.pace.epochs_behind
+        self.state.epochs = self.state.begun = self.pace.epochs_behind
         self.observed = ObservationsByEpoch(self.state.names)
         self.of_method: list[Stateful] = [method]
         self.filled = 0
@@ -82,6 +82,7 @@ class Session:
             self.pace.max_epochs,
             self.state.excluded,
             next(iter(rates.values()))[0],
+            self.state.begun,
         )
 
     def select(self, selection: Selection) -> None:

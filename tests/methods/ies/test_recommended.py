@@ -6,8 +6,11 @@ from typing import Any
 import pytest
 import torch
 
+from ies_mm.core import Standing
 from ies_mm.engine import IESHook, RandomRemovalHook
-from ies_mm.methods.ies.rule import RECOMMENDED
+from ies_mm.methods.ies.rule import IES, RECOMMENDED
+from ies_mm.methods.random_removal.rule import RandomRemoval
+from ies_mm.methods.soft_ies.rule import SoftIES
 from method_cases import config_of
 from runs import epochs_of, parameters, train, with_hook
 
@@ -59,3 +62,21 @@ def test_looks_may_be_set_beside_it() -> None:
     assert IESHook(saved=0.2).method.refresh_interval == RECOMMENDED
     assert IESHook(saved=0.2, refresh_interval=1).method.refresh_interval == 1
     assert IESHook(0.1).method.refresh_interval == 1
+
+
+@pytest.mark.parametrize(
+    ('method', 'first'),
+    [
+        (IES(BUDGET), 7 + 6),
+        (SoftIES(saved=0.2, window=5), 7 + 6),
+        (RandomRemoval(saved=0.2, begin=3), 7),
+    ],
+)
+def test_a_budget_that_begins_late_counts_from_there(
+    method: Any, first: int
+) -> None:
+    """After seven epochs of a plain run the histories are empty."""
+    standing = Standing(100, epoch=7, epochs=30, begun=7)
+    assert method.period(standing).first == first
+    assert method.period(standing).able == 30 - first
+    assert f'from epoch {first + 1} on' in method.forecast(standing)

@@ -1,6 +1,9 @@
 """A method beside its controls, seed by seed."""
 
+import math
+import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,8 +28,10 @@ def short_run(work_dir: Path, seed: int, value: float, length: float) -> Path:
     return write_start(work_dir, config, epoch_scalars({2: value}, 2))
 
 
-def random_run(work_dir: Path, seed: int, value: float, saved: float) -> Path:
-    hook = dict(type='RandomRemovalHook', ratio=saved)
+def random_run(
+    work_dir: Path, seed: int, value: float, saved: float, **arguments: Any
+) -> Path:
+    hook = dict(type='RandomRemovalHook', ratio=saved) | arguments
     return ies_run(
         work_dir, seed, {4: value}, hook=hook, saved=saved,
         method='Random Remove',
@@ -101,6 +106,99 @@ def test_only_common_seeds_count(tmp_path: Path) -> None:
     [found] = compare_runs(runs).rows[1].differences
     assert found.by_seed == pytest.approx([0.1])
     assert found.interval is None
+
+
+def test_a_control_has_the_same_model(tmp_path: Path) -> None:
+    """Of depth 18 and 50: each beside its own, not the nearest share."""
+    runs = []
+    for depth, saved in ((18, 0.2), (50, 0.201)):
+        for seed in (0, 1):
+            changes = dict(model=dict(type='FasterRCNN', depth=depth))
+            for name, value, hook in (
+                ('plain', 0.0, None),
+                ('random', 0.01, dict(type='RandomRemovalHook', ratio=0.2)),
+                ('ies', 0.03, {}),
+            ):
+                path = tmp_path / f'{name}{depth}_{seed}'
+                value = depth / 100 + value + seed / 1000
+                lines = epoch_scalars({4: value}, 4)
+                if hook is not None:
+                    method = 'Random Remove' if hook else 'IES'
+                    ies_run(path, saved=saved, method=method)
+                    [start] = path.glob('2*')
+                    shutil.rmtree(start)
+                config = config_of(seed, hook, **changes)
+                runs.append(write_start(path, config, lines))
+    found = compare_runs(runs)
+    for row in found.rows:
+        if row.group.method == 'IES':
+            apart = {d.kind: d.mean for d in row.differences}
+            assert apart == pytest.approx(
+                {'plain': 0.03, 'Random Remove': 0.02}
+            )
+
+
+def test_random_removal_itself_before_its_variants(tmp_path: Path) -> None:
+    """Though what another one saved is nearer."""
+    runs = []
+    for seed in (0, 1):
+        runs += [
+            ies_run(tmp_path / f'i{seed}', seed, {4: 0.65}, saved=0.2001),
+            random_run(tmp_path / f'r{seed}', seed, 0.66, 0.2),
+            random_run(tmp_path / f's{seed}', seed, 0.6, 0.2001, static=True),
+        ]
+    found = differences(compare_runs(runs), 'IES')['Random Remove']
+    assert found.mean == pytest.approx(-0.01)
+
+
+def test_a_control_without_a_common_seed_hides_no_other(
+    tmp_path: Path,
+) -> None:
+    runs = [random_run(tmp_path / 'far', 9, 0.1, 0.2, static=True)]
+    for seed in (0, 1):
+        runs += [
+            ies_run(tmp_path / f'i{seed}', seed, {4: 0.65}, saved=0.2),
+            random_run(tmp_path / f'r{seed}', seed, 0.66, 0.21),
+        ]
+    found = differences(compare_runs(runs), 'IES')['Random Remove']
+    assert found.by_seed == pytest.approx([-0.01, -0.01])
+
+
+def test_a_seed_without_a_number_is_named(tmp_path: Path) -> None:
+    runs = [
+        plain_run(tmp_path / 'a', 0, {4: 0.5}),
+        plain_run(tmp_path / 'b', 1, {4: 0.5}),
+        ies_run(tmp_path / 'c', 0, {4: 0.6}),
+        ies_run(tmp_path / 'd', 1, {4: math.nan}),
+    ]
+    found = compare_runs(runs)
+    assert [len(d.by_seed) for d in found.rows[1].differences] == [1]
+    assert any('seed 1 is no number' in note for note in found.notes)
+
+
+def test_runs_without_a_seed(tmp_path: Path) -> None:
+    config = config_of()
+    config['randomness'] = {}
+    plain = write_start(tmp_path / 'a', config, epoch_scalars({4: 0.5}, 4))
+    ies = ies_run(tmp_path / 'b')
+    [start] = ies.glob('2*/vis_data/config.py')
+    start.write_text(start.read_text().replace("'seed': 0", "'seed': None"))
+    found = compare_runs([plain, ies])
+    assert 'set randomness.seed' in found.verdict
+    assert 'One seed' not in found.verdict
+
+
+def test_the_compute_of_a_method_that_was_shortened_too(
+    tmp_path: Path,
+) -> None:
+    """Four fifths of four fifths is not the compute of four fifths."""
+    runs = []
+    for seed in (0, 1):
+        ies = ies_run(tmp_path / f'i{seed}', seed, {4: 0.65}, saved=0.2)
+        [start] = ies.glob('2*/vis_data/config.py')
+        start.write_text(start.read_text() + 'length = 0.8\n')
+        runs += [ies, short_run(tmp_path / f's{seed}', seed, 0.6, 0.8)]
+    assert 'short plain' not in differences(compare_runs(runs), 'IES')
 
 
 def test_the_verdict_names_the_best_method_and_its_intervals(

@@ -101,6 +101,34 @@ def test_an_argument_of_some_that_is_a_dict(tmp_path: Path) -> None:
     assert [g.label for g in groups] == ['IES, delta=0.1', 'IES, Budget 0.2']
 
 
+def test_no_two_groups_have_the_same_label(tmp_path: Path) -> None:
+    """Long paths keep their ends; what is still alike has a number."""
+    paths = ['checkpoints/one/a.pth', 'checkpoints/one/b.pth']
+    groups = groups_of(
+        *(
+            configured(tmp_path / str(k), config_of(load_from=path))
+            for k, path in enumerate([*paths, 'elsewhere/ts/one/b.pth'])
+        )
+    )
+    labels = [group.label for group in groups]
+    assert labels[0] == 'plain, load_from=../one/a.pth'
+    assert len({*labels}) == 3
+    assert labels[2] == f'{labels[1]} (2)'
+    unfinished = groups_of(
+        ies_run(tmp_path / 'x' / 'seed0', values={2: 0.5}),
+        ies_run(tmp_path / 'y' / 'seed0', values={2: 0.5}),
+    )
+    assert len({group.label for group in unfinished}) == 2
+
+
+def test_spaced_looks_without_a_cap(tmp_path: Path) -> None:
+    groups = groups_of(
+        ies_run(tmp_path / 'a', hook={'refresh_interval': {'type': 'Spaced'}}),
+        ies_run(tmp_path / 'b'),
+    )
+    assert 'IES, spaced by scoring (cap 8)' in [g.label for g in groups]
+
+
 def test_a_shortened_training_is_a_method(tmp_path: Path) -> None:
     short = config_of(length=0.6, train_cfg__max_epochs=2)
     groups = groups_of(

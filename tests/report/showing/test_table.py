@@ -51,9 +51,9 @@ def test_it_begins_with_the_verdict_and_ends_with_the_differences(
     ]
     text = table(compare_runs(runs))
     assert text.startswith('The method: IES, ')
-    _, below = text.split('last metric minus that of a control, by seed')
+    _, below = text.split('last metric minus that of a control')
     assert row(below, 'IES') == [
-        'IES', '2', '-0.015', '(-0.079', 'to', '+0.049)', '-', '-',
+        'IES', '-0.015', '(-0.079', 'to', '+0.049,', 'n=2)', '-', '-',
     ]  # fmt: skip
 
 
