@@ -92,22 +92,37 @@ def test_one_to_the_end_and_again(folders: Path, tmp_path: Path) -> None:
     assert len(other.stderr.splitlines()) == 1
 
 
-def test_a_config_that_has_a_method(tmp_path: Path) -> None:
-    config = ROOT / 'configs' / 'ies_faster_rcnn_r18_demo.py'
-    result = call(TOOL, config, '--out', tmp_path)
-    assert result.returncode == 2
-    assert 'has default_hooks.ies; give the plain config' in result.stderr
-
-
-@pytest.mark.parametrize('option', ['--seeds', '--jobs', '--threads'])
-def test_a_number_that_is_none(tmp_path: Path, option: str) -> None:
-    result = call(TOOL, 'config.py', option, '0', '--out', tmp_path)
-    assert result.returncode == 2
-    assert 'give a number from 1 on' in result.stderr
-
-
-@pytest.mark.parametrize('word', ['0', '1', 'much'])
-def test_a_share_that_is_none(tmp_path: Path, word: str) -> None:
-    result = call(TOOL, 'config.py', '--saved', word, '--out', tmp_path)
-    assert result.returncode == 2
-    assert 'give a share above 0, at most 0.9' in result.stderr
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (['--saved', '0'], 'give a share above 0, at most 0.9'),
+        (['--saved', '1'], 'give a share above 0, at most 0.9'),
+        (['--saved', 'much'], 'give a share above 0, at most 0.9'),
+        (['--seeds', '0'], 'give a number from 1 on'),
+        (['--jobs', '-1'], 'give a number from 1 on'),
+        (['--threads', '0'], 'give a number from 1 on'),
+        ([], 'there is no config file none.py'),
+        (
+            ['configs/ies_faster_rcnn_r18_demo.py'],
+            'has default_hooks.ies; give the plain config',
+        ),
+    ],
+)
+def test_bad_input_is_one_line(
+    tool: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    message: str,
+) -> None:
+    monkeypatch.chdir(ROOT)
+    named = arguments and not arguments[0].startswith('-')
+    config = [] if named else ['none.py']
+    command = ['tournament', *config, *arguments, '--out', str(tmp_path)]
+    monkeypatch.setattr(sys, 'argv', command)
+    with pytest.raises(SystemExit) as end:
+        tool.main()
+    assert end.value.code == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert message in line
