@@ -6,7 +6,5 @@ custom_imports = dict(
     allow_failed_imports=False,
 )
 # What the paper saves on VOC2007; it gives no delta for detection.
-default_hooks = dict(
-    ies=dict(type='IESHook', delta=dict(type='Budget', saved=0.2))
-)
+default_hooks = dict(ies=dict(type='IESHook', saved=0.2))
 train_dataloader = dict(sampler=dict(type='IESSampler'))
