@@ -55,7 +55,7 @@ def _apart(difference: Difference) -> str:
     if difference.interval is None:
         return f'{text(difference.mean)} (one seed) against'
     low, high = difference.interval
-    words = {1: 'above', -1: 'below', 0: 'not to be told from'}
+    words = {1: 'above', -1: 'below', 0: 'not distinguishable from'}
     return (
         f'{words[difference.sign]} ({text(difference.mean)}, 95% interval '
         f'{text(low)} to {text(high)}, {seeds} seeds)'
