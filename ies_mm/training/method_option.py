@@ -40,6 +40,27 @@ def swap_method(cfg: Config, name: str, folder: Path) -> Config:
         ConfigError: There is no such method, or it does not fit the config.
     """
     method = _read(name, folder)
+    cfg = _copied(cfg, name)
+    own = dict(selection_hooks(cfg))
+    if SELECTS in method.default_hooks:
+        return _selecting(cfg, method, own)
+    if own:
+        raise ConfigError(
+            f'--method {name} selects no images, and {", ".join(own)} does; '
+            'give the plain config'
+        )
+    _monitor(method.default_hooks[STOPS], cfg, name)
+    _drop(cfg, dict(_stopping_hooks(cfg)))
+    return _merged(cfg, method)
+
+
+def method_names(folder: Path) -> list[str]:
+    """The methods that :func:`swap_method` knows."""
+    return sorted(path.stem for path in folder.glob('*.py'))
+
+
+def _copied(cfg: Config, name: str) -> Config:
+    """A copy, without keys that are None."""
     cfg = copy.deepcopy(cfg)
     if not isinstance(cfg.get('train_dataloader'), dict):
         raise ConfigError(
@@ -49,16 +70,11 @@ def swap_method(cfg: Config, name: str, folder: Path) -> Config:
     for key in ('default_hooks', 'custom_hooks', 'custom_imports'):
         if cfg.get(key, ...) is None:
             del cfg[key]
-    own = dict(selection_hooks(cfg))
-    if SELECTS not in method.default_hooks:
-        if own:
-            raise ConfigError(
-                f'--method {name} selects no images, and {", ".join(own)} '
-                'does; give the plain config'
-            )
-        _monitor(method.default_hooks[STOPS], cfg, name)
-        _drop(cfg, dict(_stopping_hooks(cfg)))
-        return _merged(cfg, method)
+    return cfg
+
+
+def _selecting(cfg: Config, method: Config, own: dict[str, dict]) -> Config:
+    """With the method's hook, our sampler and our import."""
     _drop(cfg, own)
     for hook in own.values():
         _carry_over(hook, method.default_hooks[SELECTS])
@@ -67,11 +83,6 @@ def swap_method(cfg: Config, name: str, folder: Path) -> Config:
     cfg.train_dataloader.sampler = dict(sampler, type='IESSampler')
     _import_ours(cfg)
     return cfg
-
-
-def method_names(folder: Path) -> list[str]:
-    """The methods that :func:`swap_method` knows."""
-    return sorted(path.stem for path in folder.glob('*.py'))
 
 
 def _read(name: str, folder: Path) -> Config:
