@@ -115,6 +115,18 @@ def test_the_page_has_the_rows_of_other_runs(
     assert len(page.with_suffix('.jsonl').read_text().splitlines()) == 2
 
 
+def test_a_row_names_no_place_of_this_machine(
+    tool: Any, tmp_path: Path
+) -> None:
+    kept = tool('kept')
+    family = tool('listed').families('mmdet')[0]
+    note = 'file "/home/me/.venv/lib/site-packages/mmdet/a.py" is not there'
+    row = tool('rows').Row(family, 'not built', note)
+    kept.keep(row, 'small', tmp_path / 'rows.jsonl')
+    found = kept.kept(tmp_path / 'rows.jsonl')[family]['small'].row
+    assert found.note == 'file "mmdet/a.py" is not there'
+
+
 def test_all_has_a_row_for_every_config(
     command: Any, capsys: pytest.CaptureFixture
 ) -> None:

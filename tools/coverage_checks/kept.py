@@ -3,8 +3,9 @@
 import ast
 import hashlib
 import json
+import re
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -21,6 +22,8 @@ _SOURCES = (
     'ies_mm/training/scoring/scoring.py',
     'tools/coverage_checks/*.py',
 )
+# Where packages lie on the machine is no part of a row.
+_PLACE = re.compile(r'/\S*/site-packages/')
 # What is done with a row that is made, and with a training.
 _AFTERWARDS = ('kept.py', 'table.py', 'agreement.py')
 
@@ -45,6 +48,7 @@ Rows = dict[Family, dict[str, Kept]]
 def keep(row: Row, setting: str, file: Path) -> None:
     """Write a row at the end of a file."""
     file.parent.mkdir(parents=True, exist_ok=True)
+    row = replace(row, note=_PLACE.sub('', row.note))
     fields = dict(setting=setting, key=key()) | asdict(row)
     with file.open('a') as kept:
         print(json.dumps(fields), file=kept)
