@@ -25,6 +25,7 @@ from ies_mm.core.budget import MOST_LEFT_OUT
 from ies_mm.errors import ConfigError
 from ies_mm.report.compare import compare, table
 from ies_mm.report.comparing.comparison import compare_runs
+from ies_mm.report.reading.methods import RANDOM
 from ies_mm.training.preflight import selection_hooks
 
 TRAIN = Path(__file__).with_name('train.py')
@@ -208,7 +209,7 @@ def _is_below(ours: list[Path], random: list[Path]) -> bool:
         difference
         for row in rows
         for difference in row.differences
-        if difference.kind == 'Random Remove'
+        if difference.kind == RANDOM
     ]
     return any(difference.sign < 0 for difference in found)
 

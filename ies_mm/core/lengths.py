@@ -86,7 +86,7 @@ def planned(
         period (PruningPeriod): Which epochs may leave something out.
         standing (Standing): Where the training begins, or goes on.
     """
-    first = max(period.first, period.begin, standing.epoch)
+    first = max(period.first, standing.epoch)
     excluded = standing.excluded / max(standing.instances, 1)
     trained: list[float] = []
     for epoch in range(first, first + period.ahead(first)):

@@ -15,6 +15,8 @@ class BatchLossSteps(Steps):
         averaged = CapturedLosses()
         for term, losses in captured.losses.items():
             missing = captured.missing.get(term, torch.zeros_like(losses) > 0)
-            mean = losses[~missing].mean().expand_as(losses)
+            # Not by indexing, which would wait for the device.
+            total = losses.masked_fill(missing, 0).sum()
+            mean = (total / (~missing).sum()).expand_as(losses)
             averaged.note(term, mean, None, missing.all().expand_as(losses))
         super().observe(batch, averaged)

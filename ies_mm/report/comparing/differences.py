@@ -2,8 +2,8 @@
 
 The controls are the plain training, a plain training that was shortened to
 the compute of the method, and random removal of as many images. A method that
-is not above the second should be left out for a shorter schedule, one that is
-not above the third selects nothing.
+is not above the second gains nothing over a shorter schedule; one that is not
+above the third has not shown that its choice of images helps.
 """
 
 import math
@@ -108,11 +108,6 @@ def differences_of(
     ]
 
 
-def is_short(group: Group) -> bool:
-    """Whether it is a plain training that was shortened."""
-    return group.method.startswith(SHORT)
-
-
 def saved_share(group: Group) -> float:
     """The share of the whole training's compute that a group has saved."""
     length = float(group.settings.get('length', 1.0))
@@ -130,8 +125,8 @@ def _controls(
         plain = [g for g in plain if _is_alike(group, g)]
     yield PLAIN, sorted(plain, key=lambda g: len(_other_hooks(group, g)))
     alike = [g for g in finished if _is_alike(group, g)]
-    if not is_short(group):
-        short = [g for g in alike if is_short(g)]
+    if not group.is_short:
+        short = [g for g in alike if g.is_short]
         yield SHORT, _of_the_same_compute(group, short)
     if group.method != RANDOM:
         drawn = [g for g in alike if g.method == RANDOM]

@@ -46,6 +46,11 @@ class Group:
         """Whether its runs reached their end."""
         return self.runs[0].progress.finished
 
+    @property
+    def is_short(self) -> bool:
+        """Whether it is a plain training that was shortened."""
+        return self.method.startswith(SHORT)
+
 
 def group_runs(runs: Sequence[Run]) -> list[Group]:
     """Sort runs into groups, plain ones first, unfinished ones last."""
@@ -68,8 +73,8 @@ def group_runs(runs: Sequence[Run]) -> list[Group]:
 
 def _place(group: Group) -> tuple[bool, bool, bool]:
     """Plain runs first, then shorter ones; unfinished ones last."""
-    short = group.method.startswith(SHORT)
-    return not group.finished, group.method != PLAIN, not short
+    is_plain = group.method == PLAIN
+    return not group.finished, not is_plain, not group.is_short
 
 
 def baselines_of(group: Group, groups: Sequence[Group]) -> list[Group]:

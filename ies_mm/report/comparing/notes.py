@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ies_mm.report.comparing.differences import Difference, is_short
+from ies_mm.report.comparing.differences import Difference
 from ies_mm.report.comparing.figures import Figures, SpeedUp, last
 from ies_mm.report.comparing.groups import Group, other_settings
 from ies_mm.report.reading.methods import PLAIN, RANDOM, SHORT
@@ -124,7 +124,7 @@ def _baselines(rows: Sequence[Row]) -> Iterator[str]:
     groups = {row.group.label: row.group for row in rows}
     for row in rows:
         # A shorter training differs in its length and schedule, of course.
-        if row.speed_up is None or is_short(row.group):
+        if row.speed_up is None or row.group.is_short:
             continue
         plain = groups[row.speed_up.baseline]
         if keys := other_settings(row.group, plain):

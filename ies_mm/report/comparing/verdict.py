@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from ies_mm.report.comparing.differences import Difference, is_short
+from ies_mm.report.comparing.differences import Difference
 from ies_mm.report.comparing.notes import Row
 from ies_mm.report.reading.methods import PLAIN, RANDOM, SHORT
 
@@ -45,7 +45,7 @@ def verdict_on(rows: Sequence[Row]) -> str:
 
 
 def _is_judged(row: Row) -> bool:
-    control = row.group.method in (PLAIN, RANDOM) or is_short(row.group)
+    control = row.group.method in (PLAIN, RANDOM) or row.group.is_short
     known = row.group.finished and row.figures.last is not None
     return known and not control and row.figures.saved.mean > 0
 

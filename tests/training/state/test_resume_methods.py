@@ -2,8 +2,11 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from mmengine.config import Config
 
+from ies_mm.engine import IESHook, RandomRemovalHook, SoftIESHook
 from method_cases import METHODS
 from runs import epochs_of, train, with_hook
 from same_runs import (
@@ -45,3 +48,48 @@ def test_in_an_iteration_based_loop_after_every_checkpoint(
         config = resumed(config, whole, f'iter_{iteration}.pth')
         train(config, with_hook(hook(**arguments)))
         assert_same_run(again, whole, f'iter_{iterations[-1]}.pth')
+
+
+LATE = [
+    (IESHook, dict(saved=0.2, order=0, window=1)),
+    (SoftIESHook, dict(saved=0.2, window=1)),
+    (RandomRemovalHook, dict(saved=0.2)),
+]
+
+
+@pytest.mark.parametrize(('hook', 'arguments'), LATE)
+def test_a_budget_that_began_after_a_plain_run(
+    folders: Path, tmp_path: Path, hook: type, arguments: dict
+) -> None:
+    """It keeps what it forecast, and a run resumed twice is the same."""
+
+    def longer(name: str) -> Config:
+        config = by_epochs(folders, tmp_path / name)
+        config.train_cfg.max_epochs = 10
+        return config
+
+    plain = longer('plain')
+    plain.train_dataloader.sampler.type = 'DefaultSampler'
+    train(plain)
+
+    def goes_on(name: str, source: Path, epoch: int) -> list[int]:
+        config = longer(name)
+        config.log_level = 'INFO'
+        config = resumed(config, source, f'epoch_{epoch}.pth')
+        train(config, with_hook(hook(keep_history=True, **arguments)))
+        return [record['trained'] for record in epochs_of(tmp_path / name)]
+
+    trained = goes_on('whole', tmp_path / 'plain', 2)
+    # The plain run's log was copied with its folder.
+    logs = (tmp_path / 'whole').glob('*/*.log')
+    lines = [line for log in logs for line in log.read_text().splitlines()]
+    [line] = [line for line in lines if 'the epochs train' in line]
+    said = [int(part) for part in line.rpartition(': ')[2].split()]
+    assert said == sorted(said, reverse=True)
+    assert said[-1] < 100
+    found = 100 * np.array(trained[-len(said) :]) / max(trained)
+    assert np.abs(found - said).max() <= 400 / max(trained)  # a batch
+    for epoch in (3, 5, 8):
+        goes_on('again', tmp_path / 'whole', epoch)
+        folders_of_both = tmp_path / 'again', tmp_path / 'whole'
+        assert_same_run(*folders_of_both, 'epoch_10.pth')
