@@ -2,6 +2,7 @@
 
 The policies are pure: they read how long an instance is to wait, when it was
 last observed and which epoch it is. :class:`Waits` keeps the two numbers.
+``IES.due`` (methods/ies/rule.py) asks them after every epoch.
 """
 
 from abc import ABC, abstractmethod

@@ -1,11 +1,12 @@
 """Per-image losses of mmdet's dense, query and mask heads.
 
-One adapter for all. Heads whose losses are known go by rows
-(:mod:`ies_mm.losses.mmdet.dense_rows`). Of the others ``loss_by_feat`` is
-asked again for every image: it takes the outputs, batch first (or layers
-first, then the batch), and lists with one entry an image; it assigns, samples
-and counts image by image, so that the losses of an image alone are what it
-returns for that image.
+One adapter for all. Heads whose losses are known, as FCOS's and DETR's, go by
+rows (:mod:`ies_mm.losses.mmdet.dense_rows`); what an image alone is divided by
+stands head by head in :mod:`ies_mm.losses.mmdet.dense_divisors`. Of the others
+``loss_by_feat`` is asked again for every image: it takes the outputs, batch
+first (or layers first, then the batch), and lists with one entry an image; it
+assigns, samples and counts image by image, so that the losses of an image
+alone are what it returns for that image.
 """
 
 import inspect

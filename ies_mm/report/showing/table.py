@@ -1,4 +1,7 @@
-"""The comparison as lines of text, at most 120 columns wide."""
+"""The comparison's table: its cells, and lines of at most 120 columns.
+
+The page shows the same cells, under the same headings.
+"""
 
 import textwrap
 from collections.abc import Sequence
