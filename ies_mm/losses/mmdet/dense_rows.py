@@ -20,7 +20,8 @@ from ies_mm.losses.capture.patching import override
 from ies_mm.losses.capture.registry import Note, Wanted
 from ies_mm.losses.capture.terms import terms_of
 from ies_mm.losses.generic.portions import Call
-from ies_mm.losses.mmdet.dense_divisors import Term, is_layered, row_terms
+from ies_mm.losses.mmdet.dense_divisors import is_layered, row_terms
+from ies_mm.losses.mmdet.divisors import Term
 from ies_mm.losses.mmdet.targets import owned_targets
 from ies_mm.losses.rows.row_calls import RowCalls, parts_of, unnormalised
 from ies_mm.losses.tracing.follow import traced
