@@ -20,7 +20,7 @@ from ies_mm.report.showing.curves import (
 from ies_mm.report.showing.pictures import data_uri
 from ies_mm.report.showing.table import (
     CONTROLS,
-    HEADINGS,
+    GROUPS,
     UNKNOWN,
     cells,
     compared,
@@ -47,7 +47,7 @@ def render_page(comparison: Comparison, times: bytes | None) -> bytes:
     text = environment.get_template('page.html.j2').render(
         metric=comparison.metric,
         verdict=comparison.verdict,
-        headings=HEADINGS,
+        groups=GROUPS,
         rows=[cells(row) for row in comparison.rows],
         controls=CONTROLS,
         differences=[difference_cells(row) for row in compared(comparison)],

@@ -12,10 +12,16 @@ from ies_mm.report.comparing.figures import Figures, Spread
 from ies_mm.report.comparing.notes import Comparison, Row
 from ies_mm.report.reading.methods import PLAIN, RANDOM, SHORT
 
-HEADINGS = (
-    'method', 'runs', 'best', 'last', 'saved', 'forward only',
-    'training', 'refresh', 'decision', 'total', 'speed up', 'of limit',
-)  # fmt: skip
+GROUPS = {
+    '': ('method', 'runs'),
+    'metric': ('best', 'last'),
+    'instance-epochs': ('saved', 'forward only'),
+    'seconds': ('training', 'refresh', 'decision', 'total'),
+    'against plain': ('speed up', 'of limit'),
+}
+"""The columns, under what the page writes above them."""
+
+HEADINGS = tuple(title for titles in GROUPS.values() for title in titles)
 CONTROLS = (PLAIN, SHORT, RANDOM)
 LABEL_WIDTH = 18
 NOTE_WIDTH = 100
