@@ -20,7 +20,9 @@ from ies_mm.report.showing.curves import (
 from ies_mm.report.showing.pictures import data_uri
 from ies_mm.report.showing.table import (
     CONTROLS,
+    DETAILS,
     GROUPS,
+    HEADINGS,
     UNKNOWN,
     cells,
     compared,
@@ -48,6 +50,8 @@ def render_page(comparison: Comparison, times: bytes | None) -> bytes:
         metric=comparison.metric,
         verdict=comparison.verdict,
         groups=GROUPS,
+        headings=HEADINGS,
+        details=DETAILS,
         rows=[cells(row) for row in comparison.rows],
         controls=CONTROLS,
         differences=[difference_cells(row) for row in compared(comparison)],

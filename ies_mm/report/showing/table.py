@@ -22,6 +22,11 @@ GROUPS = {
 """The columns, under what the page writes above them."""
 
 HEADINGS = tuple(title for titles in GROUPS.values() for title in titles)
+DETAILS = (
+    'runs', 'best', 'forward only', 'training', 'refresh', 'decision',
+    'of limit',
+)  # fmt: skip
+"""Columns that a narrow screen does without."""
 CONTROLS = (PLAIN, SHORT, RANDOM)
 LABEL_WIDTH = 18
 NOTE_WIDTH = 100
