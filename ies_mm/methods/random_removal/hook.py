@@ -10,8 +10,8 @@ from ies_mm.training.hook.selection_hook import SelectionHook
 class RandomRemovalHook(SelectionHook):
     """Random Remove, the control at equal compute (IES, appendix D).
 
-    Every epoch prunes the same number of instances, drawn anew, without
-    weights. They are neither loaded nor scored.
+    Every epoch prunes instances at random, drawn anew; the others are not
+    weighted. Pruned instances are neither loaded nor scored.
 
     Args:
         ratio (float or dict): Fraction pruned, from 0 to below 1. With

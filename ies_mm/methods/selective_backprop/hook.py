@@ -14,8 +14,8 @@ from ies_mm.training.hook.selection_hook import SelectionHook
 class SelectiveBackpropHook(SelectionHook):
     r"""Selective-Backprop (Jiang et al., 2019): train on the biggest losers.
 
-    Every batch is first scored by a forward pass (random layers in evaluation
-    mode, no gradient). An image is chosen with probability
+    Every batch is first scored by a forward pass (no gradient; layers that
+    draw at random in evaluation mode). An image is chosen with probability
     :math:`CDF(L)^\beta`, where CDF is the fraction of the last ``recent``
     losses that its own is not below. Chosen images are collected until they
     fill a batch, which is trained. Images left at the end of an epoch are
