@@ -1,8 +1,9 @@
-"""Public entry point: importing it registers the hooks and the sampler.
+"""Public entry point: importing it registers hooks, sampler and transform.
 
 Name it in a config's ``custom_imports``.
 """
 
+from ies_mm.labels.transform import LoadNoisyLabels
 from ies_mm.methods.batch_loss_score.hook import BatchLossScoreHook
 from ies_mm.methods.dihcl.hook import DIHCLHook
 from ies_mm.methods.ies.hook import IESHook
@@ -20,6 +21,7 @@ __all__ = [
     'IESHook',
     'IESSampler',
     'InfoBatchHook',
+    'LoadNoisyLabels',
     'RandomRemovalHook',
     'SelectiveBackpropHook',
     'SmallLossRescaleHook',
