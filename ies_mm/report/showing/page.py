@@ -18,6 +18,7 @@ from ies_mm.report.showing.curves import (
     seconds_panel,
 )
 from ies_mm.report.showing.pictures import data_uri
+from ies_mm.report.showing.suspects import suspicions_of
 from ies_mm.report.showing.table import (
     CONTROLS,
     DETAILS,
@@ -68,6 +69,7 @@ def render_page(comparison: Comparison, times: bytes | None) -> bytes:
         count_curve=data_uri(draw_panel(comparison, count_panel)),
         times=data_uri(times) if times else None,
         sections=list(sections_of(comparison)),
+        suspicions=list(suspicions_of(comparison.rows)),
     )
     # Names of files need not be Unicode.
     return text.encode(errors='replace')

@@ -1,0 +1,72 @@
+"""What ``tools/label_errors.py`` does."""
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from ies_mm.errors import ConfigError
+from ies_mm.report.files import write_files
+from ies_mm.report.suspecting.as_csv import as_csv
+from ies_mm.report.suspecting.ranking import SUM, Suspects, read_suspects
+from ies_mm.report.values import printable
+
+SHOWN = 10
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """All of the command's.
+
+    Args:
+        parser (ArgumentParser): An empty one.
+    """
+    parser.add_argument('work_dir', type=Path, metavar='WORK_DIR')
+    parser.add_argument(
+        '--out',
+        type=Path,
+        help='the file (default: ies/label_errors.csv in the work directory)',
+    )
+    parser.add_argument(
+        '--term', default=SUM, help='loss to rank by (default: %(default)s)'
+    )
+    parser.add_argument(
+        '--last',
+        type=int,
+        metavar='EPOCHS',
+        help='mean loss of the last epochs (default: of all that were kept)',
+    )
+    parser.add_argument(
+        '--share',
+        type=float,
+        default=0.05,
+        help='of the images, marked as label issues (default: %(default)s)',
+    )
+
+
+def suspect(args: Namespace) -> str:
+    """Write the list; gives what is to be said of it.
+
+    Raises:
+        ConfigError: The run has no such losses, or an argument is out of
+            range.
+    """
+    if args.last is not None and args.last < 1:
+        raise ConfigError(f'--last {args.last}: give 1 or more')
+    if not 0 <= args.share <= 1:
+        raise ConfigError(f'--share {args.share:g}: give a number from 0 to 1')
+    suspects = read_suspects(args.work_dir, args.term, args.last)
+    out = args.out or args.work_dir / 'ies' / 'label_errors.csv'
+    content = as_csv(suspects, args.share).encode()
+    write_files(out.parent, {out.name: content})
+    return _summary(suspects, out)
+
+
+def _summary(suspects: Suspects, out: Path) -> str:
+    epochs, loss = suspects.epochs, suspects.loss
+    lines = [
+        f'  {loss[image]:<8.3g} {printable(suspects.names[image])}'
+        for image in suspects.order[:SHOWN]
+    ]
+    heading = (
+        f'{len(loss)} images by their mean loss ({suspects.term}) in epochs '
+        f'{epochs[0]} to {epochs[-1]}, the highest first:'
+    )
+    return '\n'.join([heading, *lines, f'All of them: {out}'])
