@@ -6,6 +6,7 @@ Name it in a config's ``custom_imports``.
 from ies_mm.labels.transform import LoadNoisyLabels
 from ies_mm.methods.batch_loss_score.hook import BatchLossScoreHook
 from ies_mm.methods.dihcl.hook import DIHCLHook
+from ies_mm.methods.efficient_train.hook import EfficientTrainHook
 from ies_mm.methods.ies.hook import IESHook
 from ies_mm.methods.infobatch.hook import InfoBatchHook
 from ies_mm.methods.random_removal.hook import RandomRemovalHook
@@ -18,6 +19,7 @@ from ies_mm.training.data.sampler import IESSampler
 __all__ = [
     'BatchLossScoreHook',
     'DIHCLHook',
+    'EfficientTrainHook',
     'IESHook',
     'IESSampler',
     'InfoBatchHook',

@@ -13,9 +13,9 @@ EARLY_STOPPING = 'Early Stopping'
 
 
 METHODS = (
-    'IESHook', 'BatchLossScoreHook', 'DIHCLHook', 'InfoBatchHook',
-    'RandomRemovalHook', 'SelectiveBackpropHook', 'SmallLossRescaleHook',
-    'SoftIESHook',
+    'IESHook', 'BatchLossScoreHook', 'DIHCLHook', 'EfficientTrainHook',
+    'InfoBatchHook', 'RandomRemovalHook', 'SelectiveBackpropHook',
+    'SmallLossRescaleHook', 'SoftIESHook',
 )  # fmt: skip
 """Hooks of ours; those of a user are known by their records."""
 

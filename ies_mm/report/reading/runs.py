@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from ies_mm.errors import ConfigError
@@ -70,6 +71,15 @@ class Run:
     def saved(self) -> float:
         """Excluded instance-epochs / all instance-epochs."""
         return float(self.records[-1]['saved']) if self.records else 0.0
+
+    @property
+    def compute(self) -> float:
+        """Trained pixels, as a share of a run on all images at full size.
+
+        1 - saved, but of a method that trains smaller images.
+        """
+        shares = [record.get('pixels', 1.0) for record in self.records]
+        return (1 - self.saved) * (fmean(shares) if shares else 1.0)
 
     @property
     def training_wall(self) -> float | None:
@@ -177,12 +187,13 @@ def _fault_of(record: dict[str, Any]) -> str | None:
     for key in COUNTS:
         if not is_count(record[key]):
             return f'has {key}={record[key]!r:.40}, which is no count'
-    for key in ('saved', *SUMS, *FURTHER_SECONDS):
+    for key in ('saved', 'pixels', *SUMS, *FURTHER_SECONDS):
         value = record.get(key, 0)
         if not is_number(value) or not math.isfinite(value):
             return f'has {key}={value!r:.40}, which is no number'
-    if not 0 <= record['saved'] <= 1:
-        return f'has saved={record["saved"]}, which is no part of 1'
+    for key in ('saved', 'pixels'):
+        if not 0 <= record.get(key, 0) <= 1:
+            return f'has {key}={record[key]}, which is no part of 1'
     return None
 
 
