@@ -77,20 +77,23 @@ def test_classes_are_drawn_as_often_as_they_should() -> None:
 
 
 def test_instance_noise_goes_by_the_image_and_its_class() -> None:
-    """Alike images of a class flip to one class; a class more depends on W."""
+    """Images of a class that look alike flip alike."""
     looks = rng().random((3, 48)).astype(np.float32)
     look = rng(1).integers(0, 3, 6000)
     labels = rng(2).integers(0, 4, 6000)
     noisy = part_dependent(lambda ids: looks[look[ids]], labels, 4, 0.3, 7)
     assert (noisy != labels).mean() == pytest.approx(0.3, abs=0.02)
-    shares = []
+    shares = np.zeros((4, 3, 4))
     for own in range(4):
         for kind in range(3):
             of = noisy[(labels == own) & (look == kind) & (noisy != labels)]
-            shares.append(np.bincount(of, minlength=4) / len(of))
-    # By class alone the three looks of a class would have the same shares.
-    apart = np.reshape(shares, (4, 3, 4)).std(axis=1).max(axis=1)
-    assert (apart > 0.1).all()
+            shares[own, kind] = np.bincount(of, minlength=4) / len(of)
+    # By class alone, its three looks would have the same shares.
+    assert (shares.std(axis=1).max(axis=1) > 0.1).all()
+    # With one projection for all, a look would prefer 0 to 1 as much when it
+    # is of class 2 as when it is of class 3.
+    first = shares[2:, :, 0] / shares[2:, :, :2].sum(axis=2)
+    assert abs(first[0] - first[1]).max() > 0.5
 
 
 def test_boxes_are_shifted_until_they_do_not_fit() -> None:

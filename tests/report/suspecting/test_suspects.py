@@ -9,13 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
-from sklearn.datasets import load_digits
-from torch import nn
 
+import digits
 from ies_mm.errors import ConfigError
-from ies_mm.labels.noise import part_dependent, symmetric
 from ies_mm.report.instances import Tables
 from ies_mm.report.suspecting.as_csv import as_csv
 from ies_mm.report.suspecting.ranking import rank, read_suspects
@@ -100,38 +97,13 @@ def test_the_list_has_what_cleanlab_and_fiftyone_read() -> None:
     assert rows[3]['label_quality'] == rows[3]['loss'] == ''
 
 
-def losses_on_digits(labels: NDArray, epochs: int = 12) -> NDArray:
-    """Of a small network on scikit-learn's 1797 digits, (E, N, 1)."""
-    pixels = torch.tensor(load_digits().data / 16, dtype=torch.float32)
-    target = torch.tensor(labels)
-    torch.manual_seed(0)
-    model = nn.Sequential(nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 10))
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
-    found = torch.zeros(epochs, len(target), 1)
-    for epoch in range(epochs):
-        for batch in torch.randperm(len(target)).split(32):
-            loss = nn.functional.cross_entropy(
-                model(pixels[batch]), target[batch], reduction='none'
-            )
-            found[epoch, batch, 0] = loss.detach()
-            optimizer.zero_grad()
-            loss.mean().backward()
-            optimizer.step()
-    return found.numpy()
-
-
 @pytest.mark.parametrize('kind', ['symmetric', 'instance'])
 def test_planted_errors_are_found(kind: str) -> None:
     """Precision at the planted number, which is the recall there as well."""
-    digits = load_digits()
-    clean, generator = digits.target.astype(np.int64), np.random.default_rng(0)
-    noisy = symmetric(clean, 10, 0.1, generator)
-    if kind == 'instance':
-        pixels = (digits.data / 16).astype(np.float32)
-        noisy = part_dependent(lambda ids: pixels[ids], clean, 10, 0.1, 0)
-    wrong = noisy != clean
-    found = rank(tables_of(losses_on_digits(noisy)), [])
-    assert wrong[found.order[: wrong.sum()]].mean() >= 0.85
+    labels = digits.with_noise(kind, seed=0)
+    losses, _ = digits.trained(labels, seed=0)
+    order = rank(digits.tables_of(losses), []).order
+    assert digits.found_by(order, labels) >= 0.85
 
 
 def call(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
