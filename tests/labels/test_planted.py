@@ -106,9 +106,13 @@ def test_images_without_files_are_known_by_their_index(
     found = built(with_noise(cfg, tmp_path / 'noisy.npz', 1))
     numbers = [int(item['data_samples'].gt_label) for item in found]
     assert numbers == labels.noisy.tolist()
+    # The index alone would not tell that these are other images.
+    cfg.train_dataloader.dataset |= without_files(first_class=1)
+    with pytest.raises(ConfigError, match=r'image 0 .* other data'):
+        built(with_noise(cfg, tmp_path / 'noisy.npz', 1))[0]
 
 
-def without_files() -> dict:
+def without_files(first_class: int = 0) -> dict:
     """A data set as CIFAR10 is one: arrays, and no paths."""
     from mmengine.dataset import BaseDataset
 
@@ -120,7 +124,7 @@ def without_files() -> dict:
                 0, 256, (30, 32, 32, 3), dtype=np.uint8
             )
             return [
-                dict(img=image, gt_label=i % 3)
+                dict(img=image, gt_label=(first_class + i) % 3)
                 for i, image in enumerate(images)
             ]
 
