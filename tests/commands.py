@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 TRAIN = Path(__file__).parents[1] / 'tools' / 'train.py'
 # Some of torch's deprecations are shown whatever Python is told.
 WARNING = re.compile(r'^.*: DeprecationWarning: .*\n {2}.*\n', re.MULTILINE)
@@ -28,3 +30,10 @@ def call(
     result.stderr = WARNING.sub('', result.stderr)
     result.stdout = NOTICE.sub('', result.stdout)
     return result
+
+
+def error_line(capsys: pytest.CaptureFixture[str]) -> str:
+    """The one line on stderr, of a tool that was called in this process."""
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1, lines
+    return lines[0]
