@@ -11,6 +11,7 @@ import pytest
 from mmengine.config import Config, DictAction
 from mmengine.registry import HOOKS
 
+import ies_mm.engine  # noqa: F401  (registers the hooks)
 from commands import call
 from ies_mm.training.method_option import swap_method
 from task_runs import classifier_config
