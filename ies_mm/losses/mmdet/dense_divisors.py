@@ -1,9 +1,9 @@
-"""What an image alone is divided by, head by head of mmdet.
+"""The normalisers of a single image's loss, for mmdet's dense heads.
 
-A head divides its sums over rows by counts or sums of the batch. An image
-alone would be divided by its own: rows, positives, weights of the same calls.
-Heads whose subclasses override how they get there are not taken for these.
-Source: ``loss_by_feat`` of each head.
+A head divides its sums over rows by counts or sums of the batch. In a batch of
+its own, an image's sum would be divided by its own counts: rows, positives or
+weights of the same calls. A subclass that overrides how they are computed is
+not covered. Source: ``loss_by_feat`` of each head.
 """
 
 from collections.abc import Callable

@@ -1,9 +1,8 @@
 """Per-image losses of mmdet's dense, query and mask heads, by rows.
 
-Which image a row belongs to is followed through the head's own flattening
-(:mod:`ies_mm.losses.tracing.follow`); what an image alone is divided by is
-declared (:mod:`ies_mm.losses.mmdet.dense_divisors`). Nothing is evaluated
-again.
+Tracing the head's own flattening tells which image a row belongs to
+(:mod:`ies_mm.losses.tracing.follow`); the normalisers of a single image are
+declared (:mod:`ies_mm.losses.mmdet.dense_divisors`). Nothing is re-evaluated.
 """
 
 from collections.abc import Callable, Iterator, Sequence
