@@ -10,6 +10,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 SERVER = Path(__file__).with_name('fork_server.py')
 FORKED = (
     'bench', 'calibrate', 'compare', 'coverage', 'demo', 'gpu', 'test',
@@ -91,3 +93,10 @@ def _server() -> subprocess.Popen[str]:
 
 def _is_tool(path: str) -> bool:
     return Path(path).resolve().parent == TRAIN.parent
+
+
+def error_line(capsys: pytest.CaptureFixture[str]) -> str:
+    """The one line on stderr, of a tool that was called in this process."""
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1, lines
+    return lines[0]
