@@ -8,8 +8,8 @@ from ies_mm.labels.noise import Labels, drawn_share
 LEAST, MOST = 0.2, 0.5
 """How far a box is shifted, in parts of its own width and height.
 
-Its overlap (IoU) with the true box is then below 0.5, and more than a quarter
-of the object is still in it.
+Its overlap (IoU) with the true box is then below 0.5, unless the border of the
+image cuts it off, and a quarter of the object or more is still in it.
 """
 
 GONE = -1
