@@ -18,8 +18,9 @@ from ies_mm.labels.file import NoisyLabels, read_labels, write_labels
 from ies_mm.labels.make import human_labels, plant_noise
 from ies_mm.labels.place import check_place
 from ies_mm.training.preflight import check_config
-from runs import plain_config
-from task_runs import classifier_config, segmentor_config
+from runs import plain_config, train
+from same_runs import EPOCHS, assert_same_run, by_epochs, resumed
+from task_runs import classifier_config, segmentor_config, with_ies
 
 READS = 'LoadNoisyLabels'
 
@@ -76,6 +77,21 @@ def test_workers_and_another_root_of_the_data_make_no_difference(
     for _ in range(2):
         found = [int(s.gt_label) for b in loader for s in b['data_samples']]
         assert found == labels.noisy.tolist()
+
+
+def test_a_resumed_run_trains_on_the_same_labels(
+    folders: Path, classifier: tuple[Path, NoisyLabels], tmp_path: Path
+) -> None:
+    file, _ = classifier
+    whole, again = tmp_path / 'whole', tmp_path / 'again'
+    hook = dict(delta=dict(type='Budget', saved=0.3), order=1, window=1)
+    configs = [
+        with_noise(with_ies(by_epochs(folders, folder), **hook), file, 2)
+        for folder in (whole, again)
+    ]
+    train(configs[0])
+    train(resumed(configs[1], whole, 'epoch_3.pth'))
+    assert_same_run(again, whole, f'epoch_{EPOCHS}.pth')
 
 
 def test_a_file_of_other_data_is_refused(
