@@ -96,11 +96,15 @@ class EfficientTrain(Method):
 
     def forecast(self, standing: Standing) -> str:
         """Which epochs have which size."""
-        ends = self._ends(standing.epochs)
-        return ', '.join(
-            f'size {stage.size:.3g} until epoch {end}'
-            for stage, end in zip(self.curriculum, ends, strict=True)
-        )
+        # One after the other; a size that stays ends with its last stage.
+        ends: list[tuple[int | float, int]] = []
+        for stage, end in zip(
+            self.curriculum, self._ends(standing.epochs), strict=True
+        ):
+            if ends and ends[-1][0] == stage.size:
+                ends.pop()
+            ends.append((stage.size, end))
+        return ', '.join(f'size {x:.3g} until epoch {end}' for x, end in ends)
 
     def _ends(self, epochs: int) -> list[int]:
         """The last epoch of each stage."""

@@ -56,17 +56,28 @@ def suspect(args: Namespace) -> str:
     out = args.out or args.work_dir / 'ies' / 'label_errors.csv'
     content = as_csv(suspects, args.share).encode()
     write_files(out.parent, {out.name: content})
-    return _summary(suspects, out)
+    return _summary(suspects, out, chosen=args.last is not None)
 
 
-def _summary(suspects: Suspects, out: Path) -> str:
-    epochs, loss = suspects.epochs, suspects.loss
+def _span(epochs: list[int]) -> str:
+    if len(epochs) == 1:
+        return f'epoch {epochs[0]}'
+    return f'epochs {epochs[0]} to {epochs[-1]}'
+
+
+def _summary(suspects: Suspects, out: Path, chosen: bool) -> str:
+    loss, epochs = suspects.loss, suspects.epochs.tolist()
     lines = [
         f'  {loss[image]:<8.3g} {printable(suspects.names[image])}'
         for image in suspects.order[:SHOWN]
     ]
     heading = (
-        f'{len(loss)} images by their mean loss ({suspects.term}) in epochs '
-        f'{epochs[0]} to {epochs[-1]}, the highest first:'
+        f'{len(loss)} images by their mean loss ({suspects.term}) in '
+        f'{_span(epochs)}, the highest first:'
     )
+    if epochs[0] > 1 and not chosen:
+        lines.append(
+            'Earlier epochs were not kept: with keep_history=True, errors '
+            'that were learned by heart would rank higher'
+        )
     return '\n'.join([heading, *lines, f'All of them: {out}'])

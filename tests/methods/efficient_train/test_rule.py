@@ -35,6 +35,10 @@ def test_the_published_curriculum() -> None:
     sides = [stage.sides(224, 224) for stage in stages]
     expected = [(160, 160)] * 180 + [(192, 192)] * 60 + [(224, 224)] * 60
     assert sides == expected
+    assert rule.forecast(Standing(4, 0, 300)) == (
+        'size 0.714 until epoch 180, size 0.857 until epoch 240, size 1 until '
+        'epoch 300'
+    )
     strengths = [stage.magnitude for stage in stages[::60]]
     assert strengths == [1, 3, 5, 7, 9]
 

@@ -125,10 +125,24 @@ def test_the_command_writes_the_list(
     printed = capsys.readouterr().out.splitlines()
     assert 'in epochs 1 to 2' in printed[0]
     assert printed[1].split() == ['3.25', 'a/z.png']
+    assert not any('keep_history' in line for line in printed)
     rows = (tmp_path / 'ies' / 'label_errors.csv').read_text().splitlines()
     assert [row.partition(',')[0] for row in rows[1:]] == [
         'a/z.png', 'a/y.png', 'a/x.png',
     ]  # fmt: skip
+
+
+def test_epochs_that_were_not_kept_are_said(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    write_records(tmp_path, [record(1), record(2)])
+    write_instances(tmp_path, ['x.png'], [[1]], first_epoch=2)
+    call(monkeypatch, str(tmp_path))
+    printed = capsys.readouterr().out
+    assert 'in epoch 2, the highest' in printed
+    assert 'with keep_history=True' in printed
 
 
 @pytest.mark.parametrize(
