@@ -13,6 +13,7 @@ from ies_mm.engine import (
     DIHCLHook,
     IESHook,
     InfoBatchHook,
+    PerImageLossHook,
     RandomRemovalHook,
     SelectiveBackpropHook,
     SmallLossRescaleHook,
@@ -65,7 +66,8 @@ def budget_of(hook: Any) -> Any:
 
 
 def test_the_names_are_those_of_the_files() -> None:
-    assert method_names(METHODS) == sorted([*HOOK_OF, 'early_stopping'])
+    others = ['early_stopping', 'per_image_loss']
+    assert method_names(METHODS) == sorted([*HOOK_OF, *others])
 
 
 @pytest.mark.parametrize('task', TASKS)
@@ -84,6 +86,17 @@ def test_it_differs_from_ies_by_the_hook_alone(
     written = Config.fromfile(METHODS / f'{name}.py').default_hooks
     assert {*written} == {'ies'}
     assert {*written.ies} <= {*hook} <= {*written.ies, 'keep_history'}
+
+
+@pytest.mark.parametrize('task', TASKS)
+def test_observation_leaves_the_sampler_alone(task: str) -> None:
+    plain = read(task)
+    swapped = swap_method(plain, 'per_image_loss', METHODS)
+    [(_, hook)] = selection_hooks(swapped)
+    assert type(HOOKS.build(hook)) is PerImageLossHook
+    assert swapped.train_dataloader == plain.train_dataloader
+    imports = swapped.custom_imports.imports
+    assert 'ies_mm.engine' in imports
 
 
 @pytest.mark.parametrize('name', HOOK_OF)

@@ -7,7 +7,12 @@ from typing import Any
 
 from ies_mm.errors import ConfigError
 from ies_mm.report.earlier import EPOCHS, fault_of_line
-from ies_mm.report.reading.methods import is_dry_run, is_selected, method_of
+from ies_mm.report.reading.methods import (
+    is_dry_run,
+    is_selected,
+    method_of,
+    observes,
+)
 from ies_mm.report.reading.parts import Part, read_parts, start_folders
 from ies_mm.report.reading.progress import Progress, progress_of
 from ies_mm.report.reading.validation import Points, validation_points
@@ -244,7 +249,8 @@ def _notes(
             f'{records[-1]["epoch"]} epochs: sums of seconds and of scored '
             'images are of these alone'
         )
-    if not selected and (work_dir / 'ies' / EPOCHS).exists():
+    recorded = (work_dir / 'ies' / EPOCHS).exists()
+    if recorded and not selected and not observes(parts[-1].config):
         notes.append(
             f'{work_dir}/ies was left out: it is of another run than the '
             'newest, which has no IESSampler'

@@ -6,11 +6,13 @@ from mmengine.runner import EpochBasedTrainLoop, Runner
 
 from ies_mm.core import Selection, Standing
 from ies_mm.methods.method import Method
+from ies_mm.training.data.any_sampler import AnySampler
 from ies_mm.training.data.classes import strata_of
 from ies_mm.training.data.sampler import IESSampler
 from ies_mm.training.loop.epoch_pace import EpochPace
 from ies_mm.training.loop.iteration_pace import IterationPace
 from ies_mm.training.loop.pace import Pace
+from ies_mm.training.loop.watched_pace import watched_pace
 from ies_mm.training.state.observations_by_epoch import (
     ObservationsByEpoch,
 )
@@ -33,7 +35,7 @@ class Session:
     Args:
         method (Method): Begun anew.
         runner (Runner): At the start of its training.
-        sampler (IESSampler): The training's.
+        sampler (IESSampler or AnySampler): The training's.
         arguments (dict): What the hook was made with, by name.
 
     Attributes:
@@ -49,7 +51,7 @@ class Session:
         self,
         method: Method,
         runner: Runner,
-        sampler: IESSampler,
+        sampler: IESSampler | AnySampler,
         arguments: dict[str, Any],
     ) -> None:
         self.method = method
@@ -93,7 +95,9 @@ class Session:
         self.sampler.set_selection(filled)
 
 
-def _pace_of(runner: Runner, sampler: IESSampler) -> Pace:
+def _pace_of(runner: Runner, sampler: IESSampler | AnySampler) -> Pace:
+    if isinstance(sampler, AnySampler):
+        return watched_pace(runner, sampler)
     if isinstance(runner.train_loop, EpochBasedTrainLoop):
         return EpochPace(runner, sampler)
     return IterationPace(runner, sampler)
