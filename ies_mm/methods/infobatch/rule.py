@@ -25,6 +25,7 @@ class InfoBatch(Method):
     """
 
     name = 'InfoBatch'
+    refreshes = False
 
     def __init__(self, ratio: float = 0.5, anneal: float = 0.125) -> None:
         check_ratio('ratio', ratio)

@@ -12,6 +12,7 @@ class Observation(Method):
     """Leaves nothing out, so that the losses are those of a plain run."""
 
     name = 'Per-image losses'
+    refreshes = False
 
     def decide(
         self, history: LossHistory, names: Sequence[str], standing: Standing

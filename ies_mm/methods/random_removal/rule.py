@@ -37,6 +37,7 @@ class RandomRemoval(Method):
     """
 
     name = 'Random Remove'
+    refreshes = False
 
     def __init__(
         self,

@@ -26,6 +26,7 @@ class SelectiveBackprop(Method):
     """
 
     name = 'Selective-Backprop'
+    refreshes = False
 
     def __init__(self, beta: float = 1.0, recent: int = 1024) -> None:
         check_number('beta', beta, 0)

@@ -41,6 +41,7 @@ class SoftIES(Method):
     """
 
     name = 'Soft IES'
+    refreshes = False
 
     def __init__(
         self,

@@ -2,6 +2,7 @@
 
 from typing import Any, Protocol
 
+import torch
 from mmengine.runner import EpochBasedTrainLoop, Runner
 
 from ies_mm.core import Selection, Standing
@@ -66,6 +67,8 @@ class Session:
         self.observed = ObservationsByEpoch(self.state.names)
         self.of_method: list[Stateful] = [method]
         self.filled = 0
+        if method.wants_classes:
+            method.classes = [set(found) for found in self.instances.classes()]
         if method.wants_strata:
             method.strata = strata_of(self.instances)
         method.begin_training(len(self.instances), sampler.seed)
@@ -88,11 +91,30 @@ class Session:
         )
 
     def select(self, selection: Selection) -> None:
-        """Train on this in the epoch to come, or on more to fill a batch."""
+        """Train on this in the epoch to come, or on more to fill a batch.
+
+        Raises:
+            ValueError: It is not of this training's instances.
+        """
+        self._check(selection)
         filled = self.pace.fill_batches(self.state.epochs, selection)
         self.filled = int((filled.active & ~selection.active).sum())
         self.state.selection = filled
         self.sampler.set_selection(filled)
+
+    def _check(self, selection: Selection) -> None:
+        """A method of the user's own may well give another shape."""
+        images = len(self.instances)
+        for key, dtype in (('active', torch.bool), ('weight', torch.float32)):
+            value = getattr(selection, key)
+            if value is None and key == 'weight':
+                continue
+            if (value.dtype, tuple(value.shape)) != (dtype, (images,)):
+                raise ValueError(
+                    f'{self.method.name}: the {key} of a Selection must be '
+                    f'{dtype} of shape ({images},), one value an image, found '
+                    f'{value.dtype} of shape {tuple(value.shape)}'
+                )
 
 
 def _pace_of(runner: Runner, sampler: IESSampler | AnySampler) -> Pace:
