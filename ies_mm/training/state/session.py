@@ -6,6 +6,7 @@ import torch
 from mmengine.runner import EpochBasedTrainLoop, Runner
 
 from ies_mm.core import Selection, Standing
+from ies_mm.errors import ConfigError
 from ies_mm.methods.method import Method
 from ies_mm.training.data.any_sampler import AnySampler
 from ies_mm.training.data.classes import strata_of
@@ -94,7 +95,7 @@ class Session:
         """Train on this in the epoch to come, or on more to fill a batch.
 
         Raises:
-            ValueError: It is not of this training's instances.
+            ConfigError: It is not of this training's instances.
         """
         self._check(selection)
         filled = self.pace.fill_batches(self.state.epochs, selection)
@@ -110,7 +111,7 @@ class Session:
             if value is None and key == 'weight':
                 continue
             if (value.dtype, tuple(value.shape)) != (dtype, (images,)):
-                raise ValueError(
+                raise ConfigError(
                     f'{self.method.name}: the {key} of a Selection must be '
                     f'{dtype} of shape ({images},), one value an image, found '
                     f'{value.dtype} of shape {tuple(value.shape)}'
