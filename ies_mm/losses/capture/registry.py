@@ -22,6 +22,7 @@ _FAMILIES = {
     'mmdet': ('anchor_rows', 'dense_heads', 'pisa', 'roi_heads'),
     'mmseg': ('heads', 'mask_heads'),
     'mmpretrain': ('heads', 'multi_task', 'refused'),
+    'mmpose': ('heads',),
     'mmrotate': ('heads',),
 }
 
