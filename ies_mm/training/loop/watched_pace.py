@@ -129,7 +129,7 @@ class WatchedIterations(WatchedPace):
         loader = self.runner.train_dataloader
         if isinstance(sampler_of(loader), DefaultSampler):
             batches = max(all_gather_object(len(loader)))
-            return batches * self._batch_samples
+            return max(1, batches) * self._batch_samples
         return len(loader.dataset)
 
 

@@ -10,6 +10,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from mmengine.config import Config
+from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from ies_mm.engine import IESHook, PerImageLossHook
@@ -275,6 +276,27 @@ def test_what_it_needs_is_known_before_anything_is_built(
     for refused in (check_config, train):
         with pytest.raises(ConfigError, match=r'CachedMosaic\) mixes'):
             refused(copy.deepcopy(config))
+
+
+class EarlyWorkers(Hook):
+    """As mmengine up to 0.10.7, whose loop begins with its workers."""
+
+    priority = 'VERY_HIGH'
+
+    def before_run(self, runner: Runner) -> None:
+        loop = runner.train_loop
+        loop.dataloader_iterator._iterator = iter(loop.dataloader)
+
+
+def test_workers_that_know_no_numbers_are_refused(
+    folders: Path, tmp_path: Path
+) -> None:
+    def register(runner: Runner) -> None:
+        runner.register_hook(PerImageLossHook())
+        runner.register_hook(EarlyWorkers())
+
+    with pytest.raises(ConfigError, match='starts the workers before any ho'):
+        train(workers(folders, tmp_path), register)
 
 
 @pytest.mark.parametrize(
