@@ -1,5 +1,6 @@
 """What MMEngine sees: importing this package registers hooks and sampler."""
 
+from ies_mm.dynamics.hook import TrainingDynamicsHook
 from ies_mm.methods.batch_loss_score.hook import BatchLossScoreHook
 from ies_mm.methods.dihcl.hook import DIHCLHook
 from ies_mm.methods.ies.hook import IESHook
@@ -21,5 +22,6 @@ __all__ = [
     'SelectiveBackpropHook',
     'SmallLossRescaleHook',
     'SoftIESHook',
+    'TrainingDynamicsHook',
     'register_wrapper',
 ]
