@@ -1,6 +1,8 @@
-"""What MMEngine sees: importing this package registers hooks and sampler."""
+"""What MMEngine sees: importing this package registers what configs name."""
 
 from ies_mm.dynamics.hook import TrainingDynamicsHook
+from ies_mm.groups.celeba import CelebAAttribute
+from ies_mm.groups.metric import GroupMetric
 from ies_mm.methods.batch_loss_score.hook import BatchLossScoreHook
 from ies_mm.methods.dihcl.hook import DIHCLHook
 from ies_mm.methods.ies.hook import IESHook
@@ -14,7 +16,9 @@ from ies_mm.training.data.sampler import IESSampler
 
 __all__ = [
     'BatchLossScoreHook',
+    'CelebAAttribute',
     'DIHCLHook',
+    'GroupMetric',
     'IESHook',
     'IESSampler',
     'InfoBatchHook',
