@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import Tensor, nn
+from torch.nn.parallel import DataParallel, DistributedDataParallel
 
 from ies_mm.dynamics.data_copy import own_copy
 from ies_mm.dynamics.landscape import (
@@ -54,6 +56,7 @@ class HeldLoss:
             they are differences of gradients.
 
     Raises:
+        ConfigError: The model is spread over processes.
         ConfigError: The training set has fewer images.
         ConfigError: It cannot be copied.
     """
@@ -61,6 +64,7 @@ class HeldLoss:
     def __init__(self, runner: Runner, images: int, seed: int) -> None:
         self._runner = runner
         self._seed = seed
+        _check_whole(runner.model)
         self._model: Any = unwrap(runner.model)
         loader: Any = runner.train_dataloader
         total = len(loader.dataset)
@@ -189,6 +193,17 @@ def _without_gradients(parameters: Sequence[nn.Parameter]) -> Iterator[None]:
     finally:
         for parameter, gradient in zip(parameters, own, strict=True):
             parameter.grad = gradient
+
+
+def _check_whole(model: nn.Module) -> None:
+    known = (DataParallel, DistributedDataParallel)
+    if is_model_wrapper(model) and not isinstance(model, known):
+        raise ConfigError(
+            f'TrainingDynamicsHook: the model is wrapped in '
+            f'{type(model).__name__}, so that no process has all weights; '
+            "train with model_wrapper_cfg=dict(type='MMDistributedData"
+            "Parallel'), or without this hook"
+        )
 
 
 def _first_line(error: Exception) -> str:

@@ -10,8 +10,10 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
+from mmengine.optim import AmpOptimWrapper
 from mmengine.runner import Runner
 
+from ies_mm.dynamics.training_steps import TrainingSteps
 from ies_mm.engine import TrainingDynamicsHook
 from ies_mm.errors import ConfigError
 from ies_mm.report.dynamics import read_dynamics
@@ -273,3 +275,24 @@ def test_more_images_than_there_are(folders: Path, tmp_path: Path) -> None:
 def test_arguments(arguments: dict, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         TrainingDynamicsHook(**arguments)
+
+
+def test_mixed_precision_s_loss_scale_is_taken_off(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """MMEngine's wrapper asks for a GPU; its scaler works without one."""
+    wrappers = 'mmengine.optim.optimizer.amp_optimizer_wrapper'
+    monkeypatch.setattr(f'{wrappers}.is_cuda_available', lambda: True)
+    model = torch.nn.Linear(3, 1)
+    optimiser = torch.optim.SGD(model.parameters(), lr=0.0)
+    wrapper = AmpOptimWrapper(
+        optimizer=optimiser, clip_grad=dict(max_norm=1e-3)
+    )
+    wrapper.loss_scaler = torch.amp.GradScaler('cpu', init_scale=1024.0)
+    steps = TrainingSteps()
+    steps._watch_optimiser(0, wrapper)
+    wrapper.update_params(model(torch.ones(1, 3)).sum())
+    steps.end_iteration({})
+    assert steps.sums().norms == 2.0  # of three weights and a bias
+    assert wrapper.loss_scaler.get_scale() == 1024.0
+    steps.close()
