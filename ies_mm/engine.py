@@ -1,8 +1,11 @@
-"""Public entry point: importing it registers the hooks and the sampler.
+"""Public entry point: importing it registers hooks, sampler and metrics.
 
-Name it in a config's ``custom_imports``.
+Name it in a config\'s ``custom_imports``.
 """
 
+from ies_mm.dynamics.hook import TrainingDynamicsHook
+from ies_mm.groups.celeba import CelebAAttribute
+from ies_mm.groups.metric import GroupMetric
 from ies_mm.methods.batch_loss_score.hook import BatchLossScoreHook
 from ies_mm.methods.dihcl.hook import DIHCLHook
 from ies_mm.methods.ies.hook import IESHook
@@ -17,7 +20,9 @@ from ies_mm.training.data.sampler import IESSampler
 
 __all__ = [
     'BatchLossScoreHook',
+    'CelebAAttribute',
     'DIHCLHook',
+    'GroupMetric',
     'IESHook',
     'IESSampler',
     'InfoBatchHook',
@@ -26,5 +31,6 @@ __all__ = [
     'SelectiveBackpropHook',
     'SmallLossRescaleHook',
     'SoftIESHook',
+    'TrainingDynamicsHook',
     'register_wrapper',
 ]

@@ -73,6 +73,15 @@ def classifier(folders: Path, work_dir: Path) -> Config:
     return config_of(folders, work_dir, EPOCHS)
 
 
+def measured(folders: Path, work_dir: Path) -> Config:
+    """What it does to the model is measured too."""
+    config = classifier(folders, work_dir)
+    config.default_hooks.dynamics = dict(
+        type='TrainingDynamicsHook', interval=2, images=5, iterations=1
+    )
+    return config
+
+
 def detector(voc: Path, work_dir: Path) -> Config:
     """Batches by aspect ratio; nothing is random but the order."""
     config = ies_config(voc, work_dir, EPOCHS)
@@ -205,6 +214,7 @@ RUNS: dict[str, Run] = {
     'accumulating': (accumulating, plain_hook),
     'unused': (unused, lambda: InfoBatchHook(anneal=0)),
     'random': (classifier, lambda: RandomRemovalHook(0.4)),
+    'measured': (measured, lambda: RandomRemovalHook(0.4)),
     'soft': (classifier, lambda: SoftIESHook(0.4, window=1)),
     'mastered': (classifier, lambda: IESHook(1e9, order=1, window=1)),
     'whole': (by_epochs, lambda: InfoBatchHook(anneal=0, keep_history=True)),

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from distributed_runs import RUNS, frozen, plain_hook
+from ies_mm.report.dynamics import read_dynamics
 from runs import FixedSelection, epochs_of, instances_of, train, with_hook
 from same_runs import EPOCHS, ITERATIONS, assert_equal, by_iterations
 from task_runs import make_folders
@@ -160,6 +161,22 @@ def test_losses_are_those_of_one_process(
         together['losses'], alone['losses'], rtol=1e-5, atol=1e-6
     )
     assert not np.isnan(alone['losses']).any()
+
+
+def test_measuring_the_dynamics_changes_nothing(results: Path) -> None:
+    """It is done by both processes, and written once."""
+    measured, plain = seen(results, 'measured'), seen(results, 'random')
+    for ours, theirs in zip(measured, plain, strict=True):
+        assert ours['batches'] == theirs['batches']
+        assert_equal(ours['parameters'], theirs['parameters'])
+    lines = read_dynamics(results / 'measured')
+    assert [line['epoch'] for line in lines] == [0, 1, 2, 3, 4]
+    images = [
+        sum(len(numbers(one['batches'][epoch])) for one in measured)
+        for epoch in range(4)
+    ]
+    found = [line['instances'] for line in lines]
+    assert np.diff(found).tolist() == images
 
 
 def test_with_everything_mastered_all_processes_end(results: Path) -> None:
