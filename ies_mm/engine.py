@@ -1,6 +1,6 @@
 """Public entry point: importing it registers hooks, sampler and metrics.
 
-Name it in a config\'s ``custom_imports``.
+Name it in a config's ``custom_imports``.
 """
 
 from ies_mm.dynamics.hook import TrainingDynamicsHook
