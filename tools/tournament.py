@@ -7,10 +7,6 @@ many images is not trained further.
 """
 
 import argparse
-import os
-import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,7 +14,8 @@ from functools import partial
 from pathlib import Path
 
 from command_line.config import one_line_errors
-from command_line.parser import Parser
+from command_line.parser import Parser, count
+from command_line.trainings import ENDED, train_once
 from mmengine.config import Config
 
 from ies_mm.core.budget import MOST_LEFT_OUT
@@ -28,11 +25,7 @@ from ies_mm.report.comparing.comparison import compare_runs
 from ies_mm.report.reading.methods import RANDOM
 from ies_mm.training.preflight import selection_hooks
 
-TRAIN = Path(__file__).with_name('train.py')
 HOOK = 'default_hooks.ies'
-ENDED = 'trained_to_the_end'
-"""A file in the folder of such a run, with what it was trained by."""
-
 ROUNDS = 3
 """Seeds after which a method may be dropped."""
 
@@ -141,37 +134,13 @@ def _check_plain(path: Path) -> None:
 
 
 def _run(args: argparse.Namespace, seed: int, name: str) -> None:
-    work_dir = args.out / name / f'seed{seed}'
     arguments, options = filled(ENTRIES[name], args.saved)
     settings = [*args.options, *options, f'randomness.seed={seed}']
-    command = [sys.executable, TRAIN, args.config, '--work-dir', work_dir]
-    command += [*arguments, '--cfg-options', *settings]
+    command = [args.config, *arguments, '--cfg-options', *settings]
     said = ' '.join(map(str, [args.config, *arguments, *settings]))
-    if (work_dir / ENDED).exists():
-        _check_same(work_dir, said)
-        return
-    shutil.rmtree(work_dir, ignore_errors=True)
-    work_dir.mkdir(parents=True)
-    with (work_dir / 'output.log').open('w') as log:
-        code = subprocess.call(
-            list(map(str, command)),
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            env=os.environ | {'OMP_NUM_THREADS': str(args.threads)},
-        )
-    if code:
-        raise ConfigError(f'a training failed, see {log.name}')
-    (work_dir / ENDED).write_text(said)
-    print(f'{name}, seed {seed}: trained', flush=True)
-
-
-def _check_same(work_dir: Path, said: str) -> None:
-    before = (work_dir / ENDED).read_text()
-    if before != said:
-        raise ConfigError(
-            f'{work_dir} was trained by other settings ({before}; now {said})'
-            '; give another --out'
-        )
+    work_dir = args.out / name / f'seed{seed}'
+    if train_once(work_dir, command, said, args.threads):
+        print(f'{name}, seed {seed}: trained', flush=True)
 
 
 def filled(entry: Entry, saved: float) -> tuple[list[str], list[str]]:
@@ -212,13 +181,6 @@ def _is_below(ours: list[Path], random: list[Path]) -> bool:
         if difference.kind == RANDOM
     ]
     return any(difference.sign < 0 for difference in found)
-
-
-def count(word: str) -> int:
-    """An argument of 1 or more."""
-    if not word.isdecimal() or int(word) < 1:
-        raise argparse.ArgumentTypeError(f'{word}: give a number from 1 on')
-    return int(word)
 
 
 def share(word: str) -> float:

@@ -3,10 +3,10 @@
 import dataclasses
 import json
 import math
-from typing import Any
 
 from ies_mm.report.calibrating.diagnosis import QUANTILES, Diagnosis
 from ies_mm.report.calibrating.noise import ALL
+from ies_mm.report.values import finite
 
 
 def table(diagnosis: Diagnosis) -> str:
@@ -38,7 +38,7 @@ def as_json(diagnosis: Diagnosis) -> bytes:
         'terms': diagnosis.recorded.terms,
         'missing': diagnosis.missing,
     }
-    return json.dumps(_without_nan(content), indent=1).encode()
+    return json.dumps(finite(content), indent=1).encode()
 
 
 def advice(diagnosis: Diagnosis) -> str:
@@ -140,13 +140,3 @@ def _aligned(rows: list[list[str]]) -> str:
 
 def _number(value: float) -> str:
     return '-' if math.isnan(value) else f'{value:.2f}'
-
-
-def _without_nan(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _without_nan(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_nan(inner) for inner in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value

@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
+from ies_mm.report.reading.run_instances import Instances
 from ies_mm.report.showing.curves import COLOURS, STYLE, as_png
-from ies_mm.report.showing.gallery import Instances
 
 THUMBNAIL = (192, 144)
 
