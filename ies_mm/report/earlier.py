@@ -129,6 +129,7 @@ def _below_root(paths: Sequence[str]) -> list[str]:
 
 
 def _tables(found: Tables, after: int) -> Iterator[EpochTable]:
+    correct = found.correct
     for k, epoch in enumerate(found.epochs.tolist()):
         if epoch <= after:
             yield EpochTable(
@@ -136,4 +137,5 @@ def _tables(found: Tables, after: int) -> Iterator[EpochTable]:
                 found.terms,
                 torch.from_numpy(found.losses[k]).float(),
                 torch.from_numpy(found.trained[k]),
+                None if correct is None else torch.from_numpy(correct[k]),
             )

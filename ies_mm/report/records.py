@@ -74,6 +74,7 @@ class RunRecords:
         ids: Tensor,
         losses: Tensor,
         trained: Tensor,
+        correct: Tensor | None = None,
     ) -> None:
         """Append an epoch.
 
@@ -86,6 +87,8 @@ class RunRecords:
             ids (Tensor): int64 (M,), instances observed.
             losses (Tensor): float32 (M, T).
             trained (Tensor): bool (N,).
+            correct (Tensor, optional): float32 (N,), see :class:`Tables`.
+                Defaults to None, not known.
 
         Raises:
             OSError: The disk is full, or the folder is not to be written to.
@@ -94,7 +97,9 @@ class RunRecords:
         table = torch.full((len(self._identity), len(names)), torch.nan)
         table[ids] = losses
         self._tables.append(
-            EpochTable(record['epoch'], [*names], table, trained.clone())
+            EpochTable(
+                record['epoch'], [*names], table, trained.clone(), correct
+            )
         )
         try:
             self._begin()
@@ -208,6 +213,9 @@ class RunRecords:
     def _save_instances(self, **further: Any) -> None:
         self._drop_old()
         tables = self._tables
+        if any(table.correct is not None for table in tables):
+            rows = [table.known_correct() for table in tables]
+            further['correct'] = torch.stack(rows).numpy()
         with _written_whole(self.folder / INSTANCES) as file:
             np.savez(
                 file,

@@ -8,7 +8,7 @@ from pathlib import Path
 from command_line.trainings import ENDED, check_same, train_once
 
 from paper_experiments.experiment import Experiment, Runs
-from paper_experiments.scales import Scale
+from paper_experiments.scales import CONFIGS, Scale
 from paper_experiments.trainings import Training, config_text
 
 CONFIG = 'config.py'
@@ -22,13 +22,15 @@ class Job:
         training (Training): What it trains.
         seed (int): Its seed.
         work_dir (Path): Its folder.
-        config (str): The text of its config, which is all of its settings.
+        config (str): The text of its config.
+        said (str): All of its settings, wherever configs and images are.
     """
 
     training: Training
     seed: int
     work_dir: Path
     config: str
+    said: str
 
     @property
     def ended(self) -> bool:
@@ -76,7 +78,7 @@ class Workshop:
         """
         jobs = self.jobs_of(experiment)
         for job in jobs:
-            check_same(job.work_dir, job.config)
+            check_same(job.work_dir, job.said)
         missing = [job for job in jobs if not job.ended]
 
         def train(job: Job) -> None:
@@ -102,14 +104,16 @@ class Workshop:
     def _job(self, training: Training, seed: int) -> Job:
         folder = self.out / 'runs' / training.folder(self.scale)
         config = config_text(training, self.scale, self.data, seed)
-        return Job(training, seed, folder / f'seed{seed}', config)
+        said = config.replace(f'{CONFIGS.parent}/', '')
+        said = said.replace(str(self.data), 'images')
+        return Job(training, seed, folder / f'seed{seed}', config, said)
 
     def _train(self, job: Job) -> None:
         # Beside it: MMEngine writes the whole config into it.
         path = job.work_dir.with_name(f'{job.work_dir.name}_{CONFIG}')
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(job.config)
-        train_once(job.work_dir, [path], job.config, resume=True)
+        train_once(job.work_dir, [path], job.said, resume=True)
 
 
 def what_it_takes(workshop: Workshop, experiment: Experiment) -> str:

@@ -80,8 +80,8 @@ def _small(optimiser: str, data: Path | None) -> dict[str, Any]:
         val_dataloader=dict(
             **loader, dataset=dict(data_root=str(data / 'test'))
         ),
-        train_cfg=dict(max_epochs=SMALL.epochs, val_interval=4),
-        default_hooks=dict(checkpoint=dict(interval=4)),
+        train_cfg=dict(max_epochs=SMALL.epochs, val_interval=3),
+        default_hooks=dict(checkpoint=dict(interval=3)),
     )
     if optimiser == 'adam':
         adam = dict(type='Adam', lr=0.001)
@@ -90,7 +90,7 @@ def _small(optimiser: str, data: Path | None) -> dict[str, Any]:
         )
         changes['param_scheduler'] = []
     else:
-        rate = dict(type='ExponentialLR', gamma=0.9, by_epoch=True)
+        rate = dict(type='ExponentialLR', gamma=0.87, by_epoch=True)
         changes['param_scheduler'] = [rate]
     return changes
 
@@ -109,19 +109,20 @@ _SWEEP = (0.01, 0.1, 1.0, 10.0, 100.0)
 SMALL = Scale(
     name='small',
     about='ResNet-14 of a quarter of the cost, 1000 images of CIFAR-10 '
-    'without augmentation, batch 32, 40 epochs, SGD x 0.9 an epoch',
+    'without augmentation, batch 32, 30 epochs, SGD(E) with a factor of 0.87 '
+    'instead of 0.96',
     configs={('cifar10', 'sgd_e'): _SMALL, ('cifar10', 'adam'): _SMALL},
     changes=_small,
     of_figure_4={},
-    delta=0.03,
-    delta_of_figure_4=0.03,
-    deltas={0: 0.03, 1: 0.03, 2: 0.03, 3: 0.03},
-    factors={0: (0.1, 1.0, 10.0), 1: (1.0, 10.0), 2: _SWEEP, 3: (1.0, 10.0)},
+    delta=0.1,
+    delta_of_figure_4=0.1,
+    deltas={0: 0.1, 1: 0.1, 2: 0.1, 3: 0.3},
+    factors={0: (1.0, 10.0), 1: (1.0, 10.0), 2: _SWEEP, 3: (1.0, 10.0)},
     ratios=(0.1, 0.3, 0.5),
-    infobatch=(0.5, 0.9),
+    infobatch=(0.5,),
     data_sets=('cifar10',),
-    dynamics=dict(interval=4, images=128),
-    epochs=40,
+    dynamics=dict(interval=3, images=128),
+    epochs=30,
     epoch_seconds=dict(cifar10=1.6),
     needs=dict(cifar10='CIFAR-10 as JPEG files, --data'),
 )

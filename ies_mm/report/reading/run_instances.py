@@ -80,4 +80,5 @@ def _instances(tables: Tables, records: Sequence[dict[str, Any]]) -> Instances:
         losses=tables.losses.sum(axis=2),
         excluded=~tables.trained & some[:, None],
         terms=tables.terms,
+        correct=tables.correct,
     )

@@ -11,6 +11,7 @@ from ies_mm.training.data.sampler import IESSampler
 from ies_mm.training.loop.epoch_pace import EpochPace
 from ies_mm.training.loop.iteration_pace import IterationPace
 from ies_mm.training.loop.pace import Pace
+from ies_mm.training.state.correctness import Correctness
 from ies_mm.training.state.observations_by_epoch import (
     ObservationsByEpoch,
 )
@@ -40,6 +41,7 @@ class Session:
         instances (InstanceMap): Numbering of the data set.
         state (SelectionState): What is known after the last epoch.
         observed (ObservationsByEpoch): Of the epochs that have not ended.
+        correct (Correctness): Which images are right in this epoch.
         pace (Pace): How the training's loop counts.
         of_method (list of Stateful): What else a checkpoint has to keep.
         filled (int): How many images train only to fill a batch.
@@ -62,6 +64,7 @@ class Session:
         self.pace = _pace_of(runner, sampler)
         self.state.epochs = self.state.begun = self.pace.epochs_behind
         self.observed = ObservationsByEpoch(self.state.names)
+        self.correct = Correctness(len(self.instances))
         self.of_method: list[Stateful] = [method]
         self.filled = 0
         if method.wants_strata:
