@@ -39,7 +39,8 @@ def _files(source: Path) -> Iterator[tuple[str, bytes]]:
                 if file is not None:
                     yield member.name, file.read()
     except (OSError, tarfile.TarError) as error:
+        reason = ' '.join(str(error).split())
         raise ConfigError(
             f'--data {source} can be read neither as a folder nor as a tar '
-            f'archive: {error}'
+            f'archive: {reason}'
         ) from error

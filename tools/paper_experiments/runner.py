@@ -126,10 +126,12 @@ def what_it_takes(workshop: Workshop, experiment: Experiment) -> str:
         for t in (job.training for job in missing)
     )
     needs = dict.fromkeys(scale.needs[job.training.data] for job in jobs)
+    trainings = '1 training' if len(jobs) == 1 else f'{len(jobs)} trainings'
+    there = f'{len(jobs) - len(missing)} of them there'
+    rest = f'about {_time(seconds)} for the others; ' if missing else ''
     return (
-        f'{experiment.name}: {experiment.title}; {len(jobs)} trainings, '
-        f'{len(jobs) - len(missing)} of them there, about '
-        f'{_time(seconds)} for the others; {", ".join(needs)}'
+        f'{experiment.name}: {experiment.title}; {trainings}, {there}; '
+        f'{rest}{", ".join(needs)}'
     )
 
 

@@ -118,7 +118,7 @@ SMALL = Scale(
     delta_of_figure_4=0.1,
     deltas={0: 0.1, 1: 0.1, 2: 0.1, 3: 0.3},
     factors={0: (1.0, 10.0), 1: (1.0, 10.0), 2: _SWEEP, 3: (1.0, 10.0)},
-    ratios=(0.1, 0.3, 0.5),
+    ratios=(0.2, 0.5),
     infobatch=(0.5,),
     data_sets=('cifar10',),
     dynamics=dict(interval=3, images=128),

@@ -20,6 +20,7 @@ from ies_mm.report.calibrating.measures import (
     predictive_power,
     rank_correlation,
     rises,
+    variation,
 )
 from ies_mm.report.calibrating.noise import Noise
 from ies_mm.report.calibrating.recorded import Recorded
@@ -98,6 +99,12 @@ class Diagnosis:
     def best(self) -> float:
         """What a perfect criterion would reach, the root of the ceiling."""
         return float(np.sqrt(max(self.ceiling, 0)))
+
+    @property
+    def variations(self) -> NDArray[np.float64]:
+        """Of the summed loss by each of ``ORDERS``, (4, E)."""
+        total = self.recorded.total
+        return np.array([variation(total, order) for order in ORDERS])
 
     @property
     def missing(self) -> str:

@@ -22,16 +22,18 @@ class Correctness:
     """Notes for each image whether the highest score was that of its label.
 
     Of classifiers with one label an image; other models, and images that are
-    mixed, have none. No forward pass is made for it, and a checkpoint within
-    an epoch does not keep it. In an iteration-based loop a batch that two
-    epochs share is noted in the first.
+    mixed, have none. No forward pass is made for it. In an iteration-based
+    loop nothing is noted: its checkpoints fall within an epoch, and its
+    batches into two.
 
     Args:
         instances (int): Number of instances N.
+        by_epochs (bool): Whether the loop is epoch-based.
     """
 
-    def __init__(self, instances: int) -> None:
+    def __init__(self, instances: int, by_epochs: bool) -> None:
         self._instances = instances
+        self._by_epochs = by_epochs
         self._ids: list[Tensor] = []
         self._right: list[Tensor] = []
 
@@ -43,7 +45,7 @@ class Correctness:
             model (nn.Module): Wrapped in DDP or not.
         """
         head = getattr(unwrap(model), 'head', None)
-        if not _has_one_label(head):
+        if not (self._by_epochs and _has_one_label(head)):
             yield
             return
         # No part of a compiled forward.

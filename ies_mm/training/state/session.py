@@ -62,9 +62,11 @@ class Session:
         self.state = SelectionState(len(self.instances), method.depth)
         sampler.set_selection(self.state.selection)
         self.pace = _pace_of(runner, sampler)
+        self.correct = Correctness(
+            len(self.instances), self.pace.loop_ends_epochs
+        )
         self.state.epochs = self.state.begun = self.pace.epochs_behind
         self.observed = ObservationsByEpoch(self.state.names)
-        self.correct = Correctness(len(self.instances))
         self.of_method: list[Stateful] = [method]
         self.filled = 0
         if method.wants_strata:
