@@ -1,6 +1,13 @@
 """All figures and tables by name."""
 
-from paper_experiments import dynamics, forgetting, over_epochs, sweeps
+from paper_experiments import (
+    dynamics,
+    forgetting,
+    over_epochs,
+    sweeps,
+    times,
+    variation,
+)
 from paper_experiments.experiment import Experiment
 from paper_experiments.trainings import ADAM, SGD_E
 
@@ -34,7 +41,7 @@ EXPERIMENTS = {
             'figure3',
             'coefficient of variation of the orders, SGD',
             lambda scale: [over_epochs.dry_of(SGD_E)],
-            over_epochs.variations(SGD_E),
+            variation.variations(SGD_E),
             columns=1,
             differs='the paper does not say which SGD: SGD(E)',
         ),
@@ -59,14 +66,14 @@ EXPERIMENTS = {
             'figure6',
             'coefficient of variation of the orders, Adam',
             lambda scale: [over_epochs.dry_of(ADAM)],
-            over_epochs.variations(ADAM),
+            variation.variations(ADAM),
             columns=1,
         ),
         Experiment(
             'figure7',
             'wall time beside InfoBatch',
-            sweeps.figure7_trainings,
-            sweeps.figure7,
+            times.figure7_trainings,
+            times.figure7,
         ),
         Experiment(
             'table12',

@@ -1,4 +1,4 @@
-"""Figures 5 and 7: accuracy and time over what is left out."""
+"""Figure 5: accuracy over what is left out, and what delta does."""
 
 from collections.abc import Sequence
 
@@ -13,12 +13,11 @@ from paper_experiments.experiment import (
     accuracies,
     verdict,
 )
-from paper_experiments.panels import GREY, Line, Panel
+from paper_experiments.panels import Line, Panel
 from paper_experiments.scales import Scale
 from paper_experiments.trainings import Training, by_ratio, ies, plain
 
 RANDOM, SMALL_LOSS = 'RandomRemovalHook', 'SmallLossRescaleHook'
-INFOBATCH = 'InfoBatchHook'
 CRITERIA = {0: 'loss', 1: '1st order', 2: '2nd order', 3: '3rd order'}
 WITHIN = 1.0
 """Points of accuracy that may be lost (section 4.3)."""
@@ -109,11 +108,11 @@ def _delta_panels(runs: Runs, data: str) -> list[Panel]:
     factors = list(runs.scale.factors[2])
     trainings = sweep(runs.scale, data, 2)
     base = runs.of(plain(data=data))
-    time = float(np.mean(_walls(base)))
+    time = float(np.mean(walls(base)))
     rows = [runs.of(training) for training in trainings]
     panels = []
     for name, values, level in (
-        ('time / plain', [[w / time for w in _walls(r)] for r in rows], 1.0),
+        ('time / plain', [[w / time for w in walls(r)] for r in rows], 1.0),
         ('excluded', [[run.saved for run in r] for r in rows], None),
         (
             'last test accuracy, %',
@@ -208,77 +207,11 @@ def _best_criterion(panel: Panel, data: str) -> Claim:
     )
 
 
-def figure7_lines(scale: Scale, data: str) -> dict[str, list[Training]]:
-    """IES and InfoBatch."""
-    batches = [by_ratio(INFOBATCH, r, data=data) for r in scale.infobatch]
-    return {'IES, 2nd order': sweep(scale, data, 2), 'InfoBatch': batches}
-
-
-def figure7_trainings(scale: Scale) -> list[Training]:
-    """With the plain ones."""
-    found = []
-    for data in scale.data_sets:
-        found.append(plain(data=data))
-        for line in figure7_lines(scale, data).values():
-            found += line
-    return found
-
-
-def figure7(runs: Runs) -> Found:
-    """Wall time over what was excluded, beside InfoBatch."""
-    panels, claims = [], []
-    for data in runs.scale.data_sets:
-        time = float(np.mean(_walls(runs.of(plain(data=data)))))
-        lines = []
-        for colour, (name, trainings) in enumerate(
-            figure7_lines(runs.scale, data).items()
-        ):
-            points = sorted(
-                (
-                    float(np.mean([run.saved for run in runs.of(training)])),
-                    float(np.mean(_walls(runs.of(training)))) / time,
-                )
-                for training in trainings
-            )
-            x, y = (list(part) for part in zip(*points, strict=True))
-            lines.append(Line(name, x, y, None, colour))
-        free = Line('1 - excluded', [0.0, 1.0], [1.0, 0.0], None, GREY, ':')
-        scored = Line(
-            '1 - 2/3 excluded', [0.0, 1.0], [1.0, 1 / 3], None, GREY, '--'
-        )
-        panels.append(
-            Panel(
-                data,
-                'total excluded samples',
-                'wall time / No Removal',
-                [*lines, free, scored],
-                percent='x',
-            )
-        )
-        claims.append(_times(data, lines, time))
-    return Found(claims, panels)
-
-
-def _times(data: str, lines: Sequence[Line], seconds: float) -> Claim:
-    parts = [
-        f'{line.label}: ' + ', '.join(
-            f'{y:.2f} at {x:.0%}' for x, y in zip(line.x, line.y, strict=True)
-        )
-        for line in lines
-    ]  # fmt: skip
-    return Claim(
-        f'{data}: wall time of IES beside that of InfoBatch',
-        'a picture without figures',
-        f'No Removal {seconds:.0f} s; ' + '; '.join(parts),
-        OPEN,
-    )
-
-
 def _last(runs: Sequence[Run]) -> list[float]:
     return [accuracies(run)[-1] for run in runs]
 
 
-def _walls(runs: Sequence[Run]) -> list[float]:
+def walls(runs: Sequence[Run]) -> list[float]:
     """Seconds without validations."""
     return [run.training_wall or float('nan') for run in runs]
 

@@ -46,11 +46,18 @@ def plain(**changes: Any) -> Training:
     return Training('plain', **changes)
 
 
-def ies(delta: float, order: int = 2, **changes: Any) -> Training:
-    """IES by a numeric delta; the losses of all epochs are kept."""
+def ies(
+    delta: float, order: int = 2, data: str = CIFAR10, **changes: Any
+) -> Training:
+    """IES by a numeric delta.
+
+    The losses of all epochs are kept, but for ImageNet's, which are too many;
+    there the last tenth of the epochs trains on everything (B.3).
+    """
     name = f'ies_order{order}_delta{delta:g}'
-    hook = dict(type='IESHook', delta=delta, order=order, keep_history=True)
-    return Training(name, tuple(hook.items()), **changes)
+    more = dict(anneal=0.1) if data == IMAGENET else dict(keep_history=True)
+    hook = dict(type='IESHook', delta=delta, order=order, **more)
+    return Training(name, tuple(hook.items()), data=data, **changes)
 
 
 def dry(**changes: Any) -> Training:
@@ -81,7 +88,7 @@ def config_text(
         seed (int): Of the training.
     """
     base = scale.configs[training.data, training.optimiser]
-    changes = scale.changes(training.optimiser, data)
+    changes = scale.changes(training.data, training.optimiser, data)
     if training.of_figure_4:
         changes = _merged(changes, scale.of_figure_4)
     changes = _merged(changes, _hooks(training, scale))
