@@ -22,6 +22,9 @@ from ies_mm.report.showing.curves import (
 GREY = -1
 """The colour of plain runs and of reference lines."""
 
+ALONE, BESIDE_OTHERS = (6.0, 4.0), (3.7, 3.0)
+"""Width and height of a panel, in inches."""
+
 MOST_MARKERS = 12
 """A line of more points has none."""
 
@@ -113,8 +116,10 @@ def draw_panels(panels: Sequence[Panel], columns: int) -> bytes:
     """
     rows = math.ceil(len(panels) / columns)
     with matplotlib.rc_context(STYLE):
+        width, height = ALONE if len(panels) == 1 else BESIDE_OTHERS
         figure = Figure(
-            figsize=(3.7 * columns, 3.0 * rows + 0.5), layout='constrained'
+            figsize=(width * columns, height * rows + 0.5),
+            layout='constrained',
         )
         for number, panel in enumerate(panels, 1):
             _draw(figure.add_subplot(rows, columns, number), panel)

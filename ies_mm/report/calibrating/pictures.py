@@ -23,7 +23,7 @@ from ies_mm.report.showing.curves import COLOURS, STYLE, as_png
 
 NEUTRAL: dict[str, Any] = dict(color='#808080', linestyle=':')
 LIMIT: dict[str, Any] = dict(color=COLOURS[1], linestyle='--')
-LAYOUT = [
+LAYOUT: list[Any] = [
     ['course', 'variations'],
     ['settings', 'foresight'],
     ['noise', 'noise'],
