@@ -36,7 +36,7 @@ def main() -> None:
         '--early',
         type=_share,
         default=0.05,
-        help='of all images, how many of those left out first are looked at: '
+        help='of all images, how many of those pruned first are looked at: '
         'are they forgotten? (default: %(default)s)',
     )
     args = arguments.parse_args()

@@ -32,7 +32,7 @@ def compare(
         out (Path): The folder of the files; made where it is missing.
         metric (str, optional): Name of a validation metric. Defaults to None,
             a well-known one that all runs have.
-        early (float): Of all images, how many of those left out first are
+        early (float): Of all images, how many of those pruned first are
             looked at. Defaults to 5%.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Whether a method forgets what it leaves out (IES, appendix H)."""
+"""Whether a method forgets what it prunes (IES, appendix H)."""
 
 from dataclasses import dataclass
 
@@ -21,9 +21,9 @@ class Moment:
     Attributes:
         epoch (int): From 1.
         loss (float): Of all images.
-        early_loss (float): Of those left out first.
+        early_loss (float): Of those pruned first.
         accuracy (float): Of all images, 0 to 1; NaN where not recorded.
-        early_accuracy (float): Of those left out first.
+        early_accuracy (float): Of those pruned first.
     """
 
     epoch: int
@@ -39,9 +39,9 @@ class Forgetting:
 
     Attributes:
         images (int): All of them.
-        early (int): Those left out first that were looked at.
+        early (int): Those pruned first that were looked at.
         moments (list of Moment): At equal distances, up to the last epoch.
-        mean_back (float): How often an early one was taken back.
+        mean_back (float): How often an early one was re-included.
         most_back (int): The most that one of them was.
     """
 
@@ -55,7 +55,7 @@ class Forgetting:
 def forgetting_of(
     instances: Instances, share: float = SHARE, moments: int = MOMENTS
 ) -> Forgetting | None:
-    """Look at the images that were left out first.
+    """Look at the images that were pruned first.
 
     Args:
         instances (Instances): Of a run that kept all its epochs.
@@ -63,7 +63,7 @@ def forgetting_of(
         moments (int): Defaults to 4.
 
     Returns:
-        Forgetting: None where nothing was left out, or epochs were dropped.
+        Forgetting: None where nothing was pruned, or epochs were dropped.
     """
     if not instances.from_the_start or not instances.excluded.any():
         return None
@@ -83,15 +83,15 @@ def forgetting_of(
 def first_left_out(
     excluded: NDArray[np.bool_], share: float, seed: int = 0
 ) -> NDArray[np.int64]:
-    """The images that were left out first, ascending.
+    """The images that were pruned first, ascending.
 
-    Of those first left out in the same epoch as many as are wanted are drawn:
-    their numbers go by class in many data sets.
+    Of those first pruned in the same epoch, as many as are wanted are drawn: in
+    many data sets images are numbered class by class.
 
     Args:
         excluded (ndarray): bool (E, N).
         share (float): Of the N images, how many; at least one, and no more
-            than were left out at all.
+            than were pruned at all.
         seed (int): Of the draw. Defaults to 0.
     """
     images = excluded.shape[1]

@@ -1,4 +1,4 @@
-"""The page's answer to whether a method forgets what it leaves out."""
+"""The page's answer to whether a method forgets what it prunes."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -22,7 +22,7 @@ class Forgotten:
     Attributes:
         label (str): Of the group.
         images (str): Which were looked at.
-        back (str): How often they were taken back.
+        back (str): How often they were re-included.
         rows (list of list of str): Epoch, loss of all and of the early
             images, accuracy of all and of the early ones.
     """
@@ -40,7 +40,7 @@ def forgotten_by(
 
     Args:
         rows (sequence of Row): Of the comparison.
-        share (float): Of all images, how many of those left out first.
+        share (float): Of all images, how many of those pruned first.
             Defaults to 5%.
     """
     for row in rows:
@@ -54,8 +54,8 @@ def forgotten_by(
 def _forgotten(label: str, found: Forgetting) -> Forgotten:
     return Forgotten(
         label,
-        f'the {found.early} of {found.images} images that were left out first',
-        f'taken back {found.mean_back:.1f} times on average, '
+        f'the {found.early} of {found.images} images, pruned first',
+        f're-included {found.mean_back:.1f} times on average, '
         f'{found.most_back} at most',
         [_cells(moment) for moment in found.moments],
     )

@@ -22,6 +22,8 @@ from ies_mm.report.showing.forgotten import forgotten_by
 from ies_mm.report.showing.pictures import data_uri
 from ies_mm.report.showing.table import (
     CONTROLS,
+    DETAILS,
+    GROUPS,
     HEADINGS,
     UNKNOWN,
     cells,
@@ -52,7 +54,9 @@ def render_page(
     text = environment.get_template('page.html.j2').render(
         metric=comparison.metric,
         verdict=comparison.verdict,
+        groups=GROUPS,
         headings=HEADINGS,
+        details=DETAILS,
         rows=[cells(row) for row in comparison.rows],
         controls=CONTROLS,
         differences=[difference_cells(row) for row in compared(comparison)],
