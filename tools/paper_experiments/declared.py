@@ -47,7 +47,7 @@ EXPERIMENTS = {
         ),
         Experiment(
             'figure4',
-            'gradient norm and sharpness over backpropagated images',
+            'gradient norm and sharpness over backpropagated instances',
             dynamics.trainings,
             dynamics.figure4,
             columns=5,
@@ -77,14 +77,14 @@ EXPERIMENTS = {
         ),
         Experiment(
             'table12',
-            'loss and accuracy of the images left out first',
+            'loss and accuracy of the images pruned first',
             lambda scale: [forgetting.training(scale)],
             forgetting.table12,
             differs='the paper does not say which SGD: SGD(E)',
         ),
         Experiment(
             'table13',
-            'how often they are taken back',
+            'how often they are re-included',
             lambda scale: [forgetting.training(scale)],
             forgetting.table13,
             differs='the paper does not say which SGD: SGD(E)',

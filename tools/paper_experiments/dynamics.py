@@ -1,4 +1,4 @@
-"""Figure 4: what happens to the model, over backpropagated images."""
+"""Figure 4: what happens to the model, over backpropagated instances."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -57,7 +57,7 @@ def figure4(runs: Runs) -> Found:
     panels, claims = [], []
     for optimiser, name in OPTIMISERS.items():
         base, own = pair(runs.scale, optimiser)
-        begins = _first_left_out(runs, own)
+        begins = _first_pruned(runs, own)
         for key, label in {METRIC: TEST_ERROR, **MEASURES}.items():
             lines = [
                 mean_line(who, _curves(runs, training, key), colour)
@@ -67,7 +67,7 @@ def figure4(runs: Runs) -> Found:
                 )
             ]
             panel = Panel(
-                name, 'backpropagated images', label, lines, log=_log(lines)
+                name, 'backpropagated instances', label, lines, log=_log(lines)
             )
             panels.append(panel)
             claims.append(_claim(f'{name}, {label}', lines, key, begins))
@@ -102,8 +102,8 @@ def _log(lines: Sequence[Line]) -> str:
     return 'y' if all(y > 0 for line in lines for y in line.y) else ''
 
 
-def _first_left_out(runs: Runs, own: Training) -> float:
-    """Images trained on when the first was left out; infinite if none was."""
+def _first_pruned(runs: Runs, own: Training) -> float:
+    """Images trained on when the first was pruned; infinite if none was."""
     starts = [
         sum(r['trained'] for r in run.records[: record['epoch'] - 1])
         for run in runs.of(own)
@@ -119,7 +119,7 @@ def _claim(what: str, lines: Sequence[Line], key: str, begins: float) -> Claim:
     says = f'{what}: IES {"above" if above else "below"} No Removal'
     part = share_above(lines[1], lines[0], begins)
     if part is None:
-        return Claim(says, 'consistently', 'nothing was left out', OPEN)
+        return Claim(says, 'consistently', 'nothing was pruned', OPEN)
     share = part if above else 1 - part
     return Claim(
         says,

@@ -1,4 +1,4 @@
-"""Tables 12 and 13: what becomes of the images that are left out first."""
+"""Tables 12 and 13: what becomes of the images that are pruned first."""
 
 from collections.abc import Sequence
 
@@ -38,8 +38,8 @@ def _read(runs: Runs) -> tuple[list[Forgetting], float]:
         forgetting = instances and forgetting_of(instances)
         if not forgetting:
             raise ConfigError(
-                f'{run.work_dir} left nothing out, so there is nothing that '
-                'it could forget'
+                f'{run.work_dir} pruned nothing, so there is nothing that it '
+                'could forget'
             )
         found.append(forgetting)
     saved = [run.saved for run in runs.of(training(runs.scale))]
@@ -81,12 +81,12 @@ def table12(runs: Runs) -> Found:
 
 
 def table13(runs: Runs) -> Found:
-    """How often they were taken back."""
+    """How often they were re-included."""
     found, saved = _read(runs)
     mean = float(np.mean([f.mean_back for f in found]))
     most = float(np.max([f.most_back for f in found]))
     lines = [
-        '| times taken back | paper | ours |',
+        '| times re-included | paper | ours |',
         '|---|---|---|',
         f'| mean | {PAPER_BACK[0]} | {mean:.2f} |',
         f'| most | {PAPER_BACK[1]:.0f} | {most:.0f} |',
@@ -107,7 +107,7 @@ def _under(
 ) -> str:
     one = found[0]
     said = (
-        f'The {one.early} of {one.images} images that were left out first; '
+        f'The {one.early} of {one.images} images that were pruned first; '
         f'{saved:.1%} saved (paper: 5%, about {PAPER_SAVED:.0%}).'
     )
     return '\n'.join(

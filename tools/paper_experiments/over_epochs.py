@@ -43,7 +43,7 @@ def figure1_pairs(scale: Scale) -> list[tuple[str, Training, Training]]:
 
 
 def figure1(runs: Runs) -> Found:
-    """Accuracy, and below it the images left out."""
+    """Accuracy, and below it the images excluded."""
     top, bottom, claims = [], [], []
     for data, base, own in figure1_pairs(runs.scale):
         names = ('No Removal', base, GREY), ('IES', own, 0)

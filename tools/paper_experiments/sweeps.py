@@ -1,4 +1,4 @@
-"""Figure 5: accuracy over what is left out, and what delta does."""
+"""Figure 5: accuracy over the share excluded, and what delta does."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Figure 7: wall time over what is left out, beside InfoBatch."""
+"""Figure 7: wall time over the share pruned, beside InfoBatch."""
 
 from collections.abc import Sequence
 

@@ -67,7 +67,7 @@ def forgetting_of(
     """
     if not instances.from_the_start or not instances.excluded.any():
         return None
-    early = first_left_out(instances.excluded, share)
+    early = first_pruned(instances.excluded, share)
     back = times_taken_back(instances.excluded)[early]
     epochs = len(instances.epochs)
     rows = sorted({-(-epochs * k // moments) for k in range(1, moments + 1)})
@@ -80,13 +80,13 @@ def forgetting_of(
     )
 
 
-def first_left_out(
+def first_pruned(
     excluded: NDArray[np.bool_], share: float, seed: int = 0
 ) -> NDArray[np.int64]:
     """The images that were pruned first, ascending.
 
-    Of those first pruned in the same epoch, as many as are wanted are drawn: in
-    many data sets images are numbered class by class.
+    Of those first pruned in the same epoch, as many as are wanted are drawn:
+    many data sets are sorted by class.
 
     Args:
         excluded (ndarray): bool (E, N).

@@ -1,9 +1,9 @@
-"""What becomes of the images left out first, by literal loops."""
+"""What becomes of the images pruned first, by literal loops."""
 
 import numpy as np
 import pytest
 
-from ies_mm.report.comparing.forgetting import first_left_out, forgetting_of
+from ies_mm.report.comparing.forgetting import first_pruned, forgetting_of
 from ies_mm.report.reading.run_instances import Instances
 
 EPOCHS, IMAGES = 12, 40
@@ -38,10 +38,10 @@ def mean_of(values: list[float]) -> float:
 
 
 @pytest.mark.parametrize('seed', range(5))
-def test_nobody_left_out_earlier_is_missed(seed: int) -> None:
+def test_nobody_pruned_earlier_is_missed(seed: int) -> None:
     excluded = run_of(seed).excluded
     first = first_epochs(excluded)
-    chosen = first_left_out(excluded, 0.2).tolist()
+    chosen = first_pruned(excluded, 0.2).tolist()
     assert chosen == sorted(set(chosen))
     assert len(chosen) == 8
     latest = max(first[image] for image in chosen)  # type: ignore[type-var]
@@ -55,7 +55,7 @@ def test_figures_are_those_of_a_literal_loop(seed: int) -> None:
     run = run_of(seed)
     found = forgetting_of(run, 0.2)
     assert found is not None
-    early = first_left_out(run.excluded, 0.2).tolist()
+    early = first_pruned(run.excluded, 0.2).tolist()
     assert (found.images, found.early) == (IMAGES, len(early))
     assert [moment.epoch for moment in found.moments] == [3, 6, 9, 12]
     for moment in found.moments:
@@ -84,18 +84,18 @@ def test_ties_are_not_broken_by_the_order_of_the_images() -> None:
     # Folder by folder, the first images are of the first class.
     excluded = np.zeros((4, 1000), dtype=bool)
     excluded[2] = True
-    chosen = first_left_out(excluded, 0.1)
+    chosen = first_pruned(excluded, 0.1)
     assert len(chosen) == 100
     assert 400 < chosen.mean() < 600
-    again = first_left_out(excluded, 0.1)
+    again = first_pruned(excluded, 0.1)
     assert chosen.tolist() == again.tolist()
 
 
 def test_fewer_than_asked_for() -> None:
     excluded = np.zeros((4, 100), dtype=bool)
     excluded[1, [7, 9]] = True
-    assert first_left_out(excluded, 0.05).tolist() == [7, 9]
-    assert first_left_out(excluded, 0.001).tolist() in ([7], [9])
+    assert first_pruned(excluded, 0.05).tolist() == [7, 9]
+    assert first_pruned(excluded, 0.001).tolist() in ([7], [9])
 
 
 def test_nothing_to_say() -> None:
