@@ -216,12 +216,31 @@ def test_figure5(made: Any) -> None:
 
 
 def test_most_saved_within_a_point(part: Any) -> None:
-    most = part('sweeps').most_saved_within
+    most = part('sweep_claims').most_saved_within
     saved = [0.1, 0.3, 0.5, 0.8]
     assert most(saved, [94, 94, 93.5, 90], 93) == 0.5
     # What is good again beyond a gap is chance.
     assert most(saved, [94, 92, 94, 94], 93) == 0.1
     assert most(saved, [92, 94, 94, 94], 93) is None
+
+
+def test_the_best_criterion_is_the_best_where_all_lines_are(
+    part: Any,
+) -> None:
+    line, panel = part('panels').Line, part('panels').Panel
+    claims = part('sweep_claims')
+    lines = [
+        line(claims.SECOND_ORDER, [0.1, 0.5], [90.0, 90.0]),
+        # Better, but where the other has no point.
+        line('Random Remove', [0.0, 0.2], [95.0, 85.0]),
+    ]
+    drawn = panel('', '', '', lines, {claims.NO_REMOVAL: 91.0})
+    for seeds, verdict in ((3, 'yes'), (1, 'cannot be said')):
+        most, lost, best = claims.claims_of(drawn, 'cifar10', seeds)
+        assert most.ours == '50%'
+        assert (lost.ours, lost.holds) == ('1.0 points', verdict)
+        assert best.holds == verdict
+        assert 'IES, 2nd order 90.0, Random Remove 87.5' in best.ours
 
 
 def test_figure7(made: Any) -> None:

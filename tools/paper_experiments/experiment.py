@@ -16,9 +16,17 @@ METRIC = 'accuracy/top1'
 YES, NO, OPEN = 'yes', 'no', 'cannot be said'
 
 
-def verdict(holds: bool | None) -> str:
-    """In words; None where the runs cannot tell."""
-    return OPEN if holds is None else YES if holds else NO
+def verdict(holds: bool | None, seeds: int | None = None) -> str:
+    """In words.
+
+    Args:
+        holds (bool, optional): None where the runs cannot tell.
+        seeds (int, optional): Of what depends on them, as an accuracy does:
+            one seed cannot tell. Defaults to None, it does not.
+    """
+    if holds is None or seeds == 1:
+        return OPEN
+    return YES if holds else NO
 
 
 @dataclass(frozen=True)

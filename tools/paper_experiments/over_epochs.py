@@ -20,6 +20,7 @@ from paper_experiments.scales import Scale
 from paper_experiments.trainings import (
     IMAGENET,
     SGD_E,
+    TITLES,
     Training,
     dry,
     ies,
@@ -51,7 +52,7 @@ def figure1(runs: Runs) -> Found:
             mean_line(name, [_accuracy(r) for r in runs.of(t)], colour)
             for name, t, colour in names
         ]
-        top.append(Panel(data, 'epoch', 'test accuracy, %', lines))
+        top.append(Panel(TITLES[data], 'epoch', 'test accuracy, %', lines))
         counts = mean_line('IES', [_excluded(r) for r in runs.of(own)], 0)
         bottom.append(Panel('', 'epoch', 'images excluded', [counts]))
         claims.append(_comparable(data, runs.of(base), runs.of(own)))
@@ -77,10 +78,10 @@ def _comparable(data: str, base: Sequence[Run], own: Sequence[Run]) -> Claim:
     )
     saved = float(np.mean([run.saved for run in own]))
     return Claim(
-        f'{data}: IES ends as accurate as No Removal (within 1 point)',
+        f'{TITLES[data]}: IES ends as accurate as No Removal (within 1 point)',
         'comparable',
         f'{ours:.1f}% against {plain_:.1f}%, {saved:.0%} saved',
-        verdict(abs(ours - plain_) < 1 if saved >= FEW else None),
+        verdict(abs(ours - plain_) < 1 if saved >= FEW else None, len(own)),
     )
 
 

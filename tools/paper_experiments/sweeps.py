@@ -5,24 +5,24 @@ from collections.abc import Sequence
 import numpy as np
 
 from ies_mm.report.reading.runs import Run
-from paper_experiments.experiment import (
-    OPEN,
-    Claim,
-    Found,
-    Runs,
-    accuracies,
-    verdict,
-)
+from paper_experiments.experiment import Found, Runs, accuracies
 from paper_experiments.panels import Line, Panel
 from paper_experiments.scales import Scale
-from paper_experiments.trainings import Training, by_ratio, ies, plain
+from paper_experiments.sweep_claims import (
+    NO_REMOVAL,
+    SECOND_ORDER,
+    claims_of,
+)
+from paper_experiments.trainings import (
+    TITLES,
+    Training,
+    by_ratio,
+    ies,
+    plain,
+)
 
 RANDOM, SMALL_LOSS = 'RandomRemovalHook', 'SmallLossRescaleHook'
-CRITERIA = {0: 'loss', 1: '1st order', 2: '2nd order', 3: '3rd order'}
-WITHIN = 1.0
-"""Points of accuracy that may be lost (section 4.3)."""
-
-PAPER_SAVES = dict(cifar10='80%', cifar100='60%')
+CRITERIA = ('IES, loss', 'IES, 1st order', SECOND_ORDER, 'IES, 3rd order')
 
 
 def sweep(scale: Scale, data: str, order: int) -> list[Training]:
@@ -37,8 +37,7 @@ def sweep(scale: Scale, data: str, order: int) -> list[Training]:
 def methods(scale: Scale, data: str) -> dict[str, list[Training]]:
     """The lines of the upper row of Figure 5."""
     found = {
-        f'IES, {name}': sweep(scale, data, order)
-        for order, name in CRITERIA.items()
+        name: sweep(scale, data, order) for order, name in enumerate(CRITERIA)
     }
     for name, kind in (
         ('Random Remove', RANDOM),
@@ -62,10 +61,11 @@ def figure5(runs: Runs) -> Found:
     """Accuracy over what was excluded; below, what delta does."""
     upper, lower, claims = [], [], []
     for data in runs.scale.data_sets:
-        upper.append(_accuracy_panel(runs, data))
+        panel = _accuracy_panel(runs, data)
+        upper.append(panel)
         lower += _delta_panels(runs, data)
-        claims += [_most_saved(runs, data), _range(runs, data)]
-        claims.append(_best_criterion(upper[-1], data))
+        seeds = len(runs.of(plain(data=data)))
+        claims += claims_of(panel, data, seeds)
     return Found(claims, [*upper, *lower])
 
 
@@ -78,11 +78,11 @@ def _accuracy_panel(runs: Runs, data: str) -> Panel:
     ]
     base = float(np.mean(_last(runs.of(plain(data=data)))))
     return Panel(
-        f'{data}: methods and criteria',
+        f'{TITLES[data]}: methods and criteria',
         'total excluded samples',
         'last test accuracy, %',
         lines,
-        {'No Removal': base},
+        {NO_REMOVAL: base},
         percent='x',
     )
 
@@ -124,87 +124,16 @@ def _delta_panels(runs: Runs, data: str) -> list[Panel]:
         spread = list(deviations) if len(base) > 1 else None
         panels.append(
             Panel(
-                f'{data}: delta',
+                f'{TITLES[data]}: delta',
                 f'delta / {runs.scale.deltas[2]:g}',
                 name,
-                [Line('IES, 2nd order', factors, list(means), spread, 2)],
-                None if level is None else {'No Removal': level},
+                [Line(SECOND_ORDER, factors, list(means), spread, 2)],
+                None if level is None else {NO_REMOVAL: level},
                 log='x',
                 percent='y' if name == 'excluded' else '',
             )
         )
     return panels
-
-
-def _most_saved(runs: Runs, data: str) -> Claim:
-    base = float(np.mean(_last(runs.of(plain(data=data)))))
-    line = _line(runs, '', sweep(runs.scale, data, 2), 0)
-    most = most_saved_within(line.x, line.y, base - WITHIN)
-    return Claim(
-        f'{data}: most that IES saves within {WITHIN:g} point of No Removal',
-        PAPER_SAVES[data],
-        'nothing' if most is None else f'{most:.0%}',
-        OPEN,
-    )
-
-
-def most_saved_within(
-    saved: Sequence[float], values: Sequence[float], least: float
-) -> float | None:
-    """The largest share saved up to which every value is ``least`` or more.
-
-    Args:
-        saved (sequence of float): Shares, ascending.
-        values (sequence of float): Metric at each.
-        least (float): That is still good enough.
-
-    Returns:
-        float: None where the first value is too low already.
-    """
-    most = None
-    for share, value in zip(saved, values, strict=True):
-        if value < least:
-            break
-        most = share
-    return most
-
-
-def _range(runs: Runs, data: str) -> Claim:
-    base = float(np.mean(_last(runs.of(plain(data=data)))))
-    values = _line(runs, '', sweep(runs.scale, data, 2), 0).y
-    lost = base - min(values)
-    return Claim(
-        f'{data}: delta x 0.01 to x 100 costs about 2 points at most',
-        '2 points',
-        f'{lost:.1f} points',
-        verdict(lost <= 2),
-    )
-
-
-def _best_criterion(panel: Panel, data: str) -> Claim:
-    """At the shares that all lines span."""
-    lines = {line.label: line for line in panel.lines}
-    low = max(min(line.x) for line in lines.values())
-    high = min(max(line.x) for line in lines.values())
-    says = (
-        f'{data}: of all lines IES of 2nd order is the most accurate at '
-        'equal shares excluded'
-    )
-    if low >= high:
-        return Claim(says, 'in most cases', 'no share in common', OPEN)
-    shares = np.linspace(low, high, 20)
-    means = {
-        name: float(np.interp(shares, line.x, line.y).mean())
-        for name, line in lines.items()
-    }
-    order = sorted(means, key=lambda name: -means[name])
-    return Claim(
-        says,
-        'in most cases',
-        f'{low:.0%} to {high:.0%}, mean accuracy: '
-        + ', '.join(f'{name} {means[name]:.1f}' for name in order),
-        verdict(order[0] == f'IES, {CRITERIA[2]}'),
-    )
 
 
 def _last(runs: Sequence[Run]) -> list[float]:

@@ -7,8 +7,9 @@ import numpy as np
 from paper_experiments.experiment import OPEN, Claim, Found, Runs
 from paper_experiments.panels import GREY, Line, Panel
 from paper_experiments.scales import Scale
+from paper_experiments.sweep_claims import SECOND_ORDER
 from paper_experiments.sweeps import sweep, walls
-from paper_experiments.trainings import Training, by_ratio, plain
+from paper_experiments.trainings import TITLES, Training, by_ratio, plain
 
 INFOBATCH = 'InfoBatchHook'
 
@@ -16,7 +17,7 @@ INFOBATCH = 'InfoBatchHook'
 def figure7_lines(scale: Scale, data: str) -> dict[str, list[Training]]:
     """IES and InfoBatch."""
     batches = [by_ratio(INFOBATCH, r, data=data) for r in scale.infobatch]
-    return {'IES, 2nd order': sweep(scale, data, 2), 'InfoBatch': batches}
+    return {SECOND_ORDER: sweep(scale, data, 2), 'InfoBatch': batches}
 
 
 def figure7_trainings(scale: Scale) -> list[Training]:
@@ -53,7 +54,7 @@ def figure7(runs: Runs) -> Found:
         )
         panels.append(
             Panel(
-                data,
+                TITLES[data],
                 'total excluded samples',
                 'wall time / No Removal',
                 [*lines, free, scored],
@@ -72,7 +73,7 @@ def _times(data: str, lines: Sequence[Line], seconds: float) -> Claim:
         for line in lines
     ]  # fmt: skip
     return Claim(
-        f'{data}: wall time of IES beside that of InfoBatch',
+        f'{TITLES[data]}: wall time of IES beside that of InfoBatch',
         'a picture without figures',
         f'No Removal {seconds:.0f} s; ' + '; '.join(parts),
         OPEN,

@@ -9,6 +9,7 @@ from paper_experiments.scales import Scale
 
 CIFAR10, CIFAR100, IMAGENET = 'cifar10', 'cifar100', 'imagenet'
 SGD_E, ADAM = 'sgd_e', 'adam'
+TITLES = {CIFAR10: 'CIFAR-10', CIFAR100: 'CIFAR-100', IMAGENET: 'ImageNet'}
 
 
 @dataclass(frozen=True)
