@@ -90,15 +90,17 @@ class Correctness:
         return torch.cat(self._ids), torch.cat(self._right).cpu()
 
     def _note(self, scores: Any, samples: Sequence[Any]) -> None:
-        if not isinstance(scores, Tensor) or scores.ndim != 2:
+        labels = [getattr(sample, 'gt_label', None) for sample in samples]
+        if not (isinstance(scores, Tensor) and scores.ndim == 2):
             return
-        if any('gt_score' in sample for sample in samples):
-            return
-        labels = torch.cat([sample.gt_label for sample in samples])
-        if labels.shape != scores.shape[:1]:
+        # A label each; that of a mixture has become a gt_score.
+        if any(hasattr(sample, 'gt_score') for sample in samples) or any(
+            label is None or label.numel() != 1 for label in labels
+        ):
             return
         self._ids.append(instances_of(samples))
-        self._right.append(scores.detach().argmax(dim=1) == labels)
+        found = scores.detach().argmax(dim=1)
+        self._right.append(found == torch.cat(labels))
 
 
 def _has_one_label(head: Any) -> bool:

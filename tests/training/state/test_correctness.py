@@ -99,13 +99,16 @@ class Head(nn.Module):
         return weight
 
 
-class Sample(dict):
+class Sample:
     """A data sample with its number."""
 
-    def __init__(self, number: int, label: list[int], **more: Any) -> None:
-        super().__init__(**more)
+    def __init__(
+        self, number: int, label: list[int] | None, **more: Any
+    ) -> None:
         self.ies_instance = number
-        self.gt_label = torch.tensor(label)
+        if label is not None:
+            self.gt_label = torch.tensor(label)
+        vars(self).update(more)
 
 
 def noted(
@@ -137,9 +140,10 @@ def test_an_image_seen_several_times_has_its_part() -> None:
     [
         (torch.zeros(1, 2), [Sample(0, [0], gt_score=torch.ones(2))]),
         (torch.zeros(1, 2), [Sample(0, [0, 1])]),
+        (torch.zeros(1, 2), [Sample(0, None)]),
         ([torch.zeros(1, 2)], [Sample(0, [0])]),
     ],
-    ids=['mixed', 'several labels', 'several heads'],
+    ids=['mixed', 'several labels', 'no label', 'several heads'],
 )
 def test_what_is_not_right_or_wrong_is_not_known(
     scores: Any, samples: list[Sample]
