@@ -10,9 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from ies_mm.report.showing.curves import (
+from ies_mm.report.showing.curves import MARKERS
+from ies_mm.report.showing.style import (
     COLOURS,
-    MARKERS,
     PLAIN_COLOUR,
     STYLE,
     add_legend,

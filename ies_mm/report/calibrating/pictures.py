@@ -19,7 +19,7 @@ from ies_mm.core.lengths import ORDERS
 from ies_mm.report.calibrating.diagnosis import QUANTILES, Diagnosis
 from ies_mm.report.calibrating.measures import NOISE
 from ies_mm.report.calibrating.noise import ALL
-from ies_mm.report.showing.curves import COLOURS, STYLE, as_png
+from ies_mm.report.showing.style import COLOURS, STYLE, as_png
 
 NEUTRAL: dict[str, Any] = dict(color='#808080', linestyle=':')
 LIMIT: dict[str, Any] = dict(color=COLOURS[1], linestyle='--')

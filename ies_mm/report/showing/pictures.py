@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw
 
 from ies_mm.report.reading.annotations import Annotation
 from ies_mm.report.reading.run_instances import Instances
-from ies_mm.report.showing.curves import COLOURS, STYLE, as_png
+from ies_mm.report.showing.style import COLOURS, STYLE, as_png
 
 SIZE = (480, 360)
 """Pictures are no larger: a page may have hundreds."""

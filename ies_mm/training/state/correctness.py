@@ -90,7 +90,9 @@ class Correctness:
         return torch.cat(self._ids), torch.cat(self._right).cpu()
 
     def _note(self, scores: Any, samples: Sequence[Any]) -> None:
-        labels = [getattr(sample, 'gt_label', None) for sample in samples]
+        labels: list[Any] = [
+            getattr(sample, 'gt_label', None) for sample in samples
+        ]
         if not (isinstance(scores, Tensor) and scores.ndim == 2):
             return
         # A label each; that of a mixture has become a gt_score.
