@@ -1,6 +1,7 @@
 #!/usr/bin/env python
 """Compare training runs: a table, compare.json, curves.png, compare.html."""
 
+import argparse
 from pathlib import Path
 
 from command_line.config import one_line_errors
@@ -31,13 +32,30 @@ def main() -> None:
     arguments.add_argument(
         '--metric', help='validation metric; higher must be better'
     )
+    arguments.add_argument(
+        '--early',
+        type=_share,
+        default=0.05,
+        help='of all images, how many of those pruned first are looked at: '
+        'are they forgotten? (default: %(default)s)',
+    )
     args = arguments.parse_args()
     with one_line_errors(NAME):
-        print(_compared(args.work_dirs, args.out, args.metric))
+        print(_compared(args))
     print(f'\nwritten to {args.out}: compare.html, compare.json and pictures')
 
 
-def _compared(work_dirs: list[Path], out: Path, metric: str | None) -> str:
+def _share(word: str) -> float:
+    try:
+        share = float(word)
+    except ValueError:
+        share = 0.0
+    if not 0 < share <= 1:
+        raise argparse.ArgumentTypeError(f'{word}: give a share above 0 to 1')
+    return share
+
+
+def _compared(args: argparse.Namespace) -> str:
     try:
         from ies_mm.report.compare import compare, table
     except ImportError as error:
@@ -45,7 +63,7 @@ def _compared(work_dirs: list[Path], out: Path, metric: str | None) -> str:
             f'{error}; install matplotlib and Jinja2: '
             'pip install ies-mm[report]'
         ) from error
-    return table(compare(work_dirs, out, metric))
+    return table(compare(args.work_dirs, args.out, args.metric, args.early))
 
 
 if __name__ == '__main__':

@@ -10,7 +10,7 @@ import argparse
 from pathlib import Path
 
 from command_line.config import one_line_errors
-from command_line.parser import Parser
+from command_line.parser import Parser, count
 from mmengine.config import Config
 from tournament_rounds.entries import ENTRIES
 from tournament_rounds.rounds import hold
@@ -40,13 +40,6 @@ def _check_plain(path: Path) -> None:
             f'{path} has {", ".join(hooks)}; give the plain config, the '
             'tournament puts every method into it'
         )
-
-
-def count(word: str) -> int:
-    """An argument of 1 or more."""
-    if not word.isdecimal() or int(word) < 1:
-        raise argparse.ArgumentTypeError(f'{word}: give a number from 1 on')
-    return int(word)
 
 
 def share(word: str) -> float:

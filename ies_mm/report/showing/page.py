@@ -6,6 +6,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ies_mm.report.comparing.classes import by_class, common_classes
 from ies_mm.report.comparing.figures import best, last, spread
+from ies_mm.report.comparing.forgetting import SHARE
 from ies_mm.report.comparing.groups import differing
 from ies_mm.report.comparing.image_groups import by_measure, common_measures
 from ies_mm.report.comparing.notes import Comparison, Row
@@ -18,6 +19,7 @@ from ies_mm.report.showing.curves import (
     metric_panel,
     seconds_panel,
 )
+from ies_mm.report.showing.forgotten import forgotten_by
 from ies_mm.report.showing.pictures import data_uri
 from ies_mm.report.showing.table import (
     CONTROLS,
@@ -33,12 +35,15 @@ from ies_mm.report.showing.table import (
 )
 
 
-def render_page(comparison: Comparison, times: bytes | None) -> bytes:
+def render_page(
+    comparison: Comparison, times: bytes | None, early: float = SHARE
+) -> bytes:
     """The page.
 
     Args:
         comparison (Comparison): What it shows.
         times (bytes, optional): The picture of the epochs' seconds.
+        early (float): See :func:`forgotten_by`. Defaults to 5%.
     """
     environment = Environment(
         loader=PackageLoader('ies_mm.report.showing', '.'),
@@ -69,6 +74,8 @@ def render_page(comparison: Comparison, times: bytes | None) -> bytes:
         seconds_curve=_seconds_curve(comparison),
         count_curve=data_uri(draw_panel(comparison, count_panel)),
         times=data_uri(times) if times else None,
+        early=early,
+        forgotten=list(forgotten_by(comparison.rows, early)),
         sections=list(sections_of(comparison)),
     )
     # Names of files need not be Unicode.

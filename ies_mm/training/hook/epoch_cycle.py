@@ -100,8 +100,11 @@ class EpochCycle:
             'method': self._session.method.name,
         }
         decided = self._what_was_decided()
+        correct = self._session.correct.take()
         names = state.names
-        self._reporter.add(record, names, ids, losses, trained, decided)
+        self._reporter.add(
+            record, names, ids, losses, trained, decided, correct
+        )
         self.stop_if_nothing_is_left()
 
     def end_training(self) -> None:
@@ -143,7 +146,8 @@ class EpochCycle:
             trained (Observations): The epoch's; told what these passes saw.
         """
         names = self._session.state.names
-        scored = self._refresher.score(self._runner, due, names)
+        with self._session.correct.noting(self._runner.model):
+            scored = self._refresher.score(self._runner, due, names)
         merged = scored.merge()
         trained.present |= scored.present
         trained.missed |= scored.missed

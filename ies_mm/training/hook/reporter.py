@@ -58,6 +58,7 @@ class Reporter:
         losses: Tensor,
         trained: Tensor,
         decided: str,
+        correct: Tensor | None = None,
     ) -> None:
         """Take an epoch; see :meth:`RunRecords.add`.
 
@@ -68,6 +69,7 @@ class Reporter:
             losses (Tensor): float32 (M, T).
             trained (Tensor): bool (N,).
             decided (str): What the log says of the decision.
+            correct (Tensor, optional): float32 (N,). Defaults to None.
         """
         finite = torch.isfinite(losses).all(dim=1)
         self._name_non_finite(record['epoch'], ids[~finite])
@@ -80,7 +82,7 @@ class Reporter:
         }
         if is_main_process():
             try:
-                self._records.add(record, names, ids, losses, trained)
+                self._records.add(record, names, ids, losses, trained, correct)
             except OSError as error:
                 self._warn_of_disk(error)
         self.say(record, ids[finite], losses[finite], decided)

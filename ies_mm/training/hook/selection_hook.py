@@ -153,7 +153,8 @@ class SelectionHook(Hook):
         batch = batch_of(self.session, batch_idx, data_batch)
 
         def train(data: Any, step: Step) -> Any:
-            return self._steps.train(replace(batch, data=data), step)
+            with self.session.correct.noting(runner.model):
+                return self._steps.train(replace(batch, data=data), step)
 
         self._step.prepare(runner.model, batch.ids, train)
 

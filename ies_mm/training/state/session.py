@@ -15,6 +15,7 @@ from ies_mm.training.loop.epoch_pace import EpochPace
 from ies_mm.training.loop.iteration_pace import IterationPace
 from ies_mm.training.loop.pace import Pace
 from ies_mm.training.loop.watched_pace import watched_pace
+from ies_mm.training.state.correctness import Correctness
 from ies_mm.training.state.observations_by_epoch import (
     ObservationsByEpoch,
 )
@@ -44,6 +45,7 @@ class Session:
         instances (InstanceMap): Numbering of the data set.
         state (SelectionState): What is known after the last epoch.
         observed (ObservationsByEpoch): Of the epochs that have not ended.
+        correct (Correctness): Which images are right in this epoch.
         pace (Pace): How the training's loop counts.
         of_method (list of Stateful): What else a checkpoint has to keep.
         filled (int): How many images train only to fill a batch.
@@ -64,6 +66,9 @@ class Session:
         self.state = SelectionState(len(self.instances), method.depth)
         sampler.set_selection(self.state.selection)
         self.pace = _pace_of(runner, sampler)
+        self.correct = Correctness(
+            len(self.instances), self.pace.loop_ends_epochs
+        )
         self.state.epochs = self.state.begun = self.pace.epochs_behind
         self.observed = ObservationsByEpoch(self.state.names)
         self.of_method: list[Stateful] = [method]
