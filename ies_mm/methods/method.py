@@ -12,6 +12,9 @@ from torch import Tensor
 
 from ies_mm.core import LossHistory, Selection, Standing
 
+WEIGHTS = 'weights the loss of each image in a batch'
+"""Why some methods need the losses of training steps."""
+
 
 @dataclass(frozen=True)
 class Decision:
@@ -46,6 +49,10 @@ class Method(ABC):
             :meth:`begin_training`.
         seed (int): Of the method's random numbers, equal on all ranks; known
             since :meth:`begin_training`.
+        reads_losses (bool): Whether :meth:`decide` reads any.
+        needs_steps (str): Why it needs every training step's own loss of each
+            image, as a predicate; empty where losses that are scored by
+            forward passes every few epochs will do.
         wants_strata (bool): Whether it has to know ``strata``.
         strata (Tensor): int64 (N,), the class of each instance, the rarest of
             those in its image; -1 for none. Known with ``instances`` where it
@@ -56,6 +63,8 @@ class Method(ABC):
     depth: int = 1
     instances: int
     seed: int
+    reads_losses: bool = True
+    needs_steps: str = ''
     wants_strata: bool = False
     strata: Tensor
 

@@ -92,7 +92,7 @@ class IES(Method):
 
     def period(self, standing: Standing) -> PruningPeriod:
         """Which epochs may leave something out."""
-        first = max(standing.begun + self.criterion.needed, self.begin)
+        first = max(standing.after(self.criterion.needed), self.begin)
         return PruningPeriod(standing.epochs, first, self.begin, self.anneal)
 
     def warnings(self, standing: Standing) -> Iterator[str]:
@@ -177,7 +177,9 @@ class IES(Method):
         """Those that the next epoch trains, mastered or not; bool (N,)."""
         wait, seen = self._waits.wait, self._waits.seen
         following = standing.epoch + 1
-        if not self.period(standing).may_exclude(following):
+        if standing.scored_every or not self.period(standing).may_exclude(
+            following
+        ):
             return torch.zeros_like(wait, dtype=torch.bool)
         return self._recheck.trained(wait, seen, following)
 

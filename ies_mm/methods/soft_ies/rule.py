@@ -24,7 +24,7 @@ from ies_mm.core.first_loss import FirstLoss
 from ies_mm.core.lengths import planned, too_much, too_short
 from ies_mm.core.threads import one_thread
 from ies_mm.core.thresholds import SMALLEST_SCALE
-from ies_mm.methods.method import Decision, Method
+from ies_mm.methods.method import WEIGHTS, Decision, Method
 
 LEAST_FLOOR = 0.01
 """The smallest ``floor``; an image counts 1 / floor times at most."""
@@ -63,6 +63,7 @@ class SoftIES(Method):
         self.saved = saved
         self.floor = floor
         self.weighted = weighted
+        self.needs_steps = WEIGHTS if weighted else ''
         self.order = order
         self.window = window
         self.terms = terms
@@ -75,7 +76,7 @@ class SoftIES(Method):
 
     def period(self, standing: Standing) -> PruningPeriod:
         """Which epochs may leave something out."""
-        first = max(standing.begun + self._criterion.needed, self.begin)
+        first = max(standing.after(self._criterion.needed), self.begin)
         return PruningPeriod(standing.epochs, first, self.begin, self.anneal)
 
     def warnings(self, standing: Standing) -> Iterator[str]:

@@ -1,13 +1,16 @@
 """Data sets whose samples get the numbers of the images they show."""
 
+import copy
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from typing import Any
 
 from mmengine.dataset import BaseDataset
 from torch import Tensor
 
 from ies_mm.losses.capture.patching import override
+from ies_mm.training.data.mixing import pipeline_mixes
+from ies_mm.training.data.partners import AnotherKept, Kept, carrying
 from ies_mm.training.data.tagging import INSTEAD, TAG, tag
 
 NOT_SHOWN = -1
@@ -15,7 +18,7 @@ NOT_SHOWN = -1
 
 
 @contextmanager
-def tagged(leaf: BaseDataset, numbers: Tensor) -> Iterator[None]:
+def tagged(leaf: BaseDataset, numbers: Tensor, kept: Kept) -> Iterator[None]:
     """Have the items of a data set carry the numbers of their instances.
 
     Wraps ``prepare_data``, which is given the index of the image that is
@@ -26,33 +29,41 @@ def tagged(leaf: BaseDataset, numbers: Tensor) -> Iterator[None]:
     Args:
         leaf (BaseDataset): The data set.
         numbers (Tensor): int64 (len(leaf),), of its instances.
+        kept (Kept): Those that may be mixed into samples of others.
     """
     own = vars(leaf).get('prepare_data')
-    vars(leaf)['prepare_data'] = _TaggedPreparation(leaf, numbers, own)
-    try:
+    with ExitStack() as stack:
+        tagging = _TaggedPreparation(leaf, numbers, kept, own)
+        stack.enter_context(_put(leaf, 'prepare_data', tagging))
+        another = AnotherKept(leaf, numbers, kept)
+        stack.enter_context(_put(leaf, '_rand_another', another))
         yield
-    finally:
-        vars(leaf).pop('prepare_data', None)
-        if own is not None:
-            vars(leaf)['prepare_data'] = own
 
 
 @contextmanager
-def carried(wrapper: Any) -> Iterator[None]:
-    """Have a wrapper's own pipeline hand the numbers on to what it packs.
-
-    Args:
-        wrapper (Dataset): With ``pipeline``, a list or an OpenMMLab
-            ``Compose``, of transforms that mix nothing.
-    """
-    pipeline = wrapper.pipeline
-    transforms: list = getattr(pipeline, 'transforms', pipeline)
-    own = [*transforms]
-    transforms[:] = [_Carrying(transform) for transform in own]
+def _put(leaf: BaseDataset, name: str, value: Any) -> Iterator[None]:
+    own = vars(leaf).get(name)
+    vars(leaf)[name] = value
     try:
         yield
     finally:
-        transforms[:] = own
+        vars(leaf).pop(name, None)
+        if own is not None:
+            vars(leaf)[name] = own
+
+
+def unmixed(leaf: BaseDataset, pipeline: Callable) -> BaseDataset:
+    """A :func:`tagged` data set with another pipeline, which shares its data.
+
+    Args:
+        leaf (BaseDataset): The data set; it is left as it is.
+        pipeline (callable): From loading to packing.
+    """
+    other = copy.copy(leaf)
+    other.pipeline = pipeline
+    tagging: _TaggedPreparation = vars(leaf)['prepare_data']
+    vars(other)['prepare_data'] = tagging.of(other)
+    return other
 
 
 _NOT_SHOWN = (
@@ -60,18 +71,6 @@ _NOT_SHOWN = (
     'the data set shows at its positions; leave '
     'train_dataloader.num_batch_per_epoch out'
 )
-
-
-class _Carrying:
-    """A transform that keeps the number of the image; can be pickled."""
-
-    def __init__(self, transform: Callable) -> None:
-        self._transform = transform
-
-    def __call__(self, results: Any) -> Any:
-        known = {key: results[key] for key in (TAG, INSTEAD) if key in results}
-        item = self._transform(results)
-        return tag(item, known.pop(TAG), known) if known else item
 
 
 @contextmanager
@@ -130,19 +129,31 @@ class _TaggedPreparation:
     Args:
         leaf (BaseDataset): The data set.
         numbers (Tensor): int64 (len(leaf),), of its instances.
+        kept (Kept): Those that may be mixed into samples of others.
         own (callable, optional): What the object itself had in the place of
             its class's method.
     """
 
     def __init__(
-        self, leaf: BaseDataset, numbers: Tensor, own: Callable | None
+        self,
+        leaf: BaseDataset,
+        numbers: Tensor,
+        kept: Kept,
+        own: Callable | None,
     ) -> None:
         self.leaf = leaf
         self._numbers = numbers
+        self._kept = kept
+        self._transforms: list = []
+        self._mixes = False
         self._own = own
         self._gave_nothing: list[int] = []
         self._asked_before: dict[int, set[int]] = {}
         self._calls = 0
+
+    def of(self, leaf: BaseDataset) -> '_TaggedPreparation':
+        """The same for a copy of the data set."""
+        return type(self)(leaf, self._numbers, self._kept, self._own)
 
     def __call__(self, index: int) -> Any:
         # After None, BaseDataset asks for another image.
@@ -160,8 +171,9 @@ class _TaggedPreparation:
     def _prepare(self, index: int) -> tuple[Any, int | str, list[int]]:
         """The item, its number, and those that were given up for it."""
         leaf = self.leaf
-        method = type(leaf).prepare_data
-        if self._own is None and method is BaseDataset.prepare_data:
+        method, mixing = type(leaf).prepare_data, self._is_mixing()
+        simple = self._own is None and method is BaseDataset.prepare_data
+        if simple and not mixing:
             return method(leaf, index), self._number(index), []
         calls, asked = self._calls, set[int]()
 
@@ -173,9 +185,12 @@ class _TaggedPreparation:
                 given_up.append(number)
                 raise
             asked.add(number)
+            if mixing:
+                found[TAG] = number
             return found
 
         with (
+            carrying(leaf.pipeline, self._kept) if mixing else nullcontext(),
             _giving_up(leaf, asked) as given_up,
             override(leaf, 'get_data_info', info),
         ):
@@ -187,6 +202,15 @@ class _TaggedPreparation:
         asked = asked or self._asked_before.get(index, set())
         self._asked_before[index] = asked
         return item, self._the_one(asked), given_up
+
+    def _is_mixing(self) -> bool:
+        """Whether the pipeline, which hooks may switch, mixes images."""
+        pipeline = getattr(self.leaf, 'pipeline', None)
+        now = [*getattr(pipeline, 'transforms', ())]
+        if now != self._transforms:
+            self._mixes = pipeline_mixes(pipeline)
+        self._transforms = now
+        return self._mixes
 
     def _number(self, index: int) -> int:
         return int(self._numbers[int(index) % len(self.leaf)])

@@ -139,6 +139,7 @@ class IESSampler(Sampler[int]):
         """
         shown = selection.active[self.instances.of_position]
         self._positions = torch.nonzero(shown).flatten()
+        self.instances.keep(selection.active)
         if self._endless is not None:
             self._endless.select(shown)
             return
