@@ -78,6 +78,7 @@ NECK = dict(
 )
 RTMDET = dict(
     type='RTMDet',
+    use_syncbn=False,
     data_preprocessor=dict(
         type='DetDataPreprocessor',
         mean=[103.53, 116.28, 123.675],

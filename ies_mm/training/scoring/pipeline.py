@@ -34,6 +34,7 @@ RANDOM = frozenset(
         'InstaBoost',
         'Lighting',
         'PhotoMetricDistortion',
+        'RandAugment',
     }
 )
 """Transforms of OpenMMLab that draw at random and do not say so by name."""
