@@ -71,8 +71,8 @@ class IESHook(SelectionHook):
             mixtures that they are in, without such passes. Defaults to
             ``'scoring'``.
         scoring_interval (int, optional): Epochs between two such passes.
-            Defaults to None: 7, which keeps them below 5% of the training
-            time, and fewer in a training of less than 84 epochs.
+            Defaults to None: 10, which keeps them below 5% of the training
+            time, and fewer in a training of less than 120 epochs.
         scoring_pipeline (list of dict, optional): The pipeline of these
             passes, from loading to packing. Defaults to None: the training's
             without what mixes images or draws at random; the log shows it.

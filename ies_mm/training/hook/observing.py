@@ -31,8 +31,8 @@ from ies_mm.training.state.session import Session
 
 SCORING, MIXTURES = 'scoring', 'mixtures'
 
-LONGEST_INTERVAL = 7
-"""A forward pass takes about a third of a step: 5% of seven epochs."""
+LONGEST_INTERVAL = 10
+"""A scoring pass takes 0.30 to 0.45 of an epoch (docs/performance.md)."""
 
 
 @dataclass(frozen=True)
@@ -78,8 +78,9 @@ class Mixing:
 def interval_of(method: Method, epochs: float) -> int:
     """Epochs between two scoring passes over all images.
 
-    Seven, so that scoring stays below 5% of the training time; fewer where
-    the method would otherwise know nothing for half of the epochs.
+    Ten, so that scoring stays below 5% of the training time; fewer where the
+    method would otherwise know too little for more than half of the epochs.
+    It is not measured: decisions would depend on the load of the machine.
 
     Args:
         method (Method): What needs observations.

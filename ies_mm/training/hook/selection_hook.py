@@ -59,7 +59,7 @@ class SelectionHook(Hook):
             ``'mixtures'``, by the losses of all mixtures they are in.
             Defaults to ``'scoring'``.
         scoring_interval (int, optional): Epochs between two such passes over
-            all images. Defaults to None, up to 7, see docs/mixing.md.
+            all images. Defaults to None, up to 10, see docs/mixing.md.
         scoring_pipeline (list of dict, optional): The pipeline of these
             passes, from loading to packing. Defaults to None, the training's
             without what mixes images or draws at random.

@@ -14,12 +14,12 @@ LOG = logging.getLogger('share')
 
 @pytest.mark.parametrize(
     ('epochs', 'interval'),
-    [(300, 7), (84, 7), (83, 6), (36, 3), (24, 2), (12, 1), (3, 1)],
+    [(300, 10), (120, 10), (119, 9), (36, 3), (24, 2), (12, 1), (3, 1)],
 )
 def test_half_of_the_epochs_are_left_to_prune(
     epochs: int, interval: int
 ) -> None:
-    """IES needs six observations; more than 7 epochs apart they never are."""
+    """IES needs six observations; more than 10 epochs apart they never are."""
     assert interval_of(IES(saved=0.2), epochs) == interval
 
 
