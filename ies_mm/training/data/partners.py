@@ -12,12 +12,10 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-import numpy as np
-import torch
-from mmengine.dataset import BaseDataset
 from torch import Tensor
 
 from ies_mm.losses.capture.patching import override
+from ies_mm.training.data.kept import Kept, KeptPart, images_in
 from ies_mm.training.data.tagging import (
     INSTEAD,
     PARTNERS,
@@ -34,46 +32,6 @@ DRAWS = ('get_indexes', 'get_indices')
 
 CACHE = 'results_cache'
 """Where cached transforms keep the samples that came before."""
-
-
-class Kept:
-    """Which images may be a partner, for all processes of a loader.
-
-    The flags lie in shared memory: workers have copies of the data set, which
-    persist through the epochs, and see a new selection all the same.
-
-    Args:
-        instances (int): Number of instances N.
-    """
-
-    def __init__(self, instances: int) -> None:
-        self._flags = torch.ones(instances, dtype=torch.bool).share_memory_()
-
-    def set(self, active: Tensor) -> None:
-        """Keep these alone from now on; bool (N,)."""
-        self._flags.copy_(active)
-
-    def positions(self, numbers: Tensor) -> list[int] | None:
-        """Where a data set shows what is kept; None for everywhere.
-
-        Args:
-            numbers (Tensor): int64, the instance at every position; below 0
-                for an image that is no instance, and may be a partner.
-        """
-        kept = self._flags[numbers.clamp(min=0)] | (numbers < 0)
-        return None if kept.all() else torch.nonzero(kept).flatten().tolist()
-
-    def holds(self, sample: Mapping[str, Any]) -> bool:
-        """Whether all images of a sample are kept."""
-        return all(n < 0 or bool(self._flags[n]) for n in images_in(sample))
-
-
-def images_in(sample: Mapping[str, Any]) -> tuple[int, ...]:
-    """The instances in a sample that goes through a pipeline.
-
-    Below 0 where that is not known: it was made before the training.
-    """
-    return (sample.get(TAG, -1), *sample.get(PARTNERS, ()))
 
 
 class Carrying:
@@ -126,7 +84,7 @@ class Carrying:
         positions = self._kept.positions(self._numbers)
         if positions is None:
             return draw(dataset)
-        found = draw(_KeptPart(dataset, positions))
+        found = draw(KeptPart(dataset, positions))
         if isinstance(found, Sequence):
             return [positions[index] for index in found]
         return positions[found]
@@ -135,48 +93,6 @@ class Carrying:
         cache = getattr(self.carried, CACHE, None)
         if cache:
             cache[:] = [sample for sample in cache if self._kept.holds(sample)]
-
-
-class _KeptPart:
-    """A data set as if it had nothing but some positions."""
-
-    def __init__(self, dataset: Any, positions: list[int]) -> None:
-        self._dataset = dataset
-        self._positions = positions
-
-    def __len__(self) -> int:
-        return len(self._positions)
-
-    def __getitem__(self, index: int) -> Any:
-        return self._dataset[self._positions[index]]
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._dataset, name)
-
-
-class AnotherKept:
-    """``_rand_another`` of a data set, of the images that are kept.
-
-    It is asked for where a pipeline gave None. Can be pickled.
-
-    Args:
-        dataset (BaseDataset): The data set.
-        numbers (Tensor): int64, the instance at each of its indices.
-        kept (Kept): Those that may be fetched.
-    """
-
-    def __init__(
-        self, dataset: BaseDataset, numbers: Tensor, kept: Kept
-    ) -> None:
-        self._dataset = dataset
-        self._numbers = numbers
-        self._kept = kept
-
-    def __call__(self) -> int:
-        indices = self._kept.positions(self._numbers)
-        if indices is None:
-            return type(self._dataset)._rand_another(self._dataset)
-        return indices[np.random.randint(len(indices))]
 
 
 def plain(transform: Any) -> Any:
@@ -231,7 +147,8 @@ def _others(results: Mapping[str, Any]) -> list[int]:
 def _noting_cached(transform: Any) -> Iterator[list[int]]:
     """Note whose samples a transform takes from its cache."""
     drawn: list[int] = []
-    if not hasattr(transform, CACHE):
+    draws = [name for name in DRAWS if hasattr(transform, name)]
+    if not (draws and hasattr(transform, CACHE)):
         yield drawn
         return
 
@@ -241,6 +158,5 @@ def _noting_cached(transform: Any) -> Iterator[list[int]]:
             drawn.extend(images_in(cache[index]))
         return found
 
-    [name] = [name for name in DRAWS if hasattr(transform, name)]
-    with override(transform, name, note):
+    with override(transform, draws[0], note):
         yield drawn

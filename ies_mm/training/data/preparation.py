@@ -9,9 +9,11 @@ from mmengine.dataset import BaseDataset
 from torch import Tensor
 
 from ies_mm.losses.capture.patching import override
+from ies_mm.training.data.kept import AnotherKept, Kept
 from ies_mm.training.data.mixing import pipeline_mixes
-from ies_mm.training.data.partners import AnotherKept, Kept, carrying
+from ies_mm.training.data.partners import carrying
 from ies_mm.training.data.tagging import INSTEAD, TAG, tag
+from ies_mm.training.data.watched import giving_up
 
 NOT_SHOWN = -1
 """In the place of the number of an image that no position shows."""
@@ -71,56 +73,6 @@ _NOT_SHOWN = (
     'the data set shows at its positions; leave '
     'train_dataloader.num_batch_per_epoch out'
 )
-
-
-@contextmanager
-def _giving_up(leaf: BaseDataset, asked: set[int]) -> Iterator[list[int]]:
-    """Forget the images whose pipeline fails: they are in no sample.
-
-    Args:
-        leaf (BaseDataset): Whose pipeline.
-        asked (set of int): The images asked for so far.
-
-    Yields:
-        list of int: Those that were given up.
-    """
-    given_up: list[int] = []
-    pipeline = vars(leaf).get('pipeline')
-
-    def give_up() -> None:
-        given_up.extend(asked)
-        asked.clear()
-
-    watched = _WatchedPipeline(pipeline, give_up)
-    if pipeline is not None:
-        vars(leaf)['pipeline'] = watched
-    try:
-        yield given_up
-    finally:
-        # A data set may well put another one in its place.
-        if vars(leaf).get('pipeline') is watched:
-            vars(leaf)['pipeline'] = pipeline
-
-
-class _WatchedPipeline:
-    """A pipeline that says when it gave no sample."""
-
-    def __init__(self, pipeline: Any, give_up: Callable[[], None]) -> None:
-        self._pipeline = pipeline
-        self._give_up = give_up
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._pipeline, name)
-
-    def __call__(self, results: Any) -> Any:
-        try:
-            item = self._pipeline(results)
-        except Exception:
-            self._give_up()
-            raise
-        if item is None:
-            self._give_up()
-        return item
 
 
 class _TaggedPreparation:
@@ -191,7 +143,7 @@ class _TaggedPreparation:
 
         with (
             carrying(leaf.pipeline, self._kept) if mixing else nullcontext(),
-            _giving_up(leaf, asked) as given_up,
+            giving_up(leaf, asked) as given_up,
             override(leaf, 'get_data_info', info),
         ):
             prepare = self._own or method.__get__(leaf)

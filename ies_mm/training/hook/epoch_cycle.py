@@ -130,11 +130,11 @@ class EpochCycle:
 
     def _scoring_share(self, record: dict[str, Any], due: int) -> float:
         """Seconds of scoring over those of training, so far."""
-        scored = due or self._steps.selects
+        every, by_steps = self._session.scored_every, self._steps.selects
         return self._share.add(
             record['train_seconds'],
-            record['refresh_seconds'] if scored else 0.0,
-            self._session.scored_every,
+            record['refresh_seconds'] if due or by_steps else 0.0,
+            None if by_steps else every,
         )
 
     def _scored(self, due: Tensor, trained: Observations) -> Merged:

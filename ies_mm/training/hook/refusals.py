@@ -22,7 +22,7 @@ from ies_mm.training.data.mixing import (
 from ies_mm.training.data.partners import CACHE
 from ies_mm.training.data.replaced import check_replaced
 from ies_mm.training.data.sampler import IESSampler
-from ies_mm.training.hook.observing import SCORING, Mixing
+from ies_mm.training.hook.mixing import SCORING, Mixing
 from ies_mm.training.scoring.unmixed import batch_augments
 
 

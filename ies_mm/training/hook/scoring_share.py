@@ -23,13 +23,14 @@ class ScoringShare:
         self._passes = 0
         self._warned = False
 
-    def add(self, training: float, scoring: float, every: int) -> float:
+    def add(self, training: float, scoring: float, every: int | None) -> float:
         """Take an epoch.
 
         Args:
             training (float): Seconds of its training steps.
             scoring (float): Seconds of the scoring behind it; 0 for none.
-            every (int): See :class:`Standing`.
+            every (int, optional): See :class:`Standing`. None for a method
+                that scores each batch before it trains; nothing is said then.
 
         Returns:
             float: Seconds of scoring so far over those of training.
@@ -38,9 +39,10 @@ class ScoringShare:
         self._scoring += scoring
         self._passes += scoring > 0
         share = self._scoring / max(self._training, 1e-9)
-        if self._passes >= SETTLED and share > MOST and not self._warned:
+        settled = self._passes >= SETTLED and every is not None
+        if settled and share > MOST and not self._warned:
             self._warned = True
-            self._warn(share, every)
+            self._warn(share, every or 0)
         return share
 
     def _warn(self, share: float, every: int) -> None:

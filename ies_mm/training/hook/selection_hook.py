@@ -15,9 +15,10 @@ from ies_mm.training.data.sampler import IESSampler
 from ies_mm.training.hook.clock import Clock
 from ies_mm.training.hook.epoch_cycle import EpochCycle
 from ies_mm.training.hook.incoming import batch_of
-from ies_mm.training.hook.observing import SCORING, Mixing, Sources
+from ies_mm.training.hook.mixing import SCORING, Mixing
 from ies_mm.training.hook.refusals import check_samples, check_training
 from ies_mm.training.hook.reporter import Reporter
+from ies_mm.training.hook.sources import Sources
 from ies_mm.training.hook.step_comparison import StepComparison
 from ies_mm.training.hook.steps import Steps
 from ies_mm.training.hook.switches import Switches
