@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from mmengine.config import Config, DictAction
 from mmengine.registry import HOOKS
 
+import ies_mm.engine  # noqa: F401  (registers the hooks)
 from commands import call
 from ies_mm.training.method_option import swap_method
 from task_runs import classifier_config
@@ -33,18 +35,25 @@ def tool(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     sys.modules.pop('tournament')
 
 
-def test_plain_short_and_the_methods(tool: Any) -> None:
-    assert {*tool.ENTRIES} == {'plain', 'short', *ENTRIES}
-    assert tool.filled(tool.ENTRIES['plain'], 0.2) == ([], [])
-    assert tool.filled(tool.ENTRIES['short'], 0.2) == (['--length', '0.8'], [])
+@pytest.fixture
+def entries(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(TOOL.parent)
+    return import_module('tournament_rounds.entries')
+
+
+def test_plain_short_and_the_methods(entries: Any) -> None:
+    filled = entries.filled
+    assert {*entries.ENTRIES} == {'plain', 'short', *ENTRIES}
+    assert filled(entries.ENTRIES['plain'], 0.2) == ([], [])
+    assert filled(entries.ENTRIES['short'], 0.2) == (['--length', '0.8'], [])
 
 
 @pytest.mark.parametrize('name', ENTRIES)
 def test_an_entry_is_a_hook_that_saves_as_much(
-    tool: Any, name: str, monkeypatch: pytest.MonkeyPatch
+    entries: Any, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(ROOT)
-    arguments, options = tool.filled(tool.ENTRIES[name], 0.3)
+    arguments, options = entries.filled(entries.ENTRIES[name], 0.3)
     assert arguments[0] == '--method'
     config = swap_method(
         Config.fromfile('configs/faster_rcnn_r18_demo.py'),

@@ -12,8 +12,8 @@ from matplotlib.ticker import MaxNLocator
 from PIL import Image, ImageDraw
 
 from ies_mm.report.reading.annotations import Annotation
-from ies_mm.report.showing.curves import COLOURS, STYLE, as_png
 from ies_mm.report.showing.gallery import Instances
+from ies_mm.report.showing.style import COLOURS, STYLE, as_png
 
 SIZE = (480, 360)
 """Pictures are no larger: a page may have hundreds."""

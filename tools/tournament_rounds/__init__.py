@@ -1,0 +1,1 @@
+"""What tools/tournament.py trains, and who goes on."""
