@@ -7,6 +7,7 @@ from ies_mm.methods.batch_loss_score.hook import BatchLossScoreHook
 from ies_mm.methods.dihcl.hook import DIHCLHook
 from ies_mm.methods.ies.hook import IESHook
 from ies_mm.methods.infobatch.hook import InfoBatchHook
+from ies_mm.methods.per_image_loss.hook import PerImageLossHook
 from ies_mm.methods.random_removal.hook import RandomRemovalHook
 from ies_mm.methods.selective_backprop.hook import SelectiveBackpropHook
 from ies_mm.methods.small_loss_rescale.hook import SmallLossRescaleHook
@@ -20,6 +21,7 @@ __all__ = [
     'IESHook',
     'IESSampler',
     'InfoBatchHook',
+    'PerImageLossHook',
     'RandomRemovalHook',
     'SelectiveBackpropHook',
     'SmallLossRescaleHook',

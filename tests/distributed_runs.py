@@ -20,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from ies_mm.engine import (
     IESHook,
     InfoBatchHook,
+    PerImageLossHook,
     RandomRemovalHook,
     SoftIESHook,
 )
@@ -170,6 +171,20 @@ def of_one(folders: Path, work_dir: Path) -> Config:
     return config
 
 
+def watched(folders: Path, work_dir: Path) -> Config:
+    """Of MMEngine's own sampler; two images fill the last batches."""
+    config = by_epochs(folders, work_dir)
+    config.train_dataloader.sampler.type = 'DefaultSampler'
+    return config
+
+
+def watched_endless(folders: Path, work_dir: Path) -> Config:
+    """As ``two``, with MMEngine's own sampler."""
+    config = by_iterations(folders, work_dir)
+    config.train_dataloader.sampler.type = 'InfiniteSampler'
+    return config
+
+
 def unused(folders: Path, work_dir: Path) -> Config:
     config = classifier(folders, work_dir)
     config.model_wrapper_cfg = dict(find_unused_parameters=True)
@@ -211,6 +226,8 @@ RUNS: dict[str, Run] = {
         resumed_endless, lambda: InfoBatchHook(anneal=0, keep_history=True)
     ),
     'two': (by_iterations, lambda: FixedSelection({}, keep_history=True)),
+    'watched': (watched, PerImageLossHook),
+    'watched-endless': (watched_endless, PerImageLossHook),
     'of-one': (of_one, lambda: FixedSelection({}, keep_history=True)),
 }  # fmt: skip
 

@@ -35,7 +35,7 @@ def check_config(cfg: Config) -> None:
     """
     hooks = dict(selection_hooks(cfg))
     built = [_check_hook(key, hook) for key, hook in hooks.items()]
-    _check_pair(cfg, list(hooks))
+    _check_pair(cfg, hooks)
     check_files(cfg, 'train_dataloader', 'val_dataloader')
     if hooks:
         scope = cfg.get('default_scope') or 'mmengine'
@@ -89,16 +89,18 @@ def _check_hook(key: str, hook: dict) -> SelectionHook:
         raise ConfigError(f'{key}: {reason}') from error
 
 
-def _check_pair(cfg: Config, hooks: list[str]) -> None:
+def _check_pair(cfg: Config, hooks: dict[str, dict]) -> None:
     sampler = (cfg.get('train_dataloader') or {}).get('sampler')
     ours = _is(DATA_SAMPLERS, sampler, IESSampler)
     if ours and not hooks:
         raise ConfigError(NEEDS_A_HOOK)
-    if hooks and not ours:
+    for key, hook in hooks.items():
+        if ours or not _class(HOOKS, hook).needs_sampler:
+            continue
         found = (sampler or {}).get('type')
         found = getattr(found, '__name__', found)
         raise ConfigError(
-            f'{hooks[0]} needs the IESSampler, found '
+            f'{key} needs the IESSampler, found '
             f'train_dataloader.sampler.type={found!r}; add '
             "train_dataloader=dict(sampler=dict(type='IESSampler'))"
         )
@@ -106,7 +108,8 @@ def _check_pair(cfg: Config, hooks: list[str]) -> None:
         check_replaced(cfg)
     if len(hooks) > 1:
         raise ConfigError(
-            f'{" and ".join(hooks)} would both select the images; keep one'
+            f'{" and ".join(hooks)} would both write the records of this '
+            'training; keep one'
         )
 
 

@@ -94,7 +94,7 @@ def test_two_hooks(voc: Path, tmp_path: Path) -> None:
     message = r'default_hooks.ies and custom_hooks\[0\] would both'
     with pytest.raises(ConfigError, match=message):
         check_config(config)
-    with pytest.raises(ConfigError, match='share one sampler'):
+    with pytest.raises(ConfigError, match='both write the records'):
         train(config)
 
 

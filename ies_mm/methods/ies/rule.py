@@ -108,7 +108,7 @@ class IES(FlatnessMethod):
         """Those whose wait is over with this epoch."""
         epoch, period = standing.epoch, self.period(standing)
         if not (self._recheck.to_the_end or period.may_exclude(epoch)):
-            return super().due(standing)
+            return torch.zeros(self.instances, dtype=torch.bool)
         return self._recheck.scored(self._waits.wait, self._waits.seen, epoch)
 
     def decide(

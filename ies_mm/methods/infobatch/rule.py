@@ -26,6 +26,7 @@ class InfoBatch(Method):
 
     name = 'InfoBatch'
     needs_steps = WEIGHTS
+    refreshes = False
 
     def __init__(self, ratio: float = 0.5, anneal: float = 0.125) -> None:
         check_ratio('ratio', ratio)

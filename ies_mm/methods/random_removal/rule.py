@@ -38,6 +38,7 @@ class RandomRemoval(Method):
 
     name = 'Random Remove'
     reads_losses = False
+    refreshes = False
 
     def __init__(
         self,

@@ -38,6 +38,7 @@ class SoftIES(FlatnessMethod):
     """
 
     name = 'Soft IES'
+    refreshes = False
     schedule: PruningSchedule
 
     def __init__(

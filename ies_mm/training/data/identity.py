@@ -83,7 +83,8 @@ class InstanceMap:
             if not hasattr(leaf, 'get_cat_ids'):
                 raise ConfigError(
                     f'{type(leaf).__name__} has no get_cat_ids, which says '
-                    'the classes in an image; leave by_class out'
+                    'the classes in an image; leave by_class out, or take a '
+                    'method that needs no classes'
                 )
             found += [leaf.get_cat_ids(i) for i in _indices(numbers)]
         return found

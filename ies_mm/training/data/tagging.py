@@ -113,8 +113,10 @@ def _of_untagged(samples: Sequence[Any]) -> str:
     if samples and all(_is_sample(sample) for sample in samples):
         return (
             'they were made anew after the data set had made them (by a '
-            'wrapper, or by collate_fn), or by a data set that was not there '
-            'when the training began'
+            'wrapper, or by collate_fn), or by a data set or workers that '
+            'were not there when the training began: in an iteration-based '
+            'loop mmengine up to 0.10.7 starts the workers before any hook '
+            "runs; update it, or take the sampler 'IESSampler'"
         )
     return (
         "the pipeline must end in OpenMMLab's own packing (PackDetInputs, "

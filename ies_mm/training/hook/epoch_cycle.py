@@ -50,12 +50,11 @@ class EpochCycle:
         pace.announce_end()
         excluded = self._steps.expected_excluded()
         total = state.instances * (state.epochs + 1)
-        for name, value in (
-            ('excluded', excluded),
-            ('saved', (state.excluded + excluded) / total),
-            ('mastered', self._mastered),
-        ):
-            self._runner.message_hub.update_scalar(f'train/ies/{name}', value)
+        self._reporter.begin(
+            excluded=excluded,
+            saved=(state.excluded + excluded) / total,
+            mastered=self._mastered,
+        )
         self._steps.comparison.begin_epoch(state.epochs + 1)
         self._start_seconds = None
         self._clock.lap()

@@ -7,12 +7,12 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
 from torch import nn
 from torch.nn.parallel import DataParallel, DistributedDataParallel
-from torch.utils.data import DataLoader
 
 from ies_mm.errors import ConfigError
 from ies_mm.losses import check_supported
 from ies_mm.losses.context import unwrap
 from ies_mm.methods.method import Method
+from ies_mm.training.data.any_sampler import AnySampler
 from ies_mm.training.data.mixing import (
     makes_views,
     mixes,
@@ -23,47 +23,58 @@ from ies_mm.training.data.partners import CACHE
 from ies_mm.training.data.replaced import check_replaced
 from ies_mm.training.data.sampler import IESSampler
 from ies_mm.training.hook.mixing import SCORING, Mixing
+from ies_mm.training.loop.batches import sampler_of
 from ies_mm.training.scoring.unmixed import batch_augments
 
 
 def check_training(
-    runner: Runner, hook: Hook, method: Method, mixing: Mixing, fallback: bool
-) -> IESSampler:
+    runner: Runner,
+    hook: Hook,
+    needs_sampler: bool,
+    method: Method,
+    mixing: Mixing,
+    fallback: bool,
+) -> IESSampler | AnySampler:
     """Refuse what cannot work, before the first batch.
 
     Args:
         runner (Runner): Of the training.
         hook (Hook): The selection hook.
+        needs_sampler (bool): Whether it may leave images out.
         method (Method): The hook's.
         mixing (Mixing): What the user wants where images are mixed.
         fallback (bool): See :func:`capture_per_image_losses`.
 
     Returns:
-        IESSampler: The training's sampler.
+        IESSampler or AnySampler: The training's sampler; what stands for
+        it where it is none of ours and nothing is left out.
 
     Raises:
         ConfigError: Says which key of the config to change.
     """
-    sampler = find_sampler(runner.train_dataloader)
-    if not isinstance(sampler, IESSampler):
-        raise ConfigError(
-            'a selection hook needs train_dataloader.sampler.type='
-            f"'IESSampler', found {type(sampler).__name__!r}; add "
-            "train_dataloader=dict(sampler=dict(type='IESSampler'))"
-        )
-    if sampler.user not in (None, hook):
-        raise ConfigError(
-            'two selection hooks share one sampler; keep one of them in '
-            'default_hooks or custom_hooks'
-        )
-    if runner.cfg.get('train_dataloader') is not None:
-        check_replaced(runner.cfg)
+    sampler = _sampler(runner, needs_sampler)
     _check_loop(runner)
     _check_wrapper(runner.model)
     _check_turn(runner, hook)
     check_samples(runner, method, mixing)
     check_supported(runner.model, fallback=fallback)
     return sampler
+
+
+def _sampler(runner: Runner, needs_sampler: bool) -> IESSampler | AnySampler:
+    loader = runner.train_dataloader
+    sampler = sampler_of(loader)
+    if isinstance(sampler, IESSampler):
+        if runner.cfg.get('train_dataloader') is not None:
+            check_replaced(runner.cfg)
+        return sampler
+    if needs_sampler:
+        raise ConfigError(
+            'a selection hook needs train_dataloader.sampler.type='
+            f"'IESSampler', found {type(sampler).__name__!r}; add "
+            "train_dataloader=dict(sampler=dict(type='IESSampler'))"
+        )
+    return AnySampler(loader.dataset)
 
 
 def check_samples(runner: Runner, method: Method, mixing: Mixing) -> None:
@@ -194,12 +205,3 @@ def _check_turn(runner: Runner, hook: Hook) -> None:
                 'which then steps or saves without it; give it a higher '
                 "priority, or leave 'priority' out"
             )
-
-
-def find_sampler(loader: DataLoader) -> Any:
-    """The sampler that really orders the samples.
-
-    A batch sampler of the config hides it: ``loader.sampler`` is then a mere
-    ``SequentialSampler``.
-    """
-    return getattr(loader.batch_sampler, 'sampler', loader.sampler)

@@ -9,8 +9,10 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from ies_mm.core.arguments import check_flag, check_integer
+from ies_mm.errors import ConfigError
 from ies_mm.methods.method import Method
 from ies_mm.training import mmengine_internals as internals
+from ies_mm.training.data.any_sampler import AnySampler
 from ies_mm.training.data.sampler import IESSampler
 from ies_mm.training.hook.clock import Clock
 from ies_mm.training.hook.epoch_cycle import EpochCycle
@@ -42,8 +44,10 @@ OWN = (
 class SelectionHook(Hook):
     """Base of the hooks that leave instances out of epochs.
 
-    It has a method, which is pure, and does the rest. The state is complete
-    before ``CheckpointHook`` (priority VERY_LOW) saves it.
+    It has a method, which is pure, and does the rest: a subclass registers
+    itself and makes the method from its own arguments (docs/own_method.md).
+    The state is complete before ``CheckpointHook`` (priority VERY_LOW) saves
+    it.
 
     Args:
         method (Method): What decides.
@@ -74,6 +78,8 @@ class SelectionHook(Hook):
     """
 
     priority = 'NORMAL'
+    needs_sampler: bool = True
+    """Whether it may leave images out, which the IESSampler does."""
     steps: type[Steps] = Steps
     """How its training steps are made."""
 
@@ -236,9 +242,21 @@ class SelectionHook(Hook):
         elif self._loaded.state is not None:
             checkpoint[KEY] = self._loaded.state
 
-    def _check(self, runner: Runner) -> IESSampler:
+    def _check(self, runner: Runner) -> IESSampler | AnySampler:
+        for other in runner.hooks:
+            if isinstance(other, SelectionHook) and other is not self:
+                raise ConfigError(
+                    f'{type(self).__name__} and {type(other).__name__} would '
+                    'both write the records of this training; keep one of '
+                    'them in default_hooks or custom_hooks'
+                )
         return check_training(
-            runner, self, self.method, self.mixing, self.fallback
+            runner,
+            self,
+            self.needs_sampler,
+            self.method,
+            self.mixing,
+            self.fallback,
         )
 
     def _state_before(self, runner: Runner) -> dict[str, Any] | None:
@@ -276,9 +294,11 @@ class SelectionHook(Hook):
         self._steps.source = self._sources.pick(switched)
 
     def _new_cycle(self, session: Session) -> EpochCycle:
-        runner = session.runner
         epochs = self.method.depth * max(1, session.scored_every)
         keep = None if self.keep_history else epochs
-        reporter = Reporter(session.instances, runner, keep)
+        reporter = self._new_reporter(session, keep)
         reporter.open(after=session.state.epochs)
         return EpochCycle(session, self._steps, reporter)
+
+    def _new_reporter(self, session: Session, keep: int | None) -> Reporter:
+        return Reporter(session.instances, session.runner, keep)

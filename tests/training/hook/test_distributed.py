@@ -12,7 +12,7 @@ import torch
 
 from distributed_runs import RUNS, frozen, plain_hook
 from runs import FixedSelection, epochs_of, instances_of, train, with_hook
-from same_runs import ITERATIONS, assert_equal, by_iterations
+from same_runs import EPOCHS, ITERATIONS, assert_equal, by_iterations
 from task_runs import make_folders
 
 TESTS = Path(__file__).parents[2]
@@ -219,3 +219,24 @@ def test_one_process_goes_on_from_two_and_two_from_one(
         found = instances_of(place)
         assert found['trained'].all()
         assert np.isfinite(found['losses']).all()
+
+
+def test_who_observes_sees_what_our_sampler_would_show(results: Path) -> None:
+    """Two processes, an endless stream; nothing is left out of either run."""
+    [ours, _], [theirs, _] = (
+        seen(results, name) for name in ('two', 'watched-endless')
+    )
+    assert_equal(theirs['parameters'], ours['parameters'])
+    found, expected = (
+        instances_of(results / name) for name in ('watched-endless', 'two')
+    )
+    assert_equal(found, expected)
+    records = epochs_of(results / 'watched-endless')
+    assert [r['trained'] for r in records] == [13] * len(records)
+
+
+def test_who_observes_has_one_record_an_epoch(results: Path) -> None:
+    records = epochs_of(results / 'watched')
+    assert [r['epoch'] for r in records] == list(range(1, EPOCHS + 1))
+    assert [r['trained'] for r in records] == [13] * EPOCHS
+    assert instances_of(results / 'watched')['trained'].all()
