@@ -26,12 +26,13 @@ from ies_mm.engine import (
 )
 from ies_mm.training.data.identity import batch_instances
 from method_cases import config_of
+from mixing_runs import rtmdet
 from runs import FixedSelection, ies_config, train
 from same_runs import by_epochs, by_iterations
 from task_runs import in_iterations, with_sampler
 
 EPOCHS = 4
-DETECTORS = ('detector', 'resized')
+DETECTORS = ('detector', 'resized', 'mosaics')
 OUT = {1: [0, 3, 5, 8, 9], 2: list(range(1, 13)), 3: [2]}
 """Left out after epochs 1 to 3; after epoch 2 all but one of 13 images."""
 
@@ -108,6 +109,11 @@ def resized(voc: Path, work_dir: Path) -> Config:
         )
     ]
     return config
+
+
+def mosaics(voc: Path, work_dir: Path) -> Config:
+    """RTMDet's samples of several images."""
+    return with_sampler(rtmdet(voc, work_dir, EPOCHS))
 
 
 def frozen(folders: Path, work_dir: Path) -> Config:
@@ -204,6 +210,10 @@ RUNS: dict[str, Run] = {
     'resized': (resized, lambda: FixedSelection(
         {1: [0, 3, 5, 8, 9], 2: [1, 2, 4]}, keep_history=True,
         refresh_batch_size=2,
+    )),
+    'mosaics': (mosaics, lambda: FixedSelection(
+        {1: [0, 3, 5, 8, 9], 2: [1, 2, 4, 6]}, keep_history=True,
+        scoring_interval=2,
     )),
     'endless': (endless, plain_hook),
     'frozen': (frozen, plain_hook),

@@ -12,6 +12,9 @@ from torch import Tensor
 
 from ies_mm.core import LossHistory, Selection, Standing
 
+WEIGHTS = 'weights the loss of each image in a batch'
+"""Why some methods need the losses of training steps."""
+
 
 @dataclass(frozen=True)
 class Decision:
@@ -52,6 +55,10 @@ class Method(ABC):
             :meth:`begin_training`.
         seed (int): Of the method's random numbers, equal on all ranks; known
             since :meth:`begin_training`.
+        reads_losses (bool): Whether :meth:`decide` reads any.
+        needs_steps (str): Why it needs every training step's own loss of each
+            image, as a predicate; empty where losses that are scored by
+            forward passes every few epochs will do.
         wants_classes (bool): Whether it has to know ``classes``. Defaults to
             False.
         classes (list of set): The classes in each of the N images, empty for
@@ -68,6 +75,8 @@ class Method(ABC):
     refreshes: bool = True
     instances: int
     seed: int
+    reads_losses: bool = True
+    needs_steps: str = ''
     wants_classes: bool = False
     classes: list[set[int]]
     wants_strata: bool = False

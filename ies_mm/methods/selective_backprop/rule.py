@@ -26,6 +26,7 @@ class SelectiveBackprop(Method):
     """
 
     name = 'Selective-Backprop'
+    needs_steps = 'chooses the images of each step by their own losses'
     refreshes = False
 
     def __init__(self, beta: float = 1.0, recent: int = 1024) -> None:

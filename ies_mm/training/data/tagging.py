@@ -21,6 +21,12 @@ INSTEAD = 'ies_fetched_instead'
 Their numbers, tuple of int: the pipeline gave None for them.
 """
 
+PARTNERS = 'ies_partners'
+"""Meta information key of a sample that several images were mixed into.
+
+The numbers of all but the one of ``TAG``, tuple of int.
+"""
+
 
 def tag(item: Any, number: int | str, more: Mapping[str, Any] = {}) -> Any:
     """Write the number of its instance into an item of a data set.
@@ -77,6 +83,15 @@ def missed_of(samples: Sequence[Any]) -> set[int]:
     return {
         number for sample in samples for number in getattr(sample, INSTEAD, ())
     }
+
+
+def partners_in(item: Any) -> tuple[int, ...]:
+    """The other instances in a data sample, or in an item of a data set."""
+    if isinstance(item, Mapping):
+        item = item.get('data_samples', item)
+    if isinstance(item, Mapping):
+        return tuple(item.get(PARTNERS, ()))
+    return tuple(getattr(item, PARTNERS, ()))
 
 
 def _of_a_dict(samples: Mapping[Any, Any]) -> str:

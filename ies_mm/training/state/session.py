@@ -49,7 +49,10 @@ class Session:
         pace (Pace): How the training's loop counts.
         of_method (list of Stateful): What else a checkpoint has to keep.
         filled (int): How many images train only to fill a batch.
+        scored_every (int): See :class:`Standing`.
     """
+
+    scored_every = 0
 
     def __init__(
         self,
@@ -94,6 +97,7 @@ class Session:
             self.state.excluded,
             next(iter(rates.values()))[0],
             self.state.begun,
+            self.scored_every,
         )
 
     def select(self, selection: Selection) -> None:

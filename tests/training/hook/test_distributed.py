@@ -17,7 +17,7 @@ from same_runs import EPOCHS, ITERATIONS, assert_equal, by_iterations
 from task_runs import make_folders
 
 TESTS = Path(__file__).parents[2]
-IMAGES = {'detector': 12, 'resized': 12}
+IMAGES = {'detector': 12, 'resized': 12, 'mosaics': 12}
 SHARED = ('active', 'last', 'weight', 'history', 'parameters', 'epoch', 'iter')
 
 
@@ -132,6 +132,17 @@ def test_spaced_looks_are_shared_too(results: Path) -> None:
     assert all(counted == made for counted, made in scored)
     out = sum(record['excluded'] for record in records)
     assert 0 < sum(made for _, made in scored) < out
+
+
+def test_images_that_are_mixed_are_scored_together(results: Path) -> None:
+    """Each by one process, whatever it was trained in."""
+    first, second = seen(results, 'mosaics')
+    assert [first['scored'], second['scored']] == [[0, 6, 0, 0]] * 2
+    losses = instances_of(results / 'mosaics')['losses']
+    assert np.isfinite(losses[1]).all()
+    assert np.isnan(losses[[0, 2, 3]]).all()
+    records = epochs_of(results / 'mosaics')
+    assert [r['excluded'] for r in records] == [0, 5, 4, 0]
 
 
 def test_processes_share_the_forward_passes(results: Path) -> None:
