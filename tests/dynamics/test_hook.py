@@ -17,8 +17,8 @@ from ies_mm.dynamics.training_steps import TrainingSteps
 from ies_mm.engine import TrainingDynamicsHook
 from ies_mm.errors import ConfigError
 from ies_mm.report.dynamics import read_dynamics
-from iteration_runs import IMAGES, plain
-from runs import plain_config, train
+from iteration_runs import IMAGES, OUT, always, plain
+from runs import epochs_of, plain_config, train, with_hook
 from same_runs import assert_equal
 from task_runs import (
     BATCH,
@@ -254,6 +254,18 @@ def test_passes_of_an_endless_loader_are_counted(
     lines = read_dynamics(tmp_path)
     assert [line['epoch'] for line in lines] == [0, 1, 2]
     assert [line['instances'] for line in lines] == [0, 20, 40]
+
+
+def test_passes_beside_a_selection_are_those_of_its_records(
+    folders: Path, tmp_path: Path
+) -> None:
+    """They get shorter: 12 of 20 images from the second one on."""
+    config = with_dynamics(plain(folders, tmp_path, 14), interval=9)
+    train(with_sampler(config), with_hook(always(OUT)))
+    records = [record['epoch'] for record in epochs_of(tmp_path)]
+    assert len(records) > 14 // BATCHES
+    found = [line['epoch'] for line in read_dynamics(tmp_path)]
+    assert found == [0, *records]
 
 
 def test_more_images_than_there_are(folders: Path, tmp_path: Path) -> None:
