@@ -196,12 +196,12 @@ def _folder(leaf: dict, scope: str) -> Path | None:
 def _how_to_get(path: Path) -> str:
     root, devkit, _ = str(path).partition('/VOCdevkit/')
     if Path(root) == Path('data', 'demo'):
-        return '`make demo` makes these images'
+        return '`ies-mm demo` makes these images'
     for year in ('2007', '2012'):
         if devkit and f'VOC{year}' in path.parts:
             return (
-                f'`tools/get_voc.py {year} --root {root}` fetches it there '
-                '(`make demo` needs no download: it makes its own images)'
+                f'`ies-mm get-voc {year} --root {root}` fetches it there '
+                '(`ies-mm demo` needs no download: it makes its own images)'
             )
     return 'set data_root (and ann_file) to where the data set lies'
 

@@ -93,8 +93,7 @@ def server() -> Iterator[Server]:
 def tool(server: Server, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """The tool with torchvision's table turned to the local server."""
     monkeypatch.setenv('no_proxy', '127.0.0.1')
-    monkeypatch.syspath_prepend(str(TOOLS))
-    tool = importlib.import_module('get_voc')
+    tool = importlib.import_module('ies_mm.commands.get_voc')
     monkeypatch.setitem(tool.NEEDED_GB, '2007', 0.02)
     monkeypatch.setitem(tool.NEEDED_GB, '2012', 0.02)
     archives = {
@@ -437,7 +436,6 @@ def test_bad_arguments(
     args: list[str],
     word: str,
 ) -> None:
-    monkeypatch.syspath_prepend(str(TOOLS))
     monkeypatch.setattr(sys, 'argv', ['get_voc.py', *args])
     with pytest.raises(SystemExit) as stop:
         runpy.run_path(str(TOOLS / 'get_voc.py'), run_name='__main__')

@@ -97,9 +97,8 @@ def devkit(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def scenes(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.syspath_prepend(str(TOOLS))
-    return importlib.import_module('voc_images.scenes')
+def scenes() -> ModuleType:
+    return importlib.import_module('ies_mm.commands.voc_images.scenes')
 
 
 def ids(path: Path) -> list[str]:
@@ -367,8 +366,7 @@ def test_devkit_is_a_file(tmp_path: Path) -> None:
 def test_nothing_half_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.syspath_prepend(str(TOOLS))
-    tool = importlib.import_module('make_voc')
+    tool = importlib.import_module('ies_mm.commands.make_voc')
 
     def fail(seed: int, index: int) -> None:
         raise OSError('disk full')

@@ -8,6 +8,7 @@ import pytest
 from mmengine.config import Config
 from mmengine.registry import HOOKS
 
+from ies_mm.commands.arguments import read_config
 from ies_mm.engine import (
     BatchLossScoreHook,
     DIHCLHook,
@@ -192,11 +193,7 @@ def test_a_method_has_a_folder_of_its_own(
     config: str,
     method: str | None,
     folder: str,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.syspath_prepend(CONFIGS.parent / 'tools')
-    from command_line.config import read_config
-
     args: Any = SimpleNamespace(
         config=f'configs/{config}.py', cfg_options={}, launcher='none',
         work_dir=None,

@@ -104,7 +104,7 @@ class IES(Method):
         enough = with_foresight(self.criterion)
         if self.dry_run and period.epochs < enough:
             yield (
-                f'a dry run of {period.epochs} epochs: tools/calibrate.py '
+                f'a dry run of {period.epochs} epochs: ies-mm calibrate '
                 'will say which delta saves how much, and not how well the '
                 f'criterion foresees what comes, which takes {enough} epochs '
                 'or more'
