@@ -1,4 +1,4 @@
-"""What MMEngine sees: importing this package registers hooks and sampler."""
+"""What MMEngine sees: importing this module registers hooks and sampler."""
 
 from ies_mm.methods.batch_loss_score.hook import BatchLossScoreHook
 from ies_mm.methods.dihcl.hook import DIHCLHook
@@ -10,6 +10,7 @@ from ies_mm.methods.small_loss_rescale.hook import SmallLossRescaleHook
 from ies_mm.methods.soft_ies.hook import SoftIESHook
 from ies_mm.training.data.positions import register_wrapper
 from ies_mm.training.data.sampler import IESSampler
+from ies_mm.training.preflight import check_config
 
 __all__ = [
     'BatchLossScoreHook',
@@ -21,5 +22,6 @@ __all__ = [
     'SelectiveBackpropHook',
     'SmallLossRescaleHook',
     'SoftIESHook',
+    'check_config',
     'register_wrapper',
 ]

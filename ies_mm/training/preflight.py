@@ -28,7 +28,15 @@ OF_MMENGINE = ('type', 'priority', '_scope_')
 
 
 def check_config(cfg: Config) -> None:
-    """Refuse a config that cannot train.
+    """Refuse a config that cannot train, before anything is built.
+
+    ``ies-mm train`` calls it; in a train.py of your own it is a line before
+    ``Runner.from_cfg(cfg)``. Without it the hook refuses the same before the
+    first step, but for data that is not there and arguments that a hook does
+    not take, which MMEngine reports.
+
+    Args:
+        cfg (Config): Of a training, with a selection hook or without.
 
     Raises:
         ConfigError: Names the key, what was found and what to do.
