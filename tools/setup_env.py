@@ -91,8 +91,8 @@ STEPS = (
     ),
     Step(
         'ies-mm',
-        'ies_mm itself, with tools for tests and reports (seconds)',
-        ('--no-build-isolation', '-e', '.[dev,report]'),
+        'ies_mm itself, with tools for tests, reports and the site (seconds)',
+        ('--no-build-isolation', '-e', '.[dev,report,docs]'),
         'import ies_mm.engine, pytest, hypothesis, ruff, mypy, matplotlib',
     ),
 )
