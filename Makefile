@@ -32,7 +32,7 @@ demo: setup
 	$(PYTHON) tools/demo.py
 
 docs: setup
-	NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --strict
 
 test: lint
 	$(PYTHON) -m pytest -q -n 2
