@@ -4,8 +4,12 @@ from pathlib import Path
 
 from ies_mm.errors import ConfigError
 
-CONFIGS = Path(__file__).parent / '.mim' / 'configs'
-"""OpenMMLab's place for them; in a checkout a link to ``configs/``."""
+_SHIPPED = Path(__file__).parent / '.mim' / 'configs'
+_CHECKOUT = Path(__file__).parents[1] / 'configs'
+
+CONFIGS = _SHIPPED if _SHIPPED.is_dir() else _CHECKOUT
+"""In a wheel OpenMMLab's place for them; in a checkout that is a link to
+``configs/``, which not every copy of a checkout keeps."""
 
 PREFIX = 'ies_mm::'
 

@@ -13,6 +13,9 @@ from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).resolve().parents[2]
 CARDS = 'ies_mm/methods'
+WIDE = 'coverage.md'
+"""Its tables take the room of the menus."""
+
 LINK = re.compile(r'\[([^\]]*)\]\((?![a-z]+:)([^)#\s]+)(#[^)\s]*)?\)')
 ROLE = re.compile(r':(?:class|data|func|meth|mod):(?=<code>)')
 BLOCK = re.compile(r'([-*+]|\d+\.) |\|')
@@ -45,6 +48,8 @@ def on_files(files: Files, config: Any) -> Files:
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     """Links of the repository to links of the site, blocks set apart."""
+    if page.file.src_uri == WIDE:
+        page.meta['hide'] = ['navigation', 'toc']
     return _set_apart(_relinked(markdown, page.file.src_uri))
 
 
