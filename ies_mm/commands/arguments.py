@@ -22,7 +22,10 @@ METHODS = Path(config_path('_base_/methods'))
 def parser(description: str | None, prog: str) -> argparse.ArgumentParser:
     """The arguments of every command that reads a config."""
     result = argparse.ArgumentParser(prog=prog, description=description)
-    result.add_argument('config', help='path of the config file')
+    result.add_argument(
+        'config',
+        help='path of the config file, or ies_mm::NAME for a shipped one',
+    )
     result.add_argument('--work-dir', help='folder of logs and checkpoints')
     result.add_argument(
         '--cfg-options',
@@ -108,7 +111,7 @@ def read_config(args: argparse.Namespace, method: str | None = None) -> Config:
 
 def _instead(path: Path) -> str:
     """What to write where MMEngine would have to know our package."""
-    if path.suffix != '.py' or PREFIX not in path.read_text():
+    if path.suffix != '.py' or PREFIX not in path.read_text(errors='replace'):
         return ''
     return (
         f'; MMEngine knows no {PREFIX}, write '

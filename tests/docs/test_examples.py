@@ -1,9 +1,11 @@
 """Examples of the pages: what they import, configure and call is there."""
 
 import ast
+import json
 import re
 from collections.abc import Iterator
 from importlib import import_module
+from importlib.util import find_spec
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -43,7 +45,17 @@ def blocks(*languages: str) -> list[Any]:
     ]
 
 
-PYTHON = blocks('python')
+def cells(notebook: Path) -> list[Any]:
+    """The code of a notebook."""
+    found = json.loads(notebook.read_text())['cells']
+    return [
+        pytest.param(''.join(cell['source']), id=f'{notebook.name}:{number}')
+        for number, cell in enumerate(found, 1)
+        if cell['cell_type'] == 'code'
+    ]
+
+
+PYTHON = blocks('python') + cells(ROOT / 'docs' / 'tour.ipynb')
 CHILDREN = [block for block in PYTHON if BASE.search(block.values[0])]
 
 
@@ -66,7 +78,10 @@ def test_python_imports_what_is_there(text: str) -> None:
         if named.startswith('ies_mm'):
             assert isinstance(node, ast.ImportFrom)
             module = import_module(named)
-            assert all(hasattr(module, name.name) for name in node.names)
+            for name in node.names:
+                assert hasattr(module, name.name) or find_spec(
+                    f'{named}.{name.name}'
+                )
 
 
 @pytest.mark.parametrize('text', PYTHON)
