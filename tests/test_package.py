@@ -86,7 +86,7 @@ def test_it_trains_compares_and_calibrates_in_another_folder(
 ) -> None:
     here = Path(call('python', '-c', 'print(__import__("os").getcwd())')[:-1])
     config = classifier_config(folders, Path('run'))
-    config.train_cfg.max_epochs = 20
+    config.train_cfg.max_epochs = 9
     config.dump(here / 'plain.py')
     (here / 'child.py').write_text(CHILD)
     printed = call('python', '-c', SESSION)
