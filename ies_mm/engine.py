@@ -1,4 +1,7 @@
-"""What MMEngine sees: importing this module registers hooks and sampler."""
+"""Public entry point: importing it registers the hooks and the sampler.
+
+Name it in a config's ``custom_imports``.
+"""
 
 from ies_mm.methods.batch_loss_score.hook import BatchLossScoreHook
 from ies_mm.methods.dihcl.hook import DIHCLHook

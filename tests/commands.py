@@ -1,11 +1,23 @@
 """Starting the tools as a user does."""
 
+import json
 import os
 import re
 import subprocess
 import sys
+import tempfile
+from functools import cache
 from pathlib import Path
 from typing import Any
+
+import pytest
+
+SERVER = Path(__file__).with_name('fork_server.py')
+FORKED = (
+    'bench', 'calibrate', 'compare', 'coverage', 'demo', 'gpu', 'test',
+    'tournament', 'train',
+)  # fmt: skip
+"""Tools that import OpenMMLab, which takes seconds."""
 
 TRAIN = Path(__file__).parents[1] / 'tools' / 'train.py'
 # Some of torch's deprecations are shown whatever Python is told.
@@ -18,13 +30,73 @@ def call(
     *command: Any, **environment: str
 ) -> subprocess.CompletedProcess[str]:
     """Run a Python file; libraries' warnings are not among its lines."""
-    result = subprocess.run(
-        [sys.executable, *map(str, command)],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=os.environ | dict(PYTHONWARNINGS='ignore') | environment,
-    )
+    arguments = list(map(str, command))
+    variables = os.environ | dict(PYTHONWARNINGS='ignore') | environment
+    forks = Path(arguments[0]).stem in FORKED and _is_tool(arguments[0])
+    run = _forked if forks and 'PYTHONPATH' not in environment else _started
+    result = run(arguments, variables)
     result.stderr = WARNING.sub('', result.stderr)
     result.stdout = NOTICE.sub('', result.stdout)
     return result
+
+
+def _started(
+    command: list[str], variables: dict[str, str]
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *command],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=variables,
+    )
+
+
+def _forked(
+    command: list[str], variables: dict[str, str]
+) -> subprocess.CompletedProcess[str]:
+    """The same by a process that has imported everything."""
+    server = _server()
+    assert server.stdin is not None
+    assert server.stdout is not None
+    with tempfile.TemporaryDirectory() as folder:
+        out, err = (Path(folder, name) for name in ('out', 'err'))
+        out.touch()
+        err.touch()
+        request = dict(
+            command=command,
+            environment=variables,
+            cwd=str(Path.cwd()),
+            stdin=os.devnull,
+            stdout=str(out),
+            stderr=str(err),
+        )
+        print(json.dumps(request), file=server.stdin, flush=True)
+        code = int(server.stdout.readline())
+        return subprocess.CompletedProcess(
+            command, code, out.read_text(), err.read_text()
+        )
+
+
+@cache
+def _server() -> subprocess.Popen[str]:
+    """One for each test process, which it ends with."""
+    return subprocess.Popen(
+        [sys.executable, SERVER],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env=os.environ | dict(PYTHONWARNINGS='ignore'),
+    )
+
+
+def _is_tool(path: str) -> bool:
+    return Path(path).resolve().parent == TRAIN.parent
+
+
+def error_line(capsys: pytest.CaptureFixture[str]) -> str:
+    """The one line on stderr, of a tool that was called in this process."""
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1, lines
+    return lines[0]

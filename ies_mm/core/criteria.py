@@ -1,14 +1,16 @@
 """When is an instance mastered?"""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from ies_mm.core.arguments import check_integer, check_number
+from ies_mm.core.arguments import check_integer
+from ies_mm.core.differences import flatness
 from ies_mm.core.history import LossHistory
 from ies_mm.core.strata import ranks_within
+from ies_mm.core.terms import Terms, check_terms, columns, judged, width
 from ies_mm.core.threads import one_thread
 from ies_mm.core.thresholds import Progress, Threshold, build_threshold
 
@@ -17,39 +19,6 @@ LONGEST_WINDOW = 1000
 
 CHUNK = 1 << 15
 """Instances judged at once: their float64 scratch memory fits a cache."""
-
-
-def difference(values: Tensor, order: int) -> Tensor:
-    r"""Differences :math:`\Delta^n L` of consecutive rows (paper, eq. 1, 2).
-
-    Args:
-        values (Tensor): (K, ...) with the newest row last.
-        order (int): n, 0 gives ``values`` itself.
-
-    Returns:
-        Tensor: (K - order, ...).
-    """
-    return torch.diff(values, n=order, dim=0)
-
-
-def flatness(values: Tensor, order: int, window: int) -> Tensor:
-    r"""Mean magnitude of the last differences, :math:`m_i`.
-
-    Args:
-        values (Tensor): (K, ...) with K >= order + window, newest row last.
-        order (int): Order of the difference.
-        window (int): Differences averaged.
-
-    Returns:
-        Tensor: float64 (...), the mean of ``window`` absolute differences;
-        NaN where one of the observations is NaN.
-    """
-    recent = values[-(order + window) :].double()
-    magnitudes = difference(recent, order).abs()
-    total = magnitudes[0]
-    for magnitude in magnitudes[1:]:
-        total += magnitude
-    return total / window
 
 
 @dataclass(frozen=True)
@@ -80,13 +49,13 @@ class Criterion:
     delta: float | dict | Threshold
     order: int = 2
     window: int = 3
-    terms: str | Sequence[str] | Mapping[str, float] = 'sum'
+    terms: Terms = 'sum'
 
     def __post_init__(self) -> None:
         build_threshold(self.delta)
         check_integer('order', self.order, 0, 3)
         check_integer('window', self.window, 1, LONGEST_WINDOW)
-        _check_terms(self.terms)
+        check_terms(self.terms)
 
     @property
     def depth(self) -> int:
@@ -224,57 +193,12 @@ class Criterion:
 
     def judged(self, values: Tensor, names: Sequence[str]) -> Tensor:
         """Losses of the columns that are judged, float64 (..., C)."""
-        if isinstance(self.terms, str):
-            judged = values.double()
-        else:
-            judged = values[..., self.columns(names)].double()
-        if self.terms in ('all', 'any'):
-            return judged
-        if isinstance(self.terms, Mapping):
-            judged = judged * judged.new_tensor(list(self.terms.values()))
-        if judged.shape[-1] == 1:
-            return judged
-        return judged.sum(dim=-1, keepdim=True)
+        return judged(self.terms, values, names)
 
     def width(self, names: Sequence[str]) -> int:
         """C, the number of columns that are judged."""
-        return len(names) if self.terms in ('all', 'any') else 1
+        return width(self.terms, names)
 
     def columns(self, names: Sequence[str]) -> list[int]:
         """Indices of the judged terms among ``names``."""
-        if isinstance(self.terms, str):
-            return list(range(len(names)))
-        missing = [term for term in self.terms if term not in names]
-        if missing:
-            raise ValueError(
-                f'terms={list(self.terms)}: the model has no term '
-                f'{missing[0]!r}; it has {", ".join(names)}'
-            )
-        return [list(names).index(term) for term in self.terms]
-
-
-def _check_terms(terms: object) -> None:
-    if isinstance(terms, str):
-        if terms not in ('sum', 'all', 'any'):
-            raise ValueError(
-                f"terms={terms!r}: give 'sum', 'all', 'any' or a list of "
-                'term names'
-            )
-        return
-    if isinstance(terms, Mapping):
-        for name, weight in terms.items():
-            check_number(f'terms[{name!r}]', weight, 0)
-        if terms and not any(terms.values()):
-            raise ValueError(f'terms={terms!r}: give a weight above 0')
-    elif not isinstance(terms, Sequence):
-        raise TypeError(
-            f'terms={terms!r}: give a string, a list of names or a dict of '
-            'weights'
-        )
-    if not terms or not all(isinstance(term, str) for term in terms):
-        raise ValueError(f'terms={terms!r}: give at least one term name')
-    if len({*terms}) < len(terms):
-        raise ValueError(
-            f'terms={terms!r}: give each name once; a dict of weights counts '
-            'a term more'
-        )
+        return columns(self.terms, names)

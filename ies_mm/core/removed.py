@@ -54,6 +54,6 @@ def check_removed(place: str, names: Iterable[str]) -> None:
         if name in _REASONS:
             raise TypeError(
                 f'{place}: {name} was removed in 0.2.0 because '
-                f'{_REASONS[name]} (docs/results.md, "Tried and removed"); '
-                'remove it from the config'
+                f'{_REASONS[name]} (docs/results_archive.md, "Tried and '
+                'removed"); remove it from the config'
             )

@@ -1,4 +1,4 @@
-"""The capture context: the losses of every image of a batch."""
+"""The context that captures the loss of every image of a batch."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -25,28 +25,31 @@ def capture_per_image_losses(
     shares: bool = False,
     fallback: bool = False,
 ) -> Iterator[CapturedLosses]:
-    """Note the per-image losses of the loss forward run inside the context.
+    """Capture the per-image losses of the loss forward run in the context.
 
-    The forward itself, its loss and the random numbers it draws are
-    unchanged, to the bit. Each further loss forward inside the same context
-    overwrites the values of the one before.
+    The forward, its loss and the random numbers it draws are unchanged, bit
+    for bit. A further loss forward in the same context overwrites the values
+    of the previous one.
 
     Args:
         model (nn.Module): An mmdet detector, an mmseg segmentor or an
             mmpretrain classifier, wrapped in DDP or not.
-        shares (bool): Whether to compute the shares too. Defaults to False.
-        fallback (bool): Whether a model with a head that has no adapter is
-            run once more for every image, past the features, see
+        shares (bool): Whether to compute the shares too, the images'
+            contributions to the batch loss. Defaults to False.
+        fallback (bool): If a head has no adapter, whether to run the model
+            once more per image, from the features on, see
             :mod:`ies_mm.losses.generic.fallback`. There are no shares then.
-            Defaults to False, such a model is refused.
+            Defaults to False, which refuses such a model.
 
     Yields:
         CapturedLosses: Filled by the forward.
 
     Raises:
-        UnsupportedModelError: A head without an adapter (at once), or a loss
-            that does not come from a head (at the forward); shares by the
-            fall-back.
+        UnsupportedModelError: A head has no adapter (raised on entering).
+        UnsupportedModelError: A loss does not come from a head (raised by
+            the forward).
+        UnsupportedModelError: Shares were requested and would need the
+            fallback.
     """
     model = unwrap(model)
     captured = CapturedLosses()
@@ -60,11 +63,11 @@ def capture_per_image_losses(
 def check_supported(
     model: nn.Module, shares: bool = False, fallback: bool = False
 ) -> None:
-    """Refuse a model whose heads have no adapter, before it is trained.
+    """Refuse a model with a head that has no adapter, before training.
 
     Args:
         model (nn.Module): As in :func:`capture_per_image_losses`.
-        shares (bool): Whether they will be asked for. Defaults to False.
+        shares (bool): Whether shares will be needed. Defaults to False.
         fallback (bool): As in :func:`capture_per_image_losses`. Defaults to
             False.
 
@@ -76,9 +79,9 @@ def check_supported(
 
 
 def unwrap(model: nn.Module) -> nn.Module:
-    """The model inside a (distributed) wrapper.
+    """The model inside a (distributed) wrapper, or the model itself.
 
-    A model may well have a part of its own that is called ``module``.
+    A submodule called ``module`` does not make a model a wrapper.
     """
     module = getattr(model, 'module', None)
     if is_model_wrapper(model) and isinstance(module, nn.Module):
@@ -103,7 +106,7 @@ def _completeness(
 def _noting(
     model: nn.Module, want: Wanted, note: Note
 ) -> AbstractContextManager[Any]:
-    """Adapters that note the losses of the heads, open; or the fall-back."""
+    """The open adapters of all heads, or the fallback."""
     check_not_refused(model)
     with ExitStack() as stack:
         try:

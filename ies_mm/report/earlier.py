@@ -1,6 +1,7 @@
-"""What an earlier start of a run recorded, if it is of the same run."""
+"""What an earlier start of a run recorded: gone on with, or put aside."""
 
 import json
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
@@ -49,6 +50,26 @@ def read_earlier(folder: Path, identity: Sequence[str], after: int) -> Earlier:
         _check_images(folder / INSTANCES, found.identity, identity)
         tables = list(_tables(found, after))
     return Earlier(lines, tables)
+
+
+def put_aside(folder: Path) -> Path:
+    """Rename a folder to ``ies_<time>``, the time of its newest line.
+
+    Args:
+        folder (Path): ``<work_dir>/ies``.
+
+    Raises:
+        OSError: It cannot be renamed.
+    """
+    lines = folder / EPOCHS
+    modified = (lines if lines.exists() else folder).stat().st_mtime
+    stamp = time.strftime('%Y%m%d_%H%M%S', time.localtime(modified))
+    aside = folder.with_name(f'ies_{stamp}')
+    number = 1
+    while aside.exists():
+        number += 1
+        aside = folder.with_name(f'ies_{stamp}_{number}')
+    return folder.rename(aside)
 
 
 def _lines(path: Path, instances: int, after: int) -> Iterator[str]:

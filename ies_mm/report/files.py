@@ -1,9 +1,11 @@
 """Files that are read line by line, and files that are written whole."""
 
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from ies_mm.errors import ConfigError
 
@@ -51,6 +53,49 @@ def write_files(folder: Path, contents: Mapping[str, bytes]) -> None:
             f'{folder} cannot be written to: {error.strerror}; '
             'name another folder with --out'
         ) from error
+
+
+def append(path: Path, text: str) -> None:
+    """Append all of the text, or leave the file as it is.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    before = path.stat().st_size if path.exists() else 0
+    try:
+        with path.open('a') as file:
+            file.write(text)
+    except OSError:
+        with suppress(OSError):
+            os.truncate(path, before)
+        raise
+
+
+def replace(path: Path, content: bytes) -> None:
+    """Write all of a file, or leave it as it is.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    with written_whole(path) as file:
+        file.write(content)
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[BinaryIO]:
+    """A file that takes the place of another once it is complete.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    scratch = path.with_suffix('.tmp')
+    try:
+        with scratch.open('wb') as file:
+            yield file
+    except OSError:
+        scratch.unlink(missing_ok=True)
+        raise
+    scratch.replace(path)
 
 
 def _object(text: str) -> dict[str, Any] | None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ies_mm.errors import ConfigError
+from ies_mm.report.files import written_whole
 
 INSTANCES = 'instances.npz'
 IDENTITY = 'identity.npy'
@@ -100,6 +101,30 @@ def read_tables(path: Path) -> Tables:
     if fault is not None:
         raise ConfigError(f'{path} cannot be read: {fault}')
     return tables
+
+
+def write_tables(
+    path: Path, tables: Sequence[EpochTable], **further: Any
+) -> None:
+    """Write ``instances.npz``, or leave it as it is.
+
+    Args:
+        path (Path): Of the file.
+        tables (sequence of EpochTable): One or more, of the same terms.
+        **further: Arrays beside those of the tables.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    with written_whole(path) as file:
+        np.savez(
+            file,
+            terms=np.asarray(tables[-1].terms),
+            epochs=np.asarray([table.epoch for table in tables]),
+            losses=torch.stack([t.losses for t in tables]).numpy(),
+            trained=torch.stack([t.trained for t in tables]).numpy(),
+            **further,
+        )
 
 
 def _identity(path: Path, arrays: Any) -> list[str]:

@@ -1,22 +1,25 @@
 """The files of a run: ``epochs.jsonl``, ``instances.npz`` and ``end.json``."""
 
 import json
-import os
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ies_mm.errors import ConfigError
-from ies_mm.report.earlier import EPOCHS, read_earlier
-from ies_mm.report.files import json_lines
-from ies_mm.report.instances import IDENTITY, INSTANCES, EpochTable
+from ies_mm.report.earlier import EPOCHS, put_aside, read_earlier
+from ies_mm.report.files import append, json_lines, replace, written_whole
+from ies_mm.report.instances import (
+    IDENTITY,
+    INSTANCES,
+    EpochTable,
+    write_tables,
+)
 
 END = 'end.json'
 """There once a training has ended, as planned or early."""
@@ -124,7 +127,7 @@ class RunRecords:
             self._write_lines()
             (self.folder / IDENTITY).unlink(missing_ok=True)
         if self.folder.is_dir():
-            _replace(self.folder / END, json.dumps(event).encode())
+            replace(self.folder / END, json.dumps(event).encode())
 
     def _begin(self) -> None:
         """What has to be there before anything is written."""
@@ -134,7 +137,7 @@ class RunRecords:
 
     def _write_lines(self) -> None:
         """Those of earlier epochs too that could not be written."""
-        _append(self.folder / EPOCHS, ''.join(self._unwritten))
+        append(self.folder / EPOCHS, ''.join(self._unwritten))
         self._unwritten.clear()
 
     def _open(self) -> None:
@@ -156,7 +159,7 @@ class RunRecords:
             self._leave(str(error))
             return
         if (self.folder / EPOCHS).exists():
-            _replace(self.folder / EPOCHS, ''.join(earlier.lines).encode())
+            replace(self.folder / EPOCHS, ''.join(earlier.lines).encode())
         self._tables[:0] = earlier.tables
 
     def _agree_on_terms(self) -> None:
@@ -182,16 +185,8 @@ class RunRecords:
         )
 
     def _put_aside(self) -> Path:
-        lines = self.folder / EPOCHS
-        modified = (lines if lines.exists() else self.folder).stat().st_mtime
-        stamp = time.strftime('%Y%m%d_%H%M%S', time.localtime(modified))
-        aside = self.folder.with_name(f'ies_{stamp}')
-        number = 1
-        while aside.exists():
-            number += 1
-            aside = self.folder.with_name(f'ies_{stamp}_{number}')
         self._has_identity = False
-        return self.folder.rename(aside)
+        return put_aside(self.folder)
 
     def _drop_old(self) -> None:
         if self._keep is not None:
@@ -201,22 +196,13 @@ class RunRecords:
         """Written once, since the images of a run do not change."""
         there = (self.folder / IDENTITY).exists()
         if not (self._has_identity and there):
-            with _written_whole(self.folder / IDENTITY) as file:
+            with written_whole(self.folder / IDENTITY) as file:
                 np.save(file, self._identity)
         self._has_identity = True
 
     def _save_instances(self, **further: Any) -> None:
         self._drop_old()
-        tables = self._tables
-        with _written_whole(self.folder / INSTANCES) as file:
-            np.savez(
-                file,
-                terms=np.asarray(tables[-1].terms),
-                epochs=np.asarray([table.epoch for table in tables]),
-                losses=torch.stack([t.losses for t in tables]).numpy(),
-                trained=torch.stack([t.trained for t in tables]).numpy(),
-                **further,
-            )
+        write_tables(self.folder / INSTANCES, self._tables, **further)
 
 
 def read_epochs(work_dir: Path) -> list[dict[str, Any]]:
@@ -226,37 +212,3 @@ def read_epochs(work_dir: Path) -> list[dict[str, Any]]:
         ConfigError: A line but the last one is damaged.
     """
     return json_lines(Path(work_dir) / 'ies' / EPOCHS)
-
-
-def _append(path: Path, text: str) -> None:
-    """Append all of the text, or leave the file as it is.
-
-    Raises:
-        OSError: It cannot be written.
-    """
-    before = path.stat().st_size if path.exists() else 0
-    try:
-        with path.open('a') as file:
-            file.write(text)
-    except OSError:
-        with suppress(OSError):
-            os.truncate(path, before)
-        raise
-
-
-def _replace(path: Path, content: bytes) -> None:
-    with _written_whole(path) as file:
-        file.write(content)
-
-
-@contextmanager
-def _written_whole(path: Path) -> Iterator[BinaryIO]:
-    """A file that takes the place of another once it is complete."""
-    scratch = path.with_suffix('.tmp')
-    try:
-        with scratch.open('wb') as file:
-            yield file
-    except OSError:
-        scratch.unlink(missing_ok=True)
-        raise
-    scratch.replace(path)

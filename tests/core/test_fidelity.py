@@ -2,7 +2,7 @@
 
 ``data/cifar10_losses.npz`` holds the losses of every tenth image in the 30
 epochs of ``configs/cifar/ies_resnet14_cifar10_10k.py`` with ``dry_run=True``,
-seed 0 (docs/results.md).
+seed 0 (docs/results_archive.md).
 """
 
 from pathlib import Path

@@ -250,7 +250,7 @@ def test_a_folder_that_cannot_be_written_to_at_first(
 
     records = records_of(run)
     with monkeypatch.context() as patch:
-        patch.setattr('ies_mm.report.records._replace', full)
+        patch.setattr('ies_mm.report.records.replace', full)
         with pytest.raises(OSError, match='No space'):
             records.open(after=1)
         with pytest.raises(OSError, match='No space'):

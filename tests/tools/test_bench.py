@@ -23,6 +23,13 @@ def bench(monkeypatch: pytest.MonkeyPatch) -> Any:
     sys.modules.pop('benchmarks.trainings')
 
 
+@pytest.fixture
+def measured(monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.syspath_prepend(TOOLS)
+    yield import_module('benchmarks.measured')
+    sys.modules.pop('benchmarks.measured')
+
+
 def plain(tmp_path: Path, **changes: Any) -> Path:
     config = config_of(make_folders(tmp_path / 'images', 20), tmp_path, 9)
     config.train_dataloader.sampler.type = 'DefaultSampler'
@@ -64,13 +71,13 @@ def test_trainings_are_run_once_and_set_beside_the_plain_one(
     assert (work_dir / 'seconds.json').stat().st_mtime_ns > before
 
 
-def test_the_share_of_the_limit(bench: Any) -> None:
+def test_the_share_of_the_limit(measured: Any) -> None:
     def training(method: str, seed: int, wall: float, saved: float) -> Any:
-        return bench.Training(
+        return measured.Training(
             method, seed, wall, wall / 2, saved, 0.5, math.nan, 0.001
         )
 
-    table = bench._table(
+    table = measured.table(
         [
             training('plain', 0, 10.0, 0.0),
             training('IES', 0, 8.0, 0.2),

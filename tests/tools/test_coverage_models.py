@@ -1,5 +1,6 @@
 """How the coverage tool makes models cheap and their draws repeatable."""
 
+import copy
 import random
 from collections.abc import Callable
 from typing import Any
@@ -7,7 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from mmdet.registry import MODELS
 from mmengine.config import Config
+from mmengine.registry import init_default_scope
 
 
 def every(config: Any, key: str) -> list:
@@ -90,3 +93,54 @@ def test_permutations_and_other_libraries_repeat_themselves(tool: Any) -> None:
         ones = torch.ones(8)
         assert torch.equal(torch.nn.functional.dropout(ones), ones)
     assert random.random() != random.random()
+
+
+@pytest.mark.parametrize('neck', ['one', 'first of two'])
+def test_a_narrow_backbone_is_what_its_neck_reads(
+    tool: Any, neck: str
+) -> None:
+    init_default_scope('mmdet')
+    config = retinanet()
+    if neck == 'first of two':
+        config['neck'] = [config['neck'], dict(type='BFP', **BFP)]
+    narrow = tool('reduce').narrowed(config)
+    assert narrow['backbone']['base_channels'] == 16
+    first = narrow['neck'][0] if neck != 'one' else narrow['neck']
+    features = MODELS.build(narrow['backbone'])(torch.zeros(1, 3, 64, 64))
+    assert [f.shape[1] for f in features] == first['in_channels']
+    assert len(MODELS.build(first)(features)) == 5
+
+
+@pytest.mark.parametrize(
+    'change',
+    [
+        dict(neck=None),
+        dict(neck=dict(type='FPN', in_channels=[64, 128, 256, 512])),
+        dict(
+            backbone=dict(
+                type='ResNet', norm_cfg=dict(type='GN', num_groups=32)
+            )
+        ),
+        dict(backbone=dict(type='ResNeXt')),
+    ],
+)
+def test_other_backbones_stay_as_wide_as_they_are(
+    tool: Any, change: dict
+) -> None:
+    config = retinanet() | change
+    assert tool('reduce').narrowed(copy.deepcopy(config)) == config
+
+
+BFP = dict(in_channels=32, num_levels=5, refine_level=1)
+
+
+def retinanet() -> dict:
+    return dict(
+        backbone=dict(type='ResNet', depth=50),
+        neck=dict(
+            type='FPN',
+            in_channels=[256, 512, 1024, 2048],
+            out_channels=32,
+            num_outs=5,
+        ),
+    )

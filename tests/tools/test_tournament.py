@@ -8,6 +8,7 @@ from mmengine.registry import HOOKS
 
 from commands import call
 from ies_mm.commands import tournament as tool
+from ies_mm.commands.tournament_rounds import entries
 from ies_mm.training.method_option import swap_method
 from task_runs import classifier_config
 
@@ -22,9 +23,10 @@ ENTRIES = (
 
 
 def test_plain_short_and_the_methods() -> None:
-    assert {*tool.ENTRIES} == {'plain', 'short', *ENTRIES}
-    assert tool.filled(tool.ENTRIES['plain'], 0.2) == ([], [])
-    assert tool.filled(tool.ENTRIES['short'], 0.2) == (['--length', '0.8'], [])
+    filled = entries.filled
+    assert {*entries.ENTRIES} == {'plain', 'short', *ENTRIES}
+    assert filled(entries.ENTRIES['plain'], 0.2) == ([], [])
+    assert filled(entries.ENTRIES['short'], 0.2) == (['--length', '0.8'], [])
 
 
 @pytest.mark.parametrize('name', ENTRIES)
@@ -32,7 +34,7 @@ def test_an_entry_is_a_hook_that_saves_as_much(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(ROOT)
-    arguments, options = tool.filled(tool.ENTRIES[name], 0.3)
+    arguments, options = entries.filled(entries.ENTRIES[name], 0.3)
     assert arguments[0] == '--method'
     config = swap_method(
         Config.fromfile('configs/faster_rcnn_r18_demo.py'),

@@ -39,7 +39,7 @@ def gather(out: Path) -> dict[str, Any]:
     found['costs'] = _all(out / 'costs')
     found['works'] = _all(out / 'works')
     if (out / 'paper' / 'about.json').exists():
-        from gpu_checks.paper import rows
+        from gpu_checks.paper_rows import rows
 
         found['paper'] = dict(
             about=_read(out / 'paper' / 'about.json'),

@@ -75,7 +75,7 @@ def _relinked(markdown: str, page: str) -> str:
 
 def _page_of(target: str) -> str | None:
     if target == CARDS:
-        return 'which-method.md'
+        return 'methods.md'
     if target.startswith('docs/'):
         return target.removeprefix('docs/')
     return PAGES.get(target)

@@ -1,66 +1,28 @@
-"""What an image alone is divided by, head by head of mmdet.
+"""The normalisers of a single image's loss, for mmdet's dense heads.
 
-A head divides its sums over rows by counts or sums of the batch. An image
-alone would be divided by its own: rows, positives, weights of the same calls.
-Heads whose subclasses override how they get there are not taken for these.
-Source: ``loss_by_feat`` of each head.
+A head divides its sums over rows by counts or sums of the batch. In a batch of
+its own, an image's sum would be divided by its own counts: rows, positives or
+weights of the same calls. A subclass that overrides how they are computed is
+not covered. Source: ``loss_by_feat`` of each head.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
-import torch
 from mmdet.models import dense_heads as heads
 from torch import Tensor
 
 from ies_mm.losses.capture.registry import inherits
+from ies_mm.losses.mmdet import query_divisors
+from ies_mm.losses.mmdet.divisors import (
+    Term,
+    metrics,
+    positives,
+    rows,
+    weights,
+)
 from ies_mm.losses.rows.loss_types import known_losses
 from ies_mm.losses.rows.row_calls import RowCalls
-
-Own = Callable[[RowCalls], Tensor]
-"""What the images alone are divided by, float32 (N,)."""
-
-
-@dataclass(frozen=True)
-class Term:
-    """One term of a head.
-
-    Attributes:
-        module (str): The loss module that computes it.
-        own (callable): What an image alone is divided by.
-        name (str): The term's, where it is not the module's.
-        by (float): What the sum is divided by beside it. Defaults to 1.
-        unreduced (bool): The head asks the module for a loss per row and
-            reduces it itself. Defaults to False.
-    """
-
-    module: str
-    own: Own
-    name: str = ''
-    by: float = 1.0
-    unreduced: bool = False
-
-
-def rows(module: str, least: float = 1, more: float = 0) -> Own:
-    """Rows of an image in the calls of ``module``, and ``more``."""
-    return lambda calls: (calls.rows(module) + more).clamp(min=least)
-
-
-def weights(module: str, least: float = 1) -> Own:
-    """Weights of an image's rows in the calls of ``module``."""
-    return lambda calls: calls.weights(module).clamp(min=least)
-
-
-def positives(module: str, head: Any) -> Own:
-    """Rows of an image with a class, at least one."""
-    classes = head.num_classes
-    return lambda calls: calls.positives(module, classes).clamp(min=1)
-
-
-def metrics(module: str) -> Own:
-    """How well an image's rows are aligned: targets (labels, metrics)."""
-    return lambda calls: calls.targets(module, lambda t: t[1]).clamp(min=1)
 
 
 def _ddod(head: Any) -> list[Term]:
@@ -180,66 +142,6 @@ def _reppoints(head: Any) -> list[Term]:
     ]
 
 
-def _solo(head: Any) -> list[Term]:
-    return [
-        Term('loss_mask', rows('loss_mask'), unreduced=True),
-        Term('loss_cls', rows('loss_mask', more=1)),
-    ]
-
-
-def _solov2(head: Any) -> list[Term]:
-    # Two objects in one cell are two masks and one positive.
-    def cells(calls: RowCalls) -> Tensor:
-        return calls.positives('loss_cls', head.num_classes)
-
-    return [
-        Term('loss_mask', lambda c: cells(c).clamp(min=1), unreduced=True),
-        Term('loss_cls', lambda c: cells(c) + 1),
-    ]
-
-
-def _condinst_masks(head: Any) -> list[Term]:
-    return [Term('loss_mask', rows('loss_mask'), unreduced=True)]
-
-
-def _detr(head: Any) -> list[Term]:
-    def matched(calls: RowCalls) -> Tensor:
-        # Weights of boxes, as labels may be words (Grounding DINO).
-        found = calls.weighted_rows('loss_bbox')
-        background = head.bg_cls_weight
-        if not background:
-            return found.clamp(min=1)
-        noise = calls.prefix.endswith('dn_')
-        others = found if noise else calls.rows('loss_bbox') - found
-        return (found + others * background).clamp(min=1)
-
-    def boxes(calls: RowCalls) -> Tensor:
-        return calls.weighted_rows('loss_bbox').clamp(min=1)
-
-    return [
-        Term('loss_cls', matched),
-        Term('loss_bbox', boxes),
-        Term('loss_iou', boxes),
-    ]
-
-
-def _masks(head: Any) -> list[Term]:
-    def weighted(calls: RowCalls) -> Tensor:
-        def of_class(labels: Tensor) -> Tensor:
-            return labels.new_tensor(head.class_weight, dtype=torch.float32)[
-                labels
-            ]
-
-        return calls.targets('loss_cls', of_class)
-
-    # A mask counts as the pixels, or points, that it is compared in.
-    return [
-        Term('loss_cls', weighted),
-        Term('loss_mask', rows('loss_mask')),
-        Term('loss_dice', rows('loss_dice')),
-    ]
-
-
 _LAYERED = (heads.DETRHead, heads.MaskFormerHead)
 """Heads with the same terms for every decoder layer."""
 
@@ -260,24 +162,24 @@ _TERMS: dict[type, Callable[[Any], list[Term]]] = {
     heads.ATSSHead: _atss,
     heads.CenterNetHead: _centernet,
     heads.CondInstBboxHead: _fcos,
-    heads.CondInstMaskHead: _condinst_masks,
-    heads.DecoupledSOLOHead: _solo,
-    heads.DeformableDETRHead: _detr,
+    heads.CondInstMaskHead: query_divisors.condinst_masks,
+    heads.DecoupledSOLOHead: query_divisors.solo,
+    heads.DeformableDETRHead: query_divisors.detr,
     heads.DDODHead: _ddod,
-    heads.DETRHead: _detr,
-    heads.DINOHead: _detr,
+    heads.DETRHead: query_divisors.detr,
+    heads.DINOHead: query_divisors.detr,
     heads.FCOSHead: _fcos,
     heads.FoveaHead: _fovea,
     heads.GFLHead: _gfl,
-    heads.GroundingDINOHead: _detr,
-    heads.Mask2FormerHead: _masks,
-    heads.MaskFormerHead: _masks,
+    heads.GroundingDINOHead: query_divisors.detr,
+    heads.Mask2FormerHead: query_divisors.masks,
+    heads.MaskFormerHead: query_divisors.masks,
     heads.PAAHead: _paa,
     heads.RepPointsHead: _reppoints,
     heads.RTMDetHead: _rtmdet,
     heads.RTMDetInsHead: _rtmdet_ins,
-    heads.SOLOHead: _solo,
-    heads.SOLOV2Head: _solov2,
+    heads.SOLOHead: query_divisors.solo,
+    heads.SOLOV2Head: query_divisors.solov2,
     heads.TOODHead: _tood,
     heads.VFNetHead: _vfnet,
     heads.YOLOFHead: _yolof,

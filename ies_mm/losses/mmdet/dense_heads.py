@@ -1,12 +1,13 @@
 """Per-image losses of mmdet's dense, query and mask heads.
 
-One adapter for all. Heads whose losses are known, as FCOS's and DETR's, go by
-rows (:mod:`ies_mm.losses.mmdet.dense_rows`); what an image alone is divided by
-stands head by head in :mod:`ies_mm.losses.mmdet.dense_divisors`. Of the others
-``loss_by_feat`` is asked again for every image: it takes the outputs, batch
-first (or layers first, then the batch), and lists with one entry an image; it
-assigns, samples and counts image by image, so that the losses of an image
-alone are what it returns for that image.
+One adapter serves them all. Heads whose losses are known, such as FCOS and
+DETR, go by rows (:mod:`ies_mm.losses.mmdet.dense_rows`), with the normalisers
+of a single image declared per head
+(:mod:`ies_mm.losses.mmdet.dense_divisors`). For all others ``loss_by_feat`` is
+re-evaluated per image: it takes the outputs, batch first (or layers first,
+then the batch), and lists with one entry per image. Since it assigns, samples
+and counts image by image, its result for one image is that image's loss in a
+batch of its own.
 """
 
 import inspect

@@ -1,9 +1,8 @@
 """Per-image losses of mmdet's dense, query and mask heads, by rows.
 
-Which image a row belongs to is followed through the head's own flattening
-(:mod:`ies_mm.losses.tracing.follow`); what an image alone is divided by is
-declared (:mod:`ies_mm.losses.mmdet.dense_divisors`). Nothing is evaluated
-again.
+Tracing the head's own flattening tells which image a row belongs to
+(:mod:`ies_mm.losses.tracing.follow`); the normalisers of a single image are
+declared (:mod:`ies_mm.losses.mmdet.dense_divisors`). Nothing is re-evaluated.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +19,8 @@ from ies_mm.losses.capture.patching import override
 from ies_mm.losses.capture.registry import Note, Wanted
 from ies_mm.losses.capture.terms import terms_of
 from ies_mm.losses.generic.portions import Call
-from ies_mm.losses.mmdet.dense_divisors import Term, is_layered, row_terms
+from ies_mm.losses.mmdet.dense_divisors import is_layered, row_terms
+from ies_mm.losses.mmdet.divisors import Term
 from ies_mm.losses.mmdet.targets import owned_targets
 from ies_mm.losses.rows.row_calls import RowCalls, parts_of, unnormalised
 from ies_mm.losses.tracing.follow import traced

@@ -9,20 +9,20 @@ from ies_mm.training.hook.selection_hook import SelectionHook
 
 @HOOKS.register_module()
 class BatchLossScoreHook(SelectionHook):
-    r"""Batch Loss Score (Zhou et al., CVPR 2026), the control of exactness.
+    r"""Batch Loss Score (Zhou et al., CVPR 2026): no per-image losses.
 
-    An instance is scored by a running mean of the losses of the batches that
-    it was in, :math:`s \leftarrow \alpha s + (1 - \alpha) L_B`, and pruned by
-    InfoBatch's rule. Whoever finds this as good as a method that judges each
-    image's own loss does not need that loss. Here the loss of a batch is the
-    mean over its images, each as if alone.
+    An instance is scored by a running mean of the losses of the batches it
+    was in, :math:`s \leftarrow \alpha s + (1 - \alpha) L_B`, and pruned by
+    InfoBatch's rule. It is the control for exact per-image losses: if it does
+    as well as a method that uses them, they are not needed. Here the loss of
+    a batch is the mean of its per-image losses.
 
     Args:
         ratio (float): See :class:`InfoBatchHook`. Defaults to 0.5.
         anneal (float): See :class:`InfoBatchHook`. Defaults to 0.125.
-        alpha (float): How much of the old score stays, 0 to 1. Defaults to
-            0.9, that of the authors' program; their readme has 0.7.
-        keep_history (bool): See :class:`IESHook`; of the losses of batches.
+        alpha (float): Weight of the old score, 0 to 1. Defaults to 0.9, as
+            in the authors' code; their README has 0.7.
+        keep_history (bool): See :class:`IESHook`; here of batch losses.
             Defaults to False.
         allow_batch_augments (bool): See :class:`IESHook`. Defaults to False.
 

@@ -8,24 +8,23 @@ from ies_mm.training.hook.selection_hook import SelectionHook
 
 @HOOKS.register_module()
 class DIHCLHook(SelectionHook):
-    """DIHCL (Zhou et al., NeurIPS 2020), its variant DIHCL-Rand.
+    """DIHCL (Zhou et al., NeurIPS 2020), in its variant DIHCL-Rand.
 
     The running hardness of an instance is an exponential average of its
     losses, each divided by the learning rate at the end of its epoch. After
-    the warm-up an epoch trains a *budget* of instances, drawn with a
-    probability in proportion to their running hardness. What is not drawn is
-    neither loaded nor scored and keeps its hardness.
+    the warm-up, each epoch trains a *budget* of instances, drawn with
+    probabilities proportional to their running hardness. The others are
+    neither loaded nor scored, and keep their hardness.
 
     Args:
-        warmup (int): First epochs that train on everything, 1 or more.
-            Defaults to 5.
+        warmup (int): Number of first epochs that train on everything, at
+            least 1. Defaults to 5.
         discount (float): Weight of the newest loss, 0 to 1. Defaults to 0.9.
-        start (float): Budget of the first epoch after the warm-up, a part of
-            all instances. Defaults to 1.
-        factor (float): Of the budget, from epoch to epoch: below 1 it
+        start (float): Budget of the first epoch after the warm-up, as a
+            fraction of all instances. Defaults to 1.
+        factor (float): Multiplies the budget after every epoch: below 1 it
             shrinks, above 1 it grows. Defaults to 0.9.
-        end (float): The budget that is kept when it is reached. Defaults to
-            0.5.
+        end (float): Final budget. Defaults to 0.5.
         keep_history (bool): See :class:`IESHook`. Defaults to False.
         allow_batch_augments (bool): See :class:`IESHook`. Defaults to False.
 

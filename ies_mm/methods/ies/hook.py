@@ -14,59 +14,60 @@ from ies_mm.training.hook.selection_hook import SelectionHook
 class IESHook(SelectionHook):
     """Instance-dependent Early Stopping (ICLR 2025, Algorithm 1).
 
-    After every epoch each image's loss curve is judged; an image whose curve
-    is flat is left out of the next epoch, scored by forward passes only, and
-    trained again as soon as its curve moves. Works together with
-    :class:`IESSampler`. Nothing of the training changes before the first
-    image is left out.
+    After every epoch each image's loss curve is judged. An image whose curve
+    is flat is pruned from the following epochs, checked again from time to
+    time, and re-included when its loss moves. Needs :class:`IESSampler`. The
+    training is the plain one until the first image is pruned.
 
     Args:
         delta (float or dict): An image is mastered when the mean of its last
             ``window`` absolute loss differences of order ``order`` is below
-            this, in units of the loss. 0 excludes nothing. The paper uses
-            1e-3 for CIFAR-10; detectors need far more, see docs/results.md.
-            A dict has it set itself: ``dict(type='Budget', saved=0.2)`` or
+            this, in units of the loss. 0 prunes nothing. The paper uses 1e-3
+            for CIFAR-10; detectors need far more, see docs/results.md. A dict
+            adapts the threshold to the training:
+            ``dict(type='Budget', saved=0.2)`` or
             ``dict(type='Relative', factor=4.34e-4)``, see
             :mod:`ies_mm.core.thresholds`.
         order (int): Order of the difference, 0 to 3. Defaults to 2.
-        window (int): Differences averaged, 1 to 1000. Defaults to 3.
-        terms (str, list of str or dict): ``'sum'`` judges the summed loss,
-            ``'all'`` wants every term mastered, ``'any'`` one; a list of term
-            names judges their sum, a dict of weights their weighted sum.
-            Defaults to ``'sum'``.
-        refresh_interval (int or dict): Excluded images are scored every so
-            many epochs. Defaults to 1, as in the paper, with ``delta``. With
-            ``dict(type='Spaced', cap=8)`` each one is after 1 epoch, then
+        window (int): Number of differences averaged, 1 to 1000. Defaults to
+            3.
+        terms (str, list of str or dict): What is judged. ``'sum'``: the
+            summed loss; ``'all'``: every term must be mastered; ``'any'``:
+            one; a list of term names: their sum; a dict of weights: their
+            weighted sum. Defaults to ``'sum'``.
+        refresh_interval (int or dict): When pruned images are checked again.
+            An int: all are scored by a forward pass every so many epochs.
+            ``dict(type='Spaced', cap=8)``: each is scored after 1 epoch, then
             after 2 more, 4 more, ..., at most ``cap``, as long as it stays
-            mastered; with ``by='training'`` too it is trained then instead of
-            scored, without any forward pass over what is left out. See
-            :mod:`ies_mm.core.rechecks`.
-        begin (int): First epoch, from 1, after which anything may be
-            excluded. Defaults to 1.
-        anneal (float): The last part of the epochs, 0 to 1, that trains on
+            mastered; with ``by='training'`` it is trained then instead of
+            scored, without any scoring pass. Defaults to 1, as in the paper,
+            with ``delta``. See :mod:`ies_mm.core.rechecks`.
+        begin (int): First epoch, from 1, after which images may be pruned.
+            Defaults to 1.
+        anneal (float): Last fraction of the epochs, 0 to 1, that trains on
             everything. Defaults to 0.
         keep_history (bool): Keep all epochs in ``ies/instances.npz``, not
             just the last ones. Defaults to False.
-        dry_run (bool): Record and decide, but exclude nothing. Defaults to
+        dry_run (bool): Record and decide, but prune nothing. Defaults to
             False.
-        allow_batch_augments (bool): Train with Mixup, CutMix and their like.
-            What is recorded for an image is then the loss of the mixture in
-            its place of the batch, against the mixed label, also when it is
-            scored by a forward pass. Defaults to False, which refuses them.
-        refresh_batch_size (int, optional): Batch size of the forward passes,
-            which need less memory than training. Defaults to None, the
+        allow_batch_augments (bool): Train with Mixup, CutMix and the like.
+            An image's recorded loss is then that of the mixture at its place
+            in the batch, against the mixed label, in scoring passes too.
+            Defaults to False, which refuses them.
+        refresh_batch_size (int, optional): Batch size of the scoring pass,
+            which needs less memory than training. Defaults to None, the
             training's.
-        fallback (bool): Compute the losses of a model that has a head without
-            an adapter by a forward pass for every image past the features,
-            see docs/adapters.md. Defaults to False, which refuses it.
+        fallback (bool): If a head has no adapter, compute its losses by one
+            forward pass per image, from the features on, see
+            docs/adapters.md. Defaults to False, which refuses the model.
         saved (float, optional): The recommended setting, instead of
-            ``delta``: leaves out what is needed to save this share of the
-            training, 0 to 0.9, with ``delta=dict(type='Budget', saved=saved)``
-            and ``refresh_interval=dict(type='Spaced', cap=8, by='training')``.
+            ``delta``: the share of the training to skip, 0 to 0.9. Short for
+            ``delta=dict(type='Budget', saved=saved)`` and
+            ``refresh_interval=dict(type='Spaced', cap=8, by='training')``.
 
     Raises:
         TypeError: An argument is of the wrong type, or both or neither of
-            ``delta`` and ``saved`` were given.
+            ``delta`` and ``saved`` are given.
         ValueError: An argument is out of range.
     """
 

@@ -13,22 +13,16 @@ from ies_mm.core import (
     Criterion,
     LossHistory,
     Progress,
-    PruningPeriod,
     Selection,
     Standing,
     Waits,
     build_recheck,
 )
-from ies_mm.core.arguments import check_flag, check_integer, check_number
-from ies_mm.core.first_loss import FirstLoss
-from ies_mm.core.lengths import (
-    planned,
-    too_much,
-    too_short,
-    with_foresight,
-)
+from ies_mm.core.arguments import check_flag
+from ies_mm.core.lengths import with_foresight
 from ies_mm.core.thresholds import budget_or
-from ies_mm.methods.method import Decision, Method
+from ies_mm.methods.flatness import FlatnessMethod
+from ies_mm.methods.method import Decision
 
 EVERY_EPOCH = 1
 """The paper's looks at what is left out."""
@@ -37,7 +31,7 @@ RECOMMENDED = dict(type='Spaced', cap=8, by='training')
 """Those of ``saved``: nothing is scored by a forward pass."""
 
 
-class IES(Method):
+class IES(FlatnessMethod):
     """Leaves an image out while its loss curve is flat.
 
     For the arguments see :class:`ies_mm.engine.IESHook`.
@@ -64,70 +58,51 @@ class IES(Method):
         delta = budget_or('delta', delta, saved)
         if refresh_interval is None:
             refresh_interval = EVERY_EPOCH if saved is None else RECOMMENDED
-        self.criterion = Criterion(delta, order, window, terms)
-        self.depth = self.criterion.depth
+        criterion = Criterion(delta, order, window, terms)
+        threshold = criterion.threshold
+        budget = threshold if isinstance(threshold, Budget) else None
+        schedule = budget.schedule if budget else None
+        super().__init__(criterion, schedule, begin, anneal)
         self._recheck = build_recheck(refresh_interval)
-        check_integer('begin', begin, 1)
-        check_number('anneal', anneal, 0, 1)
         check_flag('dry_run', dry_run)
         self.delta = delta
         self.order = order
         self.window = window
         self.terms = terms
         self.refresh_interval = refresh_interval
-        self.begin = begin
-        self.anneal = anneal
         self.dry_run = dry_run
         self.saved = saved
-        threshold = self.criterion.threshold
-        self.wants_strata = (
-            isinstance(threshold, Budget) and threshold.by_class
-        )
+        self.wants_strata = budget is not None and budget.by_class
 
     def reset(self) -> None:
         """No first loss, nothing counted by a dry run, no image waiting."""
-        self._first_loss = FirstLoss()
+        super().reset()
         self._spared = 0
         self._waits = Waits(self.instances)
 
-    def period(self, standing: Standing) -> PruningPeriod:
-        """Which epochs may leave something out."""
-        first = max(standing.begun + self.criterion.needed, self.begin)
-        return PruningPeriod(standing.epochs, first, self.begin, self.anneal)
-
     def warnings(self, standing: Standing) -> Iterator[str]:
-        """A training too short to leave anything, or enough, out."""
-        period = self.period(standing)
-        if short := too_short(self.name, period, self.criterion):
-            yield short
-            return
+        """A dry run too short to be judged, beside what others say."""
+        yield from super().warnings(standing)
         enough = with_foresight(self.criterion)
-        if self.dry_run and period.epochs < enough:
+        if (
+            self.dry_run
+            and self.period(standing).shortest <= standing.epochs < enough
+        ):
             yield (
-                f'a dry run of {period.epochs} epochs: ies-mm calibrate '
+                f'a dry run of {standing.epochs} epochs: ies-mm calibrate '
                 'will say which delta saves how much, and not how well the '
                 f'criterion foresees what comes, which takes {enough} epochs '
                 'or more'
             )
-        threshold = self.criterion.threshold
-        if isinstance(threshold, Budget):
-            yield too_much(threshold.schedule, period, standing)
 
     def forecast(self, standing: Standing) -> str:
-        """What a budget gives."""
-        threshold = self.criterion.threshold
-        if isinstance(threshold, Budget) and not self.dry_run:
-            return planned(threshold.schedule, self.period(standing), standing)
-        return ''
-
-    def check_terms(self, names: Sequence[str]) -> None:
-        """Refuse unknown terms with the first batch, not after an epoch."""
-        self.criterion.columns(names)
+        """What a budget gives; a dry run leaves nothing out."""
+        return '' if self.dry_run else super().forecast(standing)
 
     def take_in(self, ids: Tensor, losses: Tensor, standing: Standing) -> None:
-        """Note who was observed, and the mean loss of the first epoch."""
+        """Note who was observed, too."""
+        super().take_in(ids, losses, standing)
         self._waits.observe(ids, standing.epoch)
-        self._first_loss.take_in(losses)
 
     def due(self, standing: Standing) -> Tensor:
         """Those whose wait is over with this epoch."""
@@ -188,7 +163,7 @@ class IES(Method):
         """
         standing = replace(standing, excluded=standing.excluded + self._spared)
         return Progress(
-            self._first_loss.judged(self.criterion, names),
+            self.first_loss.judged(self.criterion, names),
             **vars(self.period(standing).quota(standing)),
         )
 
@@ -196,14 +171,14 @@ class IES(Method):
         """The first loss, what a dry run spared, and the waits."""
         return {
             'spared': self._spared,
-            **self._first_loss.state_dict(),
+            **super().state_dict(),
             **self._waits.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take over what :meth:`state_dict` gave."""
+        super().load_state_dict(state)
         self._spared = state['spared']
-        self._first_loss.load_state_dict(state)
         self._waits.load_state_dict(state)
 
 

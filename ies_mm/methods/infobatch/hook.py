@@ -11,16 +11,17 @@ class InfoBatchHook(SelectionHook):
     """InfoBatch (Qin et al., ICLR 2024): soft pruning with rescaled losses.
 
     After every epoch the instances whose last loss is below the mean are
-    *well learned*. A random part of them is left out of the next epoch, not
-    loaded and not scored; the others of them are trained with a weight of
-    ``1 / (1 - ratio)``. The last epochs train on everything, unweighted. What
-    was last observed before the pipeline or the loss was switched is trained.
+    *well learned*. A random fraction of them is pruned from the next epoch,
+    neither loaded nor scored; the rest of them are trained with weight
+    ``1 / (1 - ratio)``. The last epochs train on everything, unweighted.
+    After a switch of the pipeline or the loss, instances not yet observed
+    with the new one are trained.
 
     Args:
-        ratio (float): The part of the well-learned instances that is left
-            out, from 0 to below 1. Defaults to 0.5.
-        anneal (float): The last part of the epochs, 0 to 1, that trains on
-            everything. Defaults to 0.125, InfoBatch's.
+        ratio (float): Fraction of the well-learned instances to prune, from 0
+            to below 1. Defaults to 0.5.
+        anneal (float): Last fraction of the epochs, 0 to 1, that trains on
+            everything. Defaults to 0.125, as in InfoBatch.
         keep_history (bool): See :class:`IESHook`. Defaults to False.
         allow_batch_augments (bool): See :class:`IESHook`. Defaults to False.
 

@@ -10,32 +10,32 @@ from ies_mm.training.hook.selection_hook import SelectionHook
 class RandomRemovalHook(SelectionHook):
     """Random Remove, the control at equal compute (IES, appendix D).
 
-    Every epoch leaves out as many instances, drawn anew, without any weights.
-    They are neither loaded nor scored.
+    Every epoch prunes instances at random, drawn anew; the others are not
+    weighted. Pruned instances are neither loaded nor scored.
 
     Args:
-        ratio (float or dict): The part left out, from 0 to below 1. With
-            ``dict(type='Budget', saved=0.2)`` each epoch leaves out as many
-            as in a run of IES with that ``delta``; ``by_class=True`` in it
-            needs a data set that has ``get_cat_ids``, as those of mmdet and
-            mmpretrain.
+        ratio (float or dict): Fraction pruned, from 0 to below 1. With
+            ``dict(type='Budget', saved=0.2)`` each epoch prunes as many as an
+            IES run with that ``delta``. Its ``by_class=True`` needs a dataset
+            with ``get_cat_ids``, as mmdet's and mmpretrain's.
         keep_history (bool): See :class:`IESHook`. Defaults to False.
         allow_batch_augments (bool): See :class:`IESHook`. Defaults to False.
-        begin (int): Epochs, at least 0, that train on everything first.
-            Defaults to 0. Six, as many as IES needs with its defaults, tells
-            *which* images are left out from *when* that is done.
-        anneal (float): The last part of the epochs, 0 to 1, that trains on
+        begin (int): Number of first epochs, at least 0, that train on
+            everything. Defaults to 0. With 6, as many as IES needs with its
+            defaults, a comparison with IES is about *which* images are
+            pruned, not *when*.
+        anneal (float): Last fraction of the epochs, 0 to 1, that trains on
             everything. Defaults to 0.
-        rescale (bool): Weight the losses of what is trained by N / trained,
-            as InfoBatch's ablation of random pruning does. Defaults to False.
-        static (bool): Draw once: the same images are left out of each epoch,
-            or, on a budget, ever more. Defaults to False.
-        saved (float, optional): Instead of ``ratio``:
+        rescale (bool): Weight the losses of trained images by N / trained, as
+            in InfoBatch's ablation of random pruning. Defaults to False.
+        static (bool): Draw once: every epoch prunes the same images or, with
+            a budget, these and more. Defaults to False.
+        saved (float, optional): Short for
             ``ratio=dict(type='Budget', saved=saved)``.
 
     Raises:
         TypeError: An argument is of the wrong type, or both or neither of
-            ``ratio`` and ``saved`` were given.
+            ``ratio`` and ``saved`` are given.
         ValueError: An argument is out of range.
     """
 

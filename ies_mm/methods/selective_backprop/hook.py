@@ -14,19 +14,20 @@ from ies_mm.training.hook.selection_hook import SelectionHook
 class SelectiveBackpropHook(SelectionHook):
     r"""Selective-Backprop (Jiang et al., 2019): train on the biggest losers.
 
-    Every batch is scored by a forward pass first (noisy layers held, no
-    gradient). An image is chosen with the probability :math:`CDF(L)^\beta`,
-    the share of the last ``recent`` losses that its own is not below. Chosen
-    images are gathered until they make a batch, and that is trained; what is
-    gathered at the end of an epoch is trained as a smaller one, if it is more
-    than a single image. Every image is loaded and scored every epoch, so only
-    backward passes are saved, and the chosen images are forwarded twice.
+    Every batch is first scored by a forward pass (no gradient; layers that
+    draw at random in evaluation mode). An image is chosen with probability
+    :math:`CDF(L)^\beta`, where CDF is the fraction of the last ``recent``
+    losses that its own is not below. Chosen images are collected until they
+    fill a batch, which is trained. Images left at the end of an epoch are
+    trained as a smaller batch, unless there is only one. Every image is
+    loaded and scored every epoch, so only backward passes are saved, and the
+    chosen images are forwarded twice.
 
     Args:
-        beta (float): The higher, the fewer are chosen: about
-            ``1 / (beta + 1)``. Defaults to 1.
-        recent (int): Losses that a new one is compared with. Defaults to
-            1024, the authors'.
+        beta (float): Selectivity: about ``1 / (beta + 1)`` of the images are
+            chosen. Defaults to 1.
+        recent (int): Number of losses that a new one is compared with.
+            Defaults to 1024, as in the authors' code.
         keep_history (bool): See :class:`IESHook`. Defaults to False.
         allow_batch_augments (bool): See :class:`IESHook`. Defaults to False.
 
@@ -49,10 +50,10 @@ class SelectiveBackpropHook(SelectionHook):
         )
 
     def before_train(self, runner: Runner) -> None:
-        """Refuse several processes, whose queues would not fill alike.
+        """Refuse several processes, whose queues would fill unevenly.
 
         Raises:
-            ConfigError: There are several.
+            ConfigError: There is more than one process.
         """
         if get_world_size() > 1:
             raise ConfigError(

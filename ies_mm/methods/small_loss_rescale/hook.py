@@ -8,7 +8,7 @@ from ies_mm.training.hook.selection_hook import SelectionHook
 
 @HOOKS.register_module()
 class SmallLossRescaleHook(SelectionHook):
-    """Small Loss & Rescale, InfoBatch without annealing (IES, appendix D).
+    """Small Loss & Rescale: InfoBatch without annealing (IES, appendix D).
 
     Args:
         ratio (float): See :class:`InfoBatchHook`. Defaults to 0.5.

@@ -10,22 +10,22 @@ from ies_mm.training.hook.selection_hook import SelectionHook
 
 @HOOKS.register_module()
 class SoftIESHook(SelectionHook):
-    """IES that draws: the flatter an image, the likelier it is left out.
+    """Soft IES: prunes at random, flat images more often.
 
-    Every epoch leaves out as many images as ``IESHook`` would with
-    ``delta=dict(type='Budget', saved=...)``, but drawn by chance, each with
-    a chance by the rank of its flatness. Weighted by the inverse of its
-    chance, what is trained more often counts less, and the expectation of an
-    epoch's gradient is that of all images; without weights it leans towards
-    the images that are not flat. As each is trained now and then, nothing is
-    scored by forward passes. See :mod:`ies_mm.methods.soft_ies.rule`.
+    Every epoch prunes as many images as ``IESHook`` would with
+    ``delta=dict(type='Budget', saved=...)``, but draws them, with
+    probabilities that depend on the rank of their flatness. Each trained
+    image is weighted by the inverse of its probability of being trained, so
+    the expected gradient of an epoch is that of all images; without weights
+    it is biased towards images that are not flat. Since every image is
+    trained now and then, there is no scoring pass. See
+    :mod:`ies_mm.methods.soft_ies.rule`.
 
     Args:
-        saved (float): The share of all instance-epochs that is left out, 0
-            to 0.9.
-        floor (float): The chance of the flattest image to be trained, of the
-            mean image's, 0.01 to 1; more where others are trained for
-            certain. Defaults to 0.5. With 1 it is random removal.
+        saved (float): Share of all instance-epochs to prune, 0 to 0.9.
+        floor (float): Probability that the flattest image is trained,
+            relative to the mean image's, 0.01 to 1; more if others are
+            certain to be trained. Defaults to 0.5. 1 is random pruning.
         weighted (bool): Weight the losses. Defaults to True.
         order (int): See :class:`IESHook`. Defaults to 0, the loss itself.
         window (int): See :class:`IESHook`. Defaults to 5.

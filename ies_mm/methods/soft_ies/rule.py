@@ -5,8 +5,7 @@ as it is: Katharopoulos and Fleuret, *Not All Samples Are Created Equal*, ICML
 2018. Systematic sampling: Madow, *Annals of Mathematical Statistics*, 1949.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -14,23 +13,21 @@ from torch import Tensor
 from ies_mm.core import (
     Criterion,
     LossHistory,
-    PruningPeriod,
     PruningSchedule,
     Selection,
     Standing,
 )
-from ies_mm.core.arguments import check_flag, check_integer, check_number
-from ies_mm.core.first_loss import FirstLoss
-from ies_mm.core.lengths import planned, too_much, too_short
+from ies_mm.core.arguments import check_flag, check_number
 from ies_mm.core.threads import one_thread
 from ies_mm.core.thresholds import SMALLEST_SCALE
-from ies_mm.methods.method import Decision, Method
+from ies_mm.methods.flatness import FlatnessMethod
+from ies_mm.methods.method import Decision
 
 LEAST_FLOOR = 0.01
 """The smallest ``floor``; an image counts 1 / floor times at most."""
 
 
-class SoftIES(Method):
+class SoftIES(FlatnessMethod):
     """Draws what to leave out, the flatter the likelier.
 
     For the arguments see :class:`ies_mm.engine.SoftIESHook`.
@@ -41,6 +38,7 @@ class SoftIES(Method):
     """
 
     name = 'Soft IES'
+    schedule: PruningSchedule
 
     def __init__(
         self,
@@ -53,48 +51,16 @@ class SoftIES(Method):
         begin: int = 1,
         anneal: float = 0.0,
     ) -> None:
-        self._schedule = PruningSchedule(saved)
-        self._criterion = Criterion(0, order, window, terms)
-        self.depth = self._criterion.depth
+        criterion = Criterion(0, order, window, terms)
+        super().__init__(criterion, PruningSchedule(saved), begin, anneal)
         check_number('floor', floor, LEAST_FLOOR, 1)
         check_flag('weighted', weighted)
-        check_integer('begin', begin, 1)
-        check_number('anneal', anneal, 0, 1)
         self.saved = saved
         self.floor = floor
         self.weighted = weighted
         self.order = order
         self.window = window
         self.terms = terms
-        self.begin = begin
-        self.anneal = anneal
-
-    def reset(self) -> None:
-        """No first loss."""
-        self._first_loss = FirstLoss()
-
-    def period(self, standing: Standing) -> PruningPeriod:
-        """Which epochs may leave something out."""
-        first = max(standing.begun + self._criterion.needed, self.begin)
-        return PruningPeriod(standing.epochs, first, self.begin, self.anneal)
-
-    def warnings(self, standing: Standing) -> Iterator[str]:
-        """A training too short to leave anything, or enough, out."""
-        period = self.period(standing)
-        short = too_short(self.name, period, self._criterion)
-        yield short or too_much(self._schedule, period, standing)
-
-    def forecast(self, standing: Standing) -> str:
-        """What the schedule gives."""
-        return planned(self._schedule, self.period(standing), standing)
-
-    def check_terms(self, names: Sequence[str]) -> None:
-        """Refuse unknown terms with the first batch, not after an epoch."""
-        self._criterion.columns(names)
-
-    def take_in(self, ids: Tensor, losses: Tensor, standing: Standing) -> None:
-        """Note the mean loss of the first epoch."""
-        self._first_loss.take_in(losses)
 
     def decide(
         self, history: LossHistory, names: Sequence[str], standing: Standing
@@ -103,24 +69,16 @@ class SoftIES(Method):
         selection = Selection.everything(history.instances)
         period = self.period(standing)
         if period.may_exclude(standing.epoch):
-            scale = self._first_loss.judged(self._criterion, names)
+            scale = self.first_loss.judged(self.criterion, names)
             scale = scale.clamp(min=SMALLEST_SCALE)
-            scores = self._criterion.scores(history, names, scale)
+            scores = self.criterion.scores(history, names, scale)
             if not scores.isnan().all():
-                share = self._schedule.share(period.quota(standing))
+                share = self.schedule.share(period.quota(standing))
                 selection = soft_removal(
                     scores, share, self.floor,
                     self.generator(standing.epoch), self.weighted,
                 )  # fmt: skip
         return Decision(~selection.active, selection)
-
-    def state_dict(self) -> dict[str, Any]:
-        """The first loss."""
-        return self._first_loss.state_dict()
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over what :meth:`state_dict` gave."""
-        self._first_loss.load_state_dict(state)
 
 
 @one_thread()

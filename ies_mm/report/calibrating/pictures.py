@@ -17,7 +17,7 @@ from matplotlib.ticker import (
 
 from ies_mm.report.calibrating.diagnosis import QUANTILES, Diagnosis
 from ies_mm.report.calibrating.noise import ALL
-from ies_mm.report.showing.curves import COLOURS, STYLE, as_png
+from ies_mm.report.showing.style import COLOURS, STYLE, as_png
 
 LIMIT: dict[str, Any] = dict(color=COLOURS[1], linestyle='--')
 

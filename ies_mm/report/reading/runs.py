@@ -1,25 +1,19 @@
 """A run, as its work directory tells it."""
 
-import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ies_mm.errors import ConfigError
-from ies_mm.report.earlier import EPOCHS, fault_of_line
+from ies_mm.report.earlier import EPOCHS
 from ies_mm.report.reading.methods import is_dry_run, is_selected, method_of
 from ies_mm.report.reading.parts import Part, read_parts, start_folders
 from ies_mm.report.reading.progress import Progress, progress_of
+from ies_mm.report.reading.records import checked_records
+from ies_mm.report.reading.run_notes import notes_on
 from ies_mm.report.reading.validation import Points, validation_points
-from ies_mm.report.records import END, read_epochs
-from ies_mm.report.values import is_count, is_number, printable
-
-COUNTS = ('epoch', 'excluded', 'mastered', 'trained', 'instances')
-SUMS = (
-    'forward_only', 'train_seconds', 'refresh_seconds', 'decide_seconds',
-)  # fmt: skip
-FURTHER_SECONDS = ('start_seconds', 'collect_seconds', 'record_seconds')
-"""Records of earlier versions do without."""
+from ies_mm.report.records import END
+from ies_mm.report.values import printable
 
 
 @dataclass(frozen=True)
@@ -125,7 +119,7 @@ def _run(work_dir: Path, parts: list[Part]) -> Run:
     newest = parts[-1].config
     recorded = (work_dir / 'ies' / EPOCHS).exists()
     selected = is_selected(newest, recorded)
-    records = _records(work_dir) if selected else []
+    records = checked_records(work_dir) if selected else []
     points = validation_points(parts)
     return Run(
         work_dir=work_dir,
@@ -146,44 +140,8 @@ def _run(work_dir: Path, parts: list[Part]) -> Run:
         validation_seconds=sum(p.log.validation_seconds for p in parts),
         validated_at=parts[0].log.validated_at if len(parts) == 1 else [],
         classes=_classes(newest, parts[-1].log.classes),
-        notes=_notes(work_dir, parts, selected, records),
+        notes=notes_on(work_dir, parts, selected, records),
     )
-
-
-def _records(work_dir: Path) -> list[dict[str, Any]]:
-    path = work_dir / 'ies' / EPOCHS
-    records = read_epochs(work_dir)
-    last = 0
-    for number, record in enumerate(records, 1):
-        missing = {'method', 'saved', *COUNTS, *SUMS} - record.keys()
-        if missing:
-            raise ConfigError(
-                f'{path} is of another version: line {number} has no '
-                f'{min(missing)}; leave the run out'
-            )
-        images = records[0]['instances']
-        fault = fault_of_line(record, images, last) or _fault_of(record)
-        if fault:
-            raise ConfigError(
-                f'{path} is damaged: line {number} {fault}; mend it, or leave '
-                'the run out'
-            )
-        last = record['epoch']
-    return records
-
-
-def _fault_of(record: dict[str, Any]) -> str | None:
-    """What is wrong with the values of a line; None where nothing is."""
-    for key in COUNTS:
-        if not is_count(record[key]):
-            return f'has {key}={record[key]!r:.40}, which is no count'
-    for key in ('saved', *SUMS, *FURTHER_SECONDS):
-        value = record.get(key, 0)
-        if not is_number(value) or not math.isfinite(value):
-            return f'has {key}={value!r:.40}, which is no number'
-    if not 0 <= record['saved'] <= 1:
-        return f'has saved={record["saved"]}, which is no part of 1'
-    return None
 
 
 def _as_started(parts: list[Part]) -> dict[str, Any]:
@@ -214,39 +172,3 @@ def _total_seconds(parts: list[Part]) -> float | None:
     if len(known) < len(seconds) or parts[0].begins_late:
         return None
     return sum(known)
-
-
-def _notes(
-    work_dir: Path,
-    parts: list[Part],
-    selected: bool,
-    records: list[dict[str, Any]],
-) -> list[str]:
-    notes = []
-    if parts[0].begins_late:
-        notes.append(
-            f'{work_dir} goes on from a checkpoint of another folder: what '
-            'came before is not in it, so its seconds are not known'
-        )
-    elif any(part.log.seconds is None for part in parts):
-        notes.append(
-            f'{work_dir} has no text log, so its seconds are not known '
-            '(MMEngine writes one unless log_level is above INFO)'
-        )
-    if len(parts) > 1:
-        notes.append(
-            f'{work_dir} was resumed ({len(parts)} parts): its total seconds '
-            'are those of all parts, what was done twice included'
-        )
-    if records and records[-1]['epoch'] > len(records):
-        notes.append(
-            f'{work_dir} has records of {len(records)} of its '
-            f'{records[-1]["epoch"]} epochs: sums of seconds and of scored '
-            'images are of these alone'
-        )
-    if not selected and (work_dir / 'ies' / EPOCHS).exists():
-        notes.append(
-            f'{work_dir}/ies was left out: it is of another run than the '
-            'newest, which has no IESSampler'
-        )
-    return notes

@@ -8,6 +8,7 @@ import numpy as np
 
 from ies_mm.report.comparing.notes import Comparison
 from ies_mm.report.names import file_of
+from ies_mm.report.reading.annotations import Annotations
 from ies_mm.report.reading.runs import Run
 from ies_mm.report.showing.gallery import (
     Instances,
@@ -15,15 +16,26 @@ from ies_mm.report.showing.gallery import (
     shelves,
     times_taken_back,
 )
-from ies_mm.report.showing.pictures import data_uri, loss_curve, thumbnail
+from ies_mm.report.showing.pictures import data_uri, drawn, loss_curve
 
 
 @dataclass(frozen=True)
 class Card:
-    """An image; ``picture`` is None where its file is not there any more."""
+    """An image.
+
+    Attributes:
+        name (str): Its path below the folder that all share.
+        facts (str): What became of it.
+        classes (list of str): Of its objects, each once; empty if unknown.
+        first (int, optional): The epoch that left it out first, if known.
+        picture (str, optional): None where its file is not there any more.
+        curve (str): Its loss over epochs.
+    """
 
     name: str
     facts: str
+    classes: list[str]
+    first: int | None
     picture: str | None
     curve: str
 
@@ -36,6 +48,12 @@ class Section:
     origin: str
     remarks: list[str]
     shelves: list[tuple[str, list[Card]]]
+
+    @property
+    def classes(self) -> list[str]:
+        """All that its cards have."""
+        cards = [card for _, cards in self.shelves for card in cards]
+        return sorted({name for card in cards for name in card.classes})
 
 
 def sections_of(comparison: Comparison) -> Iterator[Section]:
@@ -54,10 +72,14 @@ def _section(label: str, run: Run, instances: Instances | None) -> Section:
         return Section(label, origin, ['Nothing was kept of its images.'], [])
     origin += f'; loss: {" + ".join(instances.terms)}'
     shared = _shared_folder(instances.names)
+    annotations = Annotations(run.config)
     titled = [
         (
             shelf.title,
-            [_card(instances, image, shared) for image in shelf.images],
+            [
+                _card(instances, image, shared, annotations)
+                for image in shelf.images
+            ],
         )
         for shelf in shelves(instances)
     ]
@@ -92,12 +114,18 @@ def _missing(cards: list[Card]) -> Iterator[str]:
         )
 
 
-def _card(instances: Instances, image: int, shared: str) -> Card:
+def _card(
+    instances: Instances, image: int, shared: str, annotations: Annotations
+) -> Card:
     path = instances.names[image]
-    picture = thumbnail(file_of(path))
+    file = file_of(path)
+    annotation = annotations.of(file)
+    picture = drawn(file, annotation)
     return Card(
         name=path.removeprefix(shared).lstrip('/'),
         facts=_facts(instances, image),
+        classes=sorted(set(annotation.labels)) if annotation else [],
+        first=_first_out(instances, image),
         picture=data_uri(picture, 'jpeg') if picture else None,
         curve=data_uri(loss_curve(instances, image)),
     )
@@ -120,11 +148,17 @@ def _facts(instances: Instances, image: int) -> str:
     if not out.any():
         return f'trained in all {len(out)} epochs, {loss}'
     back = int(times_taken_back(instances.excluded)[image])
-    first = ''
-    if instances.from_the_start:
-        first = f'first in epoch {instances.epochs[out.argmax()]}, '
+    epoch = _first_out(instances, image)
+    first = '' if epoch is None else f'first in epoch {epoch}, '
     times = {0: 'never', 1: 'once'}.get(back, f'{back} times')
     return (
         f'out in {out.sum()} of {len(out)} epochs, {first}'
         f'taken back {times}, {loss}'
     )
+
+
+def _first_out(instances: Instances, image: int) -> int | None:
+    out = instances.excluded[:, image]
+    if not instances.from_the_start or not out.any():
+        return None
+    return int(instances.epochs[out.argmax()])

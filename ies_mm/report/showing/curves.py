@@ -1,16 +1,12 @@
 """Metric and excluded images over epochs, after the paper's Figure 1."""
 
-import io
-import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.legend import Legend
 from matplotlib.ticker import MaxNLocator
 
 from ies_mm.report.comparing.groups import Group
@@ -18,26 +14,16 @@ from ies_mm.report.comparing.notes import Comparison
 from ies_mm.report.reading.methods import PLAIN
 from ies_mm.report.reading.runs import Run
 from ies_mm.report.showing.axis import PASS, axis_label, positions
+from ies_mm.report.showing.style import (
+    COLOURS,
+    PLAIN_COLOUR,
+    STYLE,
+    add_legend,
+    as_png,
+)
 
-# Okabe and Ito's colours, which colour-blind readers tell apart; not the
-# yellow, which is too light for a line.
-PLAIN_COLOUR = '#404040'
-COLOURS = ('#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9')
 MARKERS = 'osD^vPX'
-STYLE: dict[Any, Any] = {
-    'axes.spines.top': False,
-    'axes.spines.right': False,
-    'axes.grid': True,
-    'axes.axisbelow': True,
-    'grid.color': '#e4e4e4',
-    'font.size': 10,
-    'legend.frameon': False,
-    # A dollar sign in a name is no formula.
-    'text.parse_math': False,
-}
 
-LEGEND_WIDTH = 48
-"""Characters of a line of a label."""
 
 Curve = tuple[list[float], list[float]]
 Panel = Callable[[Axes, Comparison], None]
@@ -133,39 +119,6 @@ def _png(
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         add_legend(figure, columns=2 * len(panels))
         return as_png(figure, dpi=160)
-
-
-def as_png(figure: Figure, dpi: int) -> bytes:
-    """The picture's file."""
-    file = io.BytesIO()
-    figure.savefig(file, format='png', dpi=dpi)
-    return file.getvalue()
-
-
-def add_legend(figure: Figure, columns: int) -> None:
-    """One legend below; a line of the same label in two panels once.
-
-    Long labels have fewer columns, so that the figure holds them.
-    """
-    lines: dict[str, Any] = {}
-    for axes in figure.axes:
-        handles, labels = axes.get_legend_handles_labels()
-        lines |= dict(zip(labels, handles, strict=True))
-    for fewer in range(columns if lines else 0, 0, -1):
-        legend = figure.legend(
-            list(lines.values()),
-            [textwrap.fill(label, LEGEND_WIDTH) for label in lines],
-            loc='outside lower center',
-            ncols=fewer,
-        )
-        if fewer == 1 or _width(legend) <= figure.bbox.width:
-            return
-        legend.remove()
-
-
-def _width(legend: Legend) -> float:
-    """In pixels."""
-    return legend.get_window_extent().width
 
 
 def _looks(comparison: Comparison) -> Iterator[tuple[Group, Look]]:

@@ -20,6 +20,8 @@ from ies_mm.report.showing.curves import (
 from ies_mm.report.showing.pictures import data_uri
 from ies_mm.report.showing.table import (
     CONTROLS,
+    DETAILS,
+    GROUPS,
     HEADINGS,
     UNKNOWN,
     cells,
@@ -47,7 +49,9 @@ def render_page(comparison: Comparison, times: bytes | None) -> bytes:
     text = environment.get_template('page.html.j2').render(
         metric=comparison.metric,
         verdict=comparison.verdict,
+        groups=GROUPS,
         headings=HEADINGS,
+        details=DETAILS,
         rows=[cells(row) for row in comparison.rows],
         controls=CONTROLS,
         differences=[difference_cells(row) for row in compared(comparison)],

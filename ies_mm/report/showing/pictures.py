@@ -1,19 +1,26 @@
-"""The gallery's pictures: a thumbnail, and the course of an image's loss."""
+"""The gallery's pictures: an image with its objects, its loss over epochs."""
 
 import base64
 import io
+import zlib
 from pathlib import Path
 
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-from PIL import Image
+from PIL import Image, ImageDraw
 
-from ies_mm.report.showing.curves import COLOURS, STYLE, as_png
+from ies_mm.report.reading.annotations import Annotation
 from ies_mm.report.showing.gallery import Instances
+from ies_mm.report.showing.style import COLOURS, STYLE, as_png
 
-THUMBNAIL = (192, 144)
+SIZE = (480, 360)
+"""Pictures are no larger: a page may have hundreds."""
+LARGER = 3.0
+"""A small image is enlarged so much at most."""
+IGNORED = 255
+"""Pixels of a segmentation map without a class."""
 
 
 def data_uri(picture: bytes, kind: str = 'png') -> str:
@@ -21,19 +28,61 @@ def data_uri(picture: bytes, kind: str = 'png') -> str:
     return f'data:image/{kind};base64,{base64.b64encode(picture).decode()}'
 
 
-def thumbnail(path: Path) -> bytes | None:
-    """A small JPEG of an image file, None where there is no such any more."""
+def drawn(path: Path, annotation: Annotation | None) -> bytes | None:
+    """A JPEG of an image file with its objects; None without the file."""
     file = io.BytesIO()
     if not path.is_file():  # Some things that are none block for ever.
         return None
     try:
         with Image.open(path) as image:
-            small = image.convert('RGB')
-            small.thumbnail(THUMBNAIL)
-            small.save(file, format='JPEG', quality=85)
+            picture = _annotated(image.convert('RGB'), annotation)
+            picture.save(file, format='JPEG', quality=80)
     except Exception:  # a broken file has Pillow raise nearly anything
         return None
     return file.getvalue()
+
+
+def _annotated(
+    image: Image.Image, annotation: Annotation | None
+) -> Image.Image:
+    """At the page's size first, so that lines have one width."""
+    scale = min(SIZE[0] / image.width, SIZE[1] / image.height, LARGER)
+    size = (round(image.width * scale) or 1, round(image.height * scale) or 1)
+    image = image.resize(size, Image.Resampling.BICUBIC)
+    if annotation is None:
+        return image
+    if annotation.seg_map is not None:
+        return _with_map(image, annotation.seg_map)
+    _draw_boxes(image, annotation, scale)
+    return image
+
+
+def _draw_boxes(
+    image: Image.Image, annotation: Annotation, scale: float
+) -> None:
+    draw = ImageDraw.Draw(image)
+    for box, label in zip(annotation.boxes, annotation.labels, strict=False):
+        # The same for a class in every picture.
+        colour = COLOURS[zlib.crc32(label.encode()) % len(COLOURS)]
+        corners = [scale * edge for edge in box]
+        draw.rectangle(corners, outline=colour, width=2)
+        place = draw.textbbox((corners[0] + 2, corners[1]), label)
+        draw.rectangle(place, fill=colour)
+        draw.text((corners[0] + 2, corners[1]), label, fill='white')
+
+
+def _with_map(image: Image.Image, file: Path) -> Image.Image:
+    """Half of each pixel is the colour of its class."""
+    with Image.open(file) as stored:
+        resized = stored.resize(image.size, Image.Resampling.NEAREST)
+        labels = np.asarray(resized)
+    if labels.ndim != 2:
+        return image
+    colours = np.random.default_rng(0).integers(40, 256, (256, 3))
+    pixels = np.asarray(image)
+    mixed = (pixels + colours[labels]) // 2
+    known = (labels != IGNORED)[..., None]
+    return Image.fromarray(np.where(known, mixed, pixels).astype(np.uint8))
 
 
 def loss_curve(instances: Instances, image: int) -> bytes:

@@ -12,10 +12,21 @@ from ies_mm.report.comparing.figures import Figures, Spread
 from ies_mm.report.comparing.notes import Comparison, Row
 from ies_mm.report.reading.methods import PLAIN, RANDOM, SHORT
 
-HEADINGS = (
-    'method', 'runs', 'best', 'last', 'saved', 'forward only',
-    'training', 'refresh', 'decision', 'total', 'speed up', 'of limit',
+GROUPS = {
+    '': ('method', 'runs'),
+    'metric': ('best', 'last'),
+    'instance-epochs': ('saved', 'forward only'),
+    'seconds': ('training', 'refresh', 'decision', 'total'),
+    'against plain': ('speed up', 'of limit'),
+}
+"""The columns, under what the page writes above them."""
+
+HEADINGS = tuple(title for titles in GROUPS.values() for title in titles)
+DETAILS = (
+    'runs', 'best', 'forward only', 'training', 'refresh', 'decision',
+    'of limit',
 )  # fmt: skip
+"""Columns that a narrow screen does without."""
 CONTROLS = (PLAIN, SHORT, RANDOM)
 LABEL_WIDTH = 18
 NOTE_WIDTH = 100

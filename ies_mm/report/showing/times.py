@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ies_mm.report.comparing.groups import Group
 from ies_mm.report.comparing.notes import Comparison
 from ies_mm.report.reading.methods import PLAIN
-from ies_mm.report.showing.curves import (
+from ies_mm.report.showing.style import (
     COLOURS,
     PLAIN_COLOUR,
     STYLE,

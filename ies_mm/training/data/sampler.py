@@ -1,4 +1,4 @@
-"""The sampler that leaves excluded instances out."""
+"""The sampler that skips pruned instances."""
 
 from collections.abc import Iterable, Iterator, Sized
 from typing import Any, cast
@@ -23,17 +23,17 @@ WHAT_TO_DO = (
     "Write train_dataloader=dict(sampler=dict(_delete_=True, type='Default"
     "Sampler', shuffle=True)) into a config that both runs are based on"
 )
-"""Where a base has another sampler than those whose order is kept."""
+"""If a base has a sampler whose order is not reproduced."""
 
 
 def check_left_over(arguments: Iterable[str]) -> None:
-    """Refuse arguments of another sampler.
+    """Refuse arguments that belong to another sampler.
 
     Args:
         arguments (iterable of str): Their names.
 
     Raises:
-        ConfigError: There are some.
+        ConfigError: ``arguments`` is not empty.
     """
     if names := ', '.join(arguments):
         raise ConfigError(
@@ -44,27 +44,29 @@ def check_left_over(arguments: Iterable[str]) -> None:
 
 @DATA_SAMPLERS.register_module()
 class IESSampler(Sampler[int]):
-    """MMEngine's samplers over the positions of the selected instances.
+    """MMEngine's samplers, over the positions of the selected instances.
 
-    With everything selected its stream is, to the bit, that of
-    :class:`mmengine.dataset.DefaultSampler`, or in an iteration-based
-    training that of :class:`mmengine.dataset.InfiniteSampler`. It takes the
+    With everything selected its stream is, bit for bit, that of
+    :class:`mmengine.dataset.DefaultSampler` or, in an iteration-based
+    training, that of :class:`mmengine.dataset.InfiniteSampler`. It takes the
     arguments of both, so ``sampler=dict(type='IESSampler')`` in a child
-    config keeps what the base says. The hook calls :meth:`set_selection`
-    between epochs; the sampler lives in the main process, so persistent
-    workers follow.
+    config keeps those of the base. The hook calls :meth:`set_selection`
+    between epochs. The sampler is in the main process, so a new selection
+    reaches persistent workers too.
 
     Args:
-        dataset (Sized): The (wrapped) data set.
+        dataset (Sized): The (wrapped) dataset.
         shuffle (bool): Whether to shuffle. Defaults to True.
         seed (int, optional): Seed of the shuffling, the same on all ranks.
             Defaults to None, a random one that the ranks agree on.
         round_up (bool): Whether to repeat samples so that all ranks have
-            equally many. Defaults to True. An endless stream needs none.
-        **left_over: None; a child config may have some of its base's sampler.
+            equally many. Defaults to True. An endless stream needs no
+            repeats.
+        **left_over: Must be empty. A child config may have inherited
+            arguments of its base's sampler.
 
     Raises:
-        ConfigError: Names what is left over.
+        ConfigError: ``left_over`` is not empty.
     """
 
     def __init__(
@@ -85,7 +87,7 @@ class IESSampler(Sampler[int]):
 
     @property
     def instances(self) -> InstanceMap:
-        """The numbering that a selection speaks of."""
+        """The numbering of instances that selections refer to."""
         if self._instances is None:
             self._instances = InstanceMap(self.dataset)
         return self._instances
@@ -99,12 +101,12 @@ class IESSampler(Sampler[int]):
 
     @property
     def positions(self) -> Tensor:
-        """int64, the positions that are selected, ascending."""
+        """The selected positions, int64, ascending."""
         return self._positions
 
     @property
     def selected(self) -> int:
-        """Number of positions selected, over all ranks."""
+        """Number of selected positions, over all ranks."""
         return len(self._positions)
 
     @property
@@ -113,12 +115,12 @@ class IESSampler(Sampler[int]):
         return cast(EndlessStream, self._endless)
 
     def endless(self, consumed: int, seed: int | None = None) -> None:
-        """Yield pass after pass without an end, for an iteration-based loop.
+        """Yield pass after pass without end, for an iteration-based loop.
 
         Args:
             consumed (int): Positions shown or skipped before.
-            seed (int, optional): Of the run that is gone on with. Defaults to
-                None, the sampler's own.
+            seed (int, optional): That of the resumed run. Defaults to None,
+                the sampler's own.
         """
         before = self._epochs
         self._endless = EndlessStream(
@@ -129,13 +131,13 @@ class IESSampler(Sampler[int]):
         )
 
     def set_selection(self, selection: Selection) -> None:
-        """Yield the positions of these instances from now on.
+        """Yield only the positions of these instances from now on.
 
         An epoch that has begun is not changed; an endless stream skips the
-        others from the next sample drawn on.
+        other instances from the next sample it draws.
 
         Args:
-            selection (Selection): Over all N instances of the data set.
+            selection (Selection): Over all N instances of the dataset.
         """
         shown = selection.active[self.instances.of_position]
         self._positions = torch.nonzero(shown).flatten()
@@ -146,11 +148,14 @@ class IESSampler(Sampler[int]):
         self._epochs = self._epochs_over(count, epoch)
 
     def orders(self, positions: Tensor, epoch: int) -> list[list[int]]:
-        """What an epoch over some positions would yield on every rank.
+        """What an epoch over these positions would yield on every rank.
 
         Args:
             positions (Tensor): int64, ascending.
             epoch (int): From 0.
+
+        Returns:
+            list of list of int: The positions of each rank, in order.
         """
         found = []
         for rank in range(get_world_size()):
@@ -166,7 +171,7 @@ class IESSampler(Sampler[int]):
         MMEngine calls it in every training, before the first batch.
 
         Raises:
-            ConfigError: No hook has begun to select.
+            ConfigError: There is no selection hook.
         """
         if self.user is None and self._instances is None:
             raise ConfigError(NEEDS_A_HOOK)
@@ -184,7 +189,7 @@ class IESSampler(Sampler[int]):
         """The positions of this rank, in the epoch's order.
 
         Raises:
-            ConfigError: The data set has another length than it had.
+            ConfigError: The length of the dataset has changed.
         """
         if self._instances is not None:
             self._check_length(self._instances)
@@ -204,7 +209,7 @@ class IESSampler(Sampler[int]):
             )
 
     def __len__(self) -> int:
-        """Samples of this rank in an epoch; endless: of the data set."""
+        """Samples of this rank per epoch; if endless, of the dataset."""
         if self._endless is not None:
             return len(self.dataset)
         return len(self._epochs)

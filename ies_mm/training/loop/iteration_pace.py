@@ -8,16 +8,19 @@ import torch
 from mmengine.dist import get_rank, get_world_size
 from mmengine.runner import Runner
 from torch import Tensor
-from torch.utils.data import BatchSampler
 
 from ies_mm.core import Selection
 from ies_mm.errors import ConfigError
-from ies_mm.losses.capture.random_state import preserved_random_state
 from ies_mm.training import mmengine_internals as internals
 from ies_mm.training.data.sampler import IESSampler
+from ies_mm.training.loop.endless_loader import (
+    check_order,
+    fresh_iterator,
+    say_how_late,
+)
 from ies_mm.training.loop.optimisers import optim_wrappers
 from ies_mm.training.loop.pace import REPLACED, Pace
-from ies_mm.training.loop.resumed_batches import ResumedBatches
+from ies_mm.training.loop.sample_budget import SampleBudget
 from ies_mm.training.loop.schedule import Schedule
 
 BEGUN_ANEW = (
@@ -45,16 +48,15 @@ class IterationPace(Pace):
 
     def __init__(self, runner: Runner, sampler: IESSampler) -> None:
         super().__init__(runner, sampler)
-        _check_order(runner)
+        check_order(runner)
         self._positions = len(sampler.dataset)
         self._announced = self._planned_length
-        # Samples and iterations when iterations got their present size.
-        self._since = (0, 0)
+        self._budget = SampleBudget(self._planned_length, self._batch_samples)
         self._shown: dict[int, list[int]] = defaultdict(list)
         # A plain run, which this one may go on from, has skipped nothing.
         self._restart(runner.iter * self._batch_samples)
         self._shown[self.epochs_behind].extend(sampler.stream.shown_before())
-        self._say_how_late()
+        say_how_late(runner)
 
     def check_loader(self) -> None:
         """Refuse a batch of another data loader, or of another iterator."""
@@ -66,21 +68,9 @@ class IterationPace(Pace):
             raise ConfigError(BEGUN_ANEW)
 
     @property
-    def _budget(self) -> int:
-        """Samples of the whole training."""
-        samples, iterations = self._since
-        ahead = self._planned_length - iterations
-        return samples + max(0, ahead) * self._batch_samples
-
-    def _iterations_of(self, consumed: int) -> int:
-        """Iterations of the unpruned run that so many samples are."""
-        samples, iterations = self._since
-        return iterations + (consumed - samples) // self._batch_samples
-
-    @property
     def max_epochs(self) -> int:
         """Passes begun within the budget."""
-        return -(-self._budget // self._positions)
+        return -(-self._budget.samples // self._positions)
 
     @property
     def epochs_behind(self) -> int:
@@ -117,7 +107,7 @@ class IterationPace(Pace):
 
     def after_iteration(self, batch_idx: int) -> None:
         """Count iterations as the unpruned run would."""
-        done = self._iterations_of(self._consumed)
+        done = self._budget.iterations_of(self._consumed)
         self._schedule.advance(min(done, self._planned_length))
         self._iterations += 1
         self.announce_end()
@@ -138,7 +128,7 @@ class IterationPace(Pace):
     def announce_end(self) -> None:
         """What this pass has left to show, then whole passes like it."""
         ahead = 0
-        if self._consumed < self._budget and self.sampler.selected:
+        if self._consumed < self._budget.samples and self.sampler.selected:
             ahead = self._iterations_left()
         end = self._iterations + ahead
         if not ahead:
@@ -161,7 +151,7 @@ class IterationPace(Pace):
         shown[self._shown[self.epochs_behind]] = True
         return {
             **super().state_dict(),
-            'since': list(self._since),
+            'since': list(self._budget.since),
             'consumed': self._consumed,
             'shown': shown,
             'seed': self.sampler.stream.seed,
@@ -169,23 +159,17 @@ class IterationPace(Pace):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on behind the last sample trained."""
-        self._since = self._since_when(state)
+        self._budget = self._budget.resumed(
+            state['since'], state['batch_samples'], state['consumed']
+        )
         super().load_state_dict(state)
         self._restart(state['consumed'], state['seed'])
         shown = torch.nonzero(state['shown'].cpu()).flatten().tolist()
         self._shown.clear()
         self._shown[self.epochs_behind].extend(shown)
 
-    def _since_when(self, state: dict[str, Any]) -> tuple[int, int]:
-        samples, iterations = state['since'] or (0, 0)
-        before = state['batch_samples']
-        if before in (None, self._batch_samples):
-            return samples, iterations
-        done = (state['consumed'] - samples) // before
-        return state['consumed'], iterations + done
-
     def _after_change(self) -> str:
-        left = max(0, self._planned_length - self._since[1])
+        left = self._budget.iterations_ahead
         return (
             f'the {left} iterations that are left of {self._planned_length} '
             'have that many, and schedules go on step by step'
@@ -203,58 +187,26 @@ class IterationPace(Pace):
         samples = self._batch_samples // get_world_size()
         ends = self.sampler.stream.consumed_after(steps, samples)
         for ahead, consumed in enumerate(ends, start=1):
-            if consumed >= self._budget:
+            if consumed >= self._budget.samples:
                 return ahead
         return max(steps + 1, left)
 
     def _samples_left(self) -> int:
         epoch, selected = self.epochs_behind, self.sampler.selected
+        budget = self._budget.samples
         in_pass = min(
-            selected - len(self._shown[epoch]), self._budget - self._consumed
+            selected - len(self._shown[epoch]), budget - self._consumed
         )
-        ahead = max(0, self._budget - (epoch + 1) * self._positions)
+        ahead = max(0, budget - (epoch + 1) * self._positions)
         return max(0, in_pass) + -(-ahead * selected // self._positions)
 
     def _restart(self, consumed: int, seed: int | None = None) -> None:
         self._consumed = consumed
         self._iterations = self.runner.iter
-        self._schedule = Schedule(self.runner, self._iterations_of(consumed))
+        self._schedule = Schedule(
+            self.runner, self._budget.iterations_of(consumed)
+        )
         self.sampler.endless(consumed, seed)
-        # An iterator made before knows nothing of the stream, and its workers
-        # nothing of the numbering (mmengine up to 0.10.7 makes one at once).
-        internals.drop_iterator(self.loop.dataloader)
-        stream = self.sampler.stream
-        with preserved_random_state(), stream.training():
-            iterator = internals.endless_batches(self.loop.dataloader)
-        self._iterator = ResumedBatches(iterator, self.runner.iter, stream)
+        loader, stream = self.loop.dataloader, self.sampler.stream
+        self._iterator = fresh_iterator(loader, self.runner.iter, stream)
         self.loop.dataloader_iterator = self._iterator
-
-    def _say_how_late(self) -> None:
-        loader = self.runner.train_dataloader
-        late = loader.num_workers * (loader.prefetch_factor or 0)
-        if late:
-            self.runner.logger.info(
-                f'{loader.num_workers} workers fetch {late} batches ahead, so '
-                'a selection takes hold that many batches after its decision'
-            )
-
-
-def _check_order(runner: Runner) -> None:
-    """Refuse loaders that do not keep the stream's order.
-
-    Raises:
-        ConfigError: Names the key of the config.
-    """
-    loader: Any = runner.train_dataloader
-    if type(loader.batch_sampler) is not BatchSampler:
-        raise ConfigError(
-            'train_dataloader.batch_sampler='
-            f'{type(loader.batch_sampler).__name__} changes the order of an '
-            'endless stream; in an iteration-based training leave it out, or '
-            'train with EpochBasedTrainLoop'
-        )
-    if not getattr(loader, 'in_order', True):
-        raise ConfigError(
-            'train_dataloader.in_order=False changes the order of an endless '
-            'stream; leave it out in an iteration-based training'
-        )

@@ -1,35 +1,17 @@
 """What a selection hook puts into a checkpoint, and takes from one."""
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from mmengine.runner import Runner
 
-from ies_mm.core.removed import GONE, check_no_denoised
-from ies_mm.errors import ConfigError
-from ies_mm.training.data.names import check_same
+from ies_mm.training.state.earlier_states import as_of_today
+from ies_mm.training.state.resumable import VERSION, check, origin
 from ies_mm.training.state.session import Session
 
 KEY = 'ies'
-
-VERSION = 2
-"""Of the state; 0.1.0 wrote none."""
-
-_WRITTEN_SINCE = (
-    'length',
-    'batch_samples',
-    'since',
-    'latest',
-    'pipeline',
-    'loss_modules',
-    'switched',
-    'begun',
-)
-"""What earlier versions did not write, and need not be known."""
 
 
 def save(session: Session, checkpoint: dict[str, Any]) -> None:
@@ -96,8 +78,8 @@ def load(session: Session, loaded: dict[str, Any]) -> None:
         ConfigError: It is of another method, data set or kind of loop, or
             was written by another version.
     """
-    loaded = _as_of_today(session, loaded)
-    _check(session, loaded)
+    loaded = as_of_today(session, loaded)
+    check(session, loaded, _state(session))
     state, pace = session.state, session.pace
     state.load_state_dict(loaded)
     if pace.loop_ends_epochs:
@@ -120,7 +102,7 @@ def _state(session: Session) -> dict[str, Any]:
     unfinished = not session.pace.loop_ends_epochs
     return {
         'version': VERSION,
-        **_origin(session),
+        **origin(session),
         **session.state.state_dict(),
         **session.pace.state_dict(),
         'images': session.instances.checksums(),
@@ -158,89 +140,3 @@ def _plain(value: Any) -> Any:
         entries = map(_plain, value)
         return tuple(entries) if isinstance(value, tuple) else list(entries)
     return value.item() if isinstance(value, np.generic) else value
-
-
-def _as_of_today(session: Session, loaded: dict[str, Any]) -> dict[str, Any]:
-    """A state with what earlier versions did not write.
-
-    Version 0.1.0 had one hash of all whole paths, so the data must not have
-    moved.
-    """
-    images = session.instances
-    if 'dataset' in loaded and 'images' not in loaded:
-        paths = '\n'.join(images.paths()).encode(errors='surrogatepass')
-        if loaded['dataset'] != hashlib.sha256(paths).hexdigest():
-            raise ConfigError(
-                'cannot resume: the checkpoint is of another dataset, or its '
-                'images were moved; resume with the same data at the same '
-                'place, or start anew with load_from'
-            )
-        loaded = {**loaded, 'images': images.checksums()}
-    elif 'length' not in loaded:
-        # Files that several parts show were not told apart.
-        before = loaded['images'].cpu()
-        if torch.equal(images.checksums_of_paths(), before):
-            loaded = {**loaded, 'images': images.checksums()}
-    check_no_denoised(loaded['arguments'])
-    unknown = dict.fromkeys(_WRITTEN_SINCE)
-    return {'version': 1, 'absent': [], **unknown, **loaded}
-
-
-def _check(session: Session, loaded: dict[str, Any]) -> None:
-    if loaded['version'] > VERSION:
-        raise ConfigError(
-            f'cannot resume: the state in the checkpoint has version '
-            f'{loaded["version"]}, and this ies_mm knows {VERSION}; update '
-            'ies_mm, or start anew with load_from'
-        )
-    for key, found in _origin(session).items():
-        if loaded.get(key) != found:
-            raise ConfigError(
-                f'cannot resume: the checkpoint is of another {key} '
-                f'({loaded.get(key)}, here {found}); resume with the same '
-                'config, or start anew with load_from'
-            )
-    ours, theirs = _state(session), loaded.get('of_method', {})
-    missing = sorted(
-        (ours.keys() - loaded.keys())
-        | (ours['of_method'].keys() - theirs.keys())
-    )
-    if missing:
-        raise ConfigError(
-            f'cannot resume: the state in the checkpoint has no {missing[0]!r}'
-            ', another version of ies_mm wrote it; resume with that version, '
-            'or start anew with load_from'
-        )
-    images = session.instances
-    check_same(
-        images.names(),
-        images.checksums(),
-        loaded['images'].cpu(),
-        loaded.get('again', False),
-    )
-    before, now = loaded['arguments'], session.arguments
-    changed = [
-        f'{name}={now[name]} (was {before[name]})'
-        for name in sorted(now.keys() & before.keys())
-        if now[name] != before[name]
-    ]
-    changed += [
-        f'{name} is gone (was {before[name]})'
-        for name, default in GONE.items()
-        if before.get(name, default) != default
-    ]
-    if changed:
-        session.runner.logger.warning(
-            f'{session.method.name} goes on with other arguments than the '
-            f'checkpoint: {", ".join(changed)}; they hold from the next '
-            'decision on'
-        )
-
-
-def _origin(session: Session) -> dict[str, str]:
-    """What a checkpoint and a run that goes on from it must share."""
-    loop = 'epochs' if session.pace.loop_ends_epochs else 'iterations'
-    return {
-        'method': session.method.name,
-        'loop': f'a training loop that counts {loop}',
-    }

@@ -14,8 +14,8 @@ from PIL import Image
 
 from commands import call
 from ies_mm.core import Criterion, LossHistory
-from ies_mm.report.calibrating.diagnosis import setting
 from ies_mm.report.calibrating.recorded import read_recorded
+from ies_mm.report.calibrating.settings import setting
 from iteration_runs import IMAGES
 from runs import train
 from same_runs import by_epochs

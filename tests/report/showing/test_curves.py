@@ -14,13 +14,13 @@ from ies_mm.report.comparing.notes import Comparison
 from ies_mm.report.reading.runs import read_run
 from ies_mm.report.showing.axis import axis_label, positions
 from ies_mm.report.showing.curves import (
-    add_legend,
     count_panel,
     draw_curves,
     has_seconds,
     metric_panel,
     seconds_panel,
 )
+from ies_mm.report.showing.style import add_legend
 from work_dirs import (
     config_of,
     ies_run,

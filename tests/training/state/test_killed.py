@@ -78,8 +78,8 @@ MOMENTS: dict[str, Patch] = {
     ),
     'while excluded images are scored': patched(Refresher, 'score', 1, kill),
     'in the arrays': patched(np, 'savez', 4, half_of_the_arrays),
-    'between arrays and line': patched(records, '_append', 4, kill),
-    'in the line': patched(records, '_append', 4, half_a_line),
+    'between arrays and line': patched(records, 'append', 4, kill),
+    'in the line': patched(records, 'append', 4, half_a_line),
     'in the checkpoint': patched(LocalBackend, 'put', 4, half_a_checkpoint),
 }
 

@@ -1,0 +1,37 @@
+"""How flat a loss curve is, by its differences."""
+
+import torch
+from torch import Tensor
+
+
+def difference(values: Tensor, order: int) -> Tensor:
+    r"""Differences :math:`\Delta^n L` of consecutive rows (paper, eq. 1, 2).
+
+    Args:
+        values (Tensor): (K, ...) with the newest row last.
+        order (int): n, 0 gives ``values`` itself.
+
+    Returns:
+        Tensor: (K - order, ...).
+    """
+    return torch.diff(values, n=order, dim=0)
+
+
+def flatness(values: Tensor, order: int, window: int) -> Tensor:
+    r"""Mean magnitude of the last differences, :math:`m_i`.
+
+    Args:
+        values (Tensor): (K, ...) with K >= order + window, newest row last.
+        order (int): Order of the difference.
+        window (int): Differences averaged.
+
+    Returns:
+        Tensor: float64 (...), the mean of ``window`` absolute differences;
+        NaN where one of the observations is NaN.
+    """
+    recent = values[-(order + window) :].double()
+    magnitudes = difference(recent, order).abs()
+    total = magnitudes[0]
+    for magnitude in magnitudes[1:]:
+        total += magnitude
+    return total / window

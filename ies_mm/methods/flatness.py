@@ -1,0 +1,87 @@
+"""What the methods share that judge an image by how flat its loss is."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from torch import Tensor
+
+from ies_mm.core import Criterion, PruningPeriod, PruningSchedule, Standing
+from ies_mm.core.arguments import check_integer, check_number
+from ies_mm.core.first_loss import FirstLoss
+from ies_mm.core.lengths import planned, too_much, too_short
+from ies_mm.methods.method import Method
+
+
+class FlatnessMethod(Method):
+    """A method that reads the loss curves by a criterion.
+
+    It needs some observations of an image before it can judge it, and
+    measures what it judges in the losses that the training began with.
+
+    Args:
+        criterion (Criterion): How flat a curve is.
+        schedule (PruningSchedule, optional): How much is left out, and when;
+            None where that follows from the losses.
+        begin (int): First epoch, from 1, after which anything may be left
+            out.
+        anneal (float): The last part of the epochs, 0 to 1, that trains on
+            everything.
+
+    Raises:
+        TypeError: An argument is of the wrong type.
+        ValueError: An argument is out of range.
+    """
+
+    def __init__(
+        self,
+        criterion: Criterion,
+        schedule: PruningSchedule | None,
+        begin: int,
+        anneal: float,
+    ) -> None:
+        check_integer('begin', begin, 1)
+        check_number('anneal', anneal, 0, 1)
+        self.criterion = criterion
+        self.schedule = schedule
+        self.depth = criterion.depth
+        self.begin = begin
+        self.anneal = anneal
+
+    def reset(self) -> None:
+        """No first loss."""
+        self.first_loss = FirstLoss()
+
+    def period(self, standing: Standing) -> PruningPeriod:
+        """Which epochs may leave something out."""
+        first = max(standing.begun + self.criterion.needed, self.begin)
+        return PruningPeriod(standing.epochs, first, self.begin, self.anneal)
+
+    def warnings(self, standing: Standing) -> Iterator[str]:
+        """A training too short to leave anything, or enough, out."""
+        period = self.period(standing)
+        if short := too_short(self.name, period, self.criterion):
+            yield short
+        elif self.schedule is not None:
+            yield too_much(self.schedule, period, standing)
+
+    def forecast(self, standing: Standing) -> str:
+        """What a schedule gives."""
+        if self.schedule is None:
+            return ''
+        return planned(self.schedule, self.period(standing), standing)
+
+    def check_terms(self, names: Sequence[str]) -> None:
+        """Refuse unknown terms with the first batch, not after an epoch."""
+        self.criterion.columns(names)
+
+    def take_in(self, ids: Tensor, losses: Tensor, standing: Standing) -> None:
+        """Note the mean loss of the first epoch."""
+        self.first_loss.take_in(losses)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The first loss."""
+        return self.first_loss.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over what :meth:`state_dict` gave."""
+        self.first_loss.load_state_dict(state)

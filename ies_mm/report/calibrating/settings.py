@@ -1,0 +1,45 @@
+"""The delta that would have saved some share of a recorded run."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a delta would have left out.
+
+    Attributes:
+        delta (float): In units of the loss; where several terms are judged,
+            in each one's first mean loss.
+        saved (float): Part of all instance-epochs.
+        first (float): Part of the images in the first epoch that may be
+            selected.
+        last (float): In the last epoch.
+    """
+
+    delta: float
+    saved: float
+    first: float
+    last: float
+
+
+def setting(scores: np.ndarray, share: float) -> Setting:
+    """The delta that would have saved a share of the training.
+
+    Args:
+        scores (ndarray): (E, N), the criterion; NaN before it can judge. What
+            is decided after the last epoch saves nothing.
+        share (float): Part of all instance-epochs.
+    """
+    decided = scores[:-1]
+    known = np.sort(decided[np.isfinite(decided)])
+    count = min(round(share * scores.size), len(known) - 1)
+    # Images as flat as the last of them, to the digit, come with it.
+    above = known[known > known[max(count - 1, 0)]]
+    delta = float(above[0] if len(above) else known[-1])
+    out = (decided < delta).mean(axis=1)
+    able = np.isfinite(decided).any(axis=1)
+    return Setting(
+        delta, float(out.sum() / len(scores)), float(out[able][0]), out[-1]
+    )

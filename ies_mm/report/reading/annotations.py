@@ -1,0 +1,155 @@
+"""Objects and classes of single images, in the files of the run's dataset.
+
+Read from VOC's XML, COCO's JSON, segmentation maps and folders of classes, as
+the dumped config names them. Nothing is imported or executed: a work directory
+may come from anywhere.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+from PIL import Image
+
+_BROKEN = (
+    OSError, ElementTree.ParseError, AttributeError, KeyError, TypeError,
+    ValueError,
+)  # fmt: skip
+
+Box = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """What is in an image.
+
+    Attributes:
+        boxes (list of tuple): (x1, y1, x2, y2) in pixels of the file.
+        labels (list of str): The class of each box; without boxes, of the
+            image or of its segmentation map.
+        seg_map (Path, optional): Its segmentation map.
+    """
+
+    boxes: list[Box] = field(default_factory=list)
+    labels: list[str] = field(default_factory=list)
+    seg_map: Path | None = None
+
+
+class Annotations:
+    """The annotations of a run's training images.
+
+    Args:
+        config (dict): The run's dumped config.
+    """
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        loader = config.get('train_dataloader') or {}
+        self._leaves = list(_leaves(loader.get('dataset')))
+
+    def of(self, path: Path) -> Annotation | None:
+        """Of an image's file; None where no known file has it."""
+        try:
+            for leaf in self._leaves:
+                if found := _found(leaf, path):
+                    return found
+            return self._in_coco(path)
+        # A broken file, or one of another format, shows nothing.
+        except _BROKEN:
+            return None
+
+    def _in_coco(self, path: Path) -> Annotation | None:
+        return self._coco.get(path.name)
+
+    @cached_property
+    def _coco(self) -> dict[str, Annotation]:
+        found: dict[str, Annotation] = {}
+        for leaf in self._leaves:
+            file = _below_root(leaf, leaf.get('ann_file'))
+            if file is not None and file.suffix == '.json' and file.is_file():
+                found |= _read_coco(file)
+        return found
+
+
+def _leaves(dataset: Any) -> Iterator[dict[str, Any]]:
+    """Datasets that hold images themselves, within any wrappers."""
+    if isinstance(dataset, list):
+        for part in dataset:
+            yield from _leaves(part)
+    elif isinstance(dataset, dict):
+        inner = dataset.get('datasets') or dataset.get('dataset')
+        if inner:
+            yield from _leaves(inner)
+        else:
+            yield dataset
+
+
+def _found(leaf: dict[str, Any], path: Path) -> Annotation | None:
+    prefixes = leaf.get('data_prefix')
+    prefixes = prefixes if isinstance(prefixes, dict) else {}
+    if prefixes.get('seg_map_path'):
+        return _of_map(leaf, prefixes, path)
+    xml = path.parent.parent / 'Annotations' / f'{path.stem}.xml'
+    if xml.is_file():
+        return _read_voc(xml)
+    if leaf.get('type') in ('ImageNet', 'CustomDataset', 'CIFAR10'):
+        return Annotation(labels=[path.parent.name])
+    return None
+
+
+def _of_map(
+    leaf: dict[str, Any], prefixes: dict[str, str], path: Path
+) -> Annotation | None:
+    folder = _below_root(leaf, prefixes['seg_map_path'])
+    suffix = leaf.get('seg_map_suffix') or '.png'
+    if folder is None:
+        return None
+    file = folder / f'{path.stem}{suffix}'
+    if not file.is_file():
+        return None
+    return Annotation(labels=_classes_in(file, leaf), seg_map=file)
+
+
+def _classes_in(file: Path, leaf: dict[str, Any]) -> list[str]:
+    """Of a segmentation map, if the config names the classes."""
+    classes = (leaf.get('metainfo') or {}).get('classes') or ()
+    with Image.open(file) as stored:
+        numbers = np.unique(np.asarray(stored))
+    return [str(classes[n]) for n in numbers if n < len(classes)]
+
+
+def _below_root(leaf: dict[str, Any], name: Any) -> Path | None:
+    if not isinstance(name, str):
+        return None
+    return Path(leaf.get('data_root') or '') / name
+
+
+def _read_voc(file: Path) -> Annotation:
+    objects = ElementTree.parse(file).getroot().findall('object')
+    corners = ('xmin', 'ymin', 'xmax', 'ymax')
+    boxes = [
+        tuple(float(thing.findtext(f'bndbox/{c}', '')) for c in corners)
+        for thing in objects
+    ]
+    labels = [thing.findtext('name', '') for thing in objects]
+    return Annotation(boxes, labels)  # type: ignore[arg-type]
+
+
+def _read_coco(file: Path) -> dict[str, Annotation]:
+    """By the name of the image's file."""
+    content = json.loads(file.read_text(encoding='utf-8'))
+    names = {kind['id']: kind['name'] for kind in content['categories']}
+    images = {
+        image['id']: (Path(image['file_name']).name, Annotation())
+        for image in content['images']
+    }
+    for thing in content['annotations']:
+        _, found = images[thing['image_id']]
+        x, y, width, height = thing['bbox']
+        found.boxes.append((x, y, x + width, y + height))
+        found.labels.append(names[thing['category_id']])
+    return dict(images.values())

@@ -1,0 +1,59 @@
+"""The records of a run, refused where a report could not rely on them."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+from ies_mm.errors import ConfigError
+from ies_mm.report.earlier import EPOCHS, fault_of_line
+from ies_mm.report.records import read_epochs
+from ies_mm.report.values import is_count, is_number
+
+COUNTS = ('epoch', 'excluded', 'mastered', 'trained', 'instances')
+SUMS = (
+    'forward_only', 'train_seconds', 'refresh_seconds', 'decide_seconds',
+)  # fmt: skip
+
+FURTHER_SECONDS = ('start_seconds', 'collect_seconds', 'record_seconds')
+"""Records of earlier versions do without."""
+
+
+def checked_records(work_dir: Path) -> list[dict[str, Any]]:
+    """The lines of ``ies/epochs.jsonl``, oldest first.
+
+    Raises:
+        ConfigError: One is damaged, or of another version.
+    """
+    path = work_dir / 'ies' / EPOCHS
+    records = read_epochs(work_dir)
+    last = 0
+    for number, record in enumerate(records, 1):
+        missing = {'method', 'saved', *COUNTS, *SUMS} - record.keys()
+        if missing:
+            raise ConfigError(
+                f'{path} is of another version: line {number} has no '
+                f'{min(missing)}; leave the run out'
+            )
+        images = records[0]['instances']
+        fault = fault_of_line(record, images, last) or _fault_of(record)
+        if fault:
+            raise ConfigError(
+                f'{path} is damaged: line {number} {fault}; mend it, or leave '
+                'the run out'
+            )
+        last = record['epoch']
+    return records
+
+
+def _fault_of(record: dict[str, Any]) -> str | None:
+    """What is wrong with the values of a line; None where nothing is."""
+    for key in COUNTS:
+        if not is_count(record[key]):
+            return f'has {key}={record[key]!r:.40}, which is no count'
+    for key in ('saved', *SUMS, *FURTHER_SECONDS):
+        value = record.get(key, 0)
+        if not is_number(value) or not math.isfinite(value):
+            return f'has {key}={value!r:.40}, which is no number'
+    if not 0 <= record['saved'] <= 1:
+        return f'has saved={record["saved"]}, which is no part of 1'
+    return None

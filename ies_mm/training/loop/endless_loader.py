@@ -1,0 +1,63 @@
+"""The data loader of an endless stream: its order, iterator and workers."""
+
+from typing import Any
+
+from mmengine.runner import Runner
+from torch.utils.data import BatchSampler, DataLoader
+
+from ies_mm.errors import ConfigError
+from ies_mm.losses.capture.random_state import preserved_random_state
+from ies_mm.training import mmengine_internals as internals
+from ies_mm.training.data.stream import EndlessStream
+from ies_mm.training.loop.resumed_batches import ResumedBatches
+
+
+def check_order(runner: Runner) -> None:
+    """Refuse loaders that do not keep the stream's order.
+
+    Raises:
+        ConfigError: Names the key of the config.
+    """
+    loader: Any = runner.train_dataloader
+    if type(loader.batch_sampler) is not BatchSampler:
+        raise ConfigError(
+            'train_dataloader.batch_sampler='
+            f'{type(loader.batch_sampler).__name__} changes the order of an '
+            'endless stream; in an iteration-based training leave it out, or '
+            'train with EpochBasedTrainLoop'
+        )
+    if not getattr(loader, 'in_order', True):
+        raise ConfigError(
+            'train_dataloader.in_order=False changes the order of an endless '
+            'stream; leave it out in an iteration-based training'
+        )
+
+
+def fresh_iterator(
+    loader: DataLoader, trained: int, stream: EndlessStream
+) -> ResumedBatches:
+    """An iterator that follows the stream from where it stands.
+
+    One made before knows nothing of the stream, and its workers nothing of
+    the numbering (mmengine up to 0.10.7 makes one at once).
+
+    Args:
+        loader (DataLoader): Of the training.
+        trained (int): Iterations that the loop has behind it.
+        stream (EndlessStream): Of the loader's sampler.
+    """
+    internals.drop_iterator(loader)
+    with preserved_random_state(), stream.training():
+        iterator = internals.endless_batches(loader)
+    return ResumedBatches(iterator, trained, stream)
+
+
+def say_how_late(runner: Runner) -> None:
+    """Log how many batches are fetched under an earlier selection."""
+    loader = runner.train_dataloader
+    late = loader.num_workers * (loader.prefetch_factor or 0)
+    if late:
+        runner.logger.info(
+            f'{loader.num_workers} workers fetch {late} batches ahead, so '
+            'a selection takes hold that many batches after its decision'
+        )

@@ -1,0 +1,48 @@
+"""States that earlier versions wrote into a checkpoint."""
+
+import hashlib
+from typing import Any
+
+import torch
+
+from ies_mm.core.removed import check_no_denoised
+from ies_mm.errors import ConfigError
+from ies_mm.training.state.session import Session
+
+_WRITTEN_SINCE = (
+    'length',
+    'batch_samples',
+    'since',
+    'latest',
+    'pipeline',
+    'loss_modules',
+    'switched',
+    'begun',
+)
+"""What earlier versions did not write, and need not be known."""
+
+
+def as_of_today(session: Session, loaded: dict[str, Any]) -> dict[str, Any]:
+    """A state with what earlier versions did not write.
+
+    Version 0.1.0 had one hash of all whole paths, so the data must not have
+    moved.
+    """
+    images = session.instances
+    if 'dataset' in loaded and 'images' not in loaded:
+        paths = '\n'.join(images.paths()).encode(errors='surrogatepass')
+        if loaded['dataset'] != hashlib.sha256(paths).hexdigest():
+            raise ConfigError(
+                'cannot resume: the checkpoint is of another dataset, or its '
+                'images were moved; resume with the same data at the same '
+                'place, or start anew with load_from'
+            )
+        loaded = {**loaded, 'images': images.checksums()}
+    elif 'length' not in loaded:
+        # Files that several parts show were not told apart.
+        before = loaded['images'].cpu()
+        if torch.equal(images.checksums_of_paths(), before):
+            loaded = {**loaded, 'images': images.checksums()}
+    check_no_denoised(loaded['arguments'])
+    unknown = dict.fromkeys(_WRITTEN_SINCE)
+    return {'version': 1, 'absent': [], **unknown, **loaded}

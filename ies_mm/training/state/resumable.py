@@ -1,0 +1,100 @@
+"""Whether a training can go on from a state, and what has changed since."""
+
+from typing import Any
+
+from ies_mm.core.removed import GONE
+from ies_mm.errors import ConfigError
+from ies_mm.training.data.names import check_same
+from ies_mm.training.state.session import Session
+
+VERSION = 2
+"""Of the state; 0.1.0 wrote none."""
+
+
+def check(
+    session: Session, loaded: dict[str, Any], ours: dict[str, Any]
+) -> None:
+    """Refuse a state that cannot be gone on from; log changed arguments.
+
+    Args:
+        session (Session): At the start of a training.
+        loaded (dict): The state, with what earlier versions did not write.
+        ours (dict): What the session would save.
+
+    Raises:
+        ConfigError: It is of another method, data set or kind of loop, or
+            was written by another version.
+    """
+    _check_version(loaded)
+    _check_origin(session, loaded)
+    _check_complete(loaded, ours)
+    images = session.instances
+    check_same(
+        images.names(),
+        images.checksums(),
+        loaded['images'].cpu(),
+        loaded.get('again', False),
+    )
+    _say_what_changed(session, loaded['arguments'])
+
+
+def origin(session: Session) -> dict[str, str]:
+    """What a checkpoint and a run that goes on from it must share."""
+    loop = 'epochs' if session.pace.loop_ends_epochs else 'iterations'
+    return {
+        'method': session.method.name,
+        'loop': f'a training loop that counts {loop}',
+    }
+
+
+def _check_version(loaded: dict[str, Any]) -> None:
+    if loaded['version'] > VERSION:
+        raise ConfigError(
+            f'cannot resume: the state in the checkpoint has version '
+            f'{loaded["version"]}, and this ies_mm knows {VERSION}; update '
+            'ies_mm, or start anew with load_from'
+        )
+
+
+def _check_origin(session: Session, loaded: dict[str, Any]) -> None:
+    for key, found in origin(session).items():
+        if loaded.get(key) != found:
+            raise ConfigError(
+                f'cannot resume: the checkpoint is of another {key} '
+                f'({loaded.get(key)}, here {found}); resume with the same '
+                'config, or start anew with load_from'
+            )
+
+
+def _check_complete(loaded: dict[str, Any], ours: dict[str, Any]) -> None:
+    theirs = loaded.get('of_method', {})
+    missing = sorted(
+        (ours.keys() - loaded.keys())
+        | (ours['of_method'].keys() - theirs.keys())
+    )
+    if missing:
+        raise ConfigError(
+            f'cannot resume: the state in the checkpoint has no {missing[0]!r}'
+            ', another version of ies_mm wrote it; resume with that version, '
+            'or start anew with load_from'
+        )
+
+
+def _say_what_changed(session: Session, before: dict[str, Any]) -> None:
+    now = session.arguments
+    changed = [
+        f'{name}={now[name]} (was {before[name]})'
+        for name in sorted(now.keys() & before.keys())
+        if now[name] != before[name]
+    ]
+    changed += [
+        f'{name} is gone (was {before[name]})'
+        for name, default in GONE.items()
+        if before.get(name, default) != default
+    ]
+    if changed:
+        session.runner.logger.warning(
+            f'{session.method.name} goes on with other arguments than the '
+            f'checkpoint: {", ".join(changed)}; they hold from the next '
+            'decision on'
+        )

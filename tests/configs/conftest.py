@@ -1,0 +1,10 @@
+"""The configs name their data and bases from the project's folder."""
+
+import pytest
+
+from read_configs import CONFIGS
+
+
+@pytest.fixture(autouse=True)
+def in_the_project(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(CONFIGS.parent)
