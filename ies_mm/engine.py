@@ -17,6 +17,7 @@ from ies_mm.methods.small_loss_rescale.hook import SmallLossRescaleHook
 from ies_mm.methods.soft_ies.hook import SoftIESHook
 from ies_mm.training.data.positions import register_wrapper
 from ies_mm.training.data.sampler import IESSampler
+from ies_mm.training.preflight import check_config
 
 __all__ = [
     'BatchLossScoreHook',
@@ -32,5 +33,6 @@ __all__ = [
     'SmallLossRescaleHook',
     'SoftIESHook',
     'TrainingDynamicsHook',
+    'check_config',
     'register_wrapper',
 ]

@@ -28,7 +28,15 @@ OF_MMENGINE = ('type', 'priority', '_scope_')
 
 
 def check_config(cfg: Config) -> None:
-    """Refuse a config that cannot train.
+    """Refuse a config that cannot train, before anything is built.
+
+    ``ies-mm train`` calls it; in a train.py of your own it is a line before
+    ``Runner.from_cfg(cfg)``. Without it the hook refuses the same before the
+    first step, but for data that is not there and arguments that a hook does
+    not take, which MMEngine reports.
+
+    Args:
+        cfg (Config): Of a training, with a selection hook or without.
 
     Raises:
         ConfigError: Names the key, what was found and what to do.
@@ -197,12 +205,12 @@ def _folder(leaf: dict, scope: str) -> Path | None:
 def _how_to_get(path: Path) -> str:
     root, devkit, _ = str(path).partition('/VOCdevkit/')
     if Path(root) == Path('data', 'demo'):
-        return '`make demo` makes these images'
+        return '`ies-mm demo` makes these images'
     for year in ('2007', '2012'):
         if devkit and f'VOC{year}' in path.parts:
             return (
-                f'`tools/get_voc.py {year} --root {root}` fetches it there '
-                '(`make demo` needs no download: it makes its own images)'
+                f'`ies-mm get-voc {year} --root {root}` fetches it there '
+                '(`ies-mm demo` needs no download: it makes its own images)'
             )
     return 'set data_root (and ann_file) to where the data set lies'
 

@@ -221,8 +221,8 @@ def test_the_command_gives_one_line_and_writes_nothing(
     assert result.returncode == 2
     [line] = result.stderr.splitlines()
     assert f'{root}/VOC2007/ImageSets/Main/trainval.txt' in line
-    assert f'tools/get_voc.py 2007 --root {tmp_path}` fetches' in line
-    assert 'make demo' in line
+    assert f'ies-mm get-voc 2007 --root {tmp_path}` fetches' in line
+    assert 'ies-mm demo' in line
     assert not (tmp_path / 'run').exists()
 
 

@@ -9,6 +9,7 @@ from mmengine.config import Config
 from mmengine.registry import HOOKS
 
 from ies_mm import engine
+from ies_mm.commands.arguments import read_config
 from ies_mm.errors import ConfigError
 from ies_mm.training.method_option import method_names, swap_method
 from ies_mm.training.preflight import selection_hooks
@@ -181,11 +182,7 @@ def test_a_method_has_a_folder_of_its_own(
     config: str,
     method: str | None,
     folder: str,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.syspath_prepend(CONFIGS.parent / 'tools')
-    from command_line.config import read_config
-
     args: Any = SimpleNamespace(
         config=f'configs/{config}.py', cfg_options={}, launcher='none',
         work_dir=None,

@@ -89,7 +89,7 @@ class IES(FlatnessMethod):
             and self.period(standing).shortest <= standing.epochs < enough
         ):
             yield (
-                f'a dry run of {standing.epochs} epochs: tools/calibrate.py '
+                f'a dry run of {standing.epochs} epochs: ies-mm calibrate '
                 'will say which delta saves how much, and not how well the '
                 f'criterion foresees what comes, which takes {enough} epochs '
                 'or more'

@@ -3,9 +3,8 @@
 import argparse
 from pathlib import Path
 
-from command_line.trainings import ENDED, train_once
-
-from tournament_rounds.entries import ENTRIES, filled
+from ies_mm.commands.tournament_rounds.entries import ENTRIES, filled
+from ies_mm.commands.trainings import ENDED, train_once
 
 
 def run(args: argparse.Namespace, seed: int, name: str) -> None:

@@ -27,7 +27,7 @@ def processes(cfg: Config) -> Iterator[None]:
     if by_torchrun and 'RANK' not in os.environ:
         raise ConfigError(
             '--launcher pytorch: this process was not started by torchrun; '
-            'call torchrun --nproc_per_node=N tools/train.py ...'
+            'call torchrun --nproc_per_node=N -m ies_mm train ...'
         )
     if not by_torchrun or get_device() != 'cpu':
         yield

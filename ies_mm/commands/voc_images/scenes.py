@@ -8,7 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from voc_images.shapes import SHAPES, draw_background, draw_sprite
+from ies_mm.commands.voc_images.shapes import (
+    SHAPES,
+    draw_background,
+    draw_sprite,
+)
 
 CLASSES = tuple(SHAPES)
 LANDSCAPE = (160, 120)

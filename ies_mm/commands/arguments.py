@@ -12,16 +12,20 @@ from urllib.error import URLError
 from mmengine.config import Config, DictAction
 
 import ies_mm.engine  # noqa: F401  (the hooks and the sampler by name)
+from ies_mm.configs import PREFIX, config_path
 from ies_mm.errors import ConfigError
 from ies_mm.training.method_option import swap_method
 
-METHODS = Path(__file__).parents[2] / 'configs' / '_base_' / 'methods'
+METHODS = Path(config_path('_base_/methods'))
 
 
-def parser(description: str | None) -> argparse.ArgumentParser:
+def parser(description: str | None, prog: str) -> argparse.ArgumentParser:
     """The arguments of every command that reads a config."""
-    result = argparse.ArgumentParser(description=description)
-    result.add_argument('config', help='path of the config file')
+    result = argparse.ArgumentParser(prog=prog, description=description)
+    result.add_argument(
+        'config',
+        help='path of the config file, or ies_mm::NAME for a shipped one',
+    )
     result.add_argument('--work-dir', help='folder of logs and checkpoints')
     result.add_argument(
         '--cfg-options',
@@ -75,6 +79,8 @@ def read_config(args: argparse.Namespace, method: str | None = None) -> Config:
         ConfigError: There is no such file, or it cannot be read.
     """
     path = Path(args.config)
+    if args.config.startswith(PREFIX):
+        path = Path(config_path(args.config.removeprefix(PREFIX)))
     if not path.is_file():
         reason = f'there is no config file {path}'
         if path.parent.name == 'methods':  # those of 0.1.0
@@ -91,6 +97,7 @@ def read_config(args: argparse.Namespace, method: str | None = None) -> Config:
         reason = ' '.join(str(error).split())
         raise ConfigError(
             f'{args.config} cannot be read: {type(error).__name__}: {reason}'
+            f'{_instead(path)}'
         ) from error
     cfg.launcher = args.launcher
     if args.work_dir is not None:
@@ -100,6 +107,16 @@ def read_config(args: argparse.Namespace, method: str | None = None) -> Config:
     elif method is not None:
         cfg.work_dir += f'_{method}'
     return cfg
+
+
+def _instead(path: Path) -> str:
+    """What to write where MMEngine would have to know our package."""
+    if path.suffix != '.py' or PREFIX not in path.read_text(errors='replace'):
+        return ''
+    return (
+        f'; MMEngine knows no {PREFIX}, write '
+        "_base_ = __import__('ies_mm').config_path('NAME')"
+    )
 
 
 def _name(path: Path, method: str | None) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ies_mm.errors import ConfigError
 
-TRAIN = Path(__file__).parents[1] / 'train.py'
+TRAIN = (sys.executable, '-m', 'ies_mm', 'train')
 BEGUN = 'training_begun'
 ENDED = 'trained_to_the_end'
 """Files in the folder of such a run, with what it is trained by."""
@@ -27,7 +27,7 @@ def train_once(
 
     Args:
         work_dir (Path): The run's folder.
-        arguments (sequence): Of tools/train.py, but for the folder.
+        arguments (sequence): Of ``ies-mm train``, but for the folder.
         said (str): All that the training is made by; kept with the run.
         threads (int): Of the process. Defaults to 1.
         resume (bool): Whether a training that was stopped goes on from its
@@ -44,7 +44,7 @@ def train_once(
         check_same(work_dir, said)
     if (work_dir / ENDED).exists():
         return False
-    command = [sys.executable, TRAIN, *arguments, '--work-dir', work_dir]
+    command = [*TRAIN, *arguments, '--work-dir', work_dir]
     if resume and (work_dir / BEGUN).exists():
         command.append('--resume')
     else:

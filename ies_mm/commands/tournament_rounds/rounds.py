@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
+from ies_mm.commands.tournament_rounds.trained import ended, run
 from ies_mm.report.comparing.comparison import compare_runs
 from ies_mm.report.reading.methods import RANDOM
-from tournament_rounds.trained import ended, run
 
 ROUNDS = 3
 """Seeds after which a method may be dropped."""

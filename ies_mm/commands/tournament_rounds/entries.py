@@ -1,4 +1,4 @@
-"""Methods and controls, as arguments of tools/train.py."""
+"""Methods and controls, as arguments of ``ies-mm train``."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ class Entry:
     """A method or a control.
 
     Attributes:
-        arguments (tuple): Of tools/train.py.
+        arguments (tuple): Of ``ies-mm train``.
         options (tuple): Of its ``--cfg-options``. In both, ``{saved}``,
             ``{rest}`` and ``{ratio}`` are filled in.
     """
