@@ -1,21 +1,11 @@
 #!/usr/bin/env python
-"""Write noisy labels for the images of a training, beside the clean ones."""
+"""``ies-mm make-noisy-labels``, from a checkout."""
 
-import argparse
+import sys
 
-from command_line.config import one_line_errors, parser, read_config
-
-from ies_mm.labels.command import add_arguments, make
-
-
-def main() -> None:
-    """Read the arguments, draw the noise, write the file."""
-    arguments = parser(__doc__)
-    add_arguments(arguments)
-    args: argparse.Namespace = arguments.parse_args()
-    with one_line_errors('tools/make_noisy_labels.py'):
-        print(make(read_config(args), args))
-
+from ies_mm.commands.program import call
 
 if __name__ == '__main__':
-    main()
+    status = call('make-noisy-labels', prog='tools/make_noisy_labels.py')
+    if status:
+        sys.exit(status)

@@ -13,10 +13,7 @@ TOOL = Path(__file__).resolve().parents[2] / 'tools' / 'make_noisy_labels.py'
 
 
 @pytest.fixture
-def config(
-    folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> str:
-    monkeypatch.syspath_prepend(TOOL.parent)
+def config(folders: Path, tmp_path: Path) -> str:
     classifier_config(folders, tmp_path).dump(tmp_path / 'config.py')
     return str(tmp_path / 'config.py')
 

@@ -43,6 +43,7 @@ class EfficientTrainHook(SelectionHook):
         ValueError: An argument is out of range.
     """
 
+    needs_sampler = False
     steps = CroppingSteps
     method: EfficientTrain
 

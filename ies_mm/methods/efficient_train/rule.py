@@ -69,6 +69,7 @@ class EfficientTrain(Method):
     """
 
     name = 'EfficientTrain'
+    refreshes = False
 
     def __init__(
         self, stages: Sequence[Mapping[str, Any]] | None = None

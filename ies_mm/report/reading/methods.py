@@ -20,8 +20,17 @@ METHODS = (
 """Hooks of ours; those of a user are known by their records."""
 
 
+UNSELECTIVE = ('EfficientTrainHook',)
+"""Those that leave nothing out, and need no sampler."""
+
+OBSERVES = 'PerImageLossHook'
+"""Leaves records, and trains as the plain run does."""
+
+
 def is_selected(config: dict[str, Any], recorded: bool) -> bool:
-    """Whether a method chooses the images: each works through our sampler.
+    """Whether a method makes the training another one than the plain one.
+
+    Each that leaves images out works through our sampler.
 
     Args:
         config (dict): Of the run.
@@ -30,7 +39,15 @@ def is_selected(config: dict[str, Any], recorded: bool) -> bool:
     """
     sampler = (config.get('train_dataloader') or {}).get('sampler') or {}
     ours = _name(sampler) == 'IESSampler'
-    return ours and (recorded or bool(_method_hook(config)))
+    if observes(config):
+        return False
+    hook = _method_hook(config)
+    return _name(hook) in UNSELECTIVE or (ours and (recorded or bool(hook)))
+
+
+def observes(config: dict[str, Any]) -> bool:
+    """Whether a hook records a plain run."""
+    return OBSERVES in map(_name, _hooks(config))
 
 
 def is_dry_run(config: dict[str, Any]) -> bool:

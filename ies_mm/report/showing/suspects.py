@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from ies_mm.report.comparing.notes import Row
 from ies_mm.report.instances import INSTANCES, Tables, read_tables
+from ies_mm.report.reading.methods import observes
 from ies_mm.report.reading.runs import Run
 from ies_mm.report.suspecting.ranking import SUM, Suspects, rank
 from ies_mm.report.values import printable
@@ -35,7 +36,8 @@ def suspicions_of(rows: Sequence[Row]) -> Iterator[Suspicion]:
     for row in rows:
         run = row.group.runs[0]
         path = run.work_dir / 'ies' / INSTANCES
-        if run.records and path.exists():
+        recorded = run.selected or observes(run.config)
+        if recorded and path.exists():
             yield _suspicion(row.group.label, run, read_tables(path))
 
 

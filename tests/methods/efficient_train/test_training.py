@@ -57,6 +57,7 @@ def test_sizes_grow_and_the_validation_sees_whole_images(
     folders: Path, tmp_path: Path
 ) -> None:
     config = with_stages(by_epochs(folders, tmp_path))
+    config.train_dataloader.sampler.type = 'DefaultSampler'
     config.val_dataloader = config.train_dataloader.copy()
     config.val_dataloader.sampler = dict(type='DefaultSampler', shuffle=False)
     config.val_evaluator = dict(type='Accuracy')
@@ -77,11 +78,13 @@ def test_sizes_grow_and_the_validation_sees_whole_images(
     assert run.compute == pytest.approx(sum(shares) / 5)
 
 
+@pytest.mark.parametrize('sampler', ['DefaultSampler', 'IESSampler'])
 def test_at_full_size_it_is_the_plain_training(
-    folders: Path, tmp_path: Path
+    folders: Path, tmp_path: Path, sampler: str
 ) -> None:
     plain = classifier_config(folders, tmp_path / 'plain')
     ours = config_of(folders, tmp_path / 'ours', epochs=2)
+    ours.train_dataloader.sampler.type = sampler
     ours = with_stages(ours, [dict(part=1.0, size=16)])
     found, expected = parameters(train(ours)), parameters(train(plain))
     for name, value in expected.items():

@@ -107,7 +107,6 @@ def test_planted_errors_are_found(kind: str) -> None:
 
 
 def call(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
-    monkeypatch.syspath_prepend(TOOL.parent)
     monkeypatch.setattr(sys, 'argv', [str(TOOL), *arguments])
     runpy.run_path(str(TOOL), run_name='__main__')
 
