@@ -20,7 +20,7 @@ METHODS = CONFIGS / '_base_' / 'methods'
 NAMES = [
     name
     for name in method_names(METHODS)
-    if name not in ('early_stopping', 'per_image_loss')
+    if name not in ('early_stopping', 'efficient_train', 'per_image_loss')
 ]
 ON_A_BUDGET = {name for name in NAMES if name.startswith('ies')} | {
     'soft_ies', 'random_removal',
@@ -66,11 +66,20 @@ def test_it_differs_from_ies_by_the_hook_alone(
 
 
 @pytest.mark.parametrize('task', TASKS)
-def test_observation_leaves_the_sampler_alone(task: str) -> None:
+@pytest.mark.parametrize(
+    ('name', 'kind'),
+    [
+        ('per_image_loss', engine.PerImageLossHook),
+        ('efficient_train', engine.EfficientTrainHook),
+    ],
+)
+def test_what_leaves_nothing_out_leaves_the_sampler_alone(
+    task: str, name: str, kind: type
+) -> None:
     plain = read(task)
-    swapped = swap_method(plain, 'per_image_loss', METHODS)
+    swapped = swap_method(plain, name, METHODS)
     [(_, hook)] = selection_hooks(swapped)
-    assert type(HOOKS.build(hook)) is engine.PerImageLossHook
+    assert type(HOOKS.build(hook)) is kind
     assert swapped.train_dataloader == plain.train_dataloader
     imports = swapped.custom_imports.imports
     assert 'ies_mm.engine' in imports
