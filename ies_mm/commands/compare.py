@@ -1,5 +1,6 @@
 """Compare training runs: a table, compare.json, curves.png, compare.html."""
 
+import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -31,7 +32,25 @@ def main(
     arguments.add_argument(
         '--metric', help='validation metric; higher must be better'
     )
+    arguments.add_argument(
+        '--early',
+        type=_share,
+        default=0.05,
+        help='of all images, how many of those pruned first are looked at: '
+        'are they forgotten? (default: %(default)s)',
+    )
     args = arguments.parse_args(argv)
     with one_line_errors(prog):
-        print(table(compare(args.work_dirs, args.out, args.metric)))
+        compared = compare(args.work_dirs, args.out, args.metric, args.early)
+        print(table(compared))
     print(f'\nwritten to {args.out}: compare.html, compare.json and pictures')
+
+
+def _share(word: str) -> float:
+    try:
+        share = float(word)
+    except ValueError:
+        share = 0.0
+    if not 0 < share <= 1:
+        raise argparse.ArgumentTypeError(f'{word}: give a share above 0 to 1')
+    return share

@@ -12,7 +12,7 @@ from pathlib import Path
 from mmengine.config import Config
 
 from ies_mm.commands.arguments import one_line_errors
-from ies_mm.commands.parser import Parser
+from ies_mm.commands.parser import Parser, count
 from ies_mm.commands.tournament_rounds.entries import ENTRIES
 from ies_mm.commands.tournament_rounds.rounds import hold
 from ies_mm.commands.tournament_rounds.trained import ended
@@ -42,13 +42,6 @@ def _check_plain(path: Path) -> None:
             f'{path} has {", ".join(hooks)}; give the plain config, the '
             'tournament puts every method into it'
         )
-
-
-def count(word: str) -> int:
-    """An argument of 1 or more."""
-    if not word.isdecimal() or int(word) < 1:
-        raise argparse.ArgumentTypeError(f'{word}: give a number from 1 on')
-    return int(word)
 
 
 def share(word: str) -> float:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ies_mm.report.comparing.comparison import compare_runs
+from ies_mm.report.comparing.forgetting import SHARE
 from ies_mm.report.comparing.notes import Comparison
 from ies_mm.report.files import write_files
 from ies_mm.report.showing.as_json import as_json
@@ -16,7 +17,10 @@ __all__ = ['compare', 'table']
 
 
 def compare(
-    work_dirs: Sequence[Path], out: Path, metric: str | None = None
+    work_dirs: Sequence[Path],
+    out: Path,
+    metric: str | None = None,
+    early: float = SHARE,
 ) -> Comparison:
     """Read runs and write ``compare.json``, ``.html`` and pictures.
 
@@ -28,6 +32,8 @@ def compare(
         out (Path): The folder of the files; made where it is missing.
         metric (str, optional): Name of a validation metric. Defaults to None,
             a well-known one that all runs have.
+        early (float): Of all images, how many of those pruned first are
+            looked at. Defaults to 5%.
 
     Returns:
         Comparison: What :func:`table` prints.
@@ -41,7 +47,7 @@ def compare(
     files = {
         'compare.json': as_json(comparison),
         'curves.png': draw_curves(comparison),
-        'compare.html': render_page(comparison, times),
+        'compare.html': render_page(comparison, times, early),
     }
     if times is not None:
         files['times.png'] = times

@@ -150,6 +150,7 @@ def _below_root(paths: Sequence[str]) -> list[str]:
 
 
 def _tables(found: Tables, after: int) -> Iterator[EpochTable]:
+    correct = found.correct
     for k, epoch in enumerate(found.epochs.tolist()):
         if epoch <= after:
             yield EpochTable(
@@ -157,4 +158,5 @@ def _tables(found: Tables, after: int) -> Iterator[EpochTable]:
                 found.terms,
                 torch.from_numpy(found.losses[k]).float(),
                 torch.from_numpy(found.trained[k]),
+                None if correct is None else torch.from_numpy(correct[k]),
             )

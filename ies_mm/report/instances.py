@@ -1,7 +1,7 @@
 """``ies/instances.npz``: what was recorded of every image."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,9 @@ class Tables:
         epochs (ndarray): int64 (E,), the epochs kept, ascending.
         losses (ndarray): float32 (E, N, T), NaN where not observed.
         trained (ndarray): bool (E, N).
+        correct (ndarray, optional): float32 (E, N), whether a classifier got
+            an image right, 0 to 1 where it was seen several times, NaN where
+            that is not known. None where nothing of it was recorded.
     """
 
     identity: list[str]
@@ -35,6 +38,7 @@ class Tables:
     epochs: NDArray[np.int64]
     losses: NDArray[np.float32]
     trained: NDArray[np.bool_]
+    correct: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)
@@ -46,12 +50,20 @@ class EpochTable:
         terms (list of str): Names of its T terms.
         losses (Tensor): float32 (N, T), NaN where not observed.
         trained (Tensor): bool (N,).
+        correct (Tensor, optional): float32 (N,), see :class:`Tables`.
     """
 
     epoch: int
     terms: list[str]
     losses: Tensor
     trained: Tensor
+    correct: Tensor | None = None
+
+    def known_correct(self) -> Tensor:
+        """``correct``; NaN where nothing of it is known."""
+        if self.correct is None:
+            return torch.full((len(self.trained),), torch.nan)
+        return self.correct
 
     def has_other_than(self, names: Sequence[str]) -> bool:
         """Whether it has a loss of a term that is not among ``names``.
@@ -77,7 +89,7 @@ class EpochTable:
             for name in names
         ]
         losses = torch.stack(columns, dim=1)
-        return EpochTable(self.epoch, names, losses, self.trained)
+        return replace(self, terms=names, losses=losses)
 
 
 def read_tables(path: Path) -> Tables:
@@ -94,6 +106,7 @@ def read_tables(path: Path) -> Tables:
                 epochs=arrays['epochs'],
                 losses=arrays['losses'],
                 trained=arrays['trained'],
+                correct=arrays.get('correct'),
             )
         fault = _fault_of(tables)
     except Exception as error:  # zipfile and NumPy raise nearly anything
@@ -116,6 +129,9 @@ def write_tables(
     Raises:
         OSError: It cannot be written.
     """
+    if any(table.correct is not None for table in tables):
+        rows = [table.known_correct() for table in tables]
+        further['correct'] = torch.stack(rows).numpy()
     with written_whole(path) as file:
         np.savez(
             file,
@@ -139,8 +155,11 @@ def _fault_of(tables: Tables) -> str | None:
         ('epochs', 'iu', shape[:1]),
         ('losses', 'f', shape),
         ('trained', 'b', shape[:2]),
+        ('correct', 'f', shape[:2]),
     ):
         array = getattr(tables, name)
+        if name == 'correct' and array is None:
+            continue
         if array.dtype.kind not in kinds or array.shape != wanted:
             return (
                 f'{name} is {array.dtype} {array.shape}, which does not fit '

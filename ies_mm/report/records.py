@@ -77,6 +77,7 @@ class RunRecords:
         ids: Tensor,
         losses: Tensor,
         trained: Tensor,
+        correct: Tensor | None = None,
     ) -> None:
         """Append an epoch.
 
@@ -89,6 +90,8 @@ class RunRecords:
             ids (Tensor): int64 (M,), instances observed.
             losses (Tensor): float32 (M, T).
             trained (Tensor): bool (N,).
+            correct (Tensor, optional): float32 (N,), see :class:`Tables`.
+                Defaults to None, not known.
 
         Raises:
             OSError: The disk is full, or the folder is not to be written to.
@@ -97,7 +100,9 @@ class RunRecords:
         table = torch.full((len(self._identity), len(names)), torch.nan)
         table[ids] = losses
         self._tables.append(
-            EpochTable(record['epoch'], [*names], table, trained.clone())
+            EpochTable(
+                record['epoch'], [*names], table, trained.clone(), correct
+            )
         )
         try:
             self._begin()

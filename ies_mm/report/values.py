@@ -1,5 +1,6 @@
 """What a value that was read from a file may be."""
 
+import math
 from typing import Any, TypeGuard
 
 LARGEST = 2**53
@@ -17,6 +18,17 @@ def is_number(value: Any) -> TypeGuard[float]:
     return isinstance(value, float) or (
         isinstance(value, int) and abs(value) <= LARGEST
     )
+
+
+def finite(value: Any) -> Any:
+    """With None for NaN and infinity, which JSON does not have."""
+    if isinstance(value, dict):
+        return {key: finite(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(inner) for inner in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
 
 
 def printable(text: str) -> str:

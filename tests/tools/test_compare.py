@@ -111,6 +111,8 @@ def test_a_second_call_over_all_of_work_dirs(
         (['good', 'other'], 'are of different data'),
         (['good', '--metric', 'x'], 'there is pascal_voc/mAP'),
         (['good', '--out', 'file'], 'file cannot be written to'),
+        (['good', '--early', '0'], 'give a share above 0 to 1'),
+        (['good', '--early', 'x'], 'give a share above 0 to 1'),
         (['good', '--unknown'], '--unknown'),
     ],
 )

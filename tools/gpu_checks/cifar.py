@@ -1,9 +1,7 @@
 """CIFAR-10 in memory, for the trainings on a GPU: data, tests, a control."""
 
 import json
-import tarfile
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,7 @@ from mmpretrain.datasets.categories import CIFAR10_CATEGORIES
 from mmpretrain.registry import DATASETS
 from torch import Tensor
 
+from ies_mm.commands.image_files import image_files
 from ies_mm.core import Standing
 from ies_mm.errors import ConfigError
 from ies_mm.methods.random_removal.rule import RandomRemoval
@@ -41,10 +40,8 @@ def decode(source: Path, out: Path) -> None:
         ConfigError: There are no such files in it.
     """
     found: dict[str, list[tuple[str, str, bytes]]] = {'train': [], 'test': []}
-    for path, data in _files(source):
-        parts = Path(path).parts
-        if path.endswith('.jpg') and len(parts) > 2 and parts[-3] in found:
-            found[parts[-3]].append((parts[-2], path, data))
+    for split, name, file, data in image_files(source):
+        found[split].append((name, file, data))
     if not all(found.values()):
         raise ConfigError(
             f'--data {source}: wants train/<class>/*.jpg and '
@@ -64,18 +61,6 @@ def decode(source: Path, out: Path) -> None:
 
 def _decoded(data: bytes) -> Any:
     return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-
-
-def _files(source: Path) -> Iterator[tuple[str, bytes]]:
-    if source.is_dir():
-        for path in source.rglob('*.jpg'):
-            yield str(path), path.read_bytes()
-        return
-    with tarfile.open(source) as archive:
-        for member in archive:
-            file = archive.extractfile(member)
-            if file is not None:
-                yield member.name, file.read()
 
 
 def arrays(folder: str | Path, split: str, images: int | None) -> Any:

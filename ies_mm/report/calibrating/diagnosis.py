@@ -6,14 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ies_mm.core import Criterion
-from ies_mm.core.lengths import shortest, with_foresight
+from ies_mm.core.lengths import ORDERS, shortest, with_foresight
 from ies_mm.errors import ConfigError
 from ies_mm.report.calibrating.foresight import (
     Foresight,
     foresight,
     rows_of,
 )
-from ies_mm.report.calibrating.measures import ceiling
+from ies_mm.report.calibrating.measures import ceiling, variation
 from ies_mm.report.calibrating.noise import Noise
 from ies_mm.report.calibrating.recorded import Recorded
 from ies_mm.report.calibrating.settings import Setting, setting
@@ -54,6 +54,12 @@ class Diagnosis:
     def best(self) -> float:
         """What a perfect criterion would reach, the root of the ceiling."""
         return float(np.sqrt(max(self.ceiling, 0)))
+
+    @property
+    def variations(self) -> NDArray[np.float64]:
+        """Of the summed loss by each of ``ORDERS``, (4, E)."""
+        total = self.recorded.total
+        return np.array([variation(total, order) for order in ORDERS])
 
     @property
     def missing(self) -> str:

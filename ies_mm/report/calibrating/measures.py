@@ -8,9 +8,13 @@ Epochs count from 0 here.
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 
 from ies_mm.core.lengths import WIDTH
+
+NOISE = (np.pi / 2 - 1) ** 0.5
+"""The :func:`variation` of Gaussian noise, at every order from 1 on."""
 
 
 def rank_correlation(a: np.ndarray, b: np.ndarray) -> float:
@@ -103,6 +107,32 @@ def further_decreases(
             continue
         first, second = (half - np.nanmedian(half) for half in halves)
         yield epoch, (first, second)
+
+
+def variation(losses: NDArray[np.floating], order: int) -> NDArray[np.float64]:
+    """Coefficient of variation over images, after every epoch.
+
+    Of the absolute differences: their signed mean is near 0. A low one means
+    that images differ little, so that one threshold fits all of them. Where
+    every image's loss is a level of its own with Gaussian noise of the same
+    size about it, orders from 1 on give :data:`NOISE`, 0.756. Source: Figures
+    3 and 6, appendix C.
+
+    Args:
+        losses (np.ndarray): (E, N), NaN where not observed.
+        order (int): Of the difference, 0 for the loss itself.
+
+    Returns:
+        np.ndarray: float64 (E,); NaN where fewer than two images have a
+        difference, or where all of them are 0.
+    """
+    found = np.full(len(losses), np.nan)
+    differences = np.diff(losses.astype(np.float64), n=order, axis=0)
+    for epoch, row in enumerate(np.abs(differences), start=order):
+        known = row[np.isfinite(row)]
+        if len(known) > 1 and known.any():
+            found[epoch] = known.std() / known.mean()
+    return found
 
 
 def rises(losses: np.ndarray, trained: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""A diagnosis as one picture of four panels."""
+"""A diagnosis as one picture of five panels."""
 
 from typing import Any
 
@@ -15,22 +15,31 @@ from matplotlib.ticker import (
     StrMethodFormatter,
 )
 
+from ies_mm.core.lengths import ORDERS
 from ies_mm.report.calibrating.diagnosis import QUANTILES, Diagnosis
+from ies_mm.report.calibrating.measures import NOISE
 from ies_mm.report.calibrating.noise import ALL
 from ies_mm.report.showing.style import COLOURS, STYLE, as_png
 
+NEUTRAL: dict[str, Any] = dict(color='#808080', linestyle=':')
 LIMIT: dict[str, Any] = dict(color=COLOURS[1], linestyle='--')
+LAYOUT: list[Any] = [
+    ['course', 'variations'],
+    ['settings', 'foresight'],
+    ['noise', 'noise'],
+]
 
 
 def draw(diagnosis: Diagnosis) -> bytes:
     """A PNG."""
     with matplotlib.rc_context(STYLE | {'axes.titlelocation': 'left'}):
-        figure = Figure(figsize=(11, 7.5), layout='constrained')
-        course, foresight, settings, noise = figure.subplots(2, 2).flat
-        _course(course, diagnosis)
-        _foresight(foresight, diagnosis)
-        _settings(settings, diagnosis)
-        _noise(noise, diagnosis)
+        figure = Figure(figsize=(11, 10), layout='constrained')
+        axes = figure.subplot_mosaic(LAYOUT, height_ratios=(3, 3, 2))
+        _course(axes['course'], diagnosis)
+        _variations(axes['variations'], diagnosis)
+        _settings(axes['settings'], diagnosis)
+        _foresight(axes['foresight'], diagnosis)
+        _noise(axes['noise'], diagnosis)
         return as_png(figure, dpi=130)
 
 
@@ -53,6 +62,21 @@ def _course(axes: Axes, diagnosis: Diagnosis) -> None:
         ylabel='criterion',
         title=f'Median, middle half, {QUANTILES[0]:.0%} to '
         f'{QUANTILES[-1]:.0%} of the images',
+    )
+    axes.legend()
+
+
+def _variations(axes: Axes, diagnosis: Diagnosis) -> None:
+    """How unlike each other the images are, after the paper's Figure 3."""
+    epochs = np.arange(1, len(diagnosis.quantiles) + 1)
+    for order, values in zip(ORDERS, diagnosis.variations, strict=True):
+        axes.plot(epochs, values, color=COLOURS[order], label=f'order {order}')
+    axes.axhline(NOISE, label='noise alone, orders 1 to 3', **NEUTRAL)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set(
+        xlabel='epoch',
+        ylabel='coefficient of variation',
+        title='Differences of the loss, over images',
     )
     axes.legend()
 

@@ -3,15 +3,17 @@
 import dataclasses
 import json
 import math
-from typing import Any
 
+from ies_mm.core.lengths import ORDERS
 from ies_mm.report.calibrating.diagnosis import QUANTILES, Diagnosis
+from ies_mm.report.calibrating.measures import NOISE
 from ies_mm.report.calibrating.noise import ALL
+from ies_mm.report.values import finite
 
 
 def table(diagnosis: Diagnosis) -> str:
     """All figures, and what they mean."""
-    parts = [_course(diagnosis)]
+    parts = [_course(diagnosis), _variations(diagnosis)]
     parts.append(diagnosis.missing or _foresight(diagnosis))
     parts.append(_settings(diagnosis))
     if diagnosis.noise is not None:
@@ -26,6 +28,9 @@ def as_json(diagnosis: Diagnosis) -> bytes:
     content = {
         'criterion': dataclasses.asdict(diagnosis.criterion),
         'quantiles': diagnosis.quantiles.tolist(),
+        'variations': dict(
+            zip(ORDERS, diagnosis.variations.tolist(), strict=True)
+        ),
         'foresight': [dataclasses.asdict(f) for f in diagnosis.foresight],
         'ceiling': diagnosis.ceiling,
         'settings': [dataclasses.asdict(s) for s in diagnosis.settings],
@@ -38,7 +43,7 @@ def as_json(diagnosis: Diagnosis) -> bytes:
         'terms': diagnosis.recorded.terms,
         'missing': diagnosis.missing,
     }
-    return json.dumps(_without_nan(content), indent=1).encode()
+    return json.dumps(finite(content), indent=1).encode()
 
 
 def advice(diagnosis: Diagnosis) -> str:
@@ -76,15 +81,32 @@ def advice(diagnosis: Diagnosis) -> str:
 
 def _course(diagnosis: Diagnosis) -> str:
     rows = [['epoch', *(f'{q:.0%}' for q in QUANTILES)]]
+    for epoch in _looked_at(diagnosis):
+        values = diagnosis.quantiles[epoch]
+        rows.append([str(epoch + 1), *(f'{v:.4g}' for v in values)])
+    return 'criterion, quantiles over images\n' + _aligned(rows)
+
+
+def _looked_at(diagnosis: Diagnosis) -> tuple[int, int, int]:
+    """The first epoch that can be judged, one in the middle, the last."""
     able = [
         epoch
         for epoch, values in enumerate(diagnosis.quantiles)
         if not math.isnan(values[0])
     ]
-    for epoch in (able[0], able[len(able) // 2], able[-1]):
-        values = diagnosis.quantiles[epoch]
-        rows.append([str(epoch + 1), *(f'{v:.4g}' for v in values)])
-    return 'criterion, quantiles over images\n' + _aligned(rows)
+    return able[0], able[len(able) // 2], able[-1]
+
+
+def _variations(diagnosis: Diagnosis) -> str:
+    epochs = _looked_at(diagnosis)
+    rows = [['difference', *(f'epoch {epoch + 1}' for epoch in epochs)]]
+    for order, values in zip(ORDERS, diagnosis.variations, strict=True):
+        figures = (_number(values[epoch]) for epoch in epochs)
+        rows.append([f'order {order}', *figures])
+    return (
+        'coefficient of variation over images; where noise of one size is '
+        f'all there is, {NOISE:.3f} from order 1 on\n{_aligned(rows)}'
+    )
 
 
 def _foresight(diagnosis: Diagnosis) -> str:
@@ -140,13 +162,3 @@ def _aligned(rows: list[list[str]]) -> str:
 
 def _number(value: float) -> str:
     return '-' if math.isnan(value) else f'{value:.2f}'
-
-
-def _without_nan(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _without_nan(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_nan(inner) for inner in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value

@@ -1,13 +1,14 @@
 """The comparison as JSON: the same figures, by group and by run."""
 
 import json
-import math
 from dataclasses import asdict
 from typing import Any
 
 from ies_mm.report.comparing.figures import best, last
+from ies_mm.report.comparing.image_groups import values_of
 from ies_mm.report.comparing.notes import Comparison, Row
 from ies_mm.report.reading.runs import Run
+from ies_mm.report.values import finite
 
 
 def as_json(comparison: Comparison) -> bytes:
@@ -23,7 +24,7 @@ def as_json(comparison: Comparison) -> bytes:
         ],
         'notes': comparison.notes,
     }
-    text = json.dumps(_finite(content), indent=1, allow_nan=False)
+    text = json.dumps(finite(content), indent=1, allow_nan=False)
     return f'{text}\n'.encode()
 
 
@@ -69,6 +70,7 @@ def _run(label: str, run: Run, metric: str | None) -> dict[str, Any]:
         'effective_epochs': run.effective_epochs,
         'validated_at': run.validated_at,
         'classes': run.classes,
+        'image_groups': values_of(run),
         'forward_only': run.total('forward_only'),
         'training_seconds': _sum(run, 'train_seconds'),
         'refresh_seconds': _sum(run, 'refresh_seconds'),
@@ -82,14 +84,3 @@ def _run(label: str, run: Run, metric: str | None) -> dict[str, Any]:
 def _sum(run: Run, key: str) -> float | None:
     """A sum over the records; a plain run has none."""
     return run.total(key) if run.records else None
-
-
-def _finite(value: Any) -> Any:
-    """JSON has no NaN and no infinity."""
-    if isinstance(value, dict):
-        return {key: _finite(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_finite(inner) for inner in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value

@@ -9,13 +9,13 @@ import numpy as np
 from ies_mm.report.comparing.notes import Comparison
 from ies_mm.report.names import file_of
 from ies_mm.report.reading.annotations import Annotations
-from ies_mm.report.reading.runs import Run
-from ies_mm.report.showing.gallery import (
+from ies_mm.report.reading.run_instances import (
     Instances,
     read_instances,
-    shelves,
     times_taken_back,
 )
+from ies_mm.report.reading.runs import Run
+from ies_mm.report.showing.gallery import shelves
 from ies_mm.report.showing.pictures import data_uri, drawn, loss_curve
 
 

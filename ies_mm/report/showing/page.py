@@ -6,7 +6,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ies_mm.report.comparing.classes import by_class, common_classes
 from ies_mm.report.comparing.figures import best, last, spread
+from ies_mm.report.comparing.forgetting import SHARE
 from ies_mm.report.comparing.groups import differing
+from ies_mm.report.comparing.image_groups import by_measure, common_measures
 from ies_mm.report.comparing.notes import Comparison, Row
 from ies_mm.report.reading.runs import Run
 from ies_mm.report.showing.cards import sections_of
@@ -17,6 +19,7 @@ from ies_mm.report.showing.curves import (
     metric_panel,
     seconds_panel,
 )
+from ies_mm.report.showing.forgotten import forgotten_by
 from ies_mm.report.showing.pictures import data_uri
 from ies_mm.report.showing.table import (
     CONTROLS,
@@ -32,12 +35,15 @@ from ies_mm.report.showing.table import (
 )
 
 
-def render_page(comparison: Comparison, times: bytes | None) -> bytes:
+def render_page(
+    comparison: Comparison, times: bytes | None, early: float = SHARE
+) -> bytes:
     """The page.
 
     Args:
         comparison (Comparison): What it shows.
         times (bytes, optional): The picture of the epochs' seconds.
+        early (float): See :func:`forgotten_by`. Defaults to 5%.
     """
     environment = Environment(
         loader=PackageLoader('ies_mm.report.showing', '.'),
@@ -56,6 +62,7 @@ def render_page(comparison: Comparison, times: bytes | None) -> bytes:
         controls=CONTROLS,
         differences=[difference_cells(row) for row in compared(comparison)],
         classes=class_rows(comparison.rows),
+        image_groups=image_group_rows(comparison.rows),
         settings=settings_that_differ(comparison.rows),
         runs=[
             _run_cells(row.group.label, run, comparison.metric)
@@ -67,6 +74,8 @@ def render_page(comparison: Comparison, times: bytes | None) -> bytes:
         seconds_curve=_seconds_curve(comparison),
         count_curve=data_uri(draw_panel(comparison, count_panel)),
         times=data_uri(times) if times else None,
+        early=early,
+        forgotten=list(forgotten_by(comparison.rows, early)),
         sections=list(sections_of(comparison)),
     )
     # Names of files need not be Unicode.
@@ -90,6 +99,20 @@ def class_rows(rows: Sequence[Row]) -> list[tuple[str, list[str]]]:
     return [
         (classes[k], [metric_text(column[k]) for column in columns])
         for k in order
+    ]
+
+
+def image_group_rows(rows: Sequence[Row]) -> list[tuple[str, list[str]]]:
+    """The last value of each measure of a GroupMetric, row by row."""
+    groups = [row.group for row in rows]
+    measures = common_measures(groups)
+    columns = [by_measure(group, measures) for group in groups]
+    return [
+        (
+            name.replace('/', ': '),
+            [metric_text(column[k]) for column in columns],
+        )
+        for k, name in enumerate(measures)
     ]
 
 

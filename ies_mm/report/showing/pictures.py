@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from PIL import Image, ImageDraw
 
 from ies_mm.report.reading.annotations import Annotation
-from ies_mm.report.showing.gallery import Instances
+from ies_mm.report.reading.run_instances import Instances
 from ies_mm.report.showing.style import COLOURS, STYLE, as_png
 
 SIZE = (480, 360)

@@ -25,7 +25,8 @@ class Reporter:
     def __init__(
         self, instances: InstanceMap, runner: Runner, keep: int | None
     ) -> None:
-        self._instances = instances
+        self.instances = instances
+        self.runner = runner
         self._logger = runner.logger
         self._named_non_finite: set[int] = set()
         self._warned_of_disk = False
@@ -44,6 +45,11 @@ class Reporter:
             except OSError as error:
                 self._warn_of_disk(error)
 
+    def begin(self, **scalars: float) -> None:
+        """Have MMEngine log how an epoch begins, beside its losses."""
+        for name, value in scalars.items():
+            self.runner.message_hub.update_scalar(f'train/ies/{name}', value)
+
     def add(
         self,
         record: dict[str, Any],
@@ -52,6 +58,7 @@ class Reporter:
         losses: Tensor,
         trained: Tensor,
         decided: str,
+        correct: Tensor | None = None,
     ) -> None:
         """Take an epoch; see :meth:`RunRecords.add`.
 
@@ -62,6 +69,7 @@ class Reporter:
             losses (Tensor): float32 (M, T).
             trained (Tensor): bool (N,).
             decided (str): What the log says of the decision.
+            correct (Tensor, optional): float32 (N,). Defaults to None.
         """
         finite = torch.isfinite(losses).all(dim=1)
         self._name_non_finite(record['epoch'], ids[~finite])
@@ -74,9 +82,22 @@ class Reporter:
         }
         if is_main_process():
             try:
-                self._records.add(record, names, ids, losses, trained)
+                self._records.add(record, names, ids, losses, trained, correct)
             except OSError as error:
                 self._warn_of_disk(error)
+        self.say(record, ids[finite], losses[finite], decided)
+
+    def say(
+        self, record: dict[str, Any], ids: Tensor, losses: Tensor, decided: str
+    ) -> None:
+        """Log one line of an epoch.
+
+        Args:
+            record (dict): Of the epoch.
+            ids (Tensor): int64 (M,), observed, with finite losses.
+            losses (Tensor): float32 (M, T).
+            decided (str): As in :meth:`add`.
+        """
         self._logger.info(
             '{method} epoch {epoch}: trained {trained} of {instances} images, '
             'scored {forward_only} by forward passes only, {decided}saved '
@@ -110,7 +131,7 @@ class Reporter:
         if not new:
             return
         self._named_non_finite.update(new)
-        paths = [readable(self._instances.names()[i]) for i in new[:5]]
+        paths = [readable(self.instances.names()[i]) for i in new[:5]]
         self._logger.warning(
             f'{len(new)} images have a loss that is NaN or infinite in epoch '
             f'{epoch} and stay in training: {", ".join(paths)}'

@@ -42,11 +42,23 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_table_json_and_picture(run: Path, tmp_path: Path) -> None:
     result = call(TOOL, run, '--images', '8', '--out', tmp_path)
     assert result.returncode == 0, result.stderr
-    for word in ('rank correlation', 'ceiling', 'batches', 'delta to try'):
+    for word in (
+        'variation',
+        'rank correlation',
+        'ceiling',
+        'batches',
+        'delta to try',
+    ):
         assert word in result.stdout
     found = json.loads((tmp_path / 'calibration.json').read_text())
     assert found['terms'] == ['loss']
     assert found['noise_floor'] > 0
+    losses = read_recorded(run).losses[:, :, 0].astype(float)
+    second = np.abs(losses[-1] - 2 * losses[-2] + losses[-3])
+    assert found['variations']['2'][:2] == [None, None]
+    assert found['variations']['2'][-1] == pytest.approx(
+        np.sqrt(((second - second.mean()) ** 2).mean()) / second.mean()
+    )
     assert found['noise']['batches'][-1] > 0
     assert found['noise']['dropout'] == [0, 0]
     with Image.open(tmp_path / 'calibration.png') as picture:

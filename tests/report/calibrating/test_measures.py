@@ -1,15 +1,19 @@
 """Figures of a criterion on losses whose truth is known."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
 from ies_mm.report.calibrating.measures import (
+    NOISE,
     ceiling,
     further_decreases,
     persistence,
     predictive_power,
     rank_correlation,
     rises,
+    variation,
 )
 
 EPOCHS, IMAGES = 30, 400
@@ -114,3 +118,52 @@ def test_nothing_is_known_of_epochs_in_which_nobody_was_seen_twice() -> None:
     assert not list(further_decreases(losses))
     assert np.isnan(ceiling(losses))
     assert np.isnan(rises(losses, trained)[7:]).all()
+
+
+def literal_variation(losses: np.ndarray, order: int) -> list[float]:
+    """Image by image, difference by difference."""
+    found = []
+    for epoch in range(len(losses)):
+        values = []
+        for image in range(losses.shape[1]):
+            curve = [float(x) for x in losses[: epoch + 1, image]]
+            for _ in range(order):
+                curve = [b - a for a, b in pairwise(curve)]
+            if curve and np.isfinite(curve[-1]):
+                values.append(abs(curve[-1]))
+        if len(values) < 2 or not any(values):
+            found.append(np.nan)
+            continue
+        mean = sum(values) / len(values)
+        square = sum((value - mean) ** 2 for value in values) / len(values)
+        found.append(square**0.5 / mean)
+    return found
+
+
+@pytest.mark.parametrize('order', range(4))
+def test_variation_is_that_of_a_literal_loop(order: int) -> None:
+    draw = np.random.default_rng(order)
+    losses = draw.gamma(2.0, size=(8, 7)).astype(np.float32)
+    losses[draw.random(losses.shape) < 0.1] = np.nan
+    losses[5, 1:] = np.nan
+    np.testing.assert_allclose(
+        variation(losses, order), literal_variation(losses, order), rtol=1e-12
+    )
+
+
+@pytest.mark.parametrize('order', [1, 2, 3])
+@pytest.mark.parametrize('size', [1e-3, 10.0])
+def test_noise_alone_varies_by_0_756(order: int, size: float) -> None:
+    draw = np.random.default_rng(0)
+    levels = draw.uniform(0, 5, 100_000)
+    losses = levels + size * draw.standard_normal((5, len(levels)))
+    found = variation(losses, order)
+    assert np.isnan(found[:order]).all()
+    assert found[order:] == pytest.approx(0.7555, abs=0.01)
+    assert pytest.approx(0.7555, abs=1e-4) == NOISE
+
+
+def test_images_that_stand_still_have_no_variation() -> None:
+    losses = np.full((6, 5), 1.5)
+    assert variation(losses, 0) == pytest.approx(0)
+    assert np.isnan(variation(losses, 1)).all()

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from ies_mm.errors import ConfigError
-from ies_mm.report.reading.runs import read_run
-from ies_mm.report.showing.gallery import (
+from ies_mm.report.reading.run_instances import (
     Instances,
     read_instances,
-    shelves,
     times_taken_back,
 )
+from ies_mm.report.reading.runs import read_run
+from ies_mm.report.showing.gallery import shelves
 from work_dirs import ies_run, plain_run, write_instances
 
 # A column for each image, a row for each epoch; 0: not trained.

@@ -1,0 +1,71 @@
+"""The page's answer to whether a method forgets what it prunes."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from ies_mm.report.comparing.forgetting import (
+    SHARE,
+    Forgetting,
+    Moment,
+    forgetting_of,
+)
+from ies_mm.report.comparing.notes import Row
+from ies_mm.report.reading.run_instances import read_instances
+from ies_mm.report.showing.table import UNKNOWN
+
+
+@dataclass(frozen=True)
+class Forgotten:
+    """A method's rows.
+
+    Attributes:
+        label (str): Of the group.
+        images (str): Which were looked at.
+        back (str): How often they were re-included.
+        rows (list of list of str): Epoch, loss of all and of the early
+            images, accuracy of all and of the early ones.
+    """
+
+    label: str
+    images: str
+    back: str
+    rows: list[list[str]]
+
+
+def forgotten_by(
+    rows: Sequence[Row], share: float = SHARE
+) -> Iterator[Forgotten]:
+    """Of the first run of each group, if that kept all its epochs.
+
+    Args:
+        rows (sequence of Row): Of the comparison.
+        share (float): Of all images, how many of those pruned first.
+            Defaults to 5%.
+    """
+    for row in rows:
+        run = row.group.runs[0]
+        instances = read_instances(run) if run.selected else None
+        found = instances and forgetting_of(instances, share)
+        if found:
+            yield _forgotten(row.group.label, found)
+
+
+def _forgotten(label: str, found: Forgetting) -> Forgotten:
+    return Forgotten(
+        label,
+        f'the {found.early} of {found.images} images, pruned first',
+        f're-included {found.mean_back:.1f} times on average, '
+        f'{found.most_back} at most',
+        [_cells(moment) for moment in found.moments],
+    )
+
+
+def _cells(moment: Moment) -> list[str]:
+    losses = (moment.loss, moment.early_loss)
+    shares = (moment.accuracy, moment.early_accuracy)
+    return [
+        str(moment.epoch),
+        *(UNKNOWN if math.isnan(x) else f'{x:#.3g}' for x in losses),
+        *(UNKNOWN if math.isnan(x) else f'{x:.1%}' for x in shares),
+    ]

@@ -1,0 +1,164 @@
+#!/usr/bin/env python
+"""Ask the paper's questions again: each figure and table by one command.
+
+Trains what is missing, goes on with what was stopped, then writes
+OUT/SCALE/NAME.png with NAME.json beside it, or NAME.md for a table.
+docs/paper.md has what was found so far.
+"""
+
+import argparse
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from mmengine.device import get_device
+from paper_experiments.declared import EXPERIMENTS, NAMES
+from paper_experiments.experiment import Experiment, Found
+from paper_experiments.images import small_images
+from paper_experiments.panels import draw_panels
+from paper_experiments.runner import Workshop, what_it_takes
+from paper_experiments.scales import SCALES, SMALL
+
+from ies_mm.commands.arguments import one_line_errors
+from ies_mm.commands.parser import Parser, count
+from ies_mm.errors import ConfigError
+from ies_mm.report.files import write_files
+from ies_mm.report.values import finite
+
+NAME = 'tools/paper.py'
+LIST, IMAGES = 'list', 'images'
+
+
+def main() -> None:
+    """Read the arguments; list, or make one."""
+    args = _arguments()
+    with one_line_errors(NAME):
+        if args.name == LIST:
+            print(listing(_workshop(args)))
+            return
+        experiment = _experiment(args.name)
+        workshop = _workshop(args)
+        print(what_it_takes(workshop, experiment), flush=True)
+        _check_device(args.scale)
+        if args.scale == SMALL.name:
+            small_images(args.data, workshop.out / IMAGES)
+        runs = workshop.make(experiment)
+        found = experiment.read(runs)
+        write_files(workshop.out, _files(experiment, found, workshop))
+    print(claims_table(found))
+    print(f'\nwritten to {workshop.out}')
+
+
+def listing(workshop: Workshop) -> str:
+    """Every figure and table of the paper, and how far its runs are."""
+    lines = [f'--scale {workshop.scale.name}: {workshop.scale.about}']
+    for name in NAMES:
+        if name in EXPERIMENTS:
+            what = what_it_takes(workshop, EXPERIMENTS[name])
+        else:
+            what = f'{name}: not built yet'
+        lines.append(what)
+    return '\n'.join(lines)
+
+
+def claims_table(found: Found) -> str:
+    """The paper's figures and ours, in Markdown."""
+    lines = ['| the paper says | paper | ours | holds |', '|---|---|---|---|']
+    lines += [
+        f'| {" | ".join((c.says, c.paper, c.ours, c.holds))} |'
+        for c in found.claims
+    ]
+    parts = [found.table] if found.table else []
+    return '\n\n'.join([*parts, '\n'.join(lines)])
+
+
+def _files(
+    experiment: Experiment, found: Found, workshop: Workshop
+) -> dict[str, bytes]:
+    """By name: a table, or a picture and what is drawn in it."""
+    name, scale = experiment.name, workshop.scale
+    if found.table:
+        heading = f'# {name}, {scale.name} scale: {experiment.title}'
+        text = f'{heading}\n\n{scale.about}.\n\n{claims_table(found)}\n'
+        return {f'{name}.md': text.encode()}
+    content = {
+        'name': name,
+        'title': experiment.title,
+        'scale': scale.name,
+        'setting': scale.about,
+        'differs': experiment.differs,
+        'claims': [asdict(claim) for claim in found.claims],
+        'panels': [asdict(panel) for panel in found.panels],
+        'runs': [str(job.work_dir) for job in workshop.jobs_of(experiment)],
+    }
+    text = json.dumps(finite(content), indent=1, allow_nan=False)
+    return {
+        f'{name}.png': draw_panels(found.panels, experiment.columns),
+        f'{name}.json': f'{text}\n'.encode(),
+    }
+
+
+def _experiment(name: str) -> Experiment:
+    if name not in EXPERIMENTS:
+        raise ConfigError(
+            f'{name} is not built yet; there are {", ".join(EXPERIMENTS)}'
+        )
+    return EXPERIMENTS[name]
+
+
+def _workshop(args: argparse.Namespace) -> Workshop:
+    scale = SCALES[args.scale]
+    out = args.out / scale.name
+    small = scale is SMALL
+    data = out.resolve() / IMAGES if small else args.data
+    return Workshop(scale, out, data, args.jobs)
+
+
+def _check_device(scale: str) -> None:
+    if scale != SMALL.name and get_device() == 'cpu':
+        raise ConfigError(
+            '--scale paper needs an accelerator, found the CPU only; '
+            'nothing was started'
+        )
+
+
+def _arguments() -> argparse.Namespace:
+    arguments = Parser(
+        prog=NAME,
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    arguments.add_argument(
+        'name',
+        choices=[LIST, *NAMES],
+        metavar='NAME',
+        help=f'{LIST}, figure1 to figure7, table1 to table14',
+    )
+    arguments.add_argument(
+        '--scale',
+        choices=SCALES,
+        default=SMALL.name,
+        help=f"{SMALL.name}: {SMALL.about}; paper: the paper's setting "
+        '(default: %(default)s)',
+    )
+    arguments.add_argument(
+        '--data',
+        type=Path,
+        help='small: a folder or tar archive of {train,test}/<class>/*.jpg; '
+        "paper: the data set's folder (default: that of the config)",
+    )
+    arguments.add_argument(
+        '--out',
+        type=Path,
+        default=Path('work_dirs', 'paper'),
+        help='folder of the runs and of what is made of them '
+        '(default: %(default)s)',
+    )
+    arguments.add_argument(
+        '--jobs', type=count, default=2, help='at a time (default: 2)'
+    )
+    return arguments.parse_args()
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,1 @@
+"""The figures and tables of the paper: what each trains, reads and draws."""

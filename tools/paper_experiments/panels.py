@@ -1,0 +1,166 @@
+"""Panels of lines, and the picture of them; all figures are such."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+from ies_mm.report.showing.curves import MARKERS
+from ies_mm.report.showing.style import (
+    COLOURS,
+    PLAIN_COLOUR,
+    STYLE,
+    add_legend,
+    as_png,
+)
+
+GREY = -1
+"""The colour of plain runs and of reference lines."""
+
+ALONE, BESIDE_OTHERS = (6.0, 4.0), (3.7, 3.0)
+"""Width and height of a panel, in inches."""
+
+MOST_MARKERS = 12
+"""A line of more points has none."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """Points, joined.
+
+    Attributes:
+        label (str): In the legend, once in a figure.
+        x (list of float): Places, N.
+        y (list of float): Means over seeds, N; NaN where not known.
+        spread (list of float, optional): Sample deviations over seeds, N;
+            None with one seed.
+        colour (int): Number of the colour; :data:`GREY`.
+        dashes (str): Matplotlib's. Defaults to a full line.
+    """
+
+    label: str
+    x: list[float]
+    y: list[float]
+    spread: list[float] | None = None
+    colour: int = 0
+    dashes: str = '-'
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One pair of axes.
+
+    Attributes:
+        title (str): Above it.
+        xlabel (str): Below it.
+        ylabel (str): Beside it.
+        lines (list of Line): In it.
+        levels (dict): Label -> height of a dashed line across. Defaults to
+            none.
+        log (str): The axes that are logarithmic, of ``'xy'``. Defaults to
+            none.
+        percent (str): The axes that count in percent, of ``'xy'``. Defaults
+            to none.
+    """
+
+    title: str
+    xlabel: str
+    ylabel: str
+    lines: list[Line]
+    levels: dict[str, float] | None = None
+    log: str = ''
+    percent: str = ''
+
+
+def mean_line(
+    label: str,
+    curves: Sequence[tuple[Sequence[float], Sequence[float]]],
+    colour: int = 0,
+    dashes: str = '-',
+) -> Line:
+    """The mean of the curves of several seeds, as far as all of them go.
+
+    Args:
+        label (str): In the legend.
+        curves (sequence): (x, y) of each seed, at least one.
+        colour (int): See :class:`Line`.
+        dashes (str): See :class:`Line`.
+    """
+    length = min(len(y) for _, y in curves)
+    x, y = (
+        np.array([curve[part][:length] for curve in curves], dtype=float)
+        for part in (0, 1)
+    )
+    several = len(curves) > 1
+    return Line(
+        label,
+        x.mean(axis=0).tolist(),
+        y.mean(axis=0).tolist(),
+        y.std(axis=0, ddof=1).tolist() if several else None,
+        colour,
+        dashes,
+    )
+
+
+def draw_panels(panels: Sequence[Panel], columns: int) -> bytes:
+    """A PNG.
+
+    Args:
+        panels (sequence of Panel): Row by row.
+        columns (int): Of a row.
+    """
+    rows = math.ceil(len(panels) / columns)
+    with matplotlib.rc_context(STYLE):
+        width, height = ALONE if len(panels) == 1 else BESIDE_OTHERS
+        figure = Figure(
+            figsize=(width * columns, height * rows + 0.5),
+            layout='constrained',
+        )
+        for number, panel in enumerate(panels, 1):
+            _draw(figure.add_subplot(rows, columns, number), panel)
+        add_legend(figure, columns=2 * columns)
+        return as_png(figure, dpi=110)
+
+
+def _draw(axes: Axes, panel: Panel) -> None:
+    for line in panel.lines:
+        _draw_line(axes, line)
+    for label, height in (panel.levels or {}).items():
+        axes.axhline(height, color='#808080', linestyle=':', label=label)
+    axes.set(title=panel.title, xlabel=panel.xlabel, ylabel=panel.ylabel)
+    if 'x' in panel.log:
+        axes.set_xscale('log')
+    if 'y' in panel.log:
+        axes.set_yscale('log')
+    for name, axis in (('x', axes.xaxis), ('y', axes.yaxis)):
+        if name in panel.percent:
+            axis.set_major_formatter(PercentFormatter(1))
+
+
+def _draw_line(axes: Axes, line: Line) -> None:
+    colour = COLOURS[line.colour % len(COLOURS)]
+    marker = MARKERS[line.colour % len(MARKERS)]
+    if line.colour == GREY:
+        colour, marker = PLAIN_COLOUR, 'o'
+    axes.plot(
+        line.x,
+        line.y,
+        color=colour,
+        linestyle=line.dashes,
+        marker=marker if len(line.x) <= MOST_MARKERS else None,
+        markersize=4,
+        label=line.label,
+    )
+    if line.spread is not None:
+        low, high = (
+            [y + sign * s for y, s in zip(line.y, line.spread, strict=True)]
+            for sign in (-1, 1)
+        )
+        axes.fill_between(
+            line.x, low, high, color=colour, alpha=0.18, linewidth=0
+        )

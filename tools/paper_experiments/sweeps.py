@@ -1,0 +1,151 @@
+"""Figure 5: accuracy over the share excluded, and what delta does."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ies_mm.report.reading.runs import Run
+from paper_experiments.experiment import Found, Runs, accuracies
+from paper_experiments.panels import Line, Panel
+from paper_experiments.scales import Scale
+from paper_experiments.sweep_claims import (
+    NO_REMOVAL,
+    SECOND_ORDER,
+    claims_of,
+)
+from paper_experiments.trainings import (
+    TITLES,
+    Training,
+    by_ratio,
+    ies,
+    plain,
+)
+
+RANDOM, SMALL_LOSS = 'RandomRemovalHook', 'SmallLossRescaleHook'
+CRITERIA = ('IES, loss', 'IES, 1st order', SECOND_ORDER, 'IES, 3rd order')
+
+
+def sweep(scale: Scale, data: str, order: int) -> list[Training]:
+    """IES by a range of numeric deltas."""
+    middle = scale.deltas[order]
+    return [
+        ies(float(f'{middle * factor:.4g}'), order, data=data)
+        for factor in scale.factors[order]
+    ]
+
+
+def methods(scale: Scale, data: str) -> dict[str, list[Training]]:
+    """The lines of the upper row of Figure 5."""
+    found = {
+        name: sweep(scale, data, order) for order, name in enumerate(CRITERIA)
+    }
+    for name, kind in (
+        ('Random Remove', RANDOM),
+        ('Small Loss & Rescale', SMALL_LOSS),
+    ):
+        found[name] = [by_ratio(kind, r, data=data) for r in scale.ratios]
+    return found
+
+
+def figure5_trainings(scale: Scale) -> list[Training]:
+    """All points, and the plain training."""
+    found = []
+    for data in scale.data_sets:
+        found.append(plain(data=data))
+        for line in methods(scale, data).values():
+            found += line
+    return found
+
+
+def figure5(runs: Runs) -> Found:
+    """Accuracy over what was excluded; below, what delta does."""
+    upper, lower, claims = [], [], []
+    for data in runs.scale.data_sets:
+        panel = _accuracy_panel(runs, data)
+        upper.append(panel)
+        lower += _delta_panels(runs, data)
+        seeds = len(runs.of(plain(data=data)))
+        claims += claims_of(panel, data, seeds)
+    return Found(claims, [*upper, *lower])
+
+
+def _accuracy_panel(runs: Runs, data: str) -> Panel:
+    lines = [
+        _line(runs, name, trainings, colour)
+        for colour, (name, trainings) in enumerate(
+            methods(runs.scale, data).items()
+        )
+    ]
+    base = float(np.mean(_last(runs.of(plain(data=data)))))
+    return Panel(
+        f'{TITLES[data]}: methods and criteria',
+        'total excluded samples',
+        'last test accuracy, %',
+        lines,
+        {NO_REMOVAL: base},
+        percent='x',
+    )
+
+
+def _line(
+    runs: Runs, name: str, trainings: Sequence[Training], colour: int
+) -> Line:
+    """By what was really excluded, ascending."""
+    points = sorted(
+        (
+            float(np.mean([run.saved for run in runs.of(training)])),
+            *_mean(_last(runs.of(training))),
+        )
+        for training in trainings
+    )
+    x, y, deviations = (list(part) for part in zip(*points, strict=True))
+    several = len(runs.of(trainings[0])) > 1
+    return Line(name, x, y, deviations if several else None, colour)
+
+
+def _delta_panels(runs: Runs, data: str) -> list[Panel]:
+    """Time, removed and accuracy over the factor of delta."""
+    factors = list(runs.scale.factors[2])
+    trainings = sweep(runs.scale, data, 2)
+    base = runs.of(plain(data=data))
+    time = float(np.mean(walls(base)))
+    rows = [runs.of(training) for training in trainings]
+    panels = []
+    for name, values, level in (
+        ('time / plain', [[w / time for w in walls(r)] for r in rows], 1.0),
+        ('excluded', [[run.saved for run in r] for r in rows], None),
+        (
+            'last test accuracy, %',
+            [_last(r) for r in rows],
+            float(np.mean(_last(base))),
+        ),
+    ):
+        means, deviations = zip(*map(_mean, values), strict=True)
+        spread = list(deviations) if len(base) > 1 else None
+        panels.append(
+            Panel(
+                f'{TITLES[data]}: delta',
+                f'delta / {runs.scale.deltas[2]:g}',
+                name,
+                [Line(SECOND_ORDER, factors, list(means), spread, 2)],
+                None if level is None else {NO_REMOVAL: level},
+                log='x',
+                percent='y' if name == 'excluded' else '',
+            )
+        )
+    return panels
+
+
+def _last(runs: Sequence[Run]) -> list[float]:
+    return [accuracies(run)[-1] for run in runs]
+
+
+def walls(runs: Sequence[Run]) -> list[float]:
+    """Seconds without validations."""
+    return [run.training_wall or float('nan') for run in runs]
+
+
+def _mean(values: Sequence[float]) -> tuple[float, float]:
+    """Mean and sample deviation, 0 for one value."""
+    deviation = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+    return float(np.mean(values)), deviation

@@ -1,0 +1,80 @@
+"""Figure 7: wall time over the share pruned, beside InfoBatch."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from paper_experiments.experiment import OPEN, Claim, Found, Runs
+from paper_experiments.panels import GREY, Line, Panel
+from paper_experiments.scales import Scale
+from paper_experiments.sweep_claims import SECOND_ORDER
+from paper_experiments.sweeps import sweep, walls
+from paper_experiments.trainings import TITLES, Training, by_ratio, plain
+
+INFOBATCH = 'InfoBatchHook'
+
+
+def figure7_lines(scale: Scale, data: str) -> dict[str, list[Training]]:
+    """IES and InfoBatch."""
+    batches = [by_ratio(INFOBATCH, r, data=data) for r in scale.infobatch]
+    return {SECOND_ORDER: sweep(scale, data, 2), 'InfoBatch': batches}
+
+
+def figure7_trainings(scale: Scale) -> list[Training]:
+    """With the plain ones."""
+    found = []
+    for data in scale.data_sets:
+        found.append(plain(data=data))
+        for line in figure7_lines(scale, data).values():
+            found += line
+    return found
+
+
+def figure7(runs: Runs) -> Found:
+    """Wall time over what was excluded, beside InfoBatch."""
+    panels, claims = [], []
+    for data in runs.scale.data_sets:
+        time = float(np.mean(walls(runs.of(plain(data=data)))))
+        lines = []
+        for colour, (name, trainings) in enumerate(
+            figure7_lines(runs.scale, data).items()
+        ):
+            points = sorted(
+                (
+                    float(np.mean([run.saved for run in runs.of(training)])),
+                    float(np.mean(walls(runs.of(training)))) / time,
+                )
+                for training in trainings
+            )
+            x, y = (list(part) for part in zip(*points, strict=True))
+            lines.append(Line(name, x, y, None, colour))
+        free = Line('1 - excluded', [0.0, 1.0], [1.0, 0.0], None, GREY, ':')
+        scored = Line(
+            '1 - 2/3 excluded', [0.0, 1.0], [1.0, 1 / 3], None, GREY, '--'
+        )
+        panels.append(
+            Panel(
+                TITLES[data],
+                'total excluded samples',
+                'wall time / No Removal',
+                [*lines, free, scored],
+                percent='x',
+            )
+        )
+        claims.append(_times(data, lines, time))
+    return Found(claims, panels)
+
+
+def _times(data: str, lines: Sequence[Line], seconds: float) -> Claim:
+    parts = [
+        f'{line.label}: ' + ', '.join(
+            f'{y:.2f} at {x:.0%}' for x, y in zip(line.x, line.y, strict=True)
+        )
+        for line in lines
+    ]  # fmt: skip
+    return Claim(
+        f'{TITLES[data]}: wall time of IES beside that of InfoBatch',
+        'a picture without figures',
+        f'No Removal {seconds:.0f} s; ' + '; '.join(parts),
+        OPEN,
+    )

@@ -1,0 +1,127 @@
+"""A training of the paper, and the config that it is made by."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from paper_experiments.scales import Scale
+
+CIFAR10, CIFAR100, IMAGENET = 'cifar10', 'cifar100', 'imagenet'
+SGD_E, ADAM = 'sgd_e', 'adam'
+TITLES = {CIFAR10: 'CIFAR-10', CIFAR100: 'CIFAR-100', IMAGENET: 'ImageNet'}
+
+
+@dataclass(frozen=True)
+class Training:
+    """One training, but for its seed; the scale says the rest.
+
+    Attributes:
+        method (str): Names it among the others: the folder of its runs.
+        hook (tuple): Items of the selection hook; empty without one.
+        data (str): Name of the data set.
+        optimiser (str): ``'sgd_e'`` or ``'adam'``.
+        of_figure_4 (bool): Whether by the settings of appendix B.5, else by
+            those of appendix A. Defaults to False.
+        dynamics (bool): Whether gradient norm and sharpness are recorded.
+            Defaults to False.
+    """
+
+    method: str
+    hook: tuple[tuple[str, Any], ...] = ()
+    data: str = CIFAR10
+    optimiser: str = SGD_E
+    of_figure_4: bool = False
+    dynamics: bool = False
+
+    def folder(self, scale: Scale) -> str:
+        """Of its runs, below the scale's."""
+        setting = f'{self.data}_{self.optimiser}'
+        if self.of_figure_4 and scale.has_two_settings:
+            setting += '_b5'
+        return f'{setting}/{self.method}' + ('_dynamics' * self.dynamics)
+
+
+def plain(**changes: Any) -> Training:
+    """Without any selection."""
+    return Training('plain', **changes)
+
+
+def ies(
+    delta: float, order: int = 2, data: str = CIFAR10, **changes: Any
+) -> Training:
+    """IES by a numeric delta.
+
+    The losses of all epochs are kept, but for ImageNet's, which are too many;
+    there the last tenth of the epochs trains on everything (B.3).
+    """
+    name = f'ies_order{order}_delta{delta:g}'
+    more = dict(anneal=0.1) if data == IMAGENET else dict(keep_history=True)
+    hook = dict(type='IESHook', delta=delta, order=order, **more)
+    return Training(name, tuple(hook.items()), data=data, **changes)
+
+
+def dry(**changes: Any) -> Training:
+    """Plain to the bit, with the losses of all epochs recorded.
+
+    What any order and delta would have mastered follows from these.
+    """
+    hook = dict(type='IESHook', delta=0.0, dry_run=True, keep_history=True)
+    return Training('dry', tuple(hook.items()), **changes)
+
+
+def by_ratio(kind: str, ratio: float, **changes: Any) -> Training:
+    """A method that has a fixed ratio, such as ``'RandomRemovalHook'``."""
+    hook = dict(type=kind, ratio=ratio)
+    name = f'{kind.removesuffix("Hook").lower()}_{ratio:g}'
+    return Training(name, tuple(hook.items()), **changes)
+
+
+def config_text(
+    training: Training, scale: Scale, data: Path | None, seed: int
+) -> str:
+    """A child of the scale's config, complete; it names the training.
+
+    Args:
+        training (Training): Which.
+        scale (Scale): At which size.
+        data (Path, optional): Folder of the images. Defaults to the config's.
+        seed (int): Of the training.
+    """
+    base = scale.configs[training.data, training.optimiser]
+    changes = scale.changes(training.data, training.optimiser, data)
+    if training.of_figure_4:
+        changes = _merged(changes, scale.of_figure_4)
+    changes = _merged(changes, _hooks(training, scale))
+    changes = _merged(changes, dict(randomness=dict(seed=seed)))
+    lines = [f'_base_ = {str(base)!r}']
+    lines += [f'{key} = {value!r}' for key, value in changes.items()]
+    return '\n'.join(lines) + '\n'
+
+
+def _hooks(training: Training, scale: Scale) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    hooks: dict[str, Any] = {}
+    if training.hook:
+        hooks['ies'] = dict(training.hook)
+        sampler = dict(sampler=dict(type='IESSampler'))
+        found['train_dataloader'] = sampler
+    if training.dynamics:
+        hooks['dynamics'] = dict(type='TrainingDynamicsHook', **scale.dynamics)
+    if hooks:
+        found['default_hooks'] = hooks
+        found['custom_imports'] = dict(
+            imports=['ies_mm.engine'], allow_failed_imports=False
+        )
+    return found
+
+
+def _merged(
+    one: Mapping[str, Any], other: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Dicts within dicts, as configs inherit."""
+    found = dict(one)
+    for key, value in other.items():
+        both = isinstance(value, dict) and isinstance(found.get(key), dict)
+        found[key] = _merged(found[key], value) if both else value
+    return found
