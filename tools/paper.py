@@ -39,7 +39,7 @@ def main() -> None:
         experiment = _experiment(args.name)
         workshop = _workshop(args)
         print(what_it_takes(workshop, experiment), flush=True)
-        _check_device(args.scale)
+        _check_paper_scale(args)
         if args.scale == SMALL.name:
             small_images(args.data, workshop.out / IMAGES)
         runs = workshop.make(experiment)
@@ -114,11 +114,18 @@ def _workshop(args: argparse.Namespace) -> Workshop:
     return Workshop(scale, out, data, args.jobs)
 
 
-def _check_device(scale: str) -> None:
-    if scale != SMALL.name and get_device() == 'cpu':
+def _check_paper_scale(args: argparse.Namespace) -> None:
+    if args.scale == SMALL.name:
+        return
+    if get_device() == 'cpu':
         raise ConfigError(
             '--scale paper needs an accelerator, found the CPU only; '
             'nothing was started'
+        )
+    if args.data is not None and not args.data.is_dir():
+        raise ConfigError(
+            f'--data {args.data}: there is no such folder; it wants one with '
+            'cifar10/, cifar100/ and imagenet/'
         )
 
 
@@ -145,7 +152,8 @@ def _arguments() -> argparse.Namespace:
         '--data',
         type=Path,
         help='small: a folder or tar archive of {train,test}/<class>/*.jpg; '
-        "paper: the data set's folder (default: that of the config)",
+        'paper: a folder with cifar10/, cifar100/ and imagenet/ (default: '
+        'those of the configs)',
     )
     arguments.add_argument(
         '--out',

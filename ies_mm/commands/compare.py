@@ -41,8 +41,8 @@ def main(
     )
     args = arguments.parse_args(argv)
     with one_line_errors(prog):
-        compared = compare(args.work_dirs, args.out, args.metric, args.early)
-        print(table(compared))
+        found = compare(args.work_dirs, args.out, args.metric, args.early)
+        print(table(found))
     print(f'\nwritten to {args.out}: compare.html, compare.json and pictures')
 
 

@@ -429,9 +429,9 @@ def command(
 ) -> Callable[..., tuple[int, str, str]]:
     """The tool in this process: starting it anew takes seconds."""
 
-    def run(*arguments: Any) -> tuple[int, str, str]:
+    def run(*arguments: Any, device: str = 'cpu') -> tuple[int, str, str]:
         tool = import_module('paper')
-        monkeypatch.setattr(tool, 'get_device', lambda: 'cpu')
+        monkeypatch.setattr(tool, 'get_device', lambda: device)
         monkeypatch.setattr(sys, 'argv', ['paper', *map(str, arguments)])
         status = 0
         try:
@@ -490,6 +490,15 @@ def test_bad_input_is_one_line(
     [line] = errors.splitlines()
     assert message in line
     assert not Path('out').exists()
+
+
+def test_a_folder_of_data_sets_that_is_not_there(
+    command: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = ('--data', tmp_path / 'none', '--out', tmp_path / 'out')
+    _, _, errors = command('figure3', '--scale', 'paper', *data, device='gpu')
+    [line] = errors.splitlines()
+    assert 'there is no such folder; it wants one with cifar10/' in line
 
 
 def test_runs_of_another_setting_are_one_line(

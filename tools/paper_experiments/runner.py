@@ -127,7 +127,11 @@ def what_it_takes(workshop: Workshop, experiment: Experiment) -> str:
     needs = dict.fromkeys(scale.needs[job.training.data] for job in jobs)
     trainings = '1 training' if len(jobs) == 1 else f'{len(jobs)} trainings'
     there = f'{len(jobs) - len(missing)} of them there'
-    rest = f'about {_time(seconds)} for the others; ' if missing else ''
+    at_a_time = min(workshop.jobs, len(missing))
+    rest = ''
+    if missing:
+        time = _time(seconds / at_a_time)
+        rest = f'about {time} on {scale.device} for the others; '
     return (
         f'{experiment.name}: {experiment.title}; {trainings}, {there}; '
         f'{rest}{", ".join(needs)}'

@@ -28,8 +28,9 @@ class Scale:
         data_sets (tuple): Of Figures 5 and 7.
         dynamics (dict): Arguments of TrainingDynamicsHook.
         epochs (int): Of a training by appendix A.
-        epoch_seconds (dict): Data set -> seconds of an epoch, alone or, on a
-            GPU, beside another.
+        device (str): What the seconds are those of.
+        epoch_seconds (dict): Data set -> seconds of an epoch, on the CPU on a
+            core of its own, on a GPU beside another training.
         needs (dict): Data set -> what has to be there.
         seeds (dict): Experiment -> number of seeds; one for the others.
         about (str): What it is, in a sentence.
@@ -48,6 +49,7 @@ class Scale:
     data_sets: tuple[str, ...]
     dynamics: Mapping[str, int]
     epochs: int
+    device: str
     epoch_seconds: Mapping[str, float]
     needs: Mapping[str, str]
     about: str
@@ -123,6 +125,7 @@ SMALL = Scale(
     data_sets=('cifar10',),
     dynamics=dict(interval=3, images=128),
     epochs=30,
+    device='two CPU cores',
     epoch_seconds=dict(cifar10=1.6),
     needs=dict(cifar10='CIFAR-10 as JPEG files, --data'),
 )
@@ -150,6 +153,7 @@ PAPER = Scale(
     data_sets=('cifar10', 'cifar100'),
     dynamics=dict(interval=5, images=1024),
     epochs=200,
+    device='an H200',
     # The first by docs/gpu.md, on an H200; the others are estimates.
     epoch_seconds=dict(cifar10=11, cifar100=22, imagenet=1200),
     needs=dict(

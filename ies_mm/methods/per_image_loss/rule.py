@@ -12,6 +12,7 @@ class Observation(Method):
     """Leaves nothing out, so that the losses are those of a plain run."""
 
     name = 'Per-image losses'
+    needs_steps = 'records the losses of training steps'
     refreshes = False
 
     def decide(
