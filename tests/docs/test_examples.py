@@ -70,7 +70,8 @@ def hooks_written(tree: ast.AST) -> Iterator[dict[str, Any]]:
                 written = eval(ast.unparse(node))
             except NameError:  # the class itself, as in type=IESHook
                 continue
-            if str(written.get('type')).endswith('Hook'):
+            kind = str(written.get('type'))
+            if kind.endswith('Hook') and hasattr(engine, kind):
                 yield written
 
 
