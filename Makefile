@@ -4,16 +4,17 @@
 PYTHON3 ?= $(shell command -v python3.11 || echo python3)
 PYTHON ?= .venv/bin/python
 
-.PHONY: help setup demo test test-originals bench gpu lint clean
+.PHONY: help setup demo docs test test-originals bench gpu lint clean
 
 help:
 	@echo 'make setup   the reference environment in .venv (slow once)'
 	@echo 'make demo    small data, five methods, one table, one page (10 minutes)'
+	@echo 'make docs    the documentation as a site, in site/'
 	@echo 'make test    lint, types and the whole test suite'
 	@echo 'make test-originals   the suite with the original OpenMMLab packages'
 	@echo 'make bench   the benchmarks'
 	@echo 'make gpu     what IES costs on this GPU, and whether it works there'
-	@echo 'make lint    ruff and mypy alone'
+	@echo 'make lint    ruff and mypy alone, and the site where mkdocs is installed'
 	@echo 'make clean   remove the environment and what demo made'
 
 setup:
@@ -29,6 +30,9 @@ endif
 
 demo: setup
 	$(PYTHON) tools/demo.py
+
+docs: setup
+	NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --strict
 
 test: lint
 	$(PYTHON) -m pytest -q -n 2
@@ -46,6 +50,8 @@ lint: setup
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
+	@! $(PYTHON) -c 'import material, mkdocstrings' 2> /dev/null \
+	    || $(MAKE) --no-print-directory docs
 
 clean:
-	rm -rf .venv .venv-originals work_dirs/demo data/demo
+	rm -rf .venv .venv-originals site work_dirs/demo data/demo

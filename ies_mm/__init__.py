@@ -7,4 +7,7 @@ and reads what a run leaves behind. Arrows point one way: ``core`` <-
 ``losses`` <- ``training`` <- ``methods`` <- ``engine``.
 """
 
+from ies_mm.configs import config_path
+
+__all__ = ['config_path']
 __version__ = '0.2.0.dev0'

@@ -4,7 +4,7 @@
 class ConfigError(ValueError):
     """A config that cannot work: what was wrong, what was found, what to do.
 
-    ``tools/train.py`` prints it as one line and exits with status 2.
+    ``ies-mm train`` prints it as one line and exits with status 2.
     """
 
 

@@ -20,17 +20,19 @@ sys.path.insert(0, str(Path(__file__).parent))
 from ies_mm.engine import (
     IESHook,
     InfoBatchHook,
+    PerImageLossHook,
     RandomRemovalHook,
     SoftIESHook,
 )
 from ies_mm.training.data.identity import batch_instances
 from method_cases import config_of
+from mixing_runs import rtmdet
 from runs import FixedSelection, ies_config, train
 from same_runs import by_epochs, by_iterations
 from task_runs import in_iterations, with_sampler
 
 EPOCHS = 4
-DETECTORS = ('detector', 'resized')
+DETECTORS = ('detector', 'resized', 'mosaics')
 OUT = {1: [0, 3, 5, 8, 9], 2: list(range(1, 13)), 3: [2]}
 """Left out after epochs 1 to 3; after epoch 2 all but one of 13 images."""
 
@@ -72,6 +74,15 @@ def classifier(folders: Path, work_dir: Path) -> Config:
     return config_of(folders, work_dir, EPOCHS)
 
 
+def measured(folders: Path, work_dir: Path) -> Config:
+    """What it does to the model is measured too."""
+    config = classifier(folders, work_dir)
+    config.default_hooks.dynamics = dict(
+        type='TrainingDynamicsHook', interval=2, images=5, iterations=1
+    )
+    return config
+
+
 def detector(voc: Path, work_dir: Path) -> Config:
     """Batches by aspect ratio; nothing is random but the order."""
     config = ies_config(voc, work_dir, EPOCHS)
@@ -98,6 +109,11 @@ def resized(voc: Path, work_dir: Path) -> Config:
         )
     ]
     return config
+
+
+def mosaics(voc: Path, work_dir: Path) -> Config:
+    """RTMDet's samples of several images."""
+    return with_sampler(rtmdet(voc, work_dir, EPOCHS))
 
 
 def frozen(folders: Path, work_dir: Path) -> Config:
@@ -164,6 +180,20 @@ def of_one(folders: Path, work_dir: Path) -> Config:
     return config
 
 
+def watched(folders: Path, work_dir: Path) -> Config:
+    """Of MMEngine's own sampler; two images fill the last batches."""
+    config = by_epochs(folders, work_dir)
+    config.train_dataloader.sampler.type = 'DefaultSampler'
+    return config
+
+
+def watched_endless(folders: Path, work_dir: Path) -> Config:
+    """As ``two``, with MMEngine's own sampler."""
+    config = by_iterations(folders, work_dir)
+    config.train_dataloader.sampler.type = 'InfiniteSampler'
+    return config
+
+
 def unused(folders: Path, work_dir: Path) -> Config:
     config = classifier(folders, work_dir)
     config.model_wrapper_cfg = dict(find_unused_parameters=True)
@@ -181,6 +211,10 @@ RUNS: dict[str, Run] = {
         {1: [0, 3, 5, 8, 9], 2: [1, 2, 4]}, keep_history=True,
         refresh_batch_size=2,
     )),
+    'mosaics': (mosaics, lambda: FixedSelection(
+        {1: [0, 3, 5, 8, 9], 2: [1, 2, 4, 6]}, keep_history=True,
+        scoring_interval=2,
+    )),
     'endless': (endless, plain_hook),
     'frozen': (frozen, plain_hook),
     'spaced': (spaced, lambda: IESHook(
@@ -190,6 +224,7 @@ RUNS: dict[str, Run] = {
     'accumulating': (accumulating, plain_hook),
     'unused': (unused, lambda: InfoBatchHook(anneal=0)),
     'random': (classifier, lambda: RandomRemovalHook(0.4)),
+    'measured': (measured, lambda: RandomRemovalHook(0.4)),
     'soft': (classifier, lambda: SoftIESHook(0.4, window=1)),
     'mastered': (classifier, lambda: IESHook(1e9, order=1, window=1)),
     'whole': (by_epochs, lambda: InfoBatchHook(anneal=0, keep_history=True)),
@@ -201,6 +236,8 @@ RUNS: dict[str, Run] = {
         resumed_endless, lambda: InfoBatchHook(anneal=0, keep_history=True)
     ),
     'two': (by_iterations, lambda: FixedSelection({}, keep_history=True)),
+    'watched': (watched, PerImageLossHook),
+    'watched-endless': (watched_endless, PerImageLossHook),
     'of-one': (of_one, lambda: FixedSelection({}, keep_history=True)),
 }  # fmt: skip
 

@@ -16,9 +16,9 @@ import torch
 from benchmarks.decisions import bench_decisions
 from benchmarks.steps import bench_steps
 from benchmarks.trainings import Plan, bench_trainings, methods
-from command_line.config import one_line_errors
-from demo import DATA, make_data
 
+from ies_mm.commands.arguments import one_line_errors
+from ies_mm.commands.demo import DATA, make_data
 from ies_mm.core.budget import MOST_LEFT_OUT
 
 PARTS = ('steps', 'heads', 'decisions', 'trainings')

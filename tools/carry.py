@@ -16,8 +16,7 @@ from base64 import urlsafe_b64encode
 from hashlib import sha256
 from pathlib import Path
 
-from command_line.config import one_line_errors
-
+from ies_mm.commands.arguments import one_line_errors
 from ies_mm.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[1]

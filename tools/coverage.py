@@ -20,13 +20,14 @@ from itertools import product
 from pathlib import Path
 
 import torch
-from command_line.parser import Parser
 from coverage_checks.kept import keep, kept, tidy
 from coverage_checks.listed import LIBRARIES, Family, every_config, families
 from coverage_checks.processes import isolated
 from coverage_checks.rows import Row
 from coverage_checks.settings import SETTINGS
 from coverage_checks.table import document, verdict
+
+from ies_mm.commands.parser import Parser
 
 PAGE = Path(__file__).resolve().parents[1] / 'docs/coverage.md'
 

@@ -22,10 +22,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from command_line.config import one_line_errors
 from gpu_checks.models import SHIPPED
 from gpu_checks.table import PAGE, RUN, RUNS, gather, page, tables
 
+from ies_mm.commands.arguments import one_line_errors
 from ies_mm.errors import ConfigError
 
 PARTS = ('costs', 'works', 'paper')

@@ -11,8 +11,6 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from command_line.config import one_line_errors
-from command_line.parser import Parser, count
 from mmengine.device import get_device
 from paper_experiments.declared import EXPERIMENTS, NAMES
 from paper_experiments.experiment import Experiment, Found
@@ -21,6 +19,8 @@ from paper_experiments.panels import draw_panels
 from paper_experiments.runner import Workshop, what_it_takes
 from paper_experiments.scales import SCALES, SMALL
 
+from ies_mm.commands.arguments import one_line_errors
+from ies_mm.commands.parser import Parser, count
 from ies_mm.errors import ConfigError
 from ies_mm.report.files import write_files
 from ies_mm.report.values import finite

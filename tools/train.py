@@ -1,85 +1,11 @@
 #!/usr/bin/env python
-"""Train a model of OpenMMLab from a config, with or without IES."""
+"""``ies-mm train``, from a checkout."""
 
-import argparse
-import math
-import os
-from pathlib import Path
+import sys
 
-from command_line.config import METHODS, one_line_errors, parser, read_config
-from command_line.processes import processes
-from mmengine.config import Config
-from mmengine.device import get_device
-from mmengine.runner import Runner
-
-from ies_mm.errors import ConfigError
-from ies_mm.training.method_option import method_names
-from ies_mm.training.preflight import check_config
-from ies_mm.training.shorter import shorten
-
-
-def main() -> None:
-    """Read the arguments, check the config, train."""
-    arguments = parser(__doc__)
-    arguments.add_argument(
-        '--resume',
-        nargs='?',
-        const='auto',
-        metavar='CKPT',
-        help='go on from a checkpoint, by default the newest in the work dir',
-    )
-    arguments.add_argument(
-        '--amp', action='store_true', help='automatic mixed precision'
-    )
-    arguments.add_argument(
-        '--method',
-        metavar='NAME',
-        help="train with this method in the place of the config's: "
-        + ', '.join(method_names(METHODS)),
-    )
-    arguments.add_argument(
-        '--length',
-        type=_share,
-        metavar='SHARE',
-        help='fit the training, with its schedules, to this share of its '
-        'epochs or iterations: 0.6 for 60%%',
-    )
-    args = arguments.parse_args()
-    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    with one_line_errors('tools/train.py'):
-        cfg = read_config(args, args.method)
-        if args.length is not None:
-            cfg = shorten(cfg, args.length)
-            if args.work_dir is None:
-                cfg.work_dir += f'_length_{args.length:g}'
-        _apply(cfg, args)
-        check_config(cfg)
-        with processes(cfg):
-            Runner.from_cfg(cfg).train()
-
-
-def _share(word: str) -> float:
-    try:
-        share = float(word)
-    except ValueError:
-        share = math.nan
-    if not 0 < share < math.inf:
-        raise argparse.ArgumentTypeError(f'{word}: give a number above 0')
-    return share
-
-
-def _apply(cfg: Config, args: argparse.Namespace) -> None:
-    if args.amp:
-        if get_device() == 'cpu':
-            raise ConfigError('--amp needs an accelerator, found the CPU only')
-        cfg.optim_wrapper.type = 'AmpOptimWrapper'
-        cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
-    if args.resume is not None:
-        if args.resume != 'auto' and not Path(args.resume).is_file():
-            raise ConfigError(f'--resume: there is no file {args.resume}')
-        cfg.resume = True
-        cfg.load_from = None if args.resume == 'auto' else args.resume
-
+from ies_mm.commands.program import call
 
 if __name__ == '__main__':
-    main()
+    status = call('train', prog='tools/train.py')
+    if status:
+        sys.exit(status)

@@ -16,6 +16,9 @@ class Standing:
             parameters.
         begun (int): Epochs that were trained before the method began: a run
             that goes on from a plain one has some.
+        scored_every (int): Epochs between two scoring passes over all
+            instances, where these alone observe them; 0 where the training
+            itself does, in each epoch.
     """
 
     instances: int
@@ -24,3 +27,12 @@ class Standing:
     excluded: float = 0
     learning_rate: float = 1.0
     begun: int = 0
+    scored_every: int = 0
+
+    def after(self, observations: int) -> int:
+        """The epoch after which an instance may have been observed so often.
+
+        Args:
+            observations (int): How often.
+        """
+        return self.begun + observations * max(1, self.scored_every)

@@ -53,7 +53,7 @@ class FlatnessMethod(Method):
 
     def period(self, standing: Standing) -> PruningPeriod:
         """Which epochs may leave something out."""
-        first = max(standing.begun + self.criterion.needed, self.begin)
+        first = max(standing.after(self.criterion.needed), self.begin)
         return PruningPeriod(standing.epochs, first, self.begin, self.anneal)
 
     def warnings(self, standing: Standing) -> Iterator[str]:

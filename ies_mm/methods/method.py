@@ -12,14 +12,19 @@ from torch import Tensor
 
 from ies_mm.core import LossHistory, Selection, Standing
 
+WEIGHTS = 'weights the loss of each image in a batch'
+"""Why some methods need the losses of training steps."""
+
 
 @dataclass(frozen=True)
 class Decision:
     """What an epoch's losses lead to.
 
     Attributes:
-        mastered (Tensor): bool (N,), instances that need no training.
-        selection (Selection): What the next epoch trains.
+        mastered (Tensor): bool (N,), instances that need no training, for
+            record and log; a method may train some of them nevertheless.
+        selection (Selection): What the next epoch trains. One without any
+            instance ends the training.
         limit (Any): For the record: the threshold in units of the loss, a
             dict of term -> threshold where it has several. Defaults to None,
             for a method without one.
@@ -37,16 +42,29 @@ class Method(ABC):
     each of its arguments in an attribute of the same name, for checkpoints.
     It is made once, and told of each of its trainings by
     :meth:`begin_training`. Whoever runs it hands an epoch's losses to
-    :meth:`take_in` before :meth:`decide`.
+    :meth:`take_in` before :meth:`decide`. docs/own_method.md has examples.
 
     Attributes:
-        name (str): In records and log.
+        name (str): In records and log. Defaults to the name of the class.
         depth (int): Observations of an instance that :meth:`decide` reads.
+            Defaults to 1.
+        refreshes (bool): Whether what is left out is scored after each epoch,
+            see :meth:`due`. Defaults to True; a method that never reads the
+            loss of what it has left out saves the forward passes.
         instances (int): Number of instances N, known since
             :meth:`begin_training`.
         seed (int): Of the method's random numbers, equal on all ranks; known
             since :meth:`begin_training`.
-        wants_strata (bool): Whether it has to know ``strata``.
+        reads_losses (bool): Whether :meth:`decide` reads any.
+        needs_steps (str): Why it needs every training step's own loss of each
+            image, as a predicate; empty where losses that are scored by
+            forward passes every few epochs will do.
+        wants_classes (bool): Whether it has to know ``classes``. Defaults to
+            False.
+        classes (list of set): The classes in each of the N images, empty for
+            none. Known with ``instances`` where they are wanted.
+        wants_strata (bool): Whether it has to know ``strata``. Defaults to
+            False.
         strata (Tensor): int64 (N,), the class of each instance, the rarest of
             those in its image; -1 for none. Known with ``instances`` where it
             is wanted.
@@ -54,10 +72,21 @@ class Method(ABC):
 
     name: str
     depth: int = 1
+    refreshes: bool = True
     instances: int
     seed: int
+    reads_losses: bool = True
+    needs_steps: str = ''
+    wants_classes: bool = False
+    classes: list[set[int]]
     wants_strata: bool = False
     strata: Tensor
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Name a method by its class, where it has no name."""
+        super().__init_subclass__(**kwargs)
+        if not hasattr(cls, 'name'):
+            cls.name = cls.__name__
 
     @abstractmethod
     def decide(
@@ -65,8 +94,13 @@ class Method(ABC):
     ) -> Decision:
         """Judge after an epoch.
 
+        Called on all processes with the same, so it must not draw random
+        numbers but by :meth:`generator`.
+
         Args:
-            history (LossHistory): Up to that epoch.
+            history (LossHistory): Up to that epoch. ``history.values[-1]``,
+                float32 (N, T), are the newest losses, NaN where an instance
+                was not observed or its loss was not finite.
             names (sequence of str): Its T terms.
             standing (Standing): Where the training stands behind it.
         """
@@ -85,7 +119,12 @@ class Method(ABC):
         return Selection.everything(self.instances)
 
     def due(self, standing: Standing) -> Tensor:
-        """Which of the left out are scored after an epoch; by default none.
+        """Which of the left out are scored after an epoch.
+
+        An instance that is neither trained nor scored keeps its old loss, and
+        a method that reads old losses leaves the same ones out for ever. So
+        by default all are scored while there is a decision ahead, unless
+        ``refreshes`` is False.
 
         Args:
             standing (Standing): Behind that epoch, which is not yet counted
@@ -94,7 +133,8 @@ class Method(ABC):
         Returns:
             Tensor: bool (N,); those that were trained do not matter.
         """
-        return torch.zeros(self.instances, dtype=torch.bool)
+        ahead = standing.epoch < standing.epochs
+        return torch.full((self.instances,), self.refreshes and ahead)
 
     def held_back(self, standing: Standing) -> str:
         """Why some of the mastered are trained nevertheless, for the log."""

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.registry import HOOKS
 
 from ies_mm.errors import ConfigError
 from ies_mm.training.preflight import selection_hooks
@@ -74,13 +75,14 @@ def _copied(cfg: Config, name: str) -> Config:
 
 
 def _selecting(cfg: Config, method: Config, own: dict[str, dict]) -> Config:
-    """With the method's hook, our sampler and our import."""
+    """With the method's hook, our import and, to select, our sampler."""
     _drop(cfg, own)
     for hook in own.values():
         _carry_over(hook, method.default_hooks[SELECTS])
     cfg = _merged(cfg, method)
-    sampler = cfg.train_dataloader.get('sampler') or dict(shuffle=True)
-    cfg.train_dataloader.sampler = dict(sampler, type='IESSampler')
+    if HOOKS.get(cfg.default_hooks[SELECTS].type).needs_sampler:
+        sampler = cfg.train_dataloader.get('sampler') or dict(shuffle=True)
+        cfg.train_dataloader.sampler = dict(sampler, type='IESSampler')
     _import_ours(cfg)
     return cfg
 

@@ -28,21 +28,28 @@ OF_MMENGINE = ('type', 'priority', '_scope_')
 
 
 def check_config(cfg: Config) -> None:
-    """Refuse a config that cannot train.
+    """Refuse a config that cannot train, before anything is built.
+
+    ``ies-mm train`` calls it; in a train.py of your own it is a line before
+    ``Runner.from_cfg(cfg)``. Without it the hook refuses the same before the
+    first step, but for data that is not there and arguments that a hook does
+    not take, which MMEngine reports.
+
+    Args:
+        cfg (Config): Of a training, with a selection hook or without.
 
     Raises:
         ConfigError: Names the key, what was found and what to do.
     """
     hooks = dict(selection_hooks(cfg))
-    for key, hook in hooks.items():
-        _check_hook(key, hook)
-    _check_pair(cfg, list(hooks))
+    built = [_check_hook(key, hook) for key, hook in hooks.items()]
+    _check_pair(cfg, hooks)
     check_files(cfg, 'train_dataloader', 'val_dataloader')
     if hooks:
         scope = cfg.get('default_scope') or 'mmengine'
         with DefaultScope.overwrite_default_scope(scope):
-            _check_transforms(cfg)
-            _check_model(cfg, list(hooks.values()))
+            _check_transforms(cfg, built[0])
+            _check_model(cfg, built[0])
 
 
 def check_files(cfg: Config, *loaders: str) -> None:
@@ -73,11 +80,11 @@ def selection_hooks(cfg: Config) -> Iterator[tuple[str, dict]]:
             yield f'custom_hooks[{i}]', hook
 
 
-def _check_hook(key: str, hook: dict) -> None:
+def _check_hook(key: str, hook: dict) -> SelectionHook:
     arguments = {k: v for k, v in hook.items() if k not in OF_MMENGINE}
     cls = _class(HOOKS, hook)
     try:
-        cls(**arguments)
+        return cls(**arguments)
     except (TypeError, ValueError) as error:
         reason = str(error).replace(f'{cls.__name__}.__init__()', cls.__name__)
         if reason.startswith(f'{cls.__name__} got an unexpected'):
@@ -90,16 +97,18 @@ def _check_hook(key: str, hook: dict) -> None:
         raise ConfigError(f'{key}: {reason}') from error
 
 
-def _check_pair(cfg: Config, hooks: list[str]) -> None:
+def _check_pair(cfg: Config, hooks: dict[str, dict]) -> None:
     sampler = (cfg.get('train_dataloader') or {}).get('sampler')
     ours = _is(DATA_SAMPLERS, sampler, IESSampler)
     if ours and not hooks:
         raise ConfigError(NEEDS_A_HOOK)
-    if hooks and not ours:
+    for key, hook in hooks.items():
+        if ours or not _class(HOOKS, hook).needs_sampler:
+            continue
         found = (sampler or {}).get('type')
         found = getattr(found, '__name__', found)
         raise ConfigError(
-            f'{hooks[0]} needs the IESSampler, found '
+            f'{key} needs the IESSampler, found '
             f'train_dataloader.sampler.type={found!r}; add '
             "train_dataloader=dict(sampler=dict(type='IESSampler'))"
         )
@@ -107,11 +116,12 @@ def _check_pair(cfg: Config, hooks: list[str]) -> None:
         check_replaced(cfg)
     if len(hooks) > 1:
         raise ConfigError(
-            f'{" and ".join(hooks)} would both select the images; keep one'
+            f'{" and ".join(hooks)} would both write the records of this '
+            'training; keep one'
         )
 
 
-def _check_transforms(cfg: Config) -> None:
+def _check_transforms(cfg: Config, hook: SelectionHook) -> None:
     # The root registry finds a library's transforms through its scope alone.
     with TRANSFORMS.switch_scope_and_registry(None) as transforms:
         for key, pipeline, skipped in _pipelines(cfg):
@@ -120,7 +130,8 @@ def _check_transforms(cfg: Config) -> None:
                     continue
                 if cls := _class(transforms, transform):
                     name = getattr(cls, '__name__', transform['type'])
-                    check_transform(f'{place} ({name})', cls)
+                    place = f'{place} ({name})'
+                    check_transform(place, cls, hook.method, hook.mixing)
 
 
 def _pipelines(cfg: Config) -> Iterator[tuple[str, Any, list]]:
@@ -148,16 +159,14 @@ def _transforms(pipeline: Any, key: str) -> Iterator[tuple[str, dict]]:
             yield from _transforms(inner, f'{place}.transforms')
 
 
-def _check_model(cfg: Config, hooks: list[dict]) -> None:
+def _check_model(cfg: Config, hook: SelectionHook) -> None:
     config = copy.deepcopy(cfg.model)
     if cfg.get('data_preprocessor') is not None:
         # As the runner does.
         config.setdefault('data_preprocessor', cfg.data_preprocessor)
     model = MODELS.build(config)
-    fallback = any(hook.get('fallback') for hook in hooks)
-    check_supported(model, fallback=fallback)
-    if not any(hook.get('allow_batch_augments') for hook in hooks):
-        check_batch_augments(model)
+    check_supported(model, fallback=hook.fallback)
+    check_batch_augments(model, hook.method, hook.mixing)
 
 
 def _leaves(dataset: Any, key: str) -> Iterator[tuple[str, dict]]:
@@ -196,12 +205,12 @@ def _folder(leaf: dict, scope: str) -> Path | None:
 def _how_to_get(path: Path) -> str:
     root, devkit, _ = str(path).partition('/VOCdevkit/')
     if Path(root) == Path('data', 'demo'):
-        return '`make demo` makes these images'
+        return '`ies-mm demo` makes these images'
     for year in ('2007', '2012'):
         if devkit and f'VOC{year}' in path.parts:
             return (
-                f'`tools/get_voc.py {year} --root {root}` fetches it there '
-                '(`make demo` needs no download: it makes its own images)'
+                f'`ies-mm get-voc {year} --root {root}` fetches it there '
+                '(`ies-mm demo` needs no download: it makes its own images)'
             )
     return 'set data_root (and ann_file) to where the data set lies'
 

@@ -63,7 +63,7 @@ def shorten(cfg: Config, length: float) -> Config:
             begin = _rounded(before - hook['num_last_epochs'], ratio)
             hook['num_last_epochs'] = after - begin
     _fit_everywhere(cfg.get('model'), ratio)
-    cfg.length = ratio  # tools/compare.py tells such a training by this
+    cfg.length = ratio  # `ies-mm compare` tells such a training by this
     return cfg
 
 

@@ -26,5 +26,6 @@ def test_the_plain_twin_differs_by_hook_and_sampler_alone(name: str) -> None:
     # A list replaces its base's: none of the plain run's imports may be lost.
     imports = plain.pop('custom_imports', {}).get('imports', [])
     ours = ies.pop('custom_imports')
-    assert ours['imports'] == [*imports, 'ies_mm.engine']
+    others = [name for name in imports if name != 'ies_mm.engine']
+    assert ours['imports'] == [*others, 'ies_mm.engine']
     assert ies == plain

@@ -151,8 +151,12 @@ def test_without_matplotlib(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     plain_run(tmp_path / 'a')
-    monkeypatch.setitem(sys.modules, 'ies_mm.report.compare', None)
-    assert 'pip install' in refusal(monkeypatch, capsys, 'a')
+    ours = ('ies_mm.report', 'ies_mm.commands.compare')
+    for name in [name for name in sys.modules if name.startswith(ours)]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, 'matplotlib', None)
+    line = refusal(monkeypatch, capsys, 'a')
+    assert "install it by pip install 'ies-mm[report]'" in line
 
 
 def with_config(work_dir: Path, text: str) -> None:

@@ -1,16 +1,15 @@
 """What the demo trains, without training it."""
 
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from mmengine.config import Config
 
+from ies_mm.commands import demo
 from ies_mm.training.method_option import method_names
 
 ROOT = Path(__file__).resolve().parents[2]
-TOOLS = ROOT / 'tools'
 
 
 class NoTraining:
@@ -31,28 +30,22 @@ def commands(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> list[list[str]]:
     """Those of the five trainings."""
-    monkeypatch.syspath_prepend(TOOLS)
-    import demo
-
-    monkeypatch.chdir(ROOT)
     monkeypatch.setattr(demo, 'WORK', tmp_path)
     monkeypatch.setattr(demo, 'make_data', lambda images: None)
     monkeypatch.setattr(demo, 'compare', lambda runs, out: runs)
     monkeypatch.setattr(demo, 'table', lambda runs: '')
     monkeypatch.setattr(demo.subprocess, 'Popen', NoTraining)
-    monkeypatch.setattr(sys, 'argv', ['demo', '--seed', '3'])
     NoTraining.calls.clear()
-    demo.main()
-    sys.modules.pop('demo')
+    demo.main(['--seed', '3'])
     return NoTraining.calls
 
 
 def test_five_trainings_of_one_seed(commands: list[list[str]]) -> None:
     assert len(commands) == 5
     for command in commands:
-        assert command[1] == 'tools/train.py'
+        assert command[1:4] == ['-m', 'ies_mm', 'train']
         assert 'randomness.seed=3' in command
-        assert Config.fromfile(command[2]).train_cfg.max_epochs == 20
+        assert Config.fromfile(command[4]).train_cfg.max_epochs == 20
 
 
 def test_the_methods_are_there(commands: list[list[str]]) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from voc_files import TOOLS, files, run
+from voc_files import files, run
 
 
 def refused(done: subprocess.CompletedProcess[str], word: str) -> bool:
@@ -82,8 +82,7 @@ def test_devkit_is_a_file(tmp_path: Path) -> None:
 def test_nothing_half_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.syspath_prepend(str(TOOLS))
-    tool = importlib.import_module('make_voc')
+    tool = importlib.import_module('ies_mm.commands.make_voc')
 
     def fail(seed: int, index: int) -> None:
         raise OSError('disk full')

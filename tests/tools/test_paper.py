@@ -354,8 +354,8 @@ def trained(
     """``train_once`` with a training that writes down how it was called."""
     stub = tmp_path / 'stub.py'
     stub.write_text(STUB)
-    module = import_module('command_line.trainings')
-    monkeypatch.setattr(module, 'TRAIN', stub)
+    module = import_module('ies_mm.commands.trainings')
+    monkeypatch.setattr(module, 'TRAIN', (sys.executable, stub))
     return module.train_once, tmp_path
 
 

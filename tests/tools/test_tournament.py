@@ -1,18 +1,14 @@
 """The tournament: its entries, and a small one to the end."""
 
-import sys
-from collections.abc import Iterator
-from importlib import import_module
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
 import pytest
 from mmengine.config import Config, DictAction
 from mmengine.registry import HOOKS
 
-import ies_mm.engine  # noqa: F401  (registers the hooks)
 from commands import call
+from ies_mm.commands import tournament as tool
+from ies_mm.commands.tournament_rounds import entries
 from ies_mm.training.method_option import swap_method
 from task_runs import classifier_config
 
@@ -26,22 +22,7 @@ ENTRIES = (
 )  # fmt: skip
 
 
-@pytest.fixture
-def tool(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
-    monkeypatch.syspath_prepend(TOOL.parent)
-    import tournament
-
-    yield tournament
-    sys.modules.pop('tournament')
-
-
-@pytest.fixture
-def entries(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.syspath_prepend(TOOL.parent)
-    return import_module('tournament_rounds.entries')
-
-
-def test_plain_short_and_the_methods(entries: Any) -> None:
+def test_plain_short_and_the_methods() -> None:
     filled = entries.filled
     assert {*entries.ENTRIES} == {'plain', 'short', *ENTRIES}
     assert filled(entries.ENTRIES['plain'], 0.2) == ([], [])
@@ -50,7 +31,7 @@ def test_plain_short_and_the_methods(entries: Any) -> None:
 
 @pytest.mark.parametrize('name', ENTRIES)
 def test_an_entry_is_a_hook_that_saves_as_much(
-    entries: Any, name: str, monkeypatch: pytest.MonkeyPatch
+    name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(ROOT)
     arguments, options = entries.filled(entries.ENTRIES[name], 0.3)
@@ -118,7 +99,6 @@ def test_one_to_the_end_and_again(folders: Path, tmp_path: Path) -> None:
     ],
 )
 def test_bad_input_is_one_line(
-    tool: Any,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -128,10 +108,8 @@ def test_bad_input_is_one_line(
     monkeypatch.chdir(ROOT)
     named = arguments and not arguments[0].startswith('-')
     config = [] if named else ['none.py']
-    command = ['tournament', *config, *arguments, '--out', str(tmp_path)]
-    monkeypatch.setattr(sys, 'argv', command)
     with pytest.raises(SystemExit) as end:
-        tool.main()
+        tool.main([*config, *arguments, '--out', str(tmp_path)])
     assert end.value.code == 2
     [line] = capsys.readouterr().err.splitlines()
     assert message in line

@@ -44,5 +44,5 @@ def test_without_torchrun_one_line_says_how(tmp_path: Path) -> None:
     result = call(TRAIN, config_file(tmp_path), '--launcher', 'pytorch')
     assert result.returncode == 2
     [line] = result.stderr.splitlines()
-    assert 'call torchrun --nproc_per_node=N tools/train.py' in line
+    assert 'call torchrun --nproc_per_node=N -m ies_mm train' in line
     assert not (tmp_path / 'run').exists()

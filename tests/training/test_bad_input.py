@@ -4,6 +4,7 @@ import copy
 from pathlib import Path
 
 import pytest
+from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.hooks import Hook
 from mmengine.registry import LOOPS
@@ -40,6 +41,9 @@ from runs import ies_config, plain_config, train, with_hook
             'fixed_refresh was removed in 0.2.0 because',
         ),
         ({'delta': {'type': 'NoiseFloor'}}, 'NoiseFloor was removed in 0.2.0'),
+        ({'observe': 'all'}, "observe='all': give 'scoring' or 'mixtures'"),
+        ({'scoring_interval': 0}, 'scoring_interval=0: give an integer >= 1'),
+        ({'scoring_pipeline': 'a'}, 'scoring_pipeline must be a list of tra'),
         ({'detla': 1}, "unexpected keyword argument 'detla'"),
     ],
 )
@@ -90,7 +94,7 @@ def test_two_hooks(voc: Path, tmp_path: Path) -> None:
     message = r'default_hooks.ies and custom_hooks\[0\] would both'
     with pytest.raises(ConfigError, match=message):
         check_config(config)
-    with pytest.raises(ConfigError, match='share one sampler'):
+    with pytest.raises(ConfigError, match='both write the records'):
         train(config)
 
 
@@ -129,8 +133,16 @@ def test_an_unknown_loop(voc: Path, tmp_path: Path) -> None:
         train(config)
 
 
+def weighting(voc: Path, work_dir: Path) -> Config:
+    """With a method that weights the losses of single images."""
+    config = ies_config(voc, work_dir)
+    config.default_hooks.ies = dict(type='InfoBatchHook')
+    return config
+
+
 def test_an_image_mixing_transform(voc: Path, tmp_path: Path) -> None:
-    config = ies_config(voc, tmp_path, delta=0.1)
+    """Methods that need the loss of each image in a batch."""
+    config = weighting(voc, tmp_path)
     config.train_dataloader.dataset.pipeline.insert(
         2, dict(type='CachedMosaic', img_scale=(96, 72))
     )
@@ -209,8 +221,8 @@ def test_the_command_gives_one_line_and_writes_nothing(
     assert result.returncode == 2
     [line] = result.stderr.splitlines()
     assert f'{root}/VOC2007/ImageSets/Main/trainval.txt' in line
-    assert f'tools/get_voc.py 2007 --root {tmp_path}` fetches' in line
-    assert 'make demo' in line
+    assert f'ies-mm get-voc 2007 --root {tmp_path}` fetches' in line
+    assert 'ies-mm demo' in line
     assert not (tmp_path / 'run').exists()
 
 
@@ -269,7 +281,7 @@ def test_a_broken_config_file(tmp_path: Path) -> None:
 def test_what_cannot_be_scored_is_refused_before_anything_is_written(
     voc: Path, tmp_path: Path, change: str, message: str
 ) -> None:
-    config = ies_config(voc, tmp_path / 'run', delta=0.1)
+    config = weighting(voc, tmp_path / 'run')
     path = tmp_path / 'config.py'
     path.write_text(config.pretty_text)
     result = call(TRAIN, path, '--cfg-options', change)
@@ -319,7 +331,7 @@ def test_mixing_transforms_that_lie_deeper(
     voc: Path, tmp_path: Path, place: str, message: str
 ) -> None:
     """Before anything is built."""
-    config = ies_config(voc, tmp_path, delta=0.1)
+    config = weighting(voc, tmp_path)
     mosaic = dict(type='CachedMosaic', img_scale=(96, 72))
     flip = dict(type='RandomFlip', prob=0.5)
     pipeline = config.train_dataloader.dataset.pipeline
@@ -339,3 +351,39 @@ def test_mixing_transforms_that_lie_deeper(
     with pytest.raises(ConfigError) as error:
         check_config(config)
     assert message in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ('pipeline', 'message'),
+    [
+        ([dict(type='Nowhere')], 'scoring_pipeline: '),
+        (
+            [dict(type='CachedMosaic', img_scale=(96, 72))],
+            'scoring_pipeline: CachedMosaic mixes several images',
+        ),
+        (
+            [dict(type='LoadAnnotations', with_keypoints=True)],
+            r'which images are scored fails \(\w+: .*\); give another one',
+        ),
+        ([dict(type='LoadImageFromFile')], 'images are scored fails'),
+    ],
+)
+def test_a_scoring_pipeline_that_fails(
+    voc: Path, tmp_path: Path, pipeline: list, message: str
+) -> None:
+    """Before the first step, however late the first pass would be."""
+    config = ies_config(voc, tmp_path, delta=0.1, scoring_pipeline=pipeline)
+    config.train_dataloader.dataset.pipeline.insert(
+        2, dict(type='CachedMosaic', img_scale=(96, 72))
+    )
+    with pytest.raises(ConfigError, match=message):
+        train(config, with_hook(NoStep()))
+
+
+class NoStep(Hook):
+    """The training must not get as far."""
+
+    priority = 'VERY_LOW'
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        raise AssertionError

@@ -9,14 +9,19 @@ from mmengine.config import Config
 from mmengine.registry import HOOKS
 
 from ies_mm import engine
+from ies_mm.commands.arguments import read_config
 from ies_mm.errors import ConfigError
 from ies_mm.training.method_option import method_names, swap_method
 from ies_mm.training.preflight import selection_hooks
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
 METHODS = CONFIGS / '_base_' / 'methods'
-# All but MMEngine's own hook, which selects nothing.
-NAMES = [n for n in method_names(METHODS) if n != 'early_stopping']
+# Those that select.
+NAMES = [
+    name
+    for name in method_names(METHODS)
+    if name not in ('early_stopping', 'per_image_loss')
+]
 ON_A_BUDGET = {name for name in NAMES if name.startswith('ies')} | {
     'soft_ies', 'random_removal',
 }  # fmt: skip
@@ -58,6 +63,17 @@ def test_it_differs_from_ies_by_the_hook_alone(
     assert type(HOOKS.build(hook)) is getattr(engine, written.ies.type)
     assert {*written} == {'ies'}
     assert {*written.ies} <= {*hook} <= {*written.ies, 'keep_history'}
+
+
+@pytest.mark.parametrize('task', TASKS)
+def test_observation_leaves_the_sampler_alone(task: str) -> None:
+    plain = read(task)
+    swapped = swap_method(plain, 'per_image_loss', METHODS)
+    [(_, hook)] = selection_hooks(swapped)
+    assert type(HOOKS.build(hook)) is engine.PerImageLossHook
+    assert swapped.train_dataloader == plain.train_dataloader
+    imports = swapped.custom_imports.imports
+    assert 'ies_mm.engine' in imports
 
 
 @pytest.mark.parametrize('name', NAMES)
@@ -166,11 +182,7 @@ def test_a_method_has_a_folder_of_its_own(
     config: str,
     method: str | None,
     folder: str,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.syspath_prepend(CONFIGS.parent / 'tools')
-    from command_line.config import read_config
-
     args: Any = SimpleNamespace(
         config=f'configs/{config}.py', cfg_options={}, launcher='none',
         work_dir=None,

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from mmengine.config import Config
 
-from ies_mm.engine import IESHook
+from ies_mm.engine import IESHook, check_config
 from ies_mm.errors import ConfigError
 from runs import ies_config, train
 from task_runs import in_iterations
@@ -66,6 +66,32 @@ def test_refusals_come_before_weights_are_fetched(
     config = ies_config(voc, tmp_path, delta=0.1)
     change(config)
     assert message in refusal(config)
+
+
+def no_data(config: Any) -> None:
+    config.train_dataloader.dataset.ann_file = 'none.txt'
+
+
+def no_such_argument(config: Any) -> None:
+    config.default_hooks.ies.detla = 0.1
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        (no_data, 'none.txt, which is not there'),
+        (no_such_argument, "unexpected keyword argument 'detla'; it takes "),
+        (mosaic, r'pipeline\[2\] \(CachedMosaic\) mixes several images'),
+    ],
+)
+def test_one_line_of_it_refuses_before_anything_is_built(
+    voc: Path, tmp_path: Path, change: Any, message: str
+) -> None:
+    config = ies_config(voc, tmp_path / 'run', delta=0.1)
+    change(config)
+    with pytest.raises(ConfigError, match=message):
+        check_config(config)
+    assert not (tmp_path / 'run').exists()
 
 
 @pytest.mark.parametrize('name', ['delta', 'refresh_interval'])

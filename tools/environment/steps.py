@@ -58,7 +58,7 @@ STEPS = (
     Step(
         'ies-mm',
         'ies_mm itself, with tools for tests and reports (seconds)',
-        ('--no-build-isolation', '-e', '.[dev,report]'),
+        ('--no-build-isolation', '-e', '.[dev,report,docs]'),
         'import ies_mm.engine, pytest, hypothesis, ruff, mypy, matplotlib',
     ),
 )

@@ -9,7 +9,6 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from command_line.image_files import image_files
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
@@ -18,6 +17,7 @@ from mmpretrain.datasets.categories import CIFAR10_CATEGORIES
 from mmpretrain.registry import DATASETS
 from torch import Tensor
 
+from ies_mm.commands.image_files import image_files
 from ies_mm.core import Standing
 from ies_mm.errors import ConfigError
 from ies_mm.methods.random_removal.rule import RandomRemoval

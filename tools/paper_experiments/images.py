@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from command_line.image_files import SPLITS, image_files
-
+from ies_mm.commands.image_files import SPLITS, image_files
 from ies_mm.errors import ConfigError
 
 ARCHIVE = (

@@ -5,8 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from command_line.trainings import ENDED, check_same, train_once
-
+from ies_mm.commands.trainings import ENDED, check_same, train_once
 from paper_experiments.experiment import Experiment, Runs
 from paper_experiments.scales import CONFIGS, Scale
 from paper_experiments.trainings import Training, config_text

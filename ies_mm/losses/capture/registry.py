@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from ies_mm.errors import UnsupportedModelError
+from ies_mm.losses.capture.plugins import load_plugins
 
 Note = Callable[..., None]
 Adapter = Callable[
@@ -21,6 +22,8 @@ _FAMILIES = {
     'mmdet': ('anchor_rows', 'dense_heads', 'pisa', 'roi_heads'),
     'mmseg': ('heads', 'mask_heads'),
     'mmpretrain': ('heads', 'multi_task', 'refused'),
+    'mmpose': ('heads',),
+    'mmrotate': ('heads',),
 }
 
 
@@ -162,6 +165,7 @@ def _load_adapters() -> None:
         if f'{package}.models' in sys.modules:
             for module in modules:
                 importlib.import_module(f'ies_mm.losses.{package}.{module}')
+    load_plugins()
 
 
 def _children(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:

@@ -28,6 +28,7 @@ class DIHCL(Method):
     """
 
     name = 'DIHCL'
+    refreshes = False
 
     def __init__(
         self,

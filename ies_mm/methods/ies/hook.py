@@ -64,6 +64,18 @@ class IESHook(SelectionHook):
             ``delta``: the share of the training to skip, 0 to 0.9. Short for
             ``delta=dict(type='Budget', saved=saved)`` and
             ``refresh_interval=dict(type='Spaced', cap=8, by='training')``.
+        observe (str): How images are observed while the training mixes them
+            (Mosaic, MixUp, CopyPaste, CutMix ...): ``'scoring'``, by forward
+            passes over all of them without mixing, in the place of what
+            ``refresh_interval`` says; or ``'mixtures'``, by the losses of all
+            mixtures that they are in, without such passes. Defaults to
+            ``'scoring'``.
+        scoring_interval (int, optional): Epochs between two such passes.
+            Defaults to None: 10, which keeps them below 5% of the training
+            time, and fewer in a training of less than 120 epochs.
+        scoring_pipeline (list of dict, optional): The pipeline of these
+            passes, from loading to packing. Defaults to None: the training's
+            without what mixes images or draws at random; the log shows it.
 
     Raises:
         TypeError: An argument is of the wrong type, or both or neither of
@@ -86,6 +98,9 @@ class IESHook(SelectionHook):
         refresh_batch_size: int | None = None,
         fallback: bool = False,
         saved: float | None = None,
+        observe: str = 'scoring',
+        scoring_interval: int | None = None,
+        scoring_pipeline: list | None = None,
         **unknown: Any,
     ) -> None:
         check_removed('IESHook', unknown)
@@ -110,4 +125,7 @@ class IESHook(SelectionHook):
             allow_batch_augments,
             refresh_batch_size,
             fallback,
+            observe,
+            scoring_interval,
+            scoring_pipeline,
         )

@@ -89,7 +89,7 @@ class IES(FlatnessMethod):
             and self.period(standing).shortest <= standing.epochs < enough
         ):
             yield (
-                f'a dry run of {standing.epochs} epochs: tools/calibrate.py '
+                f'a dry run of {standing.epochs} epochs: ies-mm calibrate '
                 'will say which delta saves how much, and not how well the '
                 f'criterion foresees what comes, which takes {enough} epochs '
                 'or more'
@@ -108,7 +108,7 @@ class IES(FlatnessMethod):
         """Those whose wait is over with this epoch."""
         epoch, period = standing.epoch, self.period(standing)
         if not (self._recheck.to_the_end or period.may_exclude(epoch)):
-            return super().due(standing)
+            return torch.zeros(self.instances, dtype=torch.bool)
         return self._recheck.scored(self._waits.wait, self._waits.seen, epoch)
 
     def decide(
@@ -152,7 +152,9 @@ class IES(FlatnessMethod):
         """Those that the next epoch trains, mastered or not; bool (N,)."""
         wait, seen = self._waits.wait, self._waits.seen
         following = standing.epoch + 1
-        if not self.period(standing).may_exclude(following):
+        if standing.scored_every or not self.period(standing).may_exclude(
+            following
+        ):
             return torch.zeros_like(wait, dtype=torch.bool)
         return self._recheck.trained(wait, seen, following)
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from ies_mm.core import LossHistory, Selection, Standing, may_exclude
 from ies_mm.core.arguments import check_number, check_ratio
 from ies_mm.core.chance import all_but, random_part
-from ies_mm.methods.method import Decision, Method
+from ies_mm.methods.method import WEIGHTS, Decision, Method
 
 UNKNOWN_SCORE = 3.0
 """InfoBatch's score of an instance that has not been observed."""
@@ -25,6 +25,8 @@ class InfoBatch(Method):
     """
 
     name = 'InfoBatch'
+    needs_steps = WEIGHTS
+    refreshes = False
 
     def __init__(self, ratio: float = 0.5, anneal: float = 0.125) -> None:
         check_ratio('ratio', ratio)

@@ -22,7 +22,7 @@ from ies_mm.core.arguments import (
 from ies_mm.core.chance import all_but, random_part
 from ies_mm.core.lengths import planned, too_much
 from ies_mm.core.thresholds import Budget, budget_or, build_threshold
-from ies_mm.methods.method import Decision, Method
+from ies_mm.methods.method import WEIGHTS, Decision, Method
 
 
 class RandomRemoval(Method):
@@ -37,6 +37,8 @@ class RandomRemoval(Method):
     """
 
     name = 'Random Remove'
+    reads_losses = False
+    refreshes = False
 
     def __init__(
         self,
@@ -57,6 +59,7 @@ class RandomRemoval(Method):
         self.begin = begin
         self.anneal = anneal
         self.rescale = rescale
+        self.needs_steps = WEIGHTS if rescale else ''
         self.wants_strata = isinstance(ratio, dict) and bool(
             ratio.get('by_class')
         )

@@ -26,6 +26,8 @@ class SelectiveBackprop(Method):
     """
 
     name = 'Selective-Backprop'
+    needs_steps = 'chooses the images of each step by their own losses'
+    refreshes = False
 
     def __init__(self, beta: float = 1.0, recent: int = 1024) -> None:
         check_number('beta', beta, 0)

@@ -21,7 +21,7 @@ from ies_mm.core.arguments import check_flag, check_number
 from ies_mm.core.threads import one_thread
 from ies_mm.core.thresholds import SMALLEST_SCALE
 from ies_mm.methods.flatness import FlatnessMethod
-from ies_mm.methods.method import Decision
+from ies_mm.methods.method import WEIGHTS, Decision
 
 LEAST_FLOOR = 0.01
 """The smallest ``floor``; an image counts 1 / floor times at most."""
@@ -38,6 +38,7 @@ class SoftIES(FlatnessMethod):
     """
 
     name = 'Soft IES'
+    refreshes = False
     schedule: PruningSchedule
 
     def __init__(
@@ -58,6 +59,7 @@ class SoftIES(FlatnessMethod):
         self.saved = saved
         self.floor = floor
         self.weighted = weighted
+        self.needs_steps = WEIGHTS if weighted else ''
         self.order = order
         self.window = window
         self.terms = terms

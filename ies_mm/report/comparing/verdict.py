@@ -76,10 +76,10 @@ def _lacking(row: Row, found: dict[str, Difference]) -> Iterator[str]:
         share = 1 - row.figures.saved.mean
         yield (
             'No plain training of the same compute to compare with: '
-            f'tools/train.py PLAIN_CONFIG --length {share:.2f}'
+            f'ies-mm train PLAIN_CONFIG --length {share:.2f}'
         )
     if RANDOM not in found:
         yield (
             'No random removal of as many images to compare with: '
-            'tools/train.py CONFIG --method random_removal'
+            'ies-mm train CONFIG --method random_removal'
         )

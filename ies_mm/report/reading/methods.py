@@ -20,6 +20,10 @@ METHODS = (
 """Hooks of ours; those of a user are known by their records."""
 
 
+OBSERVES = 'PerImageLossHook'
+"""Leaves records, and trains as the plain run does."""
+
+
 def is_selected(config: dict[str, Any], recorded: bool) -> bool:
     """Whether a method chooses the images: each works through our sampler.
 
@@ -30,7 +34,14 @@ def is_selected(config: dict[str, Any], recorded: bool) -> bool:
     """
     sampler = (config.get('train_dataloader') or {}).get('sampler') or {}
     ours = _name(sampler) == 'IESSampler'
+    if observes(config):
+        return False
     return ours and (recorded or bool(_method_hook(config)))
+
+
+def observes(config: dict[str, Any]) -> bool:
+    """Whether a hook records a plain run."""
+    return OBSERVES in map(_name, _hooks(config))
 
 
 def is_dry_run(config: dict[str, Any]) -> bool:

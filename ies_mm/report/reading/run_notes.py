@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from ies_mm.report.earlier import EPOCHS
+from ies_mm.report.reading.methods import observes
 from ies_mm.report.reading.parts import Part
 
 
@@ -43,7 +44,8 @@ def notes_on(
             f'{records[-1]["epoch"]} epochs: sums of seconds and of scored '
             'images are of these alone'
         )
-    if not selected and (work_dir / 'ies' / EPOCHS).exists():
+    recorded = (work_dir / 'ies' / EPOCHS).exists()
+    if recorded and not selected and not observes(parts[-1].config):
         notes.append(
             f'{work_dir}/ies was left out: it is of another run than the '
             'newest, which has no IESSampler'

@@ -51,4 +51,6 @@ def _steps_are(unit: str, config: dict[str, Any]) -> bool:
 
 
 def _is_metric(name: str, value: Any) -> bool:
+    if name.startswith('ies/'):  # Of PerImageLossHook.
+        return False
     return name.rpartition('/')[2] not in NO_METRICS and is_number(value)

@@ -8,6 +8,7 @@ from ies_mm.report.comparing.classes import by_class, common_classes
 from ies_mm.report.comparing.figures import best, last, spread
 from ies_mm.report.comparing.forgetting import SHARE
 from ies_mm.report.comparing.groups import differing
+from ies_mm.report.comparing.image_groups import by_measure, common_measures
 from ies_mm.report.comparing.notes import Comparison, Row
 from ies_mm.report.reading.runs import Run
 from ies_mm.report.showing.cards import sections_of
@@ -61,6 +62,7 @@ def render_page(
         controls=CONTROLS,
         differences=[difference_cells(row) for row in compared(comparison)],
         classes=class_rows(comparison.rows),
+        image_groups=image_group_rows(comparison.rows),
         settings=settings_that_differ(comparison.rows),
         runs=[
             _run_cells(row.group.label, run, comparison.metric)
@@ -97,6 +99,20 @@ def class_rows(rows: Sequence[Row]) -> list[tuple[str, list[str]]]:
     return [
         (classes[k], [metric_text(column[k]) for column in columns])
         for k in order
+    ]
+
+
+def image_group_rows(rows: Sequence[Row]) -> list[tuple[str, list[str]]]:
+    """The last value of each measure of a GroupMetric, row by row."""
+    groups = [row.group for row in rows]
+    measures = common_measures(groups)
+    columns = [by_measure(group, measures) for group in groups]
+    return [
+        (
+            name.replace('/', ': '),
+            [metric_text(column[k]) for column in columns],
+        )
+        for k, name in enumerate(measures)
     ]
 
 

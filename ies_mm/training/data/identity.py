@@ -18,9 +18,11 @@ from torch import Tensor
 
 from ies_mm.errors import ConfigError
 from ies_mm.report.names import in_part
+from ies_mm.training.data.kept import Kept
 from ies_mm.training.data.names import checksums_of, readable
+from ies_mm.training.data.partners import carrying
 from ies_mm.training.data.positions import check_leaf, check_length, parts_of
-from ies_mm.training.data.preparation import NOT_SHOWN, carried, tagged
+from ies_mm.training.data.preparation import NOT_SHOWN, tagged
 from ies_mm.training.data.tagging import INSTEAD, instances_of
 
 
@@ -38,13 +40,15 @@ class InstanceMap:
 
     def __init__(self, dataset: Any) -> None:
         self.leaves: list[BaseDataset] = []
-        self._wrappers: list[Any] = []
+        self._wrappers: list[tuple[Any, Tensor]] = []
+        self._kept: Kept | None = None
         images = self._number(dataset)
         shown, self.of_position = torch.unique(images, return_inverse=True)
         self._instances = len(shown)
         numbers = torch.full((self._images(),), NOT_SHOWN)
         numbers[shown] = torch.arange(len(shown))
         self._numbers = numbers.split([len(leaf) for leaf in self.leaves])
+        self._wrappers = [(w, numbers[beside]) for w, beside in self._wrappers]
         self._paths: list[str] | None = None
         self._empty = torch.zeros(0, dtype=torch.bool)
         self._known: set[str] = set()
@@ -75,11 +79,12 @@ class InstanceMap:
             ConfigError: A leaf has no such method.
         """
         found = []
-        for leaf, numbers in self._parts():
+        for leaf, numbers in self.parts():
             if not hasattr(leaf, 'get_cat_ids'):
                 raise ConfigError(
                     f'{type(leaf).__name__} has no get_cat_ids, which says '
-                    'the classes in an image; leave by_class out'
+                    'the classes in an image; leave by_class out, or take a '
+                    'method that needs no classes'
                 )
             found += [leaf.get_cat_ids(i) for i in _indices(numbers)]
         return found
@@ -92,7 +97,7 @@ class InstanceMap:
         times = Counter(self.paths())
         part = [
             number
-            for number, (_, numbers) in enumerate(self._parts(), start=1)
+            for number, (_, numbers) in enumerate(self.parts(), start=1)
             for _ in _indices(numbers)
         ]
         return [
@@ -127,7 +132,7 @@ class InstanceMap:
         paths = iter(self.paths())
         return [
             (leaf, [*islice(paths, len(_indices(numbers)))])
-            for leaf, numbers in self._parts()
+            for leaf, numbers in self.parts()
         ]
 
     @contextmanager
@@ -136,12 +141,22 @@ class InstanceMap:
 
         Open it before workers start: they hold copies of the data set.
         """
+        self._kept = kept = Kept(len(self))
         with ExitStack() as stack:
-            for leaf, numbers in self._parts():
-                stack.enter_context(tagged(leaf, numbers))
-            for wrapper in self._wrappers:
-                stack.enter_context(carried(wrapper))
+            for leaf, numbers in self.parts():
+                stack.enter_context(tagged(leaf, numbers, kept))
+            for wrapper, beside in self._wrappers:
+                stack.enter_context(carrying(wrapper.pipeline, kept, beside))
             yield
+
+    def keep(self, active: Tensor) -> None:
+        """Let no other images be mixed into a sample from now on.
+
+        Args:
+            active (Tensor): bool (N,).
+        """
+        if self._kept is not None:
+            self._kept.set(active)
 
     def check_shown(
         self, data_batch: Any, ids: Tensor, asked_for: Tensor
@@ -174,7 +189,7 @@ class InstanceMap:
     def _read(self) -> list[str]:
         """The paths; notes the images without objects on the way."""
         paths, empty = [], []
-        for leaf, numbers in self._parts():
+        for leaf, numbers in self.parts():
             for index in _indices(numbers):
                 info = leaf.get_data_info(index)
                 name = f'{type(leaf).__name__}[{index}]'
@@ -197,7 +212,7 @@ class InstanceMap:
         self._known = self._known or set(self.paths())
         return path in self._known
 
-    def _parts(self) -> Iterator[tuple[BaseDataset, Tensor]]:
+    def parts(self) -> Iterator[tuple[BaseDataset, Tensor]]:
         """The leaves, and the number of each of their images."""
         return zip(self.leaves, self._numbers, strict=True)
 
@@ -207,14 +222,16 @@ class InstanceMap:
             return self._number_leaf(dataset)
         found = []
         for part, indices in parts_of(dataset):
-            numbers = self._number(part)
+            numbers = beside = self._number(part)
             if indices is not None:
                 numbers = numbers[torch.tensor(indices, dtype=torch.long)]
             found.append(numbers)
         positions = torch.cat(found)
         check_length(dataset, len(positions))
         if 'pipeline' in vars(dataset):
-            self._wrappers.append(dataset)
+            # A wrapper's transforms draw from the one data set it has.
+            several = len(found) > 1
+            self._wrappers.append((dataset, positions if several else beside))
         return positions
 
     def _number_leaf(self, leaf: BaseDataset) -> Tensor:

@@ -1,8 +1,12 @@
-"""Transforms whose samples are not one image each, to be refused."""
+"""Transforms whose samples are not one image each."""
 
 from collections.abc import Iterator, Sequence
 from inspect import getattr_static
 from typing import Any
+
+from mmengine.dataset import BaseDataset
+
+from ies_mm.training.data.partners import DRAWS, plain
 
 
 def transforms_of(
@@ -30,6 +34,18 @@ def transforms_of(
         yield from transforms_of(part, f'{key}.datasets[{i}]')
 
 
+def own_transforms(
+    dataset: Any, key: str = 'train_dataloader.dataset'
+) -> Iterator[tuple[str, Any]]:
+    """As :func:`transforms_of`, without those of wrappers."""
+    if isinstance(dataset, BaseDataset):
+        yield from transforms_of(dataset, key)
+    elif hasattr(dataset, 'dataset'):
+        yield from own_transforms(dataset.dataset, f'{key}.dataset')
+    for i, part in enumerate(getattr(dataset, 'datasets', ())):
+        yield from own_transforms(part, f'{key}.datasets[{i}]')
+
+
 def _transforms(
     transforms: Any, key: str, leave_out: Sequence[int] = ()
 ) -> Iterator[tuple[str, Any]]:
@@ -38,6 +54,7 @@ def _transforms(
     ):
         if i in leave_out:
             continue
+        transform = plain(transform)
         place = f'{key}[{i}]'
         yield f'{place} ({type(transform).__name__})', transform
         # RandomApply, RandomChoice and their like hold further ones.
@@ -60,6 +77,10 @@ def mixes(transform: Any) -> bool:
     """
     # Static, because mmcv's cached methods cannot be read off a class.
     return any(
-        getattr_static(transform, method, None) is not None
-        for method in ('get_indexes', 'get_indices')
+        getattr_static(transform, method, None) is not None for method in DRAWS
     )
+
+
+def pipeline_mixes(pipeline: Any) -> bool:
+    """Whether a transform of a pipeline, or one inside of it, mixes images."""
+    return any(mixes(transform) for _, transform in _transforms(pipeline, ''))

@@ -1,12 +1,13 @@
 """Which pipeline and losses a training has, to notice a switch."""
 
 from collections.abc import Iterator
+from inspect import signature
 from typing import Any
 
 import numpy as np
 from torch import nn
 
-from ies_mm.training.data.mixing import transforms_of
+from ies_mm.training.data.mixing import mixes, transforms_of
 
 LARGEST = 64
 """Numbers of an array that is described."""
@@ -104,8 +105,17 @@ def _described(part: Any) -> str:
         for name, value in sorted(vars(part).items())
         if not name.startswith('_') and name != 'training'
     }
+    if mixes(part):
+        # The others are its cache, and what it has drawn last.
+        found = {k: v for k, v in found.items() if k in _arguments(part)}
     values = {name: x for name, x in found.items() if _is_simple(x)}
     return f'{type(part).__module__}.{type(part).__qualname__}{values}'
+
+
+def _arguments(part: Any) -> set[str]:
+    """What a transform, and those it is derived from, are made with."""
+    classes = type(part).__mro__[:-1]
+    return {name for cls in classes for name in signature(cls).parameters}
 
 
 def _plain(value: Any) -> Any:

@@ -1,21 +1,26 @@
 """Data sets whose samples get the numbers of the images they show."""
 
+import copy
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from typing import Any
 
 from mmengine.dataset import BaseDataset
 from torch import Tensor
 
 from ies_mm.losses.capture.patching import override
+from ies_mm.training.data.kept import AnotherKept, Kept
+from ies_mm.training.data.mixing import pipeline_mixes
+from ies_mm.training.data.partners import carrying
 from ies_mm.training.data.tagging import INSTEAD, TAG, tag
+from ies_mm.training.data.watched import giving_up
 
 NOT_SHOWN = -1
 """In the place of the number of an image that no position shows."""
 
 
 @contextmanager
-def tagged(leaf: BaseDataset, numbers: Tensor) -> Iterator[None]:
+def tagged(leaf: BaseDataset, numbers: Tensor, kept: Kept) -> Iterator[None]:
     """Have the items of a data set carry the numbers of their instances.
 
     Wraps ``prepare_data``, which is given the index of the image that is
@@ -26,33 +31,41 @@ def tagged(leaf: BaseDataset, numbers: Tensor) -> Iterator[None]:
     Args:
         leaf (BaseDataset): The data set.
         numbers (Tensor): int64 (len(leaf),), of its instances.
+        kept (Kept): Those that may be mixed into samples of others.
     """
     own = vars(leaf).get('prepare_data')
-    vars(leaf)['prepare_data'] = _TaggedPreparation(leaf, numbers, own)
-    try:
+    with ExitStack() as stack:
+        tagging = _TaggedPreparation(leaf, numbers, kept, own)
+        stack.enter_context(_put(leaf, 'prepare_data', tagging))
+        another = AnotherKept(leaf, numbers, kept)
+        stack.enter_context(_put(leaf, '_rand_another', another))
         yield
-    finally:
-        vars(leaf).pop('prepare_data', None)
-        if own is not None:
-            vars(leaf)['prepare_data'] = own
 
 
 @contextmanager
-def carried(wrapper: Any) -> Iterator[None]:
-    """Have a wrapper's own pipeline hand the numbers on to what it packs.
-
-    Args:
-        wrapper (Dataset): With ``pipeline``, a list or an OpenMMLab
-            ``Compose``, of transforms that mix nothing.
-    """
-    pipeline = wrapper.pipeline
-    transforms: list = getattr(pipeline, 'transforms', pipeline)
-    own = [*transforms]
-    transforms[:] = [_Carrying(transform) for transform in own]
+def _put(leaf: BaseDataset, name: str, value: Any) -> Iterator[None]:
+    own = vars(leaf).get(name)
+    vars(leaf)[name] = value
     try:
         yield
     finally:
-        transforms[:] = own
+        vars(leaf).pop(name, None)
+        if own is not None:
+            vars(leaf)[name] = own
+
+
+def unmixed(leaf: BaseDataset, pipeline: Callable) -> BaseDataset:
+    """A :func:`tagged` data set with another pipeline, which shares its data.
+
+    Args:
+        leaf (BaseDataset): The data set; it is left as it is.
+        pipeline (callable): From loading to packing.
+    """
+    other = copy.copy(leaf)
+    other.pipeline = pipeline
+    tagging: _TaggedPreparation = vars(leaf)['prepare_data']
+    vars(other)['prepare_data'] = tagging.of(other)
+    return other
 
 
 _NOT_SHOWN = (
@@ -62,87 +75,37 @@ _NOT_SHOWN = (
 )
 
 
-class _Carrying:
-    """A transform that keeps the number of the image; can be pickled."""
-
-    def __init__(self, transform: Callable) -> None:
-        self._transform = transform
-
-    def __call__(self, results: Any) -> Any:
-        known = {key: results[key] for key in (TAG, INSTEAD) if key in results}
-        item = self._transform(results)
-        return tag(item, known.pop(TAG), known) if known else item
-
-
-@contextmanager
-def _giving_up(leaf: BaseDataset, asked: set[int]) -> Iterator[list[int]]:
-    """Forget the images whose pipeline fails: they are in no sample.
-
-    Args:
-        leaf (BaseDataset): Whose pipeline.
-        asked (set of int): The images asked for so far.
-
-    Yields:
-        list of int: Those that were given up.
-    """
-    given_up: list[int] = []
-    pipeline = vars(leaf).get('pipeline')
-
-    def give_up() -> None:
-        given_up.extend(asked)
-        asked.clear()
-
-    watched = _WatchedPipeline(pipeline, give_up)
-    if pipeline is not None:
-        vars(leaf)['pipeline'] = watched
-    try:
-        yield given_up
-    finally:
-        # A data set may well put another one in its place.
-        if vars(leaf).get('pipeline') is watched:
-            vars(leaf)['pipeline'] = pipeline
-
-
-class _WatchedPipeline:
-    """A pipeline that says when it gave no sample."""
-
-    def __init__(self, pipeline: Any, give_up: Callable[[], None]) -> None:
-        self._pipeline = pipeline
-        self._give_up = give_up
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._pipeline, name)
-
-    def __call__(self, results: Any) -> Any:
-        try:
-            item = self._pipeline(results)
-        except Exception:
-            self._give_up()
-            raise
-        if item is None:
-            self._give_up()
-        return item
-
-
 class _TaggedPreparation:
     """``leaf.prepare_data`` that tags what it returns; can be pickled.
 
     Args:
         leaf (BaseDataset): The data set.
         numbers (Tensor): int64 (len(leaf),), of its instances.
+        kept (Kept): Those that may be mixed into samples of others.
         own (callable, optional): What the object itself had in the place of
             its class's method.
     """
 
     def __init__(
-        self, leaf: BaseDataset, numbers: Tensor, own: Callable | None
+        self,
+        leaf: BaseDataset,
+        numbers: Tensor,
+        kept: Kept,
+        own: Callable | None,
     ) -> None:
         self.leaf = leaf
         self._numbers = numbers
+        self._kept = kept
+        self._transforms: list = []
+        self._mixes = False
         self._own = own
         self._gave_nothing: list[int] = []
         self._asked_before: dict[int, set[int]] = {}
         self._calls = 0
+
+    def of(self, leaf: BaseDataset) -> '_TaggedPreparation':
+        """The same for a copy of the data set."""
+        return type(self)(leaf, self._numbers, self._kept, self._own)
 
     def __call__(self, index: int) -> Any:
         # After None, BaseDataset asks for another image.
@@ -160,8 +123,9 @@ class _TaggedPreparation:
     def _prepare(self, index: int) -> tuple[Any, int | str, list[int]]:
         """The item, its number, and those that were given up for it."""
         leaf = self.leaf
-        method = type(leaf).prepare_data
-        if self._own is None and method is BaseDataset.prepare_data:
+        method, mixing = type(leaf).prepare_data, self._is_mixing()
+        simple = self._own is None and method is BaseDataset.prepare_data
+        if simple and not mixing:
             return method(leaf, index), self._number(index), []
         calls, asked = self._calls, set[int]()
 
@@ -173,10 +137,13 @@ class _TaggedPreparation:
                 given_up.append(number)
                 raise
             asked.add(number)
+            if mixing:
+                found[TAG] = number
             return found
 
         with (
-            _giving_up(leaf, asked) as given_up,
+            carrying(leaf.pipeline, self._kept) if mixing else nullcontext(),
+            giving_up(leaf, asked) as given_up,
             override(leaf, 'get_data_info', info),
         ):
             prepare = self._own or method.__get__(leaf)
@@ -187,6 +154,15 @@ class _TaggedPreparation:
         asked = asked or self._asked_before.get(index, set())
         self._asked_before[index] = asked
         return item, self._the_one(asked), given_up
+
+    def _is_mixing(self) -> bool:
+        """Whether the pipeline, which hooks may switch, mixes images."""
+        pipeline = getattr(self.leaf, 'pipeline', None)
+        now = [*getattr(pipeline, 'transforms', ())]
+        if now != self._transforms:
+            self._mixes = pipeline_mixes(pipeline)
+        self._transforms = now
+        return self._mixes
 
     def _number(self, index: int) -> int:
         return int(self._numbers[int(index) % len(self.leaf)])

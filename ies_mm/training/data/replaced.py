@@ -11,6 +11,7 @@ from mmengine.utils import get_installed_path
 
 from ies_mm.errors import ConfigError
 from ies_mm.training.data.sampler import (
+    REPEATS,
     WHAT_TO_DO,
     IESSampler,
     check_left_over,
@@ -18,6 +19,11 @@ from ies_mm.training.data.sampler import (
 
 SAME_ORDER = ('DefaultSampler', 'InfiniteSampler')
 """MMEngine's, whose order IESSampler has to the bit."""
+
+KEEP_REPEATS = (
+    "Write train_dataloader=dict(sampler=dict(type='IESSampler', "
+    'num_repeats={})), which has its order'
+)
 
 
 def check_replaced(cfg: Config) -> None:
@@ -36,21 +42,23 @@ def check_replaced(cfg: Config) -> None:
         ConfigError: The base has another sampler than MMEngine's own two.
         ConfigError: Arguments of another sampler are left over.
     """
+    sampler = cfg.train_dataloader.get('sampler') or {}
     for path in _files(cfg):
         loader = Config.fromfile(path).get('train_dataloader') or {}
-        name = _name((loader.get('sampler') or {}).get('type'))
+        theirs = loader.get('sampler') or {}
+        name = _name(theirs.get('type'))
         if name in (None, 'IESSampler'):
             continue
-        if name in SAME_ORDER:
+        repeats = theirs.get('num_repeats', 3) if name == REPEATS else 0
+        if name in SAME_ORDER or sampler.get('num_repeats') == repeats:
             break
         raise ConfigError(
             f'train_dataloader.sampler: IESSampler takes the place of the '
             f'{name} of {path}, and with it goes how that one chooses images: '
             'the run without IES is another training then. '
-            f'{WHAT_TO_DO}'
+            + (KEEP_REPEATS.format(repeats) if repeats else WHAT_TO_DO)
         )
     known = (*signature(IESSampler).parameters, 'type', '_scope_')
-    sampler = cfg.train_dataloader.get('sampler') or {}
     check_left_over([key for key in sampler if key not in known])
 
 

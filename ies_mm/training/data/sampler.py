@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.utils.data import Sampler
 
 from ies_mm.core import Selection
+from ies_mm.core.arguments import check_integer
 from ies_mm.errors import ConfigError
 from ies_mm.training.data.identity import InstanceMap
 from ies_mm.training.data.stream import EndlessStream
@@ -24,6 +25,9 @@ WHAT_TO_DO = (
     "Sampler', shuffle=True)) into a config that both runs are based on"
 )
 """If a base has a sampler whose order is not reproduced."""
+
+REPEATS = 'RepeatAugSampler'
+"""mmpretrain's; its order is kept with ``num_repeats``."""
 
 
 def check_left_over(arguments: Iterable[str]) -> None:
@@ -62,11 +66,16 @@ class IESSampler(Sampler[int]):
         round_up (bool): Whether to repeat samples so that all ranks have
             equally many. Defaults to True. An endless stream needs no
             repeats.
+        num_repeats (int): Above 1 the order is that of mmpretrain's
+            ``RepeatAugSampler``: an epoch shows a part of the images, each so
+            many times in a row. Defaults to 1.
         **left_over: Must be empty. A child config may have inherited
             arguments of its base's sampler.
 
     Raises:
         ConfigError: ``left_over`` is not empty.
+        TypeError: ``num_repeats`` is not an integer.
+        ValueError: It is below 1.
     """
 
     def __init__(
@@ -75,12 +84,16 @@ class IESSampler(Sampler[int]):
         shuffle: bool = True,
         seed: int | None = None,
         round_up: bool = True,
+        num_repeats: int = 1,
         **left_over: Any,
     ) -> None:
         check_left_over(left_over)
+        check_integer('num_repeats', num_repeats, 1)
         self.dataset = dataset
+        self._shuffle, self._round_up = shuffle, round_up
+        self._num_repeats = num_repeats
         self.user: object | None = None
-        self._epochs = DefaultSampler(dataset, shuffle, seed, round_up)
+        self._epochs = self._order_of(dataset, seed)
         self._endless: EndlessStream | None = None
         self._positions = torch.arange(len(dataset))
         self._instances: InstanceMap | None = None
@@ -121,11 +134,20 @@ class IESSampler(Sampler[int]):
             consumed (int): Positions shown or skipped before.
             seed (int, optional): That of the resumed run. Defaults to None,
                 the sampler's own.
+
+        Raises:
+            ConfigError: ``num_repeats`` is above 1.
         """
+        if self._num_repeats > 1:
+            raise ConfigError(
+                f'train_dataloader.sampler.num_repeats={self._num_repeats}: '
+                'an endless stream repeats no images; leave it out, or train '
+                'in epochs (EpochBasedTrainLoop)'
+            )
         before = self._epochs
         self._endless = EndlessStream(
             len(self.dataset),
-            before.shuffle,
+            self._shuffle,
             before.seed if seed is None else seed,
             consumed,
         )
@@ -141,6 +163,7 @@ class IESSampler(Sampler[int]):
         """
         shown = selection.active[self.instances.of_position]
         self._positions = torch.nonzero(shown).flatten()
+        self.instances.keep(selection.active)
         if self._endless is not None:
             self._endless.select(shown)
             return
@@ -177,13 +200,25 @@ class IESSampler(Sampler[int]):
             raise ConfigError(NEEDS_A_HOOK)
         self._epochs.set_epoch(epoch)
 
-    def _epochs_over(self, count: int, epoch: int) -> DefaultSampler:
-        like = self._epochs
-        sampler = DefaultSampler(
-            range(count), like.shuffle, like.seed, like.round_up
-        )
+    def _epochs_over(self, count: int, epoch: int) -> Any:
+        sampler = self._order_of(range(count), self._epochs.seed)
         sampler.set_epoch(epoch)
         return sampler
+
+    def _order_of(self, images: Sized, seed: int | None) -> Any:
+        """The sampler whose order an epoch has, over some images."""
+        if self._num_repeats == 1:
+            return DefaultSampler(images, self._shuffle, seed, self._round_up)
+        return DATA_SAMPLERS.build(
+            dict(
+                type=REPEATS,
+                _scope_='mmpretrain',
+                dataset=images,
+                shuffle=self._shuffle,
+                num_repeats=self._num_repeats,
+                seed=seed,
+            )
+        )
 
     def __iter__(self) -> Iterator[int]:
         """The positions of this rank, in the epoch's order.

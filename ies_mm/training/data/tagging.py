@@ -21,6 +21,12 @@ INSTEAD = 'ies_fetched_instead'
 Their numbers, tuple of int: the pipeline gave None for them.
 """
 
+PARTNERS = 'ies_partners'
+"""Meta information key of a sample that several images were mixed into.
+
+The numbers of all but the one of ``TAG``, tuple of int.
+"""
+
 
 def tag(item: Any, number: int | str, more: Mapping[str, Any] = {}) -> Any:
     """Write the number of its instance into an item of a data set.
@@ -79,6 +85,15 @@ def missed_of(samples: Sequence[Any]) -> set[int]:
     }
 
 
+def partners_in(item: Any) -> tuple[int, ...]:
+    """The other instances in a data sample, or in an item of a data set."""
+    if isinstance(item, Mapping):
+        item = item.get('data_samples', item)
+    if isinstance(item, Mapping):
+        return tuple(item.get(PARTNERS, ()))
+    return tuple(getattr(item, PARTNERS, ()))
+
+
 def _of_a_dict(samples: Mapping[Any, Any]) -> str:
     """What to do about data samples that came as a dict."""
     if any(_is_sample(part) for part in samples.values()):
@@ -98,8 +113,10 @@ def _of_untagged(samples: Sequence[Any]) -> str:
     if samples and all(_is_sample(sample) for sample in samples):
         return (
             'they were made anew after the data set had made them (by a '
-            'wrapper, or by collate_fn), or by a data set that was not there '
-            'when the training began'
+            'wrapper, or by collate_fn), or by a data set or workers that '
+            'were not there when the training began: in an iteration-based '
+            'loop mmengine up to 0.10.7 starts the workers before any hook '
+            "runs; update it, or take the sampler 'IESSampler'"
         )
     return (
         "the pipeline must end in OpenMMLab's own packing (PackDetInputs, "

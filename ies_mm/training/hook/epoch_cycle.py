@@ -8,9 +8,9 @@ from torch import Tensor
 
 from ies_mm.training.data.unread import Unread
 from ies_mm.training.hook.reporter import Reporter
+from ies_mm.training.hook.scoring_share import ScoringShare
 from ies_mm.training.hook.steps import Steps
 from ies_mm.training.hook.words import how_it_stands, what_was_decided
-from ies_mm.training.scoring.refresh import Refresher
 from ies_mm.training.state.observations import Observations
 from ies_mm.training.state.session import Session
 
@@ -25,7 +25,6 @@ class EpochCycle:
         session (Session): Of the training.
         steps (Steps): Made in its epochs; their clock's laps are the parts of
             an epoch.
-        refresher (Refresher): Scores what is left out.
         reporter (Reporter): Writes what happened.
     """
 
@@ -33,17 +32,16 @@ class EpochCycle:
         self,
         session: Session,
         steps: Steps,
-        refresher: Refresher,
         reporter: Reporter,
     ) -> None:
         self._session = session
         self._runner: Runner = session.runner
         self._steps = steps
         self._clock = steps.clock
-        self._refresher = refresher
         self._reporter = reporter
         self._unread = Unread(session.instances, self._runner.logger)
         self._start_seconds: float | None = None
+        self._share = ScoringShare(self._runner.logger)
         self._mastered = 0
 
     def begin(self) -> None:
@@ -52,12 +50,11 @@ class EpochCycle:
         pace.announce_end()
         excluded = self._steps.expected_excluded()
         total = state.instances * (state.epochs + 1)
-        for name, value in (
-            ('excluded', excluded),
-            ('saved', (state.excluded + excluded) / total),
-            ('mastered', self._mastered),
-        ):
-            self._runner.message_hub.update_scalar(f'train/ies/{name}', value)
+        self._reporter.begin(
+            excluded=excluded,
+            saved=(state.excluded + excluded) / total,
+            mastered=self._mastered,
+        )
         self._steps.comparison.begin_epoch(state.epochs + 1)
         self._start_seconds = None
         self._clock.lap()
@@ -86,13 +83,14 @@ class EpochCycle:
         ids, losses, seen = observed.merge()
         trained, left_out = self._steps.account(seen)
         record['collect_seconds'] = self._clock.lap()
-        due = self._due(left_out)
+        due = self._steps.source.due(left_out)
         scored = self._scored(due, observed) if len(due) else None
         ids, losses = _joined((ids, losses), scored)
         self._unread.note(observed.missed, seen, ids)
         self._say_what_changed(known, observed.present)
         self._clock.credit(self._steps.scoring_seconds())
         record['refresh_seconds'] = self._clock.lap()
+        record['scoring_share'] = self._scoring_share(record, len(due))
         record |= self._take_decision(ids, losses, left_out)
         record['decide_seconds'] = self._clock.lap()
         record |= {
@@ -132,12 +130,14 @@ class EpochCycle:
         )
         pace.stop(state.epochs)
 
-    def _due(self, left_out: Tensor) -> Tensor:
-        """What is scored by forward passes, int64 (M,)."""
-        session = self._session
-        # The epoch that has just been trained is not counted yet.
-        due = session.method.due(session.standing(behind=1))
-        return torch.nonzero(left_out & due).flatten()
+    def _scoring_share(self, record: dict[str, Any], due: int) -> float:
+        """Seconds of scoring over those of training, so far."""
+        every, by_steps = self._session.scored_every, self._steps.selects
+        return self._share.add(
+            record['train_seconds'],
+            record['refresh_seconds'] if due or by_steps else 0.0,
+            None if by_steps else every,
+        )
 
     def _scored(self, due: Tensor, trained: Observations) -> Merged:
         """Observations from forward passes.
@@ -146,9 +146,8 @@ class EpochCycle:
             due (Tensor): int64 (M,), instances.
             trained (Observations): The epoch's; told what these passes saw.
         """
-        names = self._session.state.names
         with self._session.correct.noting(self._runner.model):
-            scored = self._refresher.score(self._runner, due, names)
+            scored = self._steps.source.score(due)
         merged = scored.merge()
         trained.present |= scored.present
         trained.missed |= scored.missed

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ies_mm.errors import ConfigError
 from ies_mm.training.data.identity import batch_instances
-from ies_mm.training.data.tagging import missed_of
+from ies_mm.training.data.tagging import missed_of, partners_in
 from ies_mm.training.state.session import Session
 
 OF_MMENGINE = ('default_collate', 'pseudo_collate')
@@ -23,12 +23,15 @@ class Batch:
         data (Any): As the loader gave it.
         ids (Tensor): int64 (B,), the instances that it shows.
         epochs (list of tuple): See :meth:`Pace.batch_epochs`.
+        partners (list of tuple): The other instances in each sample, where
+            its pipeline mixes images.
     """
 
     index: int
     data: Any
     ids: Tensor
     epochs: list[tuple[int, int]]
+    partners: list[tuple[int, ...]]
 
 
 def batch_of(session: Session, index: int, data: Any) -> Batch:
@@ -46,9 +49,10 @@ def batch_of(session: Session, index: int, data: Any) -> Batch:
     epochs = session.pace.batch_epochs(len(ids))
     asked_for = session.pace.asked_for(ids, session.state.selection)
     session.instances.check_shown(data, ids, asked_for)
-    missed = missed_of(data['data_samples'])
-    session.observed.note_missed(epochs[0][0], missed)
-    return Batch(index, data, ids, epochs)
+    samples = data['data_samples']
+    session.observed.note_missed(epochs[0][0], missed_of(samples))
+    partners = [partners_in(sample) for sample in samples]
+    return Batch(index, data, ids, epochs, partners)
 
 
 def _instances_of(session: Session, data: Any) -> Tensor:

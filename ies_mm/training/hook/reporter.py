@@ -25,7 +25,8 @@ class Reporter:
     def __init__(
         self, instances: InstanceMap, runner: Runner, keep: int | None
     ) -> None:
-        self._instances = instances
+        self.instances = instances
+        self.runner = runner
         self._logger = runner.logger
         self._named_non_finite: set[int] = set()
         self._warned_of_disk = False
@@ -43,6 +44,11 @@ class Reporter:
                 self._records.open(after)
             except OSError as error:
                 self._warn_of_disk(error)
+
+    def begin(self, **scalars: float) -> None:
+        """Have MMEngine log how an epoch begins, beside its losses."""
+        for name, value in scalars.items():
+            self.runner.message_hub.update_scalar(f'train/ies/{name}', value)
 
     def add(
         self,
@@ -79,6 +85,19 @@ class Reporter:
                 self._records.add(record, names, ids, losses, trained, correct)
             except OSError as error:
                 self._warn_of_disk(error)
+        self.say(record, ids[finite], losses[finite], decided)
+
+    def say(
+        self, record: dict[str, Any], ids: Tensor, losses: Tensor, decided: str
+    ) -> None:
+        """Log one line of an epoch.
+
+        Args:
+            record (dict): Of the epoch.
+            ids (Tensor): int64 (M,), observed, with finite losses.
+            losses (Tensor): float32 (M, T).
+            decided (str): As in :meth:`add`.
+        """
         self._logger.info(
             '{method} epoch {epoch}: trained {trained} of {instances} images, '
             'scored {forward_only} by forward passes only, {decided}saved '
@@ -112,7 +131,7 @@ class Reporter:
         if not new:
             return
         self._named_non_finite.update(new)
-        paths = [readable(self._instances.names()[i]) for i in new[:5]]
+        paths = [readable(self.instances.names()[i]) for i in new[:5]]
         self._logger.warning(
             f'{len(new)} images have a loss that is NaN or infinite in epoch '
             f'{epoch} and stay in training: {", ".join(paths)}'

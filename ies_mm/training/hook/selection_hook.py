@@ -9,19 +9,22 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from ies_mm.core.arguments import check_flag, check_integer
+from ies_mm.errors import ConfigError
 from ies_mm.methods.method import Method
 from ies_mm.training import mmengine_internals as internals
+from ies_mm.training.data.any_sampler import AnySampler
 from ies_mm.training.data.sampler import IESSampler
 from ies_mm.training.hook.clock import Clock
 from ies_mm.training.hook.epoch_cycle import EpochCycle
 from ies_mm.training.hook.incoming import batch_of
+from ies_mm.training.hook.mixing import SCORING, Mixing
 from ies_mm.training.hook.refusals import check_samples, check_training
 from ies_mm.training.hook.reporter import Reporter
+from ies_mm.training.hook.sources import Sources
 from ies_mm.training.hook.step_comparison import StepComparison
 from ies_mm.training.hook.steps import Steps
 from ies_mm.training.hook.switches import Switches
 from ies_mm.training.hook.wrapped_step import Step, WrappedStep
-from ies_mm.training.scoring.refresh import Refresher
 from ies_mm.training.state.checkpoint import (
     KEY,
     Loaded,
@@ -33,6 +36,7 @@ from ies_mm.training.state.session import Session
 
 OWN = (
     'keep_history', 'allow_batch_augments', 'refresh_batch_size', 'fallback',
+    'observe', 'scoring_interval', 'scoring_pipeline',
 )  # fmt: skip
 """Arguments that are not the method's."""
 
@@ -40,8 +44,10 @@ OWN = (
 class SelectionHook(Hook):
     """Base of the hooks that leave instances out of epochs.
 
-    It has a method, which is pure, and does the rest. The state is complete
-    before ``CheckpointHook`` (priority VERY_LOW) saves it.
+    It has a method, which is pure, and does the rest: a subclass registers
+    itself and makes the method from its own arguments (docs/own_method.md).
+    The state is complete before ``CheckpointHook`` (priority VERY_LOW) saves
+    it.
 
     Args:
         method (Method): What decides.
@@ -53,6 +59,15 @@ class SelectionHook(Hook):
             is left out. Defaults to None, as in training.
         fallback (bool): Whether a model that has a head without an adapter is
             taken, see docs/adapters.md. Defaults to False.
+        observe (str): How images are observed while the training mixes them:
+            ``'scoring'``, by forward passes without mixing, or
+            ``'mixtures'``, by the losses of all mixtures they are in.
+            Defaults to ``'scoring'``.
+        scoring_interval (int, optional): Epochs between two such passes over
+            all images. Defaults to None, up to 10, see docs/mixing.md.
+        scoring_pipeline (list of dict, optional): The pipeline of these
+            passes, from loading to packing. Defaults to None, the training's
+            without what mixes images or draws at random.
 
     Attributes:
         session (Session): What is known of the training, since it began.
@@ -63,6 +78,8 @@ class SelectionHook(Hook):
     """
 
     priority = 'NORMAL'
+    needs_sampler: bool = True
+    """Whether it may leave images out, which the IESSampler does."""
     steps: type[Steps] = Steps
     """How its training steps are made."""
 
@@ -75,6 +92,9 @@ class SelectionHook(Hook):
         allow_batch_augments: bool = False,
         refresh_batch_size: int | None = None,
         fallback: bool = False,
+        observe: str = SCORING,
+        scoring_interval: int | None = None,
+        scoring_pipeline: list | None = None,
     ) -> None:
         check_flag('keep_history', keep_history)
         check_flag('allow_batch_augments', allow_batch_augments)
@@ -86,6 +106,12 @@ class SelectionHook(Hook):
         self.allow_batch_augments = allow_batch_augments
         self.refresh_batch_size = refresh_batch_size
         self.fallback = fallback
+        self.observe = observe
+        self.scoring_interval = scoring_interval
+        self.scoring_pipeline = scoring_pipeline
+        self.mixing = Mixing(
+            observe, scoring_interval, scoring_pipeline, allow_batch_augments
+        )
         self._loaded = Loaded()
         self._trains: Runner | None = None
         self._scope = ExitStack()
@@ -122,6 +148,11 @@ class SelectionHook(Hook):
             load(session, before)
         else:
             session.select(self.method.first_selection(session.standing()))
+        self._sources = Sources(
+            session, self.mixing, self.fallback, self.refresh_batch_size
+        )
+        self._scope.callback(self._sources.close)
+        self._steps.source = self._sources.pick()
         self._cycle = self._new_cycle(session)
         self._say_what_comes(runner)
         self._trains = runner
@@ -130,7 +161,9 @@ class SelectionHook(Hook):
     def arguments(self) -> dict[str, Any]:
         """What the hook was made with, by name."""
         names = signature(type(self)).parameters
-        mine = {name: getattr(self, name) for name in names if name in OWN}
+        # A pipeline is as long as a config, and its types need not be plain.
+        own = [name for name in OWN if name != 'scoring_pipeline']
+        mine = {name: getattr(self, name) for name in names if name in own}
         return mine | self.method.arguments()
 
     def before_train_epoch(self, runner: Runner) -> None:
@@ -210,9 +243,21 @@ class SelectionHook(Hook):
         elif self._loaded.state is not None:
             checkpoint[KEY] = self._loaded.state
 
-    def _check(self, runner: Runner) -> IESSampler:
+    def _check(self, runner: Runner) -> IESSampler | AnySampler:
+        for other in runner.hooks:
+            if isinstance(other, SelectionHook) and other is not self:
+                raise ConfigError(
+                    f'{type(self).__name__} and {type(other).__name__} would '
+                    'both write the records of this training; keep one of '
+                    'them in default_hooks or custom_hooks'
+                )
         return check_training(
-            runner, self, self.allow_batch_augments, self.fallback
+            runner,
+            self,
+            self.needs_sampler,
+            self.method,
+            self.mixing,
+            self.fallback,
         )
 
     def _state_before(self, runner: Runner) -> dict[str, Any] | None:
@@ -244,19 +289,17 @@ class SelectionHook(Hook):
 
     def _look_for_switches(self, runner: Runner) -> None:
         """Hooks may have switched something at the beginning of this epoch."""
-        if self._switches.look():
-            check_samples(runner, self.allow_batch_augments)
+        switched = self._switches.look()
+        if switched:
+            check_samples(runner, self.method, self.mixing)
+        self._steps.source = self._sources.pick(switched)
 
     def _new_cycle(self, session: Session) -> EpochCycle:
-        runner = session.runner
-        refresher = Refresher(
-            runner.train_dataloader,
-            session.instances,
-            self.fallback,
-            self.refresh_batch_size,
-        )
-        self._scope.callback(refresher.close)
-        keep = None if self.keep_history else self.method.depth
-        reporter = Reporter(session.instances, runner, keep)
+        epochs = self.method.depth * max(1, session.scored_every)
+        keep = None if self.keep_history else epochs
+        reporter = self._new_reporter(session, keep)
         reporter.open(after=session.state.epochs)
-        return EpochCycle(session, self._steps, refresher, reporter)
+        return EpochCycle(session, self._steps, reporter)
+
+    def _new_reporter(self, session: Session, keep: int | None) -> Reporter:
+        return Reporter(session.instances, session.runner, keep)

@@ -7,8 +7,10 @@ from torch import Tensor
 
 from ies_mm.errors import ConfigError
 from ies_mm.losses import CapturedLosses
+from ies_mm.methods.method import WEIGHTS
 from ies_mm.training.hook.clock import Clock
 from ies_mm.training.hook.incoming import Batch
+from ies_mm.training.hook.observing import ByTraining
 from ies_mm.training.hook.step_comparison import StepComparison
 from ies_mm.training.hook.wrapped_step import Step
 from ies_mm.training.scoring.given import Given
@@ -25,9 +27,11 @@ class Steps:
 
     Attributes:
         selects (bool): Whether the steps themselves select what is trained.
+        source (ByTraining): Where the epoch's observations come from.
     """
 
     selects = False
+    source: ByTraining
 
     def __init__(
         self, session: Session, comparison: StepComparison, clock: Clock
@@ -46,15 +50,23 @@ class Steps:
         Returns:
             What the model's ``train_step`` returned.
         """
-        given = Given(batch.ids)
         selection, weights = self.session.state.selection, None
-        if selection.weights_of(batch.ids) is not None:
+        weighted = selection.weights_of(batch.ids) is not None
+        if not (self.source.of_steps or self.comparison.due or weighted):
+            outputs = step(batch.data)
+            self.source.note(batch, None)
+            return outputs
+        given = Given(batch.ids)
+        if weighted:
+            self._check_weights()
+
             # In the order of the loss, which is not known yet.
             def weights() -> Any:
                 return selection.weights_of(given.ids)
 
         with (
             self.comparison.captured(weights) as captured,
+            self.source.watching(),
             given.noting(self.session.runner.model, captured),
         ):
             outputs = step(batch.data)
@@ -71,13 +83,24 @@ class Steps:
         Raises:
             ConfigError: The method cannot judge the model's terms.
         """
-        self.session.observed.add(
-            batch.epochs, batch.ids, captured.losses, captured.missing
-        )
+        self.source.note(batch, captured)
         try:
             self.session.method.check_terms(self.session.state.names)
         except ValueError as error:
             raise ConfigError(str(error)) from error
+
+    def _check_weights(self) -> None:
+        """Refuse to weight what belongs to no image.
+
+        Raises:
+            ConfigError: The training mixes images.
+        """
+        if not self.source.of_steps:
+            raise ConfigError(
+                f'{self.session.method.name} {WEIGHTS}, and a sample that '
+                "several images are mixed into has none; set observe='mixtu"
+                "res' in the hook, or train without mixing"
+            )
 
     def scored(self) -> int:
         """How many instances an epoch's steps have scored without training."""

@@ -71,11 +71,11 @@ class WrappedStep:
 
     def _put(self, model: nn.Module, train_step: Callable) -> None:
         self._scope.enter_context(
-            override(model, 'train_step', _Replacement(train_step))
+            override(model, 'train_step', Replacement(train_step))
         )
 
 
-class _Replacement:
+class Replacement:
     """A step in the place of the model's; a copy of the model has its own.
 
     A hook may copy or save the whole model in the middle of an iteration.
@@ -88,7 +88,7 @@ class _Replacement:
         return self._step(original, *args, **kwargs)
 
     def __reduce__(self) -> tuple:
-        return _Replacement, (_as_it_is,)
+        return Replacement, (_as_it_is,)
 
 
 def _as_it_is(original: Callable, *args: Any, **kwargs: Any) -> Any:

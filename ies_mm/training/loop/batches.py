@@ -39,6 +39,15 @@ def sizes_of(loader: DataLoader) -> list[int]:
     return [size] if isinstance(size, int) else [*size]
 
 
+def sampler_of(loader: DataLoader) -> Any:
+    """The sampler that really orders the samples.
+
+    A batch sampler of the config hides it: ``loader.sampler`` is then a mere
+    ``SequentialSampler``.
+    """
+    return getattr(loader.batch_sampler, 'sampler', loader.sampler)
+
+
 def copied(batch_sampler: Any, order: Sampler) -> Any:
     """A batch sampler of its own over another order.
 

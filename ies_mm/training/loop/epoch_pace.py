@@ -29,6 +29,7 @@ class EpochPace(Pace):
 
     def __init__(self, runner: Runner, sampler: IESSampler) -> None:
         super().__init__(runner, sampler)
+        self.sampler = sampler
         self._batches = EpochBatches(runner.train_dataloader, sampler)
         self._schedule = Schedule(runner, 0)
         # Iterations of the unpruned run: before this epoch, within it, and

@@ -48,6 +48,7 @@ class IterationPace(Pace):
 
     def __init__(self, runner: Runner, sampler: IESSampler) -> None:
         super().__init__(runner, sampler)
+        self.sampler = sampler
         check_order(runner)
         self._positions = len(sampler.dataset)
         self._announced = self._planned_length

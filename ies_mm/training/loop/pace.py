@@ -15,6 +15,7 @@ from torch import Tensor
 from ies_mm.core import Selection
 from ies_mm.errors import ConfigError
 from ies_mm.training import mmengine_internals as internals
+from ies_mm.training.data.any_sampler import AnySampler
 from ies_mm.training.data.sampler import IESSampler
 from ies_mm.training.loop.batches import largest_size
 from ies_mm.training.loop.optimisers import optim_wrappers
@@ -31,7 +32,7 @@ class Pace(ABC):
 
     Args:
         runner (Runner): At the start of its training, everything selected.
-        sampler (IESSampler): The training's sampler.
+        sampler (IESSampler or AnySampler): The training's sampler.
     """
 
     loop_ends_epochs: bool
@@ -40,10 +41,11 @@ class Pace(ABC):
     length: str
     """What a config calls the length of the training."""
 
-    def __init__(self, runner: Runner, sampler: IESSampler) -> None:
+    def __init__(
+        self, runner: Runner, sampler: IESSampler | AnySampler
+    ) -> None:
         self.runner = runner
         self.loop: Any = runner.train_loop
-        self.sampler = sampler
         self._loader = self.loop.dataloader
         self._planned_length = int(getattr(self.loop, self.length))
         self._said_end = False

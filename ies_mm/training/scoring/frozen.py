@@ -14,9 +14,11 @@ from mmengine.runner import Runner
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ies_mm.errors import ConfigError
 from ies_mm.losses import CapturedLosses
 from ies_mm.losses.context import unwrap
 from ies_mm.training.data.identity import InstanceMap, batch_instances
+from ies_mm.training.data.mixing import mixes, transforms_of
 from ies_mm.training.data.tagging import tag
 from ies_mm.training.loop.batches import largest_size
 from ies_mm.training.scoring.given import in_order
@@ -26,6 +28,7 @@ from ies_mm.training.scoring.seeding import (
     seed_all,
     seeded_samplers,
 )
+from ies_mm.training.scoring.unmixed import batch_augments
 
 AUGMENTATION = 'augmentation'
 BATCHES = 'batches'
@@ -66,6 +69,9 @@ class FrozenPasses:
         seed (int): Of everything random. Defaults to 0.
         fallback (bool): See :func:`capture_per_image_losses`. Defaults to
             False.
+
+    Raises:
+        ConfigError: The training mixes images.
     """
 
     def __init__(
@@ -77,6 +83,7 @@ class FrozenPasses:
         fallback: bool = False,
     ) -> None:
         loader: Any = runner.train_dataloader
+        _check_unmixed(runner)
         self._runner = runner
         self._dataset = loader.dataset
         self._collate = loader.collate_fn
@@ -145,6 +152,17 @@ class FrozenPasses:
         in_order(captured, order, torch.tensor(images))
         return torch.stack(
             [_column(captured, name, len(images)) for name in names], dim=1
+        )
+
+
+def _check_unmixed(runner: Runner) -> None:
+    transforms = transforms_of(runner.train_dataloader.dataset)
+    mixing = [part for _, part in transforms if mixes(part)]
+    mixing += batch_augments(runner.model)
+    if mixing:
+        raise ConfigError(
+            f'the training mixes images ({type(mixing[0]).__name__}), and '
+            'the noise of mixtures is not that of the images that were judged'
         )
 
 

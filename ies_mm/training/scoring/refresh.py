@@ -10,6 +10,7 @@ from mmengine.runner import Runner
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from ies_mm.errors import ConfigError
 from ies_mm.training import mmengine_internals as internals
 from ies_mm.training.data.identity import InstanceMap, batch_instances
 from ies_mm.training.data.tagging import missed_of
@@ -37,6 +38,8 @@ class Refresher:
             False.
         batch_size (int, optional): Images of a forward pass. Defaults to
             None, the training's.
+        images (Dataset, optional): The images in another form, at the same
+            positions. Defaults to None, the training's data set.
     """
 
     def __init__(
@@ -45,6 +48,7 @@ class Refresher:
         instances: InstanceMap,
         fallback: bool = False,
         batch_size: int | None = None,
+        images: Any = None,
     ) -> None:
         self._fallback = fallback
         self._instances = instances
@@ -52,7 +56,8 @@ class Refresher:
         self._train_loader = train_loader
         self._positions = GivenOrder(train_loader.dataset)
         batches = _batches_like(train_loader, self._positions, batch_size)
-        self._loader = _loader_like(train_loader, batches)
+        images = train_loader.dataset if images is None else images
+        self._loader = _loader_like(train_loader, batches, images)
         self._started_with = _iterator_of(train_loader)
 
     def score(
@@ -71,6 +76,31 @@ class Refresher:
         with forward_only(runner):
             self._pass(runner, mine, observed)
         return observed
+
+    def try_out(self, runner: Runner) -> None:
+        """Score two images in this process, so that faults show early.
+
+        Args:
+            runner (Runner): Whose model to use.
+
+        Raises:
+            ConfigError: The images cannot be made into a batch.
+        """
+        collate: Any = self._loader.collate_fn
+        with forward_only(runner):
+            try:
+                positions = self._first_position[:2].tolist()
+                images = [self._loader.dataset[p] for p in positions]
+                data = preprocessed(runner, collate(images))
+            except ConfigError:
+                raise
+            except Exception as error:
+                raise ConfigError(
+                    'the pipeline by which images are scored fails '
+                    f'({type(error).__name__}: {error}); give another one as '
+                    'scoring_pipeline=[...] of the hook'
+                ) from error
+            score(runner, data, self._fallback)
 
     def close(self) -> None:
         """Let the workers go."""
@@ -99,7 +129,7 @@ class Refresher:
             if time.perf_counter() - said > SECONDS_BETWEEN_LINES:
                 said = time.perf_counter()
                 runner.logger.info(
-                    f'scoring images that are left out: batch {number} of '
+                    f'scoring images by forward passes: batch {number} of '
                     f'{len(self._loader)}'
                 )
 
@@ -135,10 +165,12 @@ def _nothing() -> None:
     return None
 
 
-def _loader_like(train_loader: DataLoader, batches: Any) -> DataLoader:
+def _loader_like(
+    train_loader: DataLoader, batches: Any, images: Any
+) -> DataLoader:
     """The training's loader over other batches."""
     return DataLoader(
-        train_loader.dataset,
+        images,
         batch_sampler=batches,
         num_workers=train_loader.num_workers,
         collate_fn=train_loader.collate_fn,

@@ -34,6 +34,15 @@ class Observations:
         self._ids: list[Tensor] = []
         self._losses: list[Tensor] = []
         self._missing: list[Tensor] = []
+        self._seen: list[Tensor] = []
+
+    def note_seen(self, ids: Tensor) -> None:
+        """Note images that were trained, and whose losses are not known.
+
+        Args:
+            ids (Tensor): int64 (B,), instances.
+        """
+        self._seen.append(ids.cpu())
 
     def add(
         self,
@@ -79,6 +88,10 @@ class Observations:
             _joined(self._losses, terms),
             _joined(self._missing, terms),
         )
+
+    def seen(self) -> Tensor:
+        """int64, what :meth:`note_seen` was given on this rank."""
+        return torch.cat([torch.zeros(0, dtype=torch.long), *self._seen])
 
     def columns(self) -> list[str]:
         """The terms of :meth:`tensors`, in order."""
@@ -133,6 +146,7 @@ class Observations:
                 self.present,
                 self.tensors(),
                 self.missed,
+                self.seen(),
             )
         )
         every = [name for part in parts for name in (*part[0], *part[1])]
@@ -152,6 +166,7 @@ class Observations:
         )
         total = torch.zeros(len(unique), len(self.names), dtype=torch.double)
         total.index_add_(0, row, losses)
+        seen = torch.cat([seen, *(part[5] for part in parts)])
         return unique, (total / times[:, None]).float(), torch.unique(seen)
 
 

@@ -60,6 +60,19 @@ class ObservationsByEpoch:
             )
             start += samples
 
+    def note_seen(self, epochs: list[tuple[int, int]], ids: Tensor) -> None:
+        """Note a batch whose losses are not known.
+
+        Args:
+            epochs (list of tuple): See :meth:`add`.
+            ids (Tensor): int64 (B,), instances.
+        """
+        self._gathered = None
+        sizes = [samples for _, samples in epochs]
+        parts = ids.split(sizes)
+        for (epoch, _), part in zip(epochs, parts, strict=True):
+            self._of(epoch).note_seen(part)
+
     def note_missed(self, epoch: int, numbers: set[int]) -> None:
         """Note images in whose place others came.
 
@@ -92,7 +105,8 @@ class ObservationsByEpoch:
 
     def samples(self, epoch: int) -> int:
         """How many samples of an epoch were noted."""
-        return len(self._of(epoch).tensors()[0])
+        noted = self._of(epoch)
+        return len(noted.tensors()[0]) + len(noted.seen())
 
     def gather(self) -> None:
         """Have the coming checkpoint hold what all ranks noted.
@@ -109,7 +123,8 @@ class ObservationsByEpoch:
     def state_dict(self) -> ByEpoch:
         """What was noted so far, by epoch.
 
-        Ids, losses, missing, their terms, the terms that a batch had.
+        Ids, losses, missing, their terms, the terms that a batch had, and
+        the instances that were trained without a loss of their own.
 
         Of all ranks right after :meth:`gather`, else of this one.
         """
@@ -132,13 +147,19 @@ class ObservationsByEpoch:
         self.latest = latest
         self._begun_before = set(state)
         if is_main_process():  # Each observation counts once.
-            for epoch, seen in state.items():
-                self._of(epoch).add_tensors(*seen)
+            for epoch, (*noted, seen) in map(_as_of_today, state.items()):
+                self._of(epoch).add_tensors(*noted)
+                self._of(epoch).note_seen(seen)
 
     def _noted(self) -> ByEpoch:
         return {
-            epoch: (*seen.tensors(), seen.columns(), sorted(seen.present))
-            for epoch, seen in self._epochs.items()
+            epoch: (
+                *noted.tensors(),
+                noted.columns(),
+                sorted(noted.present),
+                noted.seen(),
+            )
+            for epoch, noted in self._epochs.items()
         }
 
     def _of(self, epoch: int) -> Observations:
@@ -153,4 +174,13 @@ def _concatenated(parts: list[tuple]) -> tuple:
         for k in (1, 2)
     )
     present = sorted({name for part in parts for name in part[4]})
-    return ids, losses, missing, terms, present
+    seen = torch.cat([part[5] for part in parts])
+    return ids, losses, missing, terms, present, seen
+
+
+def _as_of_today(noted: tuple[int, tuple]) -> tuple[int, tuple]:
+    """With what earlier versions did not write: nothing seen alone."""
+    epoch, (ids, losses, missing, *rest) = noted
+    nothing = torch.zeros(0, dtype=torch.long)
+    unknown = (None, None, nothing)[len(rest) :]
+    return epoch, (ids, losses, missing, *rest, *unknown)

@@ -2,15 +2,19 @@
 
 from typing import Any, Protocol
 
+import torch
 from mmengine.runner import EpochBasedTrainLoop, Runner
 
 from ies_mm.core import Selection, Standing
+from ies_mm.errors import ConfigError
 from ies_mm.methods.method import Method
+from ies_mm.training.data.any_sampler import AnySampler
 from ies_mm.training.data.classes import strata_of
 from ies_mm.training.data.sampler import IESSampler
 from ies_mm.training.loop.epoch_pace import EpochPace
 from ies_mm.training.loop.iteration_pace import IterationPace
 from ies_mm.training.loop.pace import Pace
+from ies_mm.training.loop.watched_pace import watched_pace
 from ies_mm.training.state.correctness import Correctness
 from ies_mm.training.state.observations_by_epoch import (
     ObservationsByEpoch,
@@ -34,7 +38,7 @@ class Session:
     Args:
         method (Method): Begun anew.
         runner (Runner): At the start of its training.
-        sampler (IESSampler): The training's.
+        sampler (IESSampler or AnySampler): The training's.
         arguments (dict): What the hook was made with, by name.
 
     Attributes:
@@ -45,13 +49,16 @@ class Session:
         pace (Pace): How the training's loop counts.
         of_method (list of Stateful): What else a checkpoint has to keep.
         filled (int): How many images train only to fill a batch.
+        scored_every (int): See :class:`Standing`.
     """
+
+    scored_every = 0
 
     def __init__(
         self,
         method: Method,
         runner: Runner,
-        sampler: IESSampler,
+        sampler: IESSampler | AnySampler,
         arguments: dict[str, Any],
     ) -> None:
         self.method = method
@@ -69,6 +76,8 @@ class Session:
         self.observed = ObservationsByEpoch(self.state.names)
         self.of_method: list[Stateful] = [method]
         self.filled = 0
+        if method.wants_classes:
+            method.classes = [set(found) for found in self.instances.classes()]
         if method.wants_strata:
             method.strata = strata_of(self.instances)
         method.begin_training(len(self.instances), sampler.seed)
@@ -88,17 +97,39 @@ class Session:
             self.state.excluded,
             next(iter(rates.values()))[0],
             self.state.begun,
+            self.scored_every,
         )
 
     def select(self, selection: Selection) -> None:
-        """Train on this in the epoch to come, or on more to fill a batch."""
+        """Train on this in the epoch to come, or on more to fill a batch.
+
+        Raises:
+            ConfigError: It is not of this training's instances.
+        """
+        self._check(selection)
         filled = self.pace.fill_batches(self.state.epochs, selection)
         self.filled = int((filled.active & ~selection.active).sum())
         self.state.selection = filled
         self.sampler.set_selection(filled)
 
+    def _check(self, selection: Selection) -> None:
+        """A method of the user's own may well give another shape."""
+        images = len(self.instances)
+        for key, dtype in (('active', torch.bool), ('weight', torch.float32)):
+            value = getattr(selection, key)
+            if value is None and key == 'weight':
+                continue
+            if (value.dtype, tuple(value.shape)) != (dtype, (images,)):
+                raise ConfigError(
+                    f'{self.method.name}: the {key} of a Selection must be '
+                    f'{dtype} of shape ({images},), one value an image, found '
+                    f'{value.dtype} of shape {tuple(value.shape)}'
+                )
 
-def _pace_of(runner: Runner, sampler: IESSampler) -> Pace:
+
+def _pace_of(runner: Runner, sampler: IESSampler | AnySampler) -> Pace:
+    if isinstance(sampler, AnySampler):
+        return watched_pace(runner, sampler)
     if isinstance(runner.train_loop, EpochBasedTrainLoop):
         return EpochPace(runner, sampler)
     return IterationPace(runner, sampler)

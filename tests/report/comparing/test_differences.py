@@ -93,7 +93,7 @@ def test_a_control_is_compared_with_the_other_controls(tmp_path: Path) -> None:
 def test_other_compute_is_no_control(tmp_path: Path) -> None:
     found = comparison(tmp_path, length=0.6)
     assert 'short plain' not in differences(found, 'IES')
-    assert 'tools/train.py PLAIN_CONFIG --length 0.75' in found.verdict
+    assert 'ies-mm train PLAIN_CONFIG --length 0.75' in found.verdict
 
 
 def test_only_common_seeds_count(tmp_path: Path) -> None:

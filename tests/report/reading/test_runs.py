@@ -6,7 +6,7 @@ import pytest
 
 from ies_mm import engine
 from ies_mm.errors import ConfigError
-from ies_mm.report.reading.methods import METHODS
+from ies_mm.report.reading.methods import METHODS, OBSERVES
 from ies_mm.report.reading.runs import read_run
 from work_dirs import (
     config_of,
@@ -168,4 +168,4 @@ def test_a_config_that_imports_its_classes(tmp_path: Path) -> None:
 
 def test_all_hooks_of_ours_are_known() -> None:
     hooks = {name for name in engine.__all__ if name.endswith('Hook')}
-    assert {*METHODS} == hooks
+    assert {*METHODS, OBSERVES} == hooks

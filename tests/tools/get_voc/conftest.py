@@ -4,14 +4,11 @@ import hashlib
 import importlib
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 from voc_server import Handler, Server, voc_tar
-
-TOOLS = Path(__file__).resolve().parents[3] / 'tools'
 
 
 @pytest.fixture
@@ -30,8 +27,7 @@ def server() -> Iterator[Server]:
 def tool(server: Server, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """The tool with torchvision's table turned to the local server."""
     monkeypatch.setenv('no_proxy', '127.0.0.1')
-    monkeypatch.syspath_prepend(str(TOOLS))
-    tool = importlib.import_module('get_voc')
+    tool = importlib.import_module('ies_mm.commands.get_voc')
     monkeypatch.setitem(tool.NEEDED_GB, '2007', 0.02)
     monkeypatch.setitem(tool.NEEDED_GB, '2012', 0.02)
     archives = {

@@ -6,7 +6,7 @@ from types import ModuleType
 
 import pytest
 
-from voc_files import IMAGES, TOOLS, run
+from voc_files import IMAGES, run
 
 
 @pytest.fixture(scope='session')
@@ -19,6 +19,5 @@ def devkit(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def scenes(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.syspath_prepend(str(TOOLS))
-    return importlib.import_module('voc_images.scenes')
+def scenes() -> ModuleType:
+    return importlib.import_module('ies_mm.commands.voc_images.scenes')

@@ -10,6 +10,7 @@ from torch.utils.data import BatchSampler
 
 from ies_mm.errors import ConfigError
 from ies_mm.training.data.replaced import SAME_ORDER, check_replaced
+from ies_mm.training.data.sampler import REPEATS
 from ies_mm.training.preflight import check_config
 from runs import FixedSelection, train, with_hook
 from task_runs import classifier_config
@@ -41,11 +42,20 @@ def test_every_other_sampler_of_the_libraries_is_named(
 ) -> None:
     config = child(tmp_path, f"dict(type='{sampler}', shuffle=True)")
     name = sampler.partition('.')[2]
-    message = rf'takes the place of the {name} of .*base\.py, .*_delete_=True'
+    advice = 'num_repeats=3' if name == REPEATS else '_delete_=True'
+    message = rf'takes the place of the {name} of .*base\.py, .*{advice}'
     with pytest.raises(ConfigError, match=message):
         check_replaced(config)
     with pytest.raises(ConfigError, match=message):
         check_config(config)
+
+
+def test_repeated_augmentation_is_kept_by_its_number(tmp_path: Path) -> None:
+    base = "dict(type='mmpretrain.RepeatAugSampler', num_repeats=2)"
+    text = CHILD.replace("'IESSampler'", "'IESSampler', num_repeats={}")
+    check_replaced(child(tmp_path, base, text.format(2)))
+    with pytest.raises(ConfigError, match="'IESSampler', num_repeats=2"):
+        check_replaced(child(tmp_path, base, text.format(3)))
 
 
 @pytest.mark.parametrize('sampler', [*SAME_ORDER, 'mmengine.DefaultSampler'])

@@ -7,10 +7,12 @@ import pytest
 import torch
 from mmengine.dataset import DefaultSampler
 from mmengine.registry import DATA_SAMPLERS
+from mmpretrain.datasets import RepeatAugSampler
 from torch.utils.data import BatchSampler
 
 from ies_mm.core import Selection
 from ies_mm.engine import IESSampler
+from ies_mm.errors import ConfigError
 from runs import build_dataset, dataset_config
 
 
@@ -121,3 +123,26 @@ def test_batch_samplers_see_the_new_length(voc: Path) -> None:
     sampler.set_selection(Selection(torch.arange(12) < 5))
     assert len(batches) == 2
     assert [len(batch) for batch in batches] == [4, 1]
+
+
+@pytest.mark.parametrize('epoch', [0, 3])
+def test_repeated_augmentation_is_mmpretrain_s(voc: Path, epoch: int) -> None:
+    """Over what is selected as if nothing else were there."""
+    dataset = build_dataset(dataset_config(voc))
+    ours = IESSampler(dataset, seed=5, num_repeats=3)
+    theirs = RepeatAugSampler(dataset, num_repeats=3, seed=5)
+    assert ours.instances is not None
+    for sampler in (ours, theirs):
+        sampler.set_epoch(epoch)
+    assert [*ours] == [*theirs]
+    assert len(ours) == len(theirs) == 12
+    assert len({*ours}) == 4
+    active = torch.ones(12, dtype=torch.bool)
+    active[[0, 4, 5, 10]] = False
+    ours.set_selection(Selection(active))
+    kept = torch.nonzero(active).flatten().tolist()
+    fewer = RepeatAugSampler(range(8), num_repeats=3, seed=5)
+    fewer.set_epoch(epoch)
+    assert [*ours] == [kept[index] for index in fewer]
+    with pytest.raises(ConfigError, match='num_repeats=3: an endless stream'):
+        ours.endless(0)

@@ -228,8 +228,15 @@ def test_resumed_before_and_after_the_switch(
 def test_a_pipeline_that_mixes_is_refused_when_it_comes(
     folders: Path, tmp_path: Path
 ) -> None:
+    config = switching(folders, tmp_path)
+
+    def register(runner: Runner) -> None:
+        runner.register_hook(InfoBatchHook())
+        switched = pipeline_of(config, MIXING)
+        runner.register_hook(PipelineSwitchHook(SWITCH, switched))
+
     with pytest.raises(ConfigError, match=r'pipeline\[1\] \(CachedMosaic\)'):
-        run(switching(folders, tmp_path), MIXING)
+        train(config, register)
 
 
 class Mixup(Hook):
@@ -249,7 +256,7 @@ def test_a_mixup_that_comes_later_is_refused(
     folders: Path, tmp_path: Path
 ) -> None:
     def register(runner: Runner) -> None:
-        runner.register_hook(IESHook(DELTA))
+        runner.register_hook(InfoBatchHook())
         runner.register_hook(Mixup())
 
     with pytest.raises(ConfigError, match='Mixup mixes the images of a batch'):

@@ -157,7 +157,7 @@ def test_samples_of_a_data_set_that_was_not_there(
         runner.register_hook(IESHook(0.1))
         runner.register_hook(OtherData())
 
-    with pytest.raises(ConfigError, match='that was not there when the trai'):
+    with pytest.raises(ConfigError, match='were not there when the training'):
         train(by_epochs(folders, tmp_path), register)
 
 

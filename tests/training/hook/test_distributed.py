@@ -11,12 +11,13 @@ import pytest
 import torch
 
 from distributed_runs import RUNS, frozen, plain_hook
+from ies_mm.report.dynamics import read_dynamics
 from runs import FixedSelection, epochs_of, instances_of, train, with_hook
-from same_runs import ITERATIONS, assert_equal, by_iterations
+from same_runs import EPOCHS, ITERATIONS, assert_equal, by_iterations
 from task_runs import make_folders
 
 TESTS = Path(__file__).parents[2]
-IMAGES = {'detector': 12, 'resized': 12}
+IMAGES = {'detector': 12, 'resized': 12, 'mosaics': 12}
 SHARED = ('active', 'last', 'weight', 'history', 'parameters', 'epoch', 'iter')
 
 
@@ -133,6 +134,17 @@ def test_spaced_looks_are_shared_too(results: Path) -> None:
     assert 0 < sum(made for _, made in scored) < out
 
 
+def test_images_that_are_mixed_are_scored_together(results: Path) -> None:
+    """Each by one process, whatever it was trained in."""
+    first, second = seen(results, 'mosaics')
+    assert [first['scored'], second['scored']] == [[0, 6, 0, 0]] * 2
+    losses = instances_of(results / 'mosaics')['losses']
+    assert np.isfinite(losses[1]).all()
+    assert np.isnan(losses[[0, 2, 3]]).all()
+    records = epochs_of(results / 'mosaics')
+    assert [r['excluded'] for r in records] == [0, 5, 4, 0]
+
+
 def test_processes_share_the_forward_passes(results: Path) -> None:
     first, second = seen(results, 'classifier')
     records = epochs_of(results / 'classifier')
@@ -160,6 +172,22 @@ def test_losses_are_those_of_one_process(
         together['losses'], alone['losses'], rtol=1e-5, atol=1e-6
     )
     assert not np.isnan(alone['losses']).any()
+
+
+def test_measuring_the_dynamics_changes_nothing(results: Path) -> None:
+    """It is done by both processes, and written once."""
+    measured, plain = seen(results, 'measured'), seen(results, 'random')
+    for ours, theirs in zip(measured, plain, strict=True):
+        assert ours['batches'] == theirs['batches']
+        assert_equal(ours['parameters'], theirs['parameters'])
+    lines = read_dynamics(results / 'measured')
+    assert [line['epoch'] for line in lines] == [0, 1, 2, 3, 4]
+    images = [
+        sum(len(numbers(one['batches'][epoch])) for one in measured)
+        for epoch in range(4)
+    ]
+    found = [line['instances'] for line in lines]
+    assert np.diff(found).tolist() == images
 
 
 def test_with_everything_mastered_all_processes_end(results: Path) -> None:
@@ -208,3 +236,24 @@ def test_one_process_goes_on_from_two_and_two_from_one(
         found = instances_of(place)
         assert found['trained'].all()
         assert np.isfinite(found['losses']).all()
+
+
+def test_who_observes_sees_what_our_sampler_would_show(results: Path) -> None:
+    """Two processes, an endless stream; nothing is left out of either run."""
+    [ours, _], [theirs, _] = (
+        seen(results, name) for name in ('two', 'watched-endless')
+    )
+    assert_equal(theirs['parameters'], ours['parameters'])
+    found, expected = (
+        instances_of(results / name) for name in ('watched-endless', 'two')
+    )
+    assert_equal(found, expected)
+    records = epochs_of(results / 'watched-endless')
+    assert [r['trained'] for r in records] == [13] * len(records)
+
+
+def test_who_observes_has_one_record_an_epoch(results: Path) -> None:
+    records = epochs_of(results / 'watched')
+    assert [r['epoch'] for r in records] == list(range(1, EPOCHS + 1))
+    assert [r['trained'] for r in records] == [13] * EPOCHS
+    assert instances_of(results / 'watched')['trained'].all()

@@ -28,16 +28,17 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def mixed(folders: Path, work_dir: Path, **hook: Any) -> Config:
-    """A classifier that is trained with Mixup."""
+    """A classifier that is trained with Mixup, and a hook for it."""
     config = classifier_config(folders, work_dir)
     config.model.train_cfg = dict(augments=dict(type='Mixup', alpha=1.0))
     config.model.data_preprocessor.num_classes = 3
-    return with_ies(config, delta=0.1, **hook)
+    config.default_hooks.ies = hook
+    return with_sampler(config)
 
 
 def test_mixup_is_refused_with_its_key(folders: Path, tmp_path: Path) -> None:
     message = r'model.train_cfg.augments .*: Mixup mixes .*allow_batch_augment'
-    config = mixed(folders, tmp_path)
+    config = mixed(folders, tmp_path, type='InfoBatchHook')
     with pytest.raises(ConfigError, match=message):
         check_config(config)
     with pytest.raises(ConfigError, match=message):
@@ -72,7 +73,9 @@ def test_mixup_is_allowed_by_name(folders: Path, tmp_path: Path) -> None:
             lambda _, args, __: seen[-1].update(target=args[1])
         )
 
-    config = mixed(folders, tmp_path, allow_batch_augments=True)
+    config = mixed(
+        folders, tmp_path, type='IESHook', delta=0.1, allow_batch_augments=True
+    )
     check_config(config)
     config.train_dataloader.sampler.shuffle = False
     config.train_dataloader.batch_size = 6  # of two classes

@@ -18,6 +18,7 @@ from runs import (
     train,
     with_hook,
 )
+from same_runs import OF_TIME
 from task_runs import (
     classifier_config,
     in_iterations,
@@ -61,7 +62,7 @@ def test_a_resumed_run_ends_as_the_uninterrupted_one(
 
 def without_seconds(records: list[dict]) -> list[dict]:
     return [
-        {k: v for k, v in record.items() if not k.endswith('_seconds')}
+        {k: v for k, v in record.items() if not k.endswith(OF_TIME)}
         for record in records
     ]
 

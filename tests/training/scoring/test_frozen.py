@@ -7,11 +7,12 @@ import torch
 from mmengine.runner import Runner
 from torch import Tensor
 
+from ies_mm.errors import ConfigError
 from ies_mm.training.data.identity import InstanceMap
 from ies_mm.training.scoring.frozen import FrozenPasses
 from ies_mm.training.scoring.seeding import seed_all
 from runs import parameters, plain_config
-from task_runs import segmentor_config
+from task_runs import classifier_config, segmentor_config
 
 NAMES = ['loss_rpn_cls', 'loss_rpn_bbox', 'loss_cls', 'loss_bbox']
 RPN = 'rpn_head.sampler'
@@ -147,3 +148,13 @@ def test_sources_draw_independently(
     passes.losses(2, NAMES, passes.sources())
     # Augmentation and two samplers of six images, dropout of two batches.
     assert len(seeds) == len(set(seeds)) == 2 * (3 * 6 + 2)
+
+
+def test_mixtures_have_a_noise_of_their_own(
+    folders: Path, tmp_path: Path
+) -> None:
+    config = classifier_config(folders, tmp_path)
+    config.model.train_cfg = dict(augments=dict(type='Mixup', alpha=0.8))
+    config.model.data_preprocessor.num_classes = 3
+    with pytest.raises(ConfigError, match=r'mixes images \(Mixup\), and the'):
+        passes_of(ready(config))

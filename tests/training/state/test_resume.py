@@ -29,7 +29,11 @@ def deterministic(voc: Path, work_dir: Path) -> Config:
 
 def without_times(records: list[dict]) -> list[dict]:
     return [
-        {k: v for k, v in record.items() if not k.endswith('_seconds')}
+        {
+            k: v
+            for k, v in record.items()
+            if not k.endswith(('_seconds', '_share'))
+        }
         for record in records
     ]
 

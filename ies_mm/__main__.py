@@ -1,0 +1,8 @@
+"""``python -m ies_mm``: the command ``ies-mm``."""
+
+import sys
+
+from ies_mm.commands.program import main
+
+if __name__ == '__main__':
+    sys.exit(main())

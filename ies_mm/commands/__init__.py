@@ -1,0 +1,1 @@
+"""The commands of ``ies-mm``; ``tools/`` calls them from a checkout."""

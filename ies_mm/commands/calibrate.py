@@ -1,0 +1,230 @@
+"""Look whether a criterion sees more than noise, and which delta to try.
+
+Wants the work directory of a run with ``IESHook(dry_run=True,
+keep_history=True)``; docs/calibration.md explains every figure.
+"""
+
+import argparse
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.runner import Runner, find_latest_checkpoint
+from torch import Tensor
+
+from ies_mm.commands.arguments import one_line_errors
+from ies_mm.commands.parser import Parser
+from ies_mm.core import Criterion
+from ies_mm.errors import ConfigError
+from ies_mm.report.calibrating.diagnosis import diagnose
+from ies_mm.report.calibrating.noise import ALL, noise_of
+from ies_mm.report.calibrating.pictures import draw
+from ies_mm.report.calibrating.recorded import Recorded, read_recorded
+from ies_mm.report.calibrating.table import as_json, table
+from ies_mm.report.files import write_files
+from ies_mm.report.reading.sections import fault_of
+from ies_mm.training.data.identity import InstanceMap
+from ies_mm.training.preflight import check_files, selection_hooks
+from ies_mm.training.scoring.frozen import FrozenPasses, drawn_instances
+
+
+def main(
+    argv: Sequence[str] | None = None, prog: str = 'ies-mm calibrate'
+) -> None:
+    """Read the arguments, measure, print."""
+    arguments = Parser(prog=prog, description=__doc__)
+    arguments.add_argument('work_dir', type=Path, metavar='WORK_DIR')
+    arguments.add_argument(
+        '--order', type=int, help="of the difference (default: the run's)"
+    )
+    arguments.add_argument(
+        '--window', type=int, help="differences averaged (default: the run's)"
+    )
+    arguments.add_argument(
+        '--terms',
+        nargs='+',
+        metavar='TERM',
+        help='what is judged, as terms of IESHook: sum, all, any, names, or '
+        "NAME=WEIGHT ... (default: the run's)",
+    )
+    arguments.add_argument(
+        '--images',
+        type=_images,
+        default=64,
+        help='images in the passes with frozen weights, four batches or more; '
+        '0 for no passes (default: %(default)s)',
+    )
+    arguments.add_argument(
+        '--out', type=Path, help='folder of the files (default: WORK_DIR/ies)'
+    )
+    args = arguments.parse_args(argv)
+    out = args.out or args.work_dir / 'ies'
+    with one_line_errors(prog):
+        recorded = read_recorded(args.work_dir)
+        config = _config(args.work_dir)
+        hook = _hook(config)
+        criterion = _criterion(args, hook, recorded)
+        # Before any image is loaded.
+        diagnosis = diagnose(recorded, criterion)
+        if args.images:
+            passes = _passes(args, config, hook, recorded, criterion)
+            scale = recorded.scale(criterion)
+            noise = noise_of(passes, criterion, recorded.terms, scale)
+            diagnosis = replace(diagnosis, noise=noise)
+        write_files(
+            out,
+            {
+                'calibration.json': as_json(diagnosis),
+                'calibration.png': draw(diagnosis),
+            },
+        )
+        print(table(diagnosis))
+    print(f'\nwritten to {out}: calibration.json, calibration.png')
+
+
+def _images(word: str) -> int:
+    if not word.isdecimal():
+        raise argparse.ArgumentTypeError(f'{word}: give an integer >= 0')
+    return int(word)
+
+
+def _config(work_dir: Path) -> Config:
+    """The config of the last training; empty where none was dumped."""
+    dumped = sorted(work_dir.glob('*/vis_data/config.py'))
+    if not dumped:
+        return Config()
+    with _one_line(f'{dumped[-1]} cannot be read'):
+        config = Config.fromfile(dumped[-1])
+        if fault := fault_of(config.to_dict()):
+            raise ConfigError(f'{dumped[-1]} cannot be read: {fault}')
+    return config
+
+
+@contextmanager
+def _one_line(what: str) -> Iterator[None]:
+    """Whatever a run's own files and code raise, as one line."""
+    try:
+        yield
+    except ConfigError:
+        raise
+    except Exception as error:
+        reason = ' '.join(str(error).split())
+        raise ConfigError(
+            f'{what}: {type(error).__name__}: {reason:.300}'
+        ) from error
+
+
+def _hook(config: Config) -> dict[str, Any]:
+    """The arguments that its selection hook was given."""
+    hooks = [hook for _, hook in selection_hooks(config)]
+    return dict(hooks[0]) if hooks else {}
+
+
+def _criterion(
+    args: Any, hook: dict[str, Any], recorded: Recorded
+) -> Criterion:
+    """The run's, but for what the command line says."""
+    names = ('order', 'window', 'terms')
+    chosen = {name: hook[name] for name in names if name in hook}
+    try:
+        asked = {
+            'order': args.order,
+            'window': args.window,
+            'terms': _terms(args.terms),
+        }
+        chosen |= {name: x for name, x in asked.items() if x is not None}
+        criterion = Criterion(0, **chosen)
+        criterion.columns(recorded.terms)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(str(error)) from error
+    return criterion
+
+
+def _terms(
+    words: list[str] | None,
+) -> str | list[str] | dict[str, float] | None:
+    """As IESHook takes them."""
+    if not words or words in (['sum'], ['all'], ['any']):
+        return words and words[0]
+    if not any('=' in word for word in words):
+        return words
+    pairs = [word.partition('=') for word in words]
+    names = [name for name, _, _ in pairs]
+    if len({*names}) < len(names):
+        raise ConfigError(f'--terms {" ".join(words)}: give each name once')
+    try:
+        return {name: float(weight or 1) for name, _, weight in pairs}
+    except ValueError as error:
+        raise ConfigError(f'--terms: {error}; give NAME=WEIGHT') from error
+
+
+def _passes(
+    args: Any,
+    config: Config,
+    hook: dict[str, Any],
+    recorded: Recorded,
+    criterion: Criterion,
+) -> dict[str, Tensor]:
+    """Repeated passes with the weights of the last checkpoint, by source."""
+    without = 'give --images 0 to do without the model'
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        _one_line(f'the model of {args.work_dir} cannot be run ({without})'),
+    ):
+        runner = _runner(config, args.work_dir, scratch)
+        instances = InstanceMap(runner.train_dataloader.dataset)
+        ids = drawn_instances(runner, instances, args.images, seed=0)
+        _check_images(runner, instances, ids)
+        fallback = hook.get('fallback', False)
+        passes = FrozenPasses(runner, instances, ids, fallback=fallback)
+        count = max(criterion.depth, 6)
+        varied = {source: [source] for source in passes.sources()}
+        varied[ALL] = passes.sources()
+        return {
+            source: passes.losses(count, recorded.terms, vary)
+            for source, vary in varied.items()
+        }
+
+
+def _check_images(runner: Runner, instances: InstanceMap, ids: Tensor) -> None:
+    """Name the first image that cannot be loaded."""
+    positions = instances.first_positions()[ids].tolist()
+    for number, position in zip(ids.tolist(), positions, strict=True):
+        path = instances.paths()[number]
+        with _one_line(f'{path} cannot be loaded (give --images 0)'):
+            runner.train_dataloader.dataset[position]
+
+
+def _runner(config: Config, work_dir: Path, scratch: str) -> Runner:
+    checkpoint = _checkpoint(work_dir)
+    if not config or not checkpoint:
+        missing = 'checkpoint' if config else 'config'
+        raise ConfigError(
+            f'{work_dir} has no {missing}, so nothing can be passed through '
+            'the model; give --images 0 to do without'
+        )
+    check_files(config, 'train_dataloader')
+    config.work_dir, config.resume, config.launcher = scratch, False, 'none'
+    # MMEngine keeps what writes to a folder by this name.
+    config.experiment_name = Path(scratch).name
+    # None of them is needed, and those of the run may be the user's own.
+    config.custom_hooks, config.log_level = [], 'ERROR'
+    runner = Runner.from_cfg(config)
+    with _one_line(f'{checkpoint} cannot be loaded (give --images 0)'):
+        runner.load_checkpoint(checkpoint, strict=True)
+    # As a loop does: backbones keep their statistics by this call.
+    runner.model.train()
+    runner._train_loop = runner.build_train_loop(runner._train_loop)
+    runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
+    return runner
+
+
+def _checkpoint(work_dir: Path) -> str | None:
+    """The last one, also of a work directory that was moved."""
+    found = Path(find_latest_checkpoint(str(work_dir)) or '')
+    there = (work_dir / found.name, found)
+    return next((str(path) for path in there if path.is_file()), None)

@@ -1,0 +1,56 @@
+"""Compare training runs: a table, compare.json, curves.png, compare.html."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from ies_mm.commands.arguments import one_line_errors
+from ies_mm.commands.parser import Parser
+from ies_mm.report.compare import compare, table
+
+OUT = Path('work_dirs', 'compare')
+
+
+def main(
+    argv: Sequence[str] | None = None, prog: str = 'ies-mm compare'
+) -> None:
+    """Read the arguments, compare, print."""
+    arguments = Parser(prog=prog, description=__doc__)
+    arguments.add_argument(
+        'work_dirs',
+        nargs='+',
+        type=Path,
+        metavar='WORK_DIR',
+        help='work directories of runs, plain ones and others, in any order',
+    )
+    arguments.add_argument(
+        '--out',
+        type=Path,
+        default=OUT,
+        help='folder of the files (default: %(default)s)',
+    )
+    arguments.add_argument(
+        '--metric', help='validation metric; higher must be better'
+    )
+    arguments.add_argument(
+        '--early',
+        type=_share,
+        default=0.05,
+        help='of all images, how many of those pruned first are looked at: '
+        'are they forgotten? (default: %(default)s)',
+    )
+    args = arguments.parse_args(argv)
+    with one_line_errors(prog):
+        found = compare(args.work_dirs, args.out, args.metric, args.early)
+        print(table(found))
+    print(f'\nwritten to {args.out}: compare.html, compare.json and pictures')
+
+
+def _share(word: str) -> float:
+    try:
+        share = float(word)
+    except ValueError:
+        share = 0.0
+    if not 0 < share <= 1:
+        raise argparse.ArgumentTypeError(f'{word}: give a share above 0 to 1')
+    return share

@@ -1,0 +1,90 @@
+"""Make a small VOC data set, train it five ways, compare the runs."""
+
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmengine.config import Config
+
+from ies_mm.commands import make_voc
+from ies_mm.commands.parser import Parser
+from ies_mm.configs import config_path
+from ies_mm.report.compare import compare, table
+
+DATA = Path('data', 'demo')
+WORK = Path('work_dirs', 'demo')
+PLAIN = config_path('faster_rcnn_r18_demo.py')
+IES = config_path('ies_faster_rcnn_r18_demo.py')
+METHODS = dict(
+    spaced='ies_spaced', infobatch='infobatch', random='random_removal'
+)
+"""What the others of the five train with, by the names of their folders."""
+
+
+def main(argv: Sequence[str] | None = None, prog: str = 'ies-mm demo') -> None:
+    """Data, five trainings, the table and the page."""
+    arguments = Parser(prog=prog, description=__doc__)
+    arguments.add_argument('--seed', type=int, default=0, help='of the runs')
+    arguments.add_argument(
+        '--images',
+        type=int,
+        default=64,
+        help='to train on; the more, the longer',
+    )
+    args = arguments.parse_args(argv)
+    make_data(args.images)
+    options = ('--cfg-options', f'randomness.seed={args.seed}')
+    runs = [train('plain', PLAIN, *options), train('ies', IES, *options)]
+    for name, method in METHODS.items():
+        runs.append(train(name, IES, '--method', method, *options))
+    print(f'\n{table(compare(runs, WORK / "compare"))}\n')
+    print(f'The page with pictures: {WORK}/compare/compare.html')
+    print('What this shows and what it cannot show: docs/demo.md')
+
+
+def make_data(images: int) -> None:
+    """The images, the same in every run of the demo."""
+    if make_voc.main([str(DATA), '--images', str(images), '--seed', '0']):
+        sys.exit(1)
+
+
+def train(name: str, config: str, *options: str) -> Path:
+    """One training in a process of its own, its output in a log file.
+
+    Returns:
+        Path: Its work directory.
+    """
+    work_dir = WORK / name
+    shutil.rmtree(work_dir, ignore_errors=True)
+    work_dir.mkdir(parents=True)
+    epochs = Config.fromfile(config).train_cfg.max_epochs
+    command = [sys.executable, '-m', 'ies_mm', 'train', config]
+    command += ['--work-dir', str(work_dir), *options]
+    log = work_dir / 'output.log'
+    started = time.monotonic()
+    with log.open('w') as output:
+        process = subprocess.Popen(
+            command, stdout=output, stderr=subprocess.STDOUT
+        )
+        while process.poll() is None:
+            time.sleep(1)
+            show(name, log, epochs, time.monotonic() - started)
+    print()
+    if process.returncode:
+        print(log.read_text()[-2000:], file=sys.stderr)
+        sys.exit(f'demo: the {name} training failed, see {work_dir}')
+    return work_dir
+
+
+def show(name: str, log: Path, epochs: int, seconds: float) -> None:
+    """One line that says how far the training is."""
+    seen = re.findall(r'Epoch\(train\)\s+\[(\d+)\]', log.read_text())
+    epoch = seen[-1] if seen else '0'
+    end = '\r' if sys.stdout.isatty() else '\n'
+    if sys.stdout.isatty() or int(seconds) % 20 == 0:
+        line = f'{name:<9} epoch {epoch:>2} of {epochs}, {seconds:4.0f} s'
+        print(line, end=end, flush=True)

@@ -1,0 +1,87 @@
+"""The program ``ies-mm``: one word for each command."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from ies_mm import __version__
+from ies_mm.commands.parser import Parser
+
+COMMANDS = {
+    'train': 'train a config, with or without IES',
+    'test': 'evaluate a checkpoint',
+    'compare': 'compare runs: a table, curves and a page',
+    'calibrate': 'tell from a dry run whether the criterion sees anything',
+    'tournament': 'train every method and every control on your data',
+    'demo': 'make a small data set, train it five ways, compare',
+    'configs': 'list the configs that can be given as ies_mm::NAME',
+    'make-voc': 'make a small data set in PASCAL VOC format',
+    'get-voc': 'fetch PASCAL VOC 2007 or 2012',
+}
+
+
+REPORT = ('jinja2', 'matplotlib', 'scipy')
+"""What the extra ``report`` brings."""
+
+
+def main(argv: Sequence[str] | None = None) -> int | None:
+    """Call the command that the first word names.
+
+    Args:
+        argv (sequence of str, optional): Words of the command line. Defaults
+            to None, those of the process.
+
+    Returns:
+        int, optional: The exit status; None for 0.
+    """
+    words = sys.argv[1:] if argv is None else list(argv)
+    command = _parser().parse_args(words[:1]).command
+    return call(command, words[1:], prog=f'ies-mm {command}')
+
+
+def call(
+    command: str, argv: Sequence[str] | None = None, *, prog: str
+) -> int | None:
+    """Call a command under the name by which the user called it.
+
+    Args:
+        command (str): One of :data:`COMMANDS`.
+        argv (sequence of str, optional): See :func:`main`.
+        prog (str): The name in help and errors.
+
+    Returns:
+        int, optional: The exit status; None for 0.
+    """
+    try:
+        module = import_module(f'ies_mm.commands.{command.replace("-", "_")}')
+    except ModuleNotFoundError as error:
+        library = (error.name or '').partition('.')[0]
+        if library == 'ies_mm':
+            raise
+        how = 'docs/install.md says what else ies-mm needs'
+        if library in REPORT:
+            how = "install it by pip install 'ies-mm[report]'"
+        print(f'{prog}: error: {error}; {how}', file=sys.stderr)
+        return 2
+    return module.main(argv, prog)
+
+
+def _parser() -> Parser:
+    width = max(map(len, COMMANDS))
+    parser = Parser(
+        prog='ies-mm',
+        usage='%(prog)s [-h] [--version] COMMAND ...',
+        description='Instance-dependent Early Stopping for OpenMMLab.',
+        epilog='commands:\n'
+        + '\n'.join(f'  {k:<{width}}  {v}' for k, v in COMMANDS.items())
+        + '\n\n`ies-mm COMMAND --help` says what a command takes.',
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        '--version', action='version', version=f'ies-mm {__version__}'
+    )
+    parser.add_argument(
+        'command', metavar='COMMAND', choices=COMMANDS, help='see below'
+    )
+    return parser

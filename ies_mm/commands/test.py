@@ -1,0 +1,28 @@
+"""Test a checkpoint with the config it was trained with."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmengine.runner import Runner
+
+from ies_mm.commands.arguments import one_line_errors, parser, read_config
+from ies_mm.commands.processes import processes
+from ies_mm.errors import ConfigError
+from ies_mm.training.preflight import check_files
+
+
+def main(argv: Sequence[str] | None = None, prog: str = 'ies-mm test') -> None:
+    """Read the arguments, check the files, test."""
+    arguments = parser(__doc__, prog)
+    arguments.add_argument('checkpoint', help='path of the checkpoint')
+    args = arguments.parse_args(argv)
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    with one_line_errors(prog):
+        cfg = read_config(args)
+        if not Path(args.checkpoint).is_file():
+            raise ConfigError(f'there is no checkpoint {args.checkpoint}')
+        check_files(cfg, 'test_dataloader')
+        cfg.load_from = args.checkpoint
+        with processes(cfg):
+            Runner.from_cfg(cfg).test()

@@ -1,0 +1,102 @@
+"""Train every method and every control at the same saved share, by seeds.
+
+Runs that are finished are kept, so a tournament that was stopped goes on with
+the same command. After three seeds what is clearly below random removal of as
+many images is not trained further.
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmengine.config import Config
+
+from ies_mm.commands.arguments import one_line_errors
+from ies_mm.commands.parser import Parser, count
+from ies_mm.commands.tournament_rounds.entries import ENTRIES
+from ies_mm.commands.tournament_rounds.rounds import hold
+from ies_mm.commands.tournament_rounds.trained import ended
+from ies_mm.core.budget import MOST_LEFT_OUT
+from ies_mm.errors import ConfigError
+from ies_mm.report.compare import compare, table
+from ies_mm.training.preflight import selection_hooks
+
+
+def main(
+    argv: Sequence[str] | None = None, prog: str = 'ies-mm tournament'
+) -> None:
+    """Train seed after seed, then compare."""
+    args = _arguments(argv, prog)
+    with one_line_errors(prog):
+        _check_plain(args.config)
+        hold(args)
+        runs = [run for name in args.entries for run in ended(args, name)]
+        print(table(compare(runs, args.out / 'compare')))
+
+
+def _check_plain(path: Path) -> None:
+    if not path.is_file():
+        raise ConfigError(f'there is no config file {path}')
+    if hooks := dict(selection_hooks(Config.fromfile(path))):
+        raise ConfigError(
+            f'{path} has {", ".join(hooks)}; give the plain config, the '
+            'tournament puts every method into it'
+        )
+
+
+def share(word: str) -> float:
+    """An argument between 0 and 0.9."""
+    try:
+        value = float(word)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= MOST_LEFT_OUT:
+        raise argparse.ArgumentTypeError(
+            f'{word}: give a share above 0, at most {MOST_LEFT_OUT}'
+        )
+    return value
+
+
+def _arguments(argv: Sequence[str] | None, prog: str) -> argparse.Namespace:
+    arguments = Parser(
+        prog=prog,
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    arguments.add_argument('config', type=Path, help='a plain config')
+    arguments.add_argument(
+        '--saved',
+        type=share,
+        default=0.2,
+        help='the share that each method saves; InfoBatch, which has no '
+        'budget, about as much (default: 0.2)',
+    )
+    arguments.add_argument(
+        '--seeds', type=count, default=5, help='(default: 5)'
+    )
+    arguments.add_argument(
+        '--entries',
+        nargs='+',
+        choices=ENTRIES,
+        default=list(ENTRIES),
+        help='(default: all)',
+    )
+    arguments.add_argument(
+        '--out', type=Path, required=True, help='folder of the runs'
+    )
+    arguments.add_argument(
+        '--jobs', type=count, default=2, help='at a time (default: 2)'
+    )
+    arguments.add_argument(
+        '--threads', type=count, default=1, help='of a run (default: 1)'
+    )
+    arguments.add_argument(
+        '--options',
+        nargs='+',
+        default=[],
+        metavar='KEY=VALUE',
+        help='settings of the config, for every run',
+    )
+    args = arguments.parse_args(argv)
+    args.entries = list(dict.fromkeys(args.entries))
+    return args

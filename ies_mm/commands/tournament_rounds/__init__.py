@@ -1,0 +1,1 @@
+"""What ``ies-mm tournament`` trains, and who goes on."""

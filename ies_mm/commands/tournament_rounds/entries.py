@@ -1,0 +1,92 @@
+"""Methods and controls, as arguments of ``ies-mm train``."""
+
+from dataclasses import dataclass
+
+HOOK = 'default_hooks.ies'
+
+INFOBATCH_SAVES = 0.47
+"""What InfoBatch saves at a ratio of 1 in 20 epochs, about: its annealing and
+the images above the mean are kept."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A method or a control.
+
+    Attributes:
+        arguments (tuple): Of ``ies-mm train``.
+        options (tuple): Of its ``--cfg-options``. In both, ``{saved}``,
+            ``{rest}`` and ``{ratio}`` are filled in.
+    """
+
+    arguments: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+
+
+def _budget(name: str, argument: str, *more: str) -> Entry:
+    """A method on a budget that is given as a dict."""
+    place = f'{HOOK}.{argument}'
+    dict_of_it = (f'{place}.type=Budget', f'{place}.saved={{saved}}')
+    return Entry(('--method', name), (*dict_of_it, *more))
+
+
+def _random(*more: str) -> Entry:
+    return Entry(
+        ('--method', 'random_removal'),
+        (f'{HOOK}.saved={{saved}}', *more),
+    )
+
+
+ENTRIES = {
+    'plain': Entry(),
+    'short': Entry(('--length', '{rest}')),
+    'random': _random(),
+    'random_even': Entry(
+        ('--method', 'random_removal'),
+        (
+            f'{HOOK}._delete_=True', f'{HOOK}.type=RandomRemovalHook',
+            f'{HOOK}.begin=6', f'{HOOK}.ratio.type=Budget',
+            f'{HOOK}.ratio.saved={{saved}}', f'{HOOK}.ratio.course=even',
+        ),
+    ),
+    'random_annealed': _random(f'{HOOK}.anneal=0.05'),
+    'random_static': _random(f'{HOOK}.static=True'),
+    'ies': Entry(('--method', 'ies'), (f'{HOOK}.saved={{saved}}',)),
+    'ies_scored': _budget(
+        'ies_spaced', 'delta', f'{HOOK}.refresh_interval=1'
+    ),
+    'ies_by_class': _budget(
+        'ies_spaced', 'delta', f'{HOOK}.delta.by_class=True'
+    ),
+    'ies_mean': _budget(
+        'ies_spaced', 'delta', f'{HOOK}.order=0', f'{HOOK}.window=5'
+    ),
+    'soft_ies': Entry(('--method', 'soft_ies'), (f'{HOOK}.saved={{saved}}',)),
+    'soft_ies_unweighted': Entry(
+        ('--method', 'soft_ies'),
+        (f'{HOOK}.saved={{saved}}', f'{HOOK}.weighted=False'),
+    ),
+    'infobatch': Entry(
+        ('--method', 'infobatch'), (f'{HOOK}.ratio={{ratio}}',)
+    ),
+    'batch_loss_score': Entry(
+        ('--method', 'batch_loss_score'), (f'{HOOK}.ratio={{ratio}}',)
+    ),
+    'progressive_dropout': _budget(
+        'ies_spaced', 'delta', f'{HOOK}.order=0', f'{HOOK}.window=1',
+        f'{HOOK}.refresh_interval=1', f'{HOOK}.anneal=0.05',
+    ),
+}  # fmt: skip
+
+
+def filled(entry: Entry, saved: float) -> tuple[list[str], list[str]]:
+    """Arguments and options of an entry that is to save a share."""
+    values = dict(
+        saved=saved,
+        rest=round(1 - saved, 6),
+        ratio=round(min(saved / INFOBATCH_SAVES, 0.95), 4),
+    )
+    return (
+        [part.format(**values) for part in entry.arguments],
+        [part.format(**values) for part in entry.options],
+    )

@@ -1,0 +1,46 @@
+"""Seed after seed; what is clearly below random removal drops out."""
+
+import argparse
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+from ies_mm.commands.tournament_rounds.trained import ended, run
+from ies_mm.report.comparing.comparison import compare_runs
+from ies_mm.report.reading.methods import RANDOM
+
+ROUNDS = 3
+"""Seeds after which a method may be dropped."""
+
+
+def hold(args: argparse.Namespace) -> None:
+    """Train every entry that is still in, with every seed."""
+    entrants = list(args.entries)
+    for seed in range(args.seeds):
+        with ThreadPoolExecutor(args.jobs) as jobs:
+            list(jobs.map(partial(run, args, seed), entrants))
+        if seed + 1 >= ROUNDS:
+            entrants = list(_left(args, entrants))
+
+
+def _left(args: argparse.Namespace, entrants: list[str]) -> Iterator[str]:
+    """Those that are not clearly below random removal; the controls stay."""
+    for name in entrants:
+        ours, random = ended(args, name), ended(args, 'random')
+        is_control = name in ('plain', 'short', 'random')
+        if is_control or not random or not _is_below(ours, random):
+            yield name
+        else:
+            print(f'{name}: clearly below random removal, no further seeds')
+
+
+def _is_below(ours: list[Path], random: list[Path]) -> bool:
+    rows = compare_runs([*ours, *random]).rows
+    found = [
+        difference
+        for row in rows
+        for difference in row.differences
+        if difference.kind == RANDOM
+    ]
+    return any(difference.sign < 0 for difference in found)

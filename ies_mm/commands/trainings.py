@@ -1,0 +1,97 @@
+"""Trainings in processes of their own, each made once and kept."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from itertools import zip_longest
+from pathlib import Path
+
+from ies_mm.errors import ConfigError
+
+TRAIN = (sys.executable, '-m', 'ies_mm', 'train')
+BEGUN = 'training_begun'
+ENDED = 'trained_to_the_end'
+"""Files in the folder of such a run, with what it is trained by."""
+
+
+def train_once(
+    work_dir: Path,
+    arguments: Sequence[object],
+    said: str,
+    threads: int = 1,
+    resume: bool = False,
+) -> bool:
+    """Train, unless the folder holds the same training already.
+
+    Args:
+        work_dir (Path): The run's folder.
+        arguments (sequence): Of ``ies-mm train``, but for the folder.
+        said (str): All that the training is made by; kept with the run.
+        threads (int): Of the process. Defaults to 1.
+        resume (bool): Whether a training that was stopped goes on from its
+            newest checkpoint. Defaults to False, it begins anew.
+
+    Returns:
+        bool: Whether anything was trained.
+
+    Raises:
+        ConfigError: The folder holds another training.
+        ConfigError: The training failed.
+    """
+    if resume or (work_dir / ENDED).exists():
+        check_same(work_dir, said)
+    if (work_dir / ENDED).exists():
+        return False
+    command = [*TRAIN, *arguments, '--work-dir', work_dir]
+    if resume and (work_dir / BEGUN).exists():
+        command.append('--resume')
+    else:
+        shutil.rmtree(work_dir, ignore_errors=True)
+    work_dir.mkdir(parents=True, exist_ok=True)
+    (work_dir / BEGUN).write_text(said)
+    with (work_dir / 'output.log').open('a') as log:
+        code = subprocess.call(
+            list(map(str, command)),
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=os.environ | {'OMP_NUM_THREADS': str(threads)},
+        )
+    if code:
+        raise ConfigError(f'a training failed, see {log.name}')
+    (work_dir / BEGUN).replace(work_dir / ENDED)
+    return True
+
+
+def check_same(work_dir: Path, said: str) -> None:
+    """Refuse a folder that holds another training, begun or ended.
+
+    Args:
+        work_dir (Path): The run's folder; need not be there.
+        said (str): What the training is made by.
+
+    Raises:
+        ConfigError: It was trained by other settings, or by another command.
+    """
+    marks = [work_dir / name for name in (ENDED, BEGUN)]
+    there = [mark for mark in marks if mark.exists()]
+    if there:
+        _compare(there[0], said)
+    elif work_dir.exists() and any(work_dir.iterdir()):
+        raise ConfigError(
+            f'{work_dir} holds something else than a training of this '
+            'command; move it away, or give another --out'
+        )
+
+
+def _compare(mark: Path, said: str) -> None:
+    before = mark.read_text()
+    if before == said:
+        return
+    pairs = zip_longest(before.splitlines(), said.splitlines(), fillvalue='')
+    theirs, ours = next((a, b) for a, b in pairs if a != b)
+    raise ConfigError(
+        f'{mark.parent} was trained by other settings ({theirs}; now {ours})'
+        '; give another --out'
+    )

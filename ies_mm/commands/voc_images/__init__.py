@@ -1,0 +1,1 @@
+"""How ``ies-mm make-voc`` draws its images."""

@@ -1,0 +1,102 @@
+"""Second derivatives of operations that come without them."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ies_mm.losses.capture.patching import override
+
+ROI_ALIGN = 'mmcv.ops.roi_align.RoIAlign'
+
+CONSTANT_GRADIENTS = frozenset(
+    f'mmcv.ops.{name}'
+    for name in (
+        'carafe',
+        'focal_loss.SoftmaxFocalLoss',
+        'psa_mask',
+        'riroi_align_rotated',
+        'roi_align_rotated',
+        'tin_shift',
+    )
+)
+"""Whose gradients torch takes for constants, without an error.
+
+All other operations of mmcv without a second derivative say so.
+"""
+
+
+def can_be_exact(model: nn.Module) -> bool:
+    """Whether no part of a model hides that it has no second derivative."""
+    return not any(
+        f'{kind.__module__}.{kind.__qualname__}'.startswith(name)
+        for module in model.modules()
+        for kind in type(module).__mro__
+        for name in CONSTANT_GRADIENTS
+    )
+
+
+@contextmanager
+def twice_differentiable(model: nn.Module) -> Iterator[None]:
+    """Give the RoIAlign layers of a model a second derivative.
+
+    Average pooling over a RoI is linear in the features, so its derivative
+    is its adjoint, and that of the adjoint is the pooling. Values stay what
+    they are, to the bit.
+
+    Args:
+        model (nn.Module): Whose layers.
+    """
+
+    def forward(original: Callable, features: Tensor, rois: Tensor) -> Any:
+        # As in mmcv, nothing is differentiated by the boxes.
+        return Linear.apply(lambda x: original(x, rois.detach()), features)
+
+    with ExitStack() as stack:
+        for module in model.modules():
+            if _is_linear(module):
+                stack.enter_context(override(module, 'forward', forward))
+        yield
+
+
+def _is_linear(module: nn.Module) -> bool:
+    kind = type(module)
+    named = f'{kind.__module__}.{kind.__qualname__}'
+    return named == ROI_ALIGN and module.pool_mode == 'avg'
+
+
+class Linear(torch.autograd.Function):
+    """A linear operation that can be differentiated any number of times."""
+
+    @staticmethod
+    def forward(ctx: Any, operation: Callable, inputs: Tensor) -> Tensor:
+        """``operation(inputs)``."""
+        ctx.operation, ctx.like = operation, inputs.detach()
+        return operation(inputs)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple:
+        """The adjoint of the operation."""
+        return None, Adjoint.apply(ctx.operation, ctx.like, *gradients)
+
+
+class Adjoint(torch.autograd.Function):
+    """The adjoint of a linear operation that can be differentiated once."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, operation: Callable, like: Tensor, gradient: Tensor
+    ) -> Tensor:
+        """Its gradient by inputs of the shape of ``like``."""
+        ctx.operation = operation
+        with torch.enable_grad():
+            inputs = torch.zeros_like(like, requires_grad=True)
+            outputs = operation(inputs)
+        return torch.autograd.grad(outputs, inputs, gradient)[0]
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple:
+        """The operation."""
+        return None, None, Linear.apply(ctx.operation, *gradients)

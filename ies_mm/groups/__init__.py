@@ -1,0 +1,1 @@
+"""Metrics by groups of images or of classes."""

@@ -1,0 +1,145 @@
+"""What is counted of a sample, by task."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ies_mm.errors import ConfigError
+from ies_mm.groups.counts import Counts
+
+CLASSIFIER, SEGMENTOR, DETECTOR = 'classifier', 'segmentor', 'detector'
+
+IGNORED = 255
+"""The label of void pixels, as mmseg's metrics have it."""
+
+
+def task_of(sample: Mapping[str, Any]) -> str:
+    """The task that a sample with predictions is of.
+
+    Raises:
+        ConfigError: None that is known.
+    """
+    if 'pred_sem_seg' in sample:
+        return SEGMENTOR
+    if 'pred_instances' in sample:
+        return DETECTOR
+    if 'pred_score' in sample or 'pred_label' in sample:
+        return CLASSIFIER
+    raise ConfigError(
+        'GroupMetric knows predictions of classifiers (pred_score, '
+        'pred_label), segmentors (pred_sem_seg) and detectors '
+        f'(pred_instances), found {", ".join(map(str, sample))}; take it out '
+        'of the evaluator'
+    )
+
+
+def of_classifier(sample: Mapping[str, Any], classes: int) -> Counts:
+    """One image.
+
+    Args:
+        sample (mapping): With ``gt_label`` and ``pred_score`` or
+            ``pred_label``.
+        classes (int): C.
+
+    Raises:
+        ConfigError: It has no label, or several.
+    """
+    labels = _array(sample.get('gt_label', [])).ravel()
+    if len(labels) != 1:
+        raise ConfigError(
+            'GroupMetric counts images of one class each, found one of '
+            f'{len(labels)} classes; take it out of the evaluator'
+        )
+    if 'pred_score' in sample:
+        predicted = _array(sample['pred_score']).argmax()
+    else:
+        predicted = _array(sample['pred_label']).ravel()[0]
+    return _of_labels(labels, np.array([predicted]), classes)
+
+
+def of_segmentor(sample: Mapping[str, Any], classes: int) -> Counts:
+    """The pixels of an image that are not void.
+
+    Args:
+        sample (mapping): With ``pred_sem_seg`` and ``gt_sem_seg``.
+        classes (int): C.
+    """
+    predicted = _array(sample['pred_sem_seg']['data']).ravel()
+    labels = _array(sample['gt_sem_seg']['data']).ravel()
+    valid = labels != IGNORED
+    return _of_labels(labels[valid], predicted[valid], classes)
+
+
+def of_detector(
+    sample: Mapping[str, Any], classes: int, iou: float, score: float
+) -> Counts:
+    """The boxes of an image: found are those that a detection matches.
+
+    Of a class, detections in order of their scores take the box that they
+    overlap most, if that is free, as PASCAL VOC's rule has it.
+
+    Args:
+        sample (mapping): With ``pred_instances`` and ``gt_instances``, both
+            in the original image's pixels.
+        classes (int): C.
+        iou (float): Overlap from which a box counts as found.
+        score (float): Detections below it do not count.
+    """
+    given, found = sample['gt_instances'], sample['pred_instances']
+    boxes, labels = _array(given['bboxes']), _array(given['labels'])
+    scores = _array(found['scores'])
+    order = np.argsort(-scores, kind='stable')
+    order = order[scores[order] >= score]
+    dets, names = _array(found['bboxes'])[order], _array(found['labels'])
+    names = names[order]
+    hits = [
+        _matched(boxes[labels == k], dets[names == k], iou)
+        for k in range(classes)
+    ]
+    return Counts(
+        np.array(hits, dtype=np.int64), _count(names, classes),
+        _count(labels, classes),
+    )  # fmt: skip
+
+
+def _of_labels(labels: NDArray, predicted: NDArray, classes: int) -> Counts:
+    return Counts(
+        _count(labels[labels == predicted], classes),
+        _count(predicted, classes),
+        _count(labels, classes),
+    )
+
+
+def _count(labels: NDArray, classes: int) -> NDArray[np.int64]:
+    return np.bincount(labels.astype(np.int64), minlength=classes)[:classes]
+
+
+def _matched(boxes: NDArray, detections: NDArray, iou: float) -> int:
+    """How many boxes are found by detections, best score first."""
+    taken: set[int] = set()
+    for detection in detections if len(boxes) else ():
+        overlaps = _overlaps(boxes, detection)
+        best = int(overlaps.argmax())
+        if overlaps[best] >= iou:
+            taken.add(best)
+    return len(taken)
+
+
+def _overlaps(boxes: NDArray, box: NDArray) -> NDArray:
+    """IoU of each of some boxes (N, 4) with a box (4,)."""
+    low = np.maximum(boxes[:, :2], box[:2])
+    high = np.minimum(boxes[:, 2:], box[2:])
+    shared = (high - low).clip(0).prod(axis=1)
+    areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
+    union = areas + (box[2:] - box[:2]).prod() - shared
+    return shared / np.maximum(union, 1e-9)
+
+
+def _array(value: Any) -> NDArray:
+    if hasattr(value, 'cpu'):
+        value = value.cpu()
+    if hasattr(value, 'tensor'):  # mmdet's boxes
+        value = value.tensor
+    return np.asarray(value)

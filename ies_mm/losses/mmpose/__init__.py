@@ -1,0 +1,1 @@
+"""Per-image losses of mmpose's heads."""

@@ -1,0 +1,56 @@
+"""Observation in a config."""
+
+from mmengine.registry import HOOKS
+
+from ies_mm.core.arguments import check_integer
+from ies_mm.methods.per_image_loss.reporter import HardestReporter
+from ies_mm.methods.per_image_loss.rule import Observation
+from ies_mm.training.hook.reporter import Reporter
+from ies_mm.training.hook.selection_hook import SelectionHook
+from ies_mm.training.state.session import Session
+
+
+@HOOKS.register_module()
+class PerImageLossHook(SelectionHook):
+    """Records every image's own loss; the training stays the plain one.
+
+    It needs no sampler of ours, and leaves that of the config as it is. What
+    it writes is what the selecting hooks write (``ies/epochs.jsonl`` and
+    ``ies/instances.npz`` in the work directory), and each epoch the log names
+    the images of the highest loss.
+
+    Args:
+        keep_history (bool): Keep all epochs in ``ies/instances.npz``, instead
+            of the last one. Defaults to True.
+        hardest (int): How many images the log names each epoch. Defaults
+            to 5; 0 for none.
+        allow_batch_augments (bool): See :class:`IESHook`. Defaults to False.
+        fallback (bool): See :class:`IESHook`. Defaults to False.
+
+    Raises:
+        TypeError: An argument is of the wrong type.
+        ValueError: ``hardest`` is negative.
+    """
+
+    needs_sampler = False
+
+    def __init__(
+        self,
+        keep_history: bool = True,
+        hardest: int = 5,
+        allow_batch_augments: bool = False,
+        fallback: bool = False,
+    ) -> None:
+        check_integer('hardest', hardest, 0)
+        super().__init__(
+            Observation(),
+            keep_history,
+            allow_batch_augments,
+            fallback=fallback,
+        )
+        self.hardest = hardest
+
+    def _new_reporter(self, session: Session, keep: int | None) -> Reporter:
+        return HardestReporter(
+            session.instances, session.runner, keep, self.hardest
+        )

@@ -1,0 +1,85 @@
+"""What the log and the visualizer are told of an epoch's losses."""
+
+from typing import Any
+
+import numpy as np
+from mmengine.runner import Runner
+from torch import Tensor
+
+from ies_mm.training.data.identity import InstanceMap
+from ies_mm.training.data.names import readable
+from ies_mm.training.hook.reporter import Reporter
+
+
+class HardestReporter(Reporter):
+    """Writes the records, and says how the losses are spread.
+
+    Args:
+        instances (InstanceMap): Numbering of the data set.
+        runner (Runner): Whose log, visualizer and work directory to write to.
+        keep (int, optional): Epochs of per-instance values kept; None, all.
+        hardest (int): How many images the log names.
+    """
+
+    def __init__(
+        self,
+        instances: InstanceMap,
+        runner: Runner,
+        keep: int | None,
+        hardest: int,
+    ) -> None:
+        super().__init__(instances, runner, keep)
+        self._hardest = hardest
+
+    def begin(self, **scalars: float) -> None:
+        """Nothing is excluded, saved or mastered."""
+        return
+
+    def say(
+        self, record: dict[str, Any], ids: Tensor, losses: Tensor, decided: str
+    ) -> None:
+        """The spread of the losses, summed over the terms, and the hardest."""
+        found = '{trained} of {instances} images observed'.format(**record)
+        if len(ids):
+            total = losses.double().sum(dim=1)
+            spread = _spread(total)
+            self._add_scalars(spread, record['epoch'])
+            found += f'; {_words(spread)}{self._named(ids, total)}'
+        self.runner.logger.info(
+            f'{record["method"]} epoch {record["epoch"]}: {found}'
+        )
+
+    def _add_scalars(self, spread: dict[str, float], epoch: int) -> None:
+        # Not through the message hub: the last epoch would not be logged.
+        scalars = {f'ies/{name}': value for name, value in spread.items()}
+        self.runner.visualizer.add_scalars(scalars, step=epoch)
+
+    def _named(self, ids: Tensor, total: Tensor) -> str:
+        """The images of the highest loss, the hardest first."""
+        order = total.argsort(descending=True, stable=True)[: self._hardest]
+        names = self.instances.names()
+        hardest = [
+            f'{readable(names[i])} {loss:.4g}'
+            for i, loss in zip(
+                ids[order].tolist(), total[order].tolist(), strict=True
+            )
+        ]
+        return f'; hardest: {", ".join(hardest)}' if hardest else ''
+
+
+def _spread(total: Tensor) -> dict[str, float]:
+    """Of the summed losses, float64 (M,), of some images."""
+    median, high = np.quantile(total.numpy(), [0.5, 0.9]).tolist()
+    return {
+        'loss_mean': float(total.mean()),
+        'loss_median': median,
+        'loss_p90': high,
+        'loss_max': float(total.max()),
+    }
+
+
+def _words(spread: dict[str, float]) -> str:
+    return ', '.join(
+        f'{name.removeprefix("loss_")} {value:.4g}'
+        for name, value in spread.items()
+    )

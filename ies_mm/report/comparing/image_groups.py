@@ -1,0 +1,41 @@
+"""What each row's runs reach for the groups of a ``GroupMetric``.
+
+Groups of images or of classes; rows of the comparison, which are groups of
+runs, are called rows here.
+"""
+
+from collections.abc import Sequence
+
+from ies_mm.report.comparing.figures import Spread, known_spread
+from ies_mm.report.comparing.groups import Group
+from ies_mm.report.reading.runs import Run
+
+PREFIX = 'group/'
+"""That the metric puts before its names."""
+
+
+def values_of(run: Run) -> dict[str, float]:
+    """Measure, with its group, -> the value at the last validation."""
+    return {
+        name.removeprefix(PREFIX): points[max(points)]
+        for name, points in run.points.items()
+        if name.startswith(PREFIX) and points
+    }
+
+
+def common_measures(rows: Sequence[Group]) -> list[str]:
+    """Those that every run of every row has: over all, then by group."""
+    found = [values_of(run) for row in rows for run in row.runs]
+    common = [
+        name for name in (found[0] if found else ())
+        if all(name in values for values in found)
+    ]  # fmt: skip
+    return sorted(common, key=lambda name: ('/' in name, name))
+
+
+def by_measure(row: Group, measures: Sequence[str]) -> list[Spread]:
+    """The last value of each measure, over seeds."""
+    found = [values_of(run) for run in row.runs]
+    return [
+        known_spread([values[name] for values in found]) for name in measures
+    ]

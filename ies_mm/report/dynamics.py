@@ -1,0 +1,90 @@
+"""The file of a run's training dynamics, ``<work_dir>/ies/dynamics.jsonl``."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from ies_mm.errors import ConfigError
+from ies_mm.report.files import json_lines
+from ies_mm.report.values import is_count
+
+DYNAMICS = 'dynamics.jsonl'
+
+
+class DynamicsFile:
+    """Appends an epoch's line, or goes on where a resumed run stands.
+
+    Args:
+        work_dir (Path): Of the run.
+    """
+
+    def __init__(self, work_dir: Path) -> None:
+        self._path = Path(work_dir) / 'ies' / DYNAMICS
+
+    def open(self, after: int | None) -> None:
+        """Start the file, or go on with it after some epoch.
+
+        The file of another run, and one that is damaged, is put aside.
+
+        Args:
+            after (int, optional): The last epoch that the run has behind it;
+                later lines are dropped. None for a run that begins.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        if not self._path.exists():
+            return
+        try:
+            records = [] if after is None else read_lines(self._path)
+        except ConfigError:
+            records = []
+        kept = [one for one in records if one['epoch'] <= (after or 0)]
+        if not kept:
+            stamp = time.strftime('%Y%m%d_%H%M%S')
+            self._path.rename(self._path.with_name(f'dynamics_{stamp}.jsonl'))
+            return
+        scratch = self._path.with_suffix('.tmp')
+        scratch.write_text(''.join(map(_line, kept)))
+        scratch.replace(self._path)
+
+    def add(self, record: dict[str, Any]) -> None:
+        """Append a line.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with self._path.open('a') as file:
+            file.write(_line(record))
+
+
+def read_dynamics(work_dir: Path) -> list[dict[str, Any]]:
+    """The lines of a run, oldest first; none without the file.
+
+    Raises:
+        ConfigError: A line but the last one is damaged.
+    """
+    return read_lines(Path(work_dir) / 'ies' / DYNAMICS)
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """As :func:`read_dynamics`, of a file.
+
+    Raises:
+        ConfigError: A line but the last one is damaged.
+        ConfigError: A line names no epoch.
+    """
+    records = json_lines(path)
+    for number, record in enumerate(records, start=1):
+        if not is_count(record.get('epoch')):
+            raise ConfigError(
+                f'{path} is damaged: line {number} names no epoch; take the '
+                'line out, or leave the run out'
+            )
+    return records
+
+
+def _line(record: dict[str, Any]) -> str:
+    return json.dumps(record) + '\n'

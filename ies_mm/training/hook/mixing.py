@@ -1,0 +1,80 @@
+"""What mixes images in a training, and what a user wants of it then."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from mmengine.runner import Runner
+
+from ies_mm.core.arguments import check_integer
+from ies_mm.methods.method import Method
+from ies_mm.training.data.mixing import mixes, transforms_of
+from ies_mm.training.scoring.unmixed import batch_augments
+
+SCORING, MIXTURES = 'scoring', 'mixtures'
+
+LONGEST_INTERVAL = 10
+"""A scoring pass takes 0.30 to 0.45 of an epoch (docs/performance.md)."""
+
+
+@dataclass(frozen=True)
+class Mixing:
+    """What a user wants where the training mixes images.
+
+    Args:
+        observe (str): ``'scoring'``, by forward passes without mixing, or
+            ``'mixtures'``, by the losses of mixtures. Defaults to
+            ``'scoring'``.
+        interval (int, optional): Epochs between two scoring passes. Defaults
+            to None, see :func:`interval_of`.
+        pipeline (list of dict, optional): By which images are scored. Defaults
+            to None, made from the training's.
+        in_place (bool): Whether batch augments count as mixing nothing: the
+            loss of a mixture is then that of the image in whose place of the
+            batch it stands. Defaults to False.
+
+    Raises:
+        TypeError: An argument is of the wrong type.
+        ValueError: An argument is out of range.
+    """
+
+    observe: str = SCORING
+    interval: int | None = None
+    pipeline: Any = None
+    in_place: bool = False
+
+    def __post_init__(self) -> None:
+        if self.observe not in (SCORING, MIXTURES):
+            raise ValueError(
+                f'observe={self.observe!r}: give {SCORING!r} or {MIXTURES!r}'
+            )
+        if self.interval is not None:
+            check_integer('scoring_interval', self.interval, 1)
+        if not isinstance(self.pipeline, list | None):
+            raise TypeError(
+                'scoring_pipeline must be a list of transforms, found '
+                f'{type(self.pipeline).__name__}'
+            )
+
+
+def interval_of(method: Method, epochs: float) -> int:
+    """Epochs between two scoring passes over all images.
+
+    Ten, so that scoring stays below 5% of the training time; fewer where the
+    method would otherwise know too little for more than half of the epochs.
+    It is not measured: decisions would depend on the load of the machine.
+
+    Args:
+        method (Method): What needs observations.
+        epochs (float): Of the whole training.
+    """
+    most = int(epochs) // (2 * (method.depth + 1))
+    return max(1, min(LONGEST_INTERVAL, most))
+
+
+def what_mixes(runner: Runner, wanted: Mixing) -> list[str]:
+    """Names of the transforms and batch augments that mix images now."""
+    dataset = runner.train_dataloader.dataset
+    found = [part for _, part in transforms_of(dataset) if mixes(part)]
+    if not wanted.in_place:
+        found += batch_augments(runner.model)
+    return [*dict.fromkeys(type(part).__name__ for part in found)]

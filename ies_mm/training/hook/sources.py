@@ -1,0 +1,109 @@
+"""Picks where an epoch's observations come from."""
+
+from contextlib import ExitStack
+from typing import Any
+
+from ies_mm.training.hook.mixing import (
+    MIXTURES,
+    Mixing,
+    interval_of,
+    what_mixes,
+)
+from ies_mm.training.hook.observing import (
+    ByMixtures,
+    ByScoring,
+    ByTraining,
+)
+from ies_mm.training.scoring.pipeline import described, scoring_pipelines
+from ies_mm.training.scoring.refresh import Refresher
+from ies_mm.training.scoring.unmixed import Unmixed
+from ies_mm.training.state.session import Session
+
+
+class Sources:
+    """Picks where observations come from, as the training is now.
+
+    Args:
+        session (Session): Of the training.
+        wanted (Mixing): What the user wants where images are mixed.
+        fallback (bool): See :class:`Refresher`.
+        batch_size (int, optional): See :class:`Refresher`.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        wanted: Mixing,
+        fallback: bool,
+        batch_size: int | None,
+    ) -> None:
+        self._session = session
+        self._wanted = wanted
+        self._arguments = (fallback, batch_size)
+        self._scope = ExitStack()
+        self._mixing: list[str] | None = None
+        self._source: ByTraining
+
+    def close(self) -> None:
+        """Let the workers of scoring passes go."""
+        self._scope.close()
+
+    def pick(self, switched: bool = False) -> ByTraining:
+        """The source for what the training mixes now; said in the log.
+
+        Args:
+            switched (bool): Whether a hook has switched a pipeline. Defaults
+                to False.
+        """
+        now = what_mixes(self._session.runner, self._wanted)
+        if now != self._mixing or (now and switched):
+            self.close()
+            self._mixing = now
+            self._source = self._new()
+            self._session.scored_every = self._source.interval
+        return self._source
+
+    def _new(self) -> ByTraining:
+        session = self._session
+        if not self._mixing:
+            return ByTraining(session, self._refresher())
+        if self._wanted.observe == MIXTURES:
+            self._say('the loss of a mixture is noted for all images in it')
+            return ByMixtures(session, self._refresher())
+        return self._by_scoring()
+
+    def _by_scoring(self) -> ByScoring:
+        session = self._session
+        if not session.method.reads_losses:
+            self._say(f'{session.method.name} reads no loss, none is observed')
+            return ByScoring(session, self._refresher(), interval=0)
+        dataset = session.runner.train_dataloader.dataset
+        pipelines = scoring_pipelines(dataset, self._wanted.pipeline)
+        epochs = session.pace.max_epochs
+        interval = self._wanted.interval or interval_of(session.method, epochs)
+        every = f'every {interval} epochs' if interval > 1 else 'each epoch'
+        self._say(
+            f'{every} all are scored by forward passes without mixing, by the '
+            f'pipeline {described(pipelines[0])}'
+        )
+        images = Unmixed(session.instances, pipelines)
+        source = ByScoring(session, self._refresher(images), interval)
+        source.try_out()
+        return source
+
+    def _say(self, what: str) -> None:
+        names = ', '.join(self._mixing or ())
+        self._session.runner.logger.info(
+            f'the training mixes images ({names}): {what}'
+        )
+
+    def _refresher(self, images: Any = None) -> Refresher:
+        session = self._session
+        refresher = Refresher(
+            session.runner.train_dataloader,
+            session.instances,
+            *self._arguments,
+            images,
+        )
+        self._scope.callback(refresher.close)
+        return refresher

@@ -1,0 +1,310 @@
+"""What is recorded of trainings, and that these stay what they are."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.hooks import Hook
+from mmengine.optim import AmpOptimWrapper
+from mmengine.runner import Runner
+
+from ies_mm.dynamics.training_steps import TrainingSteps
+from ies_mm.engine import TrainingDynamicsHook
+from ies_mm.errors import ConfigError
+from ies_mm.report.dynamics import read_dynamics
+from iteration_runs import IMAGES, OUT, always, plain
+from runs import epochs_of, plain_config, train, with_hook
+from same_runs import assert_equal
+from task_runs import (
+    BATCH,
+    classifier_config,
+    segmentor_config,
+    with_ies,
+    with_sampler,
+)
+
+BATCHES = IMAGES // BATCH
+
+
+def with_dynamics(config: Config, **changes: Any) -> Config:
+    arguments = dict(interval=2, images=6, iterations=2) | changes
+    config.default_hooks.dynamics = dict(
+        type='TrainingDynamicsHook', **arguments
+    )
+    return config
+
+
+class Witness(Hook):
+    """Counts by itself what the hook is to record.
+
+    Its gradients are read by numpy from clones, in the optimiser's own step.
+    """
+
+    def __init__(self) -> None:
+        self.norms: list[float] = []
+        self.losses: list[tuple[int, float]] = []
+        self.states: list[Any] = []
+
+    def before_train(self, runner: Runner) -> None:
+        optimiser = runner.optim_wrapper.optimizer
+        optimiser.register_step_pre_hook(lambda *_: self._note(runner.model))
+
+    def _note(self, model: torch.nn.Module) -> None:
+        gradients = [p.grad.numpy().ravel() for p in model.parameters()]
+        self.norms.append(
+            float(np.linalg.norm(np.concatenate(gradients).astype(float)))
+        )
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any, outputs: Any
+    ) -> None:
+        images = len(data_batch['inputs'])
+        self.losses.append((images, float(outputs['loss'].detach())))
+        self.states.append(torch.get_rng_state())
+        self.states.append(np.random.get_state()[1].copy())
+
+
+def trained(config: Config) -> tuple[Runner, Witness]:
+    witness = Witness()
+    return train(config, lambda runner: runner.register_hook(witness)), witness
+
+
+def state_of(runner: Runner, witness: Witness) -> Any:
+    return [
+        runner.model.state_dict(),
+        runner.optim_wrapper.state_dict(),
+        witness.states,
+        [str(one) for one in witness.losses],
+    ]
+
+
+def classifier(folders: Path, work_dir: Path) -> Config:
+    config = classifier_config(folders, work_dir)
+    config.train_dataloader.num_workers = 1
+    config.train_dataloader.persistent_workers = True
+    return config
+
+
+@pytest.mark.parametrize('task', ['classifier', 'segmentor', 'detector'])
+def test_the_training_is_the_plain_one_to_the_bit(
+    task: str, folders: Path, maps: Path, voc: Path, tmp_path: Path
+) -> None:
+    """Flips, dropout, BatchNorm, sampled RoIs; a worker."""
+    make: Callable[[Path], Config] = {
+        'classifier': lambda d: classifier(folders, d),
+        'segmentor': lambda d: segmentor_config(maps, d),
+        'detector': lambda d: plain_config(voc, d),
+    }[task]
+    config = with_dynamics(make(tmp_path / 'on'), iterations=1)
+    assert_equal(
+        state_of(*trained(config)), state_of(*trained(make(tmp_path / 'off')))
+    )
+    lines = read_dynamics(tmp_path / 'on')
+    assert [line['epoch'] for line in lines] == [0, 1, 2]
+    assert [line['exact'] for line in lines] == [True, None, True]
+    assert all(lines[-1][key] > 0 for key in ('subset_loss', 'seconds'))
+
+
+@pytest.fixture(scope='module')
+def accumulated(
+    folders: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, Witness]:
+    """Two batches a step, clipped; five batches an epoch, three epochs."""
+    work_dir = tmp_path_factory.mktemp('accumulated')
+    config = with_dynamics(classifier_config(folders, work_dir))
+    config.train_cfg.max_epochs = 3
+    config.optim_wrapper.accumulative_counts = 2
+    return work_dir, trained(config)[1]
+
+
+def test_norms_and_losses_are_the_means_of_an_epoch(
+    accumulated: tuple[Path, Witness],
+) -> None:
+    work_dir, witness = accumulated
+    lines = read_dynamics(work_dir)[1:]
+    steps = [2, 3, 3]  # batches 2, 4 | 6, 8, 10 | 12, 14 and the rest
+    assert [line['steps'] for line in lines] == steps
+    for line, norms in zip(
+        lines, np.split(witness.norms, [2, 5]), strict=True
+    ):
+        assert line['gradient_norm'] == pytest.approx(norms.mean(), rel=1e-5)
+    for line, losses in zip(
+        lines, np.reshape(witness.losses, (3, BATCHES, 2)), strict=True
+    ):
+        mean = losses.prod(axis=1).sum() / losses[:, 0].sum()
+        assert line['loss'] == pytest.approx(mean, rel=1e-5)
+
+
+def test_what_else_a_line_has(accumulated: tuple[Path, Witness]) -> None:
+    lines = read_dynamics(accumulated[0])
+    assert [line['instances'] for line in lines] == [0, 20, 40, 60]
+    assert [line['iteration'] for line in lines] == [0, 5, 10, 15]
+    first, between = lines[:2]
+    assert first['gradient_norm'] is first['loss'] is None
+    assert between['sam'] is between['top_eigenvalue'] is None
+    assert first['images'] == 6
+    assert first['residual'] > 0
+
+
+def test_a_gradient_is_read_before_it_is_clipped(
+    folders: Path, tmp_path: Path
+) -> None:
+    found = []
+    for clip in (None, dict(max_norm=1e-3)):
+        work_dir = tmp_path / str(len(found))
+        config = with_dynamics(classifier_config(folders, work_dir))
+        config.optim_wrapper.optimizer.lr = 0.0
+        config.optim_wrapper.clip_grad = clip
+        config.default_hooks.dynamics.interval = 9
+        train(config)
+        found.append(read_dynamics(work_dir)[-1]['gradient_norm'])
+    assert found[0] == found[1] > 0.01
+
+
+class NotFinite(Hook):
+    """Has the last step of the first epoch see an infinite gradient."""
+
+    def before_train_iter(self, runner: Runner, **_: Any) -> None:
+        if runner.iter == BATCHES - 1:
+            weight = next(runner.model.parameters())
+            weight.register_hook(lambda gradient: gradient / 0)
+
+
+def test_a_step_that_is_not_finite_is_left_out_of_the_mean(
+    folders: Path, tmp_path: Path
+) -> None:
+    config = with_dynamics(classifier_config(folders, tmp_path), interval=9)
+    config.train_cfg.max_epochs = 1
+    train(config, lambda runner: runner.register_hook(NotFinite()))
+    line = read_dynamics(tmp_path)[-1]
+    assert line['steps'] == BATCHES - 1
+    assert line['non_finite'] == 1
+    assert 0 < line['gradient_norm'] < 1e3
+
+
+def test_beside_ies_what_is_selected_counts(
+    folders: Path, tmp_path: Path
+) -> None:
+    """All are left out from some epoch on; the records say how many."""
+    config = with_ies(
+        with_dynamics(classifier_config(folders, tmp_path), interval=20),
+        delta=dict(type='Budget', saved=0.5),
+        order=0,
+        window=1,
+    )
+    config.train_cfg.max_epochs = 5
+    train(config)
+    lines = (tmp_path / 'ies' / 'epochs.jsonl').read_text().splitlines()
+    behind = np.cumsum([json.loads(line)['trained'] for line in lines])
+    found = [line['instances'] for line in read_dynamics(tmp_path)]
+    assert found == [0, *behind.tolist()]
+    assert found[-1] < 5 * IMAGES
+
+
+def test_what_selective_backprop_chose_counts(
+    folders: Path, tmp_path: Path
+) -> None:
+    config = with_dynamics(classifier_config(folders, tmp_path), interval=20)
+    config.default_hooks.ies = dict(type='SelectiveBackpropHook')
+    train(with_sampler(config))
+    lines = (tmp_path / 'ies' / 'epochs.jsonl').read_text().splitlines()
+    trained = sum(json.loads(line)['trained'] for line in lines)
+    assert read_dynamics(tmp_path)[-1]['instances'] == trained < 2 * IMAGES
+
+
+def without_seconds(work_dir: Path) -> list[dict[str, Any]]:
+    return [
+        {key: value for key, value in line.items() if key != 'seconds'}
+        for line in read_dynamics(work_dir)
+    ]
+
+
+def test_an_iteration_based_run_that_is_resumed_goes_on_with_its_counts(
+    folders: Path, tmp_path: Path
+) -> None:
+    """It stopped within its second pass."""
+
+    def config(name: str) -> Config:
+        made = with_dynamics(plain(folders, tmp_path / name, 12))
+        made.train_dataloader.dataset.pipeline.pop(1)
+        made.train_dataloader.sampler.type = 'IESSampler'
+        made.default_hooks.ies = dict(type='IESHook', delta=0.0)
+        made.default_hooks.checkpoint.interval = 7
+        return made
+
+    train(config('whole'))
+    lines = without_seconds(tmp_path / 'whole')
+    assert [line['iteration'] for line in lines] == [0, 5, 10]
+    resumed = config('whole')
+    resumed.resume = True
+    resumed.load_from = str(tmp_path / 'whole' / 'iter_7.pth')
+    train(resumed)
+    assert without_seconds(tmp_path / 'whole') == lines
+
+
+def test_passes_of_an_endless_loader_are_counted(
+    folders: Path, tmp_path: Path
+) -> None:
+    train(with_dynamics(plain(folders, tmp_path, 11), interval=9))
+    lines = read_dynamics(tmp_path)
+    assert [line['epoch'] for line in lines] == [0, 1, 2]
+    assert [line['instances'] for line in lines] == [0, 20, 40]
+
+
+def test_passes_beside_a_selection_are_those_of_its_records(
+    folders: Path, tmp_path: Path
+) -> None:
+    """They get shorter: 12 of 20 images from the second one on."""
+    config = with_dynamics(plain(folders, tmp_path, 14), interval=9)
+    train(with_sampler(config), with_hook(always(OUT)))
+    records = [record['epoch'] for record in epochs_of(tmp_path)]
+    assert len(records) > 14 // BATCHES
+    found = [line['epoch'] for line in read_dynamics(tmp_path)]
+    assert found == [0, *records]
+
+
+def test_more_images_than_there_are(folders: Path, tmp_path: Path) -> None:
+    config = with_dynamics(classifier_config(folders, tmp_path), images=21)
+    with pytest.raises(ConfigError, match='images=21, but the training set'):
+        train(config)
+    assert not (tmp_path / 'ies').exists()
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'words'),
+    [
+        (dict(interval=0, images=4), 'interval=0: give an integer >= 1'),
+        (dict(interval=1, images=0), 'images=0: give an integer >= 1'),
+        (dict(interval=1, images=4, rho=-1.0), 'rho=-1.0: give a number'),
+        (dict(interval=1, images=4, iterations=0), 'iterations=0'),
+    ],
+)
+def test_arguments(arguments: dict, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        TrainingDynamicsHook(**arguments)
+
+
+def test_mixed_precision_s_loss_scale_is_taken_off(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """MMEngine's wrapper asks for a GPU; its scaler works without one."""
+    wrappers = 'mmengine.optim.optimizer.amp_optimizer_wrapper'
+    monkeypatch.setattr(f'{wrappers}.is_cuda_available', lambda: True)
+    model = torch.nn.Linear(3, 1)
+    optimiser = torch.optim.SGD(model.parameters(), lr=0.0)
+    wrapper = AmpOptimWrapper(
+        optimizer=optimiser, clip_grad=dict(max_norm=1e-3)
+    )
+    wrapper.loss_scaler = torch.amp.GradScaler('cpu', init_scale=1024.0)
+    steps = TrainingSteps()
+    steps._watch_optimiser(0, wrapper)
+    wrapper.update_params(model(torch.ones(1, 3)).sum())
+    steps.end_iteration({})
+    assert steps.sums().norms == 2.0  # of three weights and a bias
+    assert wrapper.loss_scaler.get_scale() == 1024.0
+    steps.close()

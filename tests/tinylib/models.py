@@ -1,0 +1,51 @@
+"""A counter of spots: a convolution, and a head with a loss of its own."""
+
+import torch
+import torch.nn.functional as F
+from mmengine.model import BaseModel
+from mmengine.registry import MODELS
+from torch import Tensor, nn
+
+
+@MODELS.register_module()
+class CountingHead(nn.Module):
+    """A map of spots, whose sum is their number."""
+
+    def __init__(self, channels: int = 4) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, 1, 1)
+
+    def forward(self, feats: Tensor) -> Tensor:
+        return self.conv(feats)[:, 0]
+
+    def loss(self, feats: Tensor, samples: list) -> dict:
+        """The map's error is averaged over the valid pixels of the batch."""
+        found = self(feats)
+        spots = torch.stack([sample.spots for sample in samples])
+        valid = torch.stack([sample.valid for sample in samples])
+        errors = F.smooth_l1_loss(found, spots, reduction='none') * valid
+        counts = (found * valid).sum(dim=(1, 2))
+        wanted = (spots * valid).sum(dim=(1, 2))
+        return dict(
+            loss_map=errors.sum() / valid.sum(),
+            loss_count=0.1 * F.l1_loss(counts, wanted),
+        )
+
+
+@MODELS.register_module()
+class SpotCounter(BaseModel):
+    """Trains by MMEngine as the models of other libraries do."""
+
+    def __init__(self, head: dict, data_preprocessor=None) -> None:
+        super().__init__(data_preprocessor)
+        self.backbone = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.ReLU())
+        self.head = MODELS.build(head)
+
+    def loss(self, inputs: Tensor, data_samples: list) -> dict:
+        return self.head.loss(self.backbone(inputs), data_samples)
+
+    def forward(self, inputs, data_samples=None, mode: str = 'tensor'):
+        inputs = torch.stack(inputs) if isinstance(inputs, list) else inputs
+        if mode == 'loss':
+            return self.loss(inputs, data_samples)
+        return self.head(self.backbone(inputs))

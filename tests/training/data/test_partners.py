@@ -1,0 +1,265 @@
+"""Which images are in a sample that several were mixed into.
+
+Each image is of one grey, so that a mosaic's pixels say whose they are.
+"""
+
+import pickle
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing.reduction import ForkingPickler
+from typing import Any
+
+import mmdet.datasets
+import numpy as np
+import pytest
+import torch
+from mmdet.registry import TRANSFORMS
+from mmdet.structures.bbox import HorizontalBoxes
+from mmengine.dataset import BaseDataset
+from mmengine.registry import init_default_scope
+from torch.utils.data import DataLoader
+
+import ies_mm.engine  # noqa: F401
+import transforms  # noqa: F401
+from ies_mm.training.data.identity import InstanceMap
+from ies_mm.training.data.tagging import TAG, partners_in
+
+IMAGES = 9
+CORNER = dict(img_scale=(8, 8), center_ratio_range=(1.0, 1.0))
+"""The mosaic's centre in its middle: all four images show whole."""
+CACHED = dict(max_cached_images=40, random_pop=False)
+BEFORE = [dict(type='Grey')]
+KEPT = [1, 2, 4, 6, 8]
+
+
+@TRANSFORMS.register_module()
+class Grey:
+    """An image all of whose pixels are ten times its number, and one box."""
+
+    def __call__(self, results: dict) -> dict:
+        value = 10 * results['sample_idx']
+        return results | dict(
+            img=np.full((8, 8, 3), value, dtype=np.uint8),
+            img_shape=(8, 8),
+            gt_bboxes=HorizontalBoxes(torch.tensor([[1.0, 1.0, 6.0, 6.0]])),
+            gt_bboxes_labels=np.zeros(1, dtype=np.int64),
+            gt_ignore_flags=np.zeros(1, dtype=bool),
+        )
+
+
+class Greys(BaseDataset):
+    """As many as there are."""
+
+    def load_data_list(self) -> list[dict]:
+        return [dict(img_path=f'{i}.png') for i in range(IMAGES)]
+
+
+def leaf(*pipeline: dict) -> Greys:
+    init_default_scope('mmdet')
+    return Greys(pipeline=[*BEFORE, *pipeline])
+
+
+def cached() -> Greys:
+    mosaic = dict(type='CachedMosaic', **CORNER, **CACHED)
+    return leaf(mosaic, dict(type='PackDetInputs', meta_keys=()))
+
+
+def wrapped(*pipeline: dict) -> Any:
+    pack = dict(type='PackDetInputs', meta_keys=())
+    return mmdet.datasets.MultiImageMixDataset(leaf(), [*pipeline, pack])
+
+
+def mosaics() -> Any:
+    return wrapped(dict(type='Mosaic', **CORNER))
+
+
+BOTH = pytest.mark.parametrize('make', [cached, mosaics])
+
+
+def shown(item: dict) -> set[int]:
+    """The images whose pixels are in a sample; 114 is padding."""
+    greys = item['inputs'].unique().tolist()
+    return {grey // 10 for grey in greys if grey != 114}
+
+
+def noted(item: dict) -> set[int]:
+    sample = item['data_samples']
+    return {getattr(sample, TAG), *partners_in(sample)}
+
+
+def flags(kept: list[int]) -> torch.Tensor:
+    active = torch.zeros(IMAGES, dtype=torch.bool)
+    active[kept] = True
+    return active
+
+
+@contextmanager
+def tagging(dataset: Any) -> Iterator[InstanceMap]:
+    instances = InstanceMap(dataset)
+    with instances.tagging():
+        yield instances
+
+
+@BOTH
+def test_nothing_pruned_is_the_plain_data_set(make: Any) -> None:
+    """The same random numbers, the same samples."""
+    order = [0, 3, 1, 2, 5, 8, 4, 7, 6, 1, 0, 2] * 2
+    np.random.seed(3)
+    plain = make()
+    expected = [plain[i]['inputs'] for i in order]
+    left = np.random.random()
+    np.random.seed(3)
+    dataset = make()
+    with tagging(dataset):
+        found = [dataset[i]['inputs'] for i in order]
+    assert all(map(torch.equal, found, expected))
+    assert np.random.random() == left
+    assert len({len(image.unique()) for image in found}) > 1  # it mixes
+
+
+@BOTH
+def test_a_sample_says_which_images_are_in_it(make: Any) -> None:
+    np.random.seed(0)
+    dataset = make()
+    with tagging(dataset):
+        items = [dataset[i % IMAGES] for i in range(40)]
+    assert [noted(item) for item in items] == [*map(shown, items)]
+    assert max(len(noted(item)) for item in items) == 4
+
+
+@BOTH
+def test_partners_are_of_what_is_kept(make: Any) -> None:
+    np.random.seed(0)
+    dataset = make()
+    with tagging(dataset) as instances:
+        for i in range(20):  # fills the cache with all
+            dataset[i % IMAGES]
+        instances.keep(flags(KEPT))
+        items = [dataset[KEPT[i % 5]] for i in range(40)]
+        assert all(shown(item) <= set(KEPT) for item in items)
+        assert set().union(*map(shown, items)) == set(KEPT)
+        instances.keep(flags([*range(IMAGES)]))
+        back = [dataset[i % IMAGES] for i in range(40)]
+    assert set().union(*map(shown, back)) == set(range(IMAGES))
+
+
+def test_a_cached_mixture_goes_with_any_image_in_it() -> None:
+    """CachedMixUp's cache holds mosaics, of up to four images each.
+
+    It blends two of them: with the dark images kept nothing is brighter.
+    """
+    dark = [0, 1, 2, 3, 4]
+    mosaic = dict(type='CachedMosaic', **CORNER, **CACHED, pad_val=0)
+    mixup = dict(type='CachedMixUp', img_scale=(16, 16), **CACHED)
+    mixup |= dict(pad_val=0, prob=0.5)
+    np.random.seed(0)
+    dataset = leaf(mosaic, mixup, dict(type='PackDetInputs', meta_keys=()))
+    with tagging(dataset) as instances:
+        before = [dataset[i % IMAGES] for i in range(20)]
+        instances.keep(flags(dark))
+        items = [dataset[i % 5] for i in range(30)]
+    assert max(item['inputs'].max() for item in before) > 40
+    assert max(item['inputs'].max() for item in items) == 40
+    assert all(noted(item) <= set(dark) for item in items)
+    assert max(len(noted(item)) for item in items) == 5
+
+
+def test_inside_of_random_apply() -> None:
+    mosaic = dict(type='CachedMosaic', **CORNER, **CACHED)
+    np.random.seed(0)
+    dataset = leaf(
+        dict(type='RandomApply', transforms=[mosaic], prob=0.7),
+        dict(type='PackDetInputs', meta_keys=()),
+    )
+    with tagging(dataset) as instances:
+        items = [dataset[i % IMAGES] for i in range(30)]
+        assert [noted(item) for item in items] == [*map(shown, items)]
+        instances.keep(flags(KEPT))
+        items = [dataset[KEPT[i % 5]] for i in range(30)]
+        assert all(shown(item) <= set(KEPT) for item in items)
+    assert type(dataset.pipeline.transforms[1]).__name__ == 'RandomApply'
+
+
+def test_a_mixup_that_mixes_nothing_notes_nobody() -> None:
+    """It takes no partner without boxes; the loader has one all the same."""
+    nothing = dict(type='FilterAnnotations', min_gt_bbox_wh=(1, 1))
+    dataset = wrapped(dict(type='MixUp', img_scale=(8, 8)), nothing)
+    with tagging(dataset):
+        assert len(noted(dataset[0])) == 2
+        dataset.dataset.pipeline.transforms.append(Empty())
+        assert noted(dataset[3]) == {3}
+
+
+class Empty:
+    """Takes all boxes away."""
+
+    def __call__(self, results: dict) -> dict:
+        empty = HorizontalBoxes(torch.zeros(0, 4))
+        return results | dict(
+            gt_bboxes=empty,
+            gt_bboxes_labels=np.zeros(0, dtype=np.int64),
+            gt_ignore_flags=np.zeros(0, dtype=bool),
+        )
+
+
+@BOTH
+def test_persistent_workers_follow(make: Any) -> None:
+    """They have copies of the data set, made before the selection."""
+    dataset = make()
+    loader = DataLoader(
+        dataset,
+        sampler=KEPT * 4,
+        batch_size=None,
+        num_workers=2,
+        persistent_workers=True,
+    )
+    with tagging(dataset) as instances:
+        before = [shown(item) for item in loader]
+        if make is mosaics:  # A cache knows nothing but what was shown.
+            assert set().union(*before) == set(range(IMAGES))
+        for kept in ([1, 2, 4], KEPT):
+            instances.keep(flags(kept))
+            items = [
+                i for i in loader if getattr(i['data_samples'], TAG) in kept
+            ]
+            assert all(shown(item) <= set(kept) for item in items)
+        del loader._iterator
+
+
+@BOTH
+def test_workers_that_are_spawned_follow(make: Any) -> None:
+    """These are given a pickled data set, and shared memory with it."""
+    dataset = make()
+    with tagging(dataset) as instances:
+        copy = pickle.loads(ForkingPickler.dumps(dataset))
+        for i in range(20):
+            copy[i % IMAGES]
+        instances.keep(flags(KEPT))
+        items = [copy[KEPT[i % 5]] for i in range(20)]
+    assert all(shown(item) <= set(KEPT) for item in items)
+    assert max(len(noted(item)) for item in items) == 4
+
+
+def test_another_image_is_fetched_of_what_is_kept() -> None:
+    """The plain data set fetches any, where a pipeline gives None."""
+    refuse = dict(type='Refuse', images=[1])
+    pack = dict(type='PackDetInputs', meta_keys=())
+    np.random.seed(0)
+    plain = leaf(refuse, pack)
+    expected = [shown(plain[1]) for _ in range(30)]
+    np.random.seed(0)
+    dataset = leaf(refuse, pack)
+    with tagging(dataset) as instances:
+        assert [shown(dataset[1]) for _ in range(30)] == expected
+        instances.keep(flags(KEPT))
+        found = [shown(dataset[1]) for _ in range(30)]
+    assert set().union(*found) == set(KEPT) - {1}
+
+
+def test_it_is_the_plain_data_set_again_afterwards() -> None:
+    dataset = mosaics()
+    own = [*dataset.pipeline]
+    with tagging(dataset) as instances:
+        instances.keep(flags(KEPT))
+    assert dataset.pipeline == own
+    assert 'ies' not in str(dataset[0]['data_samples'].metainfo_keys())

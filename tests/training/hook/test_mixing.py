@@ -1,0 +1,212 @@
+"""Trainings whose samples are mixtures of images: detectors."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from mmdet.engine.hooks import PipelineSwitchHook
+from mmdet.registry import DATASETS
+from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from ies_mm.engine import IESHook
+from ies_mm.training.data.identity import batch_instances
+from ies_mm.training.data.tagging import partners_in
+from ies_mm.training.scoring.seeding import seed_all
+from mixing_runs import MOSAIC, PLAIN, rtmdet, selecting, yolox
+from runs import (
+    FixedSelection,
+    dataset_config,
+    epochs_of,
+    instances_of,
+    parameters,
+    train,
+    with_hook,
+)
+from same_runs import assert_equal, assert_same_run, resumed
+
+BOTH = pytest.mark.parametrize('make', [rtmdet, yolox])
+OUT = {2: [0, 3, 5, 8], 3: [1, 3, 5, 7, 9, 10]}
+
+
+class Watch(Hook):
+    """The images in the samples of every epoch, and what losses should be."""
+
+    priority = 'LOWEST'
+
+    def __init__(self, after: int) -> None:
+        self.after = after
+        self.shown: list[set[int]] = []
+        self.alone = torch.zeros(0)
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        self.shown.append(set())
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, **_: Any
+    ) -> None:
+        self.shown[-1].update(batch_instances(data_batch).tolist())
+        for sample in data_batch['data_samples']:
+            self.shown[-1].update(partners_in(sample))
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        if runner.epoch + 1 == self.after:
+            self.alone = losses_alone(runner)
+
+
+def losses_alone(runner: Runner) -> torch.Tensor:
+    """Each image in a batch of its own, as it is, with BatchNorm's means."""
+    voc = Path(runner.cfg.voc)
+    dataset = DATASETS.build(dataset_config(voc, pipeline=PLAIN))
+    model = runner.model
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.training = False
+    found = []
+    for image in dataset:
+        data = model.data_preprocessor(pseudo_collate([image]), training=False)
+        with torch.no_grad():
+            losses = model(**data, mode='loss')
+        found.append([float(sum_of(loss)) for loss in losses.values()])
+    model.train()
+    return torch.tensor(found)
+
+
+def sum_of(loss: Any) -> Any:
+    return sum(loss) if isinstance(loss, list) else loss
+
+
+@BOTH
+def test_off_is_bit_identical_to_the_plain_run(
+    voc: Path, tmp_path: Path, make: Callable
+) -> None:
+    """Also with scoring passes in between."""
+    expected = parameters(train(make(voc, tmp_path / 'plain', 2)))
+    hook = IESHook(delta=0, scoring_interval=1)
+    config = selecting(make(voc, tmp_path / 'ies', 2))
+    found = parameters(train(config, with_hook(hook)))
+    assert_equal(found, expected)
+    records = epochs_of(tmp_path / 'ies')
+    assert [r['forward_only'] for r in records] == [12, 0]
+
+
+@BOTH
+def test_images_are_scored_alone_and_the_pruned_are_in_no_sample(
+    voc: Path, tmp_path: Path, make: Callable
+) -> None:
+    config = selecting(make(voc, tmp_path, 4))
+    config.voc = str(voc)
+    config.train_dataloader.batch_size = 6
+    hook = FixedSelection(OUT, keep_history=True, scoring_interval=2)
+    watch = Watch(after=2)
+
+    def register(runner: Runner) -> None:
+        runner.register_hook(hook)
+        runner.register_hook(watch)
+
+    train(config, register)
+    arrays, records = instances_of(tmp_path), epochs_of(tmp_path)
+    assert [r['forward_only'] for r in records] == [0, 12, 0, 0]
+    assert np.isnan(arrays['losses'][[0, 2, 3]]).all()
+    found = torch.from_numpy(arrays['losses'][1])
+    torch.testing.assert_close(found, watch.alone, rtol=1e-4, atol=1e-5)
+    every = set(range(12))
+    assert watch.shown[0] | watch.shown[1] == every
+    assert watch.shown[2] <= every - set(OUT[2])
+    assert watch.shown[3] <= every - set(OUT[3])
+    assert [r['excluded'] for r in records] == [0, 0, 4, 6]
+    assert records[1]['scoring_share'] > records[3]['scoring_share'] > 0
+
+
+class Reseed(Hook):
+    """MMEngine does not keep the random state of the augmentation."""
+
+    priority = 'VERY_HIGH'
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        seed_all(5, runner.epoch)
+
+
+DELTA = {rtmdet: 0.1, yolox: 0.1}
+SWITCH = 2
+"""Epochs before the mixing ends."""
+
+
+def switching(config: Config, hook: IESHook) -> Callable[[Runner], None]:
+    # Caches that live in the main process are lost with it.
+    config.train_dataloader.num_workers = 1
+    config.train_dataloader.batch_size = 6
+    # BatchSyncRandomResize does not keep its size either.
+    config.model.data_preprocessor.pop('batch_augments', None)
+
+    def register(runner: Runner) -> None:
+        runner.register_hook(Reseed())
+        runner.register_hook(hook)
+        if runner.cfg.model.type == 'RTMDet':
+            runner.register_hook(PipelineSwitchHook(SWITCH, PLAIN))
+        else:
+            runner.register_hook(ModeSwitch())
+
+    return register
+
+
+class ModeSwitch(Hook):
+    """What YOLOX's own hook does, but for the L1 loss."""
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        if runner.epoch >= SWITCH:
+            skipped = [t['type'] for t in MOSAIC[:3]]
+            runner.train_dataloader.dataset.update_skip_type_keys(skipped)
+
+
+def flat(losses: np.ndarray, delta: float) -> list[int]:
+    """How many are mastered after each epoch, by a plain loop."""
+    counts = []
+    for last in range(len(losses)):
+        steps = np.abs(np.diff(losses[: last + 1].sum(axis=2), axis=0))
+        if last >= SWITCH:
+            steps[SWITCH - 1] = 0.0
+        enough = last + 1 >= 4
+        mean = steps[-2:].mean(axis=0) if enough else np.full(12, np.inf)
+        counts.append(int((mean < delta).sum()))
+    return counts
+
+
+@BOTH
+def test_resumed_across_the_switch_is_never_stopped(
+    voc: Path, tmp_path: Path, make: Callable
+) -> None:
+    """Then images are observed by training, and the jump judges nobody."""
+    whole, again = tmp_path / 'whole', tmp_path / 'again'
+
+    def run(config: Config) -> str:
+        hook = IESHook(
+            DELTA[make],
+            order=1,
+            window=2,
+            keep_history=True,
+            scoring_interval=1,
+        )
+        train(config, switching(config, hook))
+        logs = Path(config.work_dir).glob('*/*.log')
+        return ''.join(path.read_text() for path in logs)
+
+    log = run(selecting(make(voc, whole, 5)))
+    assert log.count(f'the pipeline was switched in epoch {SWITCH + 1}') == 1
+    losses = instances_of(whole)['losses'].astype(float)
+    assert np.isfinite(losses).all()
+    records = epochs_of(whole)
+    assert [r['forward_only'] for r in records[:3]] == [12, 12, 0]
+    assert [r['mastered'] for r in records] == flat(losses, DELTA[make])
+    assert 0 < records[-1]['excluded'] < 12
+    # The first from before the switch, the last from behind it.
+    epochs = (SWITCH - 1, 4) if make is rtmdet else (SWITCH - 1,)
+    for epoch in epochs:
+        config = selecting(make(voc, again, 5))
+        run(resumed(config, whole, f'epoch_{epoch}.pth'))
+        assert_same_run(again, whole, 'epoch_5.pth')

@@ -1,1 +1,0 @@
-"""What tools/tournament.py trains, and who goes on."""

@@ -1,1 +1,0 @@
-"""How tools/make_voc.py draws its images."""
