@@ -1,4 +1,4 @@
-"""Public entry point: importing it registers hooks, sampler and metrics.
+"""Public entry point: importing it registers all that configs name.
 
 Name it in a config's ``custom_imports``.
 """
@@ -6,8 +6,10 @@ Name it in a config's ``custom_imports``.
 from ies_mm.dynamics.hook import TrainingDynamicsHook
 from ies_mm.groups.celeba import CelebAAttribute
 from ies_mm.groups.metric import GroupMetric
+from ies_mm.labels.transform import LoadNoisyLabels
 from ies_mm.methods.batch_loss_score.hook import BatchLossScoreHook
 from ies_mm.methods.dihcl.hook import DIHCLHook
+from ies_mm.methods.efficient_train.hook import EfficientTrainHook
 from ies_mm.methods.ies.hook import IESHook
 from ies_mm.methods.infobatch.hook import InfoBatchHook
 from ies_mm.methods.per_image_loss.hook import PerImageLossHook
@@ -23,10 +25,12 @@ __all__ = [
     'BatchLossScoreHook',
     'CelebAAttribute',
     'DIHCLHook',
+    'EfficientTrainHook',
     'GroupMetric',
     'IESHook',
     'IESSampler',
     'InfoBatchHook',
+    'LoadNoisyLabels',
     'PerImageLossHook',
     'RandomRemovalHook',
     'SelectiveBackpropHook',

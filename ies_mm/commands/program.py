@@ -14,10 +14,12 @@ COMMANDS = {
     'compare': 'compare runs: a table, curves and a page',
     'calibrate': 'tell from a dry run whether the criterion sees anything',
     'tournament': 'train every method and every control on your data',
+    'label-errors': 'rank the images of a run by suspicion of their labels',
     'demo': 'make a small data set, train it five ways, compare',
     'configs': 'list the configs that can be given as ies_mm::NAME',
     'make-voc': 'make a small data set in PASCAL VOC format',
     'get-voc': 'fetch PASCAL VOC 2007 or 2012',
+    'make-noisy-labels': 'plant label noise for a training',
 }
 
 

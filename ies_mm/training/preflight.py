@@ -17,6 +17,7 @@ from mmengine.registry import (
 )
 
 from ies_mm.errors import ConfigError
+from ies_mm.labels.place import check_place
 from ies_mm.losses import check_supported
 from ies_mm.training.data.replaced import check_replaced
 from ies_mm.training.data.sampler import NEEDS_A_HOOK, IESSampler
@@ -44,6 +45,7 @@ def check_config(cfg: Config) -> None:
     hooks = dict(selection_hooks(cfg))
     built = [_check_hook(key, hook) for key, hook in hooks.items()]
     _check_pair(cfg, hooks)
+    check_place(cfg)
     check_files(cfg, 'train_dataloader', 'val_dataloader')
     if hooks:
         scope = cfg.get('default_scope') or 'mmengine'

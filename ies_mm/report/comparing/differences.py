@@ -111,7 +111,7 @@ def differences_of(
 def saved_share(group: Group) -> float:
     """The share of the whole training's compute that a group has saved."""
     length = float(group.settings.get('length', 1.0))
-    trained = 1 - statistics.fmean(run.saved for run in group.runs)
+    trained = statistics.fmean(run.compute for run in group.runs)
     return 1 - length * trained
 
 

@@ -29,6 +29,7 @@ class Figures:
         best (Spread, optional): The metric's highest value.
         last (Spread, optional): Its last value.
         saved (Spread): Excluded instance-epochs / all.
+        compute (Spread): Trained pixels, as a share of all at full size.
         forward_only (Spread): Instance-epochs scored without training.
         training_seconds (Spread, optional): Of the training parts; for a
             plain run the same as ``wall_seconds``.
@@ -41,6 +42,7 @@ class Figures:
     best: Spread | None
     last: Spread | None
     saved: Spread
+    compute: Spread
     forward_only: Spread
     training_seconds: Spread | None
     refresh_seconds: Spread | None
@@ -56,7 +58,7 @@ class SpeedUp:
     Attributes:
         baseline (str): Label of the plain group.
         factor (float): Its wall time without validations over this group's.
-        limit (float): 1 / (1 - saved), if all but training were free.
+        limit (float): 1 / compute, if all but training were free.
     """
 
     baseline: str
@@ -81,6 +83,7 @@ def figures_of(runs: Sequence[Run], metric: str | None) -> Figures:
         best=spread([best(run, metric) for run in runs]),
         last=spread([last(run, metric) for run in runs]),
         saved=known_spread([run.saved for run in runs]),
+        compute=known_spread([run.compute for run in runs]),
         forward_only=known_spread([run.total('forward_only') for run in runs]),
         training_seconds=over_records('train_seconds') or wall,
         refresh_seconds=over_records('refresh_seconds'),
@@ -94,12 +97,12 @@ def speed_up(own: Figures, label: str, plain: Figures) -> SpeedUp | None:
     """Compare with a plain group; None where a time is not known."""
     if not own.wall_seconds or not plain.wall_seconds:
         return None
-    if own.wall_seconds.mean <= 0 or own.saved.mean >= 1:
+    if own.wall_seconds.mean <= 0 or own.compute.mean <= 0:
         return None
     return SpeedUp(
         label,
         plain.wall_seconds.mean / own.wall_seconds.mean,
-        1 / (1 - own.saved.mean),
+        1 / own.compute.mean,
     )
 
 

@@ -38,7 +38,8 @@ def verdict_on(rows: Sequence[Row]) -> str:
     head = 'Best of the methods by its last metric'
     if len(judged) == 1:
         head = 'The method'
-    text = f'{head}: {best.group.label}, {best.figures.saved.mean:.0%} saved'
+    saved = 1 - best.figures.compute.mean
+    text = f'{head}: {best.group.label}, {saved:.0%} saved'
     if parts:
         text += '; it is ' + ', '.join(parts)
     return f'{text}.' + ''.join(f' {what}.' for what in _lacking(best, found))
@@ -47,7 +48,7 @@ def verdict_on(rows: Sequence[Row]) -> str:
 def _is_judged(row: Row) -> bool:
     control = row.group.method in (PLAIN, RANDOM) or row.group.is_short
     known = row.group.finished and row.figures.last is not None
-    return known and not control and row.figures.saved.mean > 0
+    return known and not control and row.figures.compute.mean < 1
 
 
 def _apart(difference: Difference) -> str:
@@ -72,8 +73,8 @@ def _lacking(row: Row, found: dict[str, Difference]) -> Iterator[str]:
     seeds = [len(difference.by_seed) for difference in found.values()]
     if not seeds or max(seeds) == 1:
         yield 'One seed shows nothing: train three or more'
-    if SHORT not in found and row.figures.saved.mean >= LEAST_SAVED:
-        share = 1 - row.figures.saved.mean
+    share = row.figures.compute.mean
+    if SHORT not in found and 1 - share >= LEAST_SAVED:
         yield (
             'No plain training of the same compute to compare with: '
             f'ies-mm train PLAIN_CONFIG --length {share:.2f}'

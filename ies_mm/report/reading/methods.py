@@ -13,19 +13,24 @@ EARLY_STOPPING = 'Early Stopping'
 
 
 METHODS = (
-    'IESHook', 'BatchLossScoreHook', 'DIHCLHook', 'InfoBatchHook',
-    'RandomRemovalHook', 'SelectiveBackpropHook', 'SmallLossRescaleHook',
-    'SoftIESHook',
+    'IESHook', 'BatchLossScoreHook', 'DIHCLHook', 'EfficientTrainHook',
+    'InfoBatchHook', 'RandomRemovalHook', 'SelectiveBackpropHook',
+    'SmallLossRescaleHook', 'SoftIESHook',
 )  # fmt: skip
 """Hooks of ours; those of a user are known by their records."""
 
+
+UNSELECTIVE = ('EfficientTrainHook',)
+"""Those that leave nothing out, and need no sampler."""
 
 OBSERVES = 'PerImageLossHook'
 """Leaves records, and trains as the plain run does."""
 
 
 def is_selected(config: dict[str, Any], recorded: bool) -> bool:
-    """Whether a method chooses the images: each works through our sampler.
+    """Whether a method makes the training another one than the plain one.
+
+    Each that leaves images out works through our sampler.
 
     Args:
         config (dict): Of the run.
@@ -36,7 +41,8 @@ def is_selected(config: dict[str, Any], recorded: bool) -> bool:
     ours = _name(sampler) == 'IESSampler'
     if observes(config):
         return False
-    return ours and (recorded or bool(_method_hook(config)))
+    hook = _method_hook(config)
+    return _name(hook) in UNSELECTIVE or (ours and (recorded or bool(hook)))
 
 
 def observes(config: dict[str, Any]) -> bool:

@@ -50,10 +50,11 @@ def _fault_of(record: dict[str, Any]) -> str | None:
     for key in COUNTS:
         if not is_count(record[key]):
             return f'has {key}={record[key]!r:.40}, which is no count'
-    for key in ('saved', *SUMS, *FURTHER_SECONDS):
+    for key in ('saved', 'pixels', *SUMS, *FURTHER_SECONDS):
         value = record.get(key, 0)
         if not is_number(value) or not math.isfinite(value):
             return f'has {key}={value!r:.40}, which is no number'
-    if not 0 <= record['saved'] <= 1:
-        return f'has saved={record["saved"]}, which is no part of 1'
+    for key in ('saved', 'pixels'):
+        if not 0 <= record.get(key, 0) <= 1:
+            return f'has {key}={record[key]}, which is no part of 1'
     return None

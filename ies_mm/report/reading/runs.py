@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from ies_mm.errors import ConfigError
@@ -64,6 +65,15 @@ class Run:
     def saved(self) -> float:
         """Excluded instance-epochs / all instance-epochs."""
         return float(self.records[-1]['saved']) if self.records else 0.0
+
+    @property
+    def compute(self) -> float:
+        """Trained pixels, as a share of a run on all images at full size.
+
+        1 - saved, but of a method that trains smaller images.
+        """
+        shares = [record.get('pixels', 1.0) for record in self.records]
+        return (1 - self.saved) * (fmean(shares) if shares else 1.0)
 
     @property
     def training_wall(self) -> float | None:

@@ -67,6 +67,7 @@ def _run(label: str, run: Run, metric: str | None) -> dict[str, Any]:
         'excluded': [record['excluded'] for record in run.records],
         'mastered': [record['mastered'] for record in run.records],
         'saved': run.saved,
+        'compute': run.compute,
         'effective_epochs': run.effective_epochs,
         'validated_at': run.validated_at,
         'classes': run.classes,

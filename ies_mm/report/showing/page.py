@@ -21,6 +21,7 @@ from ies_mm.report.showing.curves import (
 )
 from ies_mm.report.showing.forgotten import forgotten_by
 from ies_mm.report.showing.pictures import data_uri
+from ies_mm.report.showing.suspects import suspicions_of
 from ies_mm.report.showing.table import (
     CONTROLS,
     DETAILS,
@@ -77,6 +78,7 @@ def render_page(
         early=early,
         forgotten=list(forgotten_by(comparison.rows, early)),
         sections=list(sections_of(comparison)),
+        suspicions=list(suspicions_of(comparison.rows)),
     )
     # Names of files need not be Unicode.
     return text.encode(errors='replace')

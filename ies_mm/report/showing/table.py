@@ -59,7 +59,7 @@ def cells(row: Row) -> list[str]:
     """The texts of a row, one for each of ``HEADINGS``."""
     figures, gain = row.figures, row.speed_up
     selected = row.group.runs[0].selected
-    saves = gain is not None and figures.saved.mean > 0
+    saves = gain is not None and figures.compute.mean < 1
     return [
         row.group.label,
         str(len(row.group.runs)),

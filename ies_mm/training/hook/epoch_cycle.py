@@ -97,6 +97,7 @@ class EpochCycle:
             'trained': int(trained.sum()),
             'forward_only': self._steps.scored() + _number(scored),
             'method': self._session.method.name,
+            **self._steps.recorded(),
         }
         decided = self._what_was_decided()
         correct = self._session.correct.take()

@@ -110,6 +110,10 @@ class Steps:
         """Seconds of the clock's pauses that were spent on that."""
         return 0.0
 
+    def recorded(self) -> dict[str, Any]:
+        """What the record of an epoch that ends holds beside the rest."""
+        return {}
+
     def expected_excluded(self) -> int:
         """How many instances the coming epoch leaves out."""
         return len(self.session.state.selection.excluded)

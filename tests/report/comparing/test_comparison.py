@@ -17,6 +17,8 @@ from work_dirs import (
     epoch_scalars,
     ies_run,
     plain_run,
+    record,
+    write_records,
     write_start,
 )
 
@@ -61,6 +63,28 @@ def test_speed_up_without_validations_over_what_saving_allows(
     assert gain.share == pytest.approx(0.8)
     assert rows[0].speed_up is not None
     assert rows[0].speed_up.factor == 1
+
+
+def test_smaller_images_count_by_their_pixels(tmp_path: Path) -> None:
+    """Of four epochs two at half of the side: 2.5 of 4 epochs' pixels."""
+    plain = plain_run(tmp_path / 'plain', train=20)
+    small = ies_run(
+        tmp_path / 'small', saved=0, train=16, method='EfficientTrain'
+    )
+    shares = (0.25, 0.25, 1.0, 1.0)
+    records = [
+        record(epoch, method='EfficientTrain', pixels=share)
+        for epoch, share in enumerate(shares, 1)
+    ]
+    write_records(small, records)
+    comparison = compare_runs([small, plain])
+    row = comparison.rows[1]
+    assert row.figures.compute == Spread(0.625, None)
+    assert row.speed_up is not None
+    assert row.speed_up.limit == pytest.approx(4 / 2.5)
+    assert 'EfficientTrain, 38% saved' in comparison.verdict
+    [note] = [n for n in comparison.notes if 'smaller images' in n]
+    assert 'with 62.5% of the pixels' in note
 
 
 def test_seconds_of_a_selected_run_are_sums_of_its_records(

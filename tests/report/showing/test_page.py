@@ -1,5 +1,6 @@
 """The page holds all that it shows, and shows names as they are."""
 
+import math
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from ies_mm.report.comparing.comparison import compare_runs
 from ies_mm.report.showing.page import render_page
 from work_dirs import ies_run, plain_run, write_instances
 
+NAN = math.nan
 EVIL = '<script>alert("x")</script>.png'
 ROWS = [[1, 1, 1], [1, 0, 0], [1, 1, 0], [1, 0, 0]]
 
@@ -163,3 +165,19 @@ def test_what_becomes_of_the_images_pruned_first(tmp_path: Path) -> None:
 def test_no_such_section_without_all_epochs(tmp_path: Path) -> None:
     page = page_of(run_with_images(tmp_path, first_epoch=2))
     assert 'Does it forget what it prunes?' not in page.text
+
+
+def test_suspected_label_errors_stand_under_their_term(tmp_path: Path) -> None:
+    work_dir = ies_run(tmp_path / 'ies')
+    losses = [[1.0, 4.0, 2.0], [1.0, NAN, 3.0]]
+    write_instances(work_dir, ['a', 'b', 'c'], [[1, 1, 1], [1, 0, 1]], losses)
+    text = page_of(work_dir).text
+    section = text[text.index('Suspected label errors: IES') :]
+    # Each term is half of the loss; b is out in an epoch that excludes two.
+    for term, first, second in (
+        ('sum', ['b', '4', '4', 'no'], ['c', '2.5', '3', 'yes']),
+        ('loss_bbox', ['b', '2', '2', 'no'], ['c', '1.25', '1.5', 'yes']),
+    ):
+        place = section.index(term)
+        assert section[place + 1 : place + 5] == first
+        assert section[place + 6 : place + 10] == second

@@ -1,0 +1,1 @@
+default_hooks = dict(ies=dict(type='EfficientTrainHook'))

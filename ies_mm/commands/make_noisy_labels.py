@@ -1,0 +1,84 @@
+"""Write noisy labels for the images of a training, beside the clean ones."""
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmengine.config import Config
+
+from ies_mm.commands.arguments import one_line_errors, parser, read_config
+from ies_mm.errors import ConfigError
+from ies_mm.labels.file import NoisyLabels, write_labels
+from ies_mm.labels.make import KINDS, human_labels, plant_noise
+
+
+def main(
+    argv: Sequence[str] | None = None, prog: str = 'ies-mm make-noisy-labels'
+) -> None:
+    """Read the arguments, draw the noise, write the file."""
+    arguments = parser(__doc__, prog)
+    _add_arguments(arguments)
+    args = arguments.parse_args(argv)
+    with one_line_errors(prog):
+        labels = _made(read_config(args), args)
+        write_labels(args.out, labels)
+        print(_summary(labels, args.out))
+
+
+def _add_arguments(parser: ArgumentParser) -> None:
+    """Those beside the config."""
+    parser.add_argument(
+        '--kind',
+        choices=KINDS,
+        help='classes changed at random (symmetric) or by what is in the '
+        'image (instance); boxes shifted or missing',
+    )
+    parser.add_argument(
+        '--ratio', type=float, help='share of the labels, as 0.2 for 20%%'
+    )
+    parser.add_argument(
+        '--seed', type=int, default=0, help='default: %(default)s'
+    )
+    parser.add_argument(
+        '--human',
+        type=Path,
+        metavar='FILE',
+        help='instead of --kind: CIFAR-10_human.pt or CIFAR-100_human.pt',
+    )
+    parser.add_argument(
+        '--column', help='of --human: worse_label, aggre_label ...'
+    )
+    parser.add_argument(
+        '--out', type=Path, required=True, help='the file to write'
+    )
+
+
+def _made(cfg: Config, args: Namespace) -> NoisyLabels:
+    """The labels that are asked for.
+
+    Raises:
+        ConfigError: An argument is missing or does not fit.
+    """
+    if (args.kind is None) == (args.human is None):
+        raise ConfigError('give one of --kind and --human')
+    if args.human is not None:
+        return human_labels(cfg, args.human, args.column)
+    if args.ratio is None:
+        raise ConfigError(f'--kind {args.kind} wants a --ratio, as 0.2')
+    if args.seed < 0:
+        raise ConfigError(f'--seed {args.seed}: give 0 or more')
+    return plant_noise(cfg, args.kind, args.ratio, args.seed)
+
+
+def _summary(labels: NoisyLabels, out: Path) -> str:
+    changed, number = int(labels.changed.sum()), len(labels.clean)
+    what = 'boxes' if labels.has_boxes else 'images'
+    place = (
+        'before LoadAnnotations' if labels.has_boxes else 'behind PackInputs'
+    )
+    return (
+        f'{changed} of {number} {what} ({changed / number:.1%}) of '
+        f'{len(labels.classes)} classes have other labels: {out}\n'
+        f"Add dict(type='LoadNoisyLabels', file='{out}') to the training "
+        f'pipeline, {place}.'
+    )

@@ -1,0 +1,116 @@
+"""What a training's data set says of its images."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import mmcv
+import numpy as np
+from mmcv.transforms import LoadImageFromFile
+from mmengine.config import Config
+from mmengine.dataset import BaseDataset
+from mmengine.registry import DATASETS, init_default_scope
+from numpy.typing import NDArray
+
+from ies_mm.errors import ConfigError
+from ies_mm.labels.place import without_noise
+from ies_mm.training.data.identity import InstanceMap
+from ies_mm.training.data.names import below_root, readable
+
+SIDE = 32
+"""Images are projected at this size, in pixels; CIFAR's are as they are."""
+
+Info = dict[str, Any]
+
+
+class Images:
+    """The images of a training, as its data set lists them.
+
+    Args:
+        cfg (Config): Of the training. That it reads noisy labels already does
+            not matter: those here are the clean ones.
+
+    Attributes:
+        classes (list of str): Names of the C classes.
+        identity (list of str): Path of each of N images below its data root;
+            empty where the images are in no files.
+
+    Raises:
+        ConfigError: The data set cannot be built, or its images not be told
+            apart.
+        ConfigError: It does not name its classes.
+    """
+
+    def __init__(self, cfg: Config) -> None:
+        init_default_scope(cfg.get('default_scope') or 'mmengine')
+        dataset = without_noise(cfg.train_dataloader.dataset)
+        self._leaves = InstanceMap(DATASETS.build(dataset)).leaves
+        self.classes = list(self._leaves[0].metainfo.get('classes') or ())
+        if len(self.classes) < 2:
+            name = type(self._leaves[0]).__name__
+            raise ConfigError(
+                f'train_dataloader.dataset: {name} names no classes; give '
+                'them as metainfo=dict(classes=...)'
+            )
+        self.identity = self._identity()
+
+    def __len__(self) -> int:
+        """Number of images N."""
+        return sum(len(leaf) for leaf in self._leaves)
+
+    def infos(self) -> Iterator[Info]:
+        """What is known of each, in order."""
+        for leaf in self._leaves:
+            for index in range(len(leaf)):
+                yield leaf.get_data_info(index)
+
+    def pixels(self, numbers: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Some of them, float32 (n, 3072), from 0 to 1.
+
+        Args:
+            numbers (ndarray): int64 (n,).
+        """
+        return np.stack([self._pixels(int(number)) for number in numbers])
+
+    def _pixels(self, number: int) -> NDArray[np.float32]:
+        for leaf in self._leaves:
+            if number < len(leaf):
+                break
+            number -= len(leaf)
+        info = leaf.get_data_info(number)
+        image = info['img'] if 'img' in info else _loader(leaf)(info)['img']
+        small = mmcv.imresize(image, (SIDE, SIDE), interpolation='area')
+        flat = small.reshape(-1).astype(np.float32)
+        return np.asarray(flat / np.float32(255))
+
+    def _identity(self) -> list[str]:
+        paths = [
+            below_root(leaf, str(info['img_path']))
+            for leaf in self._leaves
+            for info in map(leaf.get_data_info, range(len(leaf)))
+            if 'img_path' in info
+        ]
+        if not paths and len(self._leaves) == 1:
+            return []
+        if len(paths) < len(self):
+            raise ConfigError(
+                'train_dataloader.dataset has several parts whose images are '
+                'in no files, so they cannot be told apart; give one part'
+            )
+        _check_unique(paths)
+        return paths
+
+
+def _check_unique(paths: list[str]) -> None:
+    if len(set(paths)) < len(paths):
+        twice = next(path for path in paths if paths.count(path) > 1)
+        raise ConfigError(
+            f'train_dataloader.dataset has {readable(twice)} in several '
+            'parts, whose labels cannot be told apart; give each image once'
+        )
+
+
+def _loader(leaf: BaseDataset) -> Any:
+    """The transform that loads an image, with the config's own settings."""
+    transforms = getattr(leaf.pipeline, 'transforms', ())
+    found = [t for t in transforms if isinstance(t, LoadImageFromFile)]
+    return found[0] if found else LoadImageFromFile()

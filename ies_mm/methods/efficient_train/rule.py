@@ -1,0 +1,158 @@
+"""EfficientTrain's curriculum (Wang et al., ICCV 2023 and TPAMI 2024)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from ies_mm.core import LossHistory, Selection, Standing
+from ies_mm.core.arguments import check_integer, check_number
+from ies_mm.methods.method import Decision, Method
+
+PUBLISHED = (
+    dict(part=0.2, size=5 / 7, magnitude=1),
+    dict(part=0.2, size=5 / 7, magnitude=3),
+    dict(part=0.2, size=5 / 7, magnitude=5),
+    dict(part=0.2, size=6 / 7, magnitude=7),
+    dict(part=0.2, size=1.0, magnitude=9),
+)
+"""Sides of 160, 192 and 224 of 224 pixels, as in the 2023 paper."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A part of the training.
+
+    Attributes:
+        part (float): Of the epochs, above 0.
+        size (int or float): Side of square images in pixels (of others, the
+            shorter side); a float is the share of each side, up to 1.
+        magnitude (int, optional): RandAugment's ``magnitude_level``. Defaults
+            to None, as in the config.
+    """
+
+    part: float
+    size: int | float
+    magnitude: int | None = None
+
+    def sides(self, height: int, width: int) -> tuple[int, int]:
+        """Height and width to which images are cropped.
+
+        Raises:
+            ValueError: They are smaller than ``size``.
+        """
+        shorter = min(height, width)
+        share = self.size
+        if isinstance(share, int):
+            if share > shorter:
+                raise ValueError(
+                    f'a stage has size={share}, and the images have '
+                    f'{height}x{width} pixels; give at most {shorter}, or a '
+                    'share as 0.5'
+                )
+            share = share / shorter
+        if share == 1:
+            return height, width
+        # Even, as the networks halve them.
+        return _even(height * share), _even(width * share)
+
+
+class EfficientTrain(Method):
+    """Shows every image in every epoch, small ones first.
+
+    For the arguments see :class:`ies_mm.engine.EfficientTrainHook`.
+
+    Raises:
+        TypeError: An argument is of the wrong type.
+        ValueError: An argument is out of range.
+    """
+
+    name = 'EfficientTrain'
+    refreshes = False
+
+    def __init__(
+        self, stages: Sequence[Mapping[str, Any]] | None = None
+    ) -> None:
+        self.stages = None if stages is None else _plain(stages)
+        self.curriculum = _curriculum(
+            PUBLISHED if self.stages is None else self.stages
+        )
+
+    def decide(
+        self, history: LossHistory, names: Sequence[str], standing: Standing
+    ) -> Decision:
+        """Nothing is left out."""
+        nothing = torch.zeros(self.instances, dtype=torch.bool)
+        return Decision(nothing, Selection.everything(self.instances))
+
+    def stage(self, standing: Standing) -> Stage:
+        """That of the epoch that comes."""
+        for stage, end in zip(
+            self.curriculum, self._ends(standing.epochs), strict=True
+        ):
+            if standing.epoch < end:
+                return stage
+        return self.curriculum[-1]
+
+    def forecast(self, standing: Standing) -> str:
+        """Which epochs have which size."""
+        # One after the other; a size that stays ends with its last stage.
+        ends: list[tuple[int | float, int]] = []
+        for stage, end in zip(
+            self.curriculum, self._ends(standing.epochs), strict=True
+        ):
+            if ends and ends[-1][0] == stage.size:
+                ends.pop()
+            ends.append((stage.size, end))
+        return ', '.join(f'size {x:.3g} until epoch {end}' for x, end in ends)
+
+    def _ends(self, epochs: int) -> list[int]:
+        """The last epoch of each stage."""
+        parts = [stage.part for stage in self.curriculum]
+        return [round(sum(parts[: k + 1]) * epochs) for k in range(len(parts))]
+
+
+def _even(side: float) -> int:
+    return max(2, 2 * round(side / 2))
+
+
+def _plain(stages: Any) -> list[Any]:
+    """Without a config's own types, for checkpoints."""
+    if not isinstance(stages, list | tuple):
+        raise TypeError(f'stages={stages!r}: give a list of dicts, or None')
+    if not stages:
+        raise ValueError('stages=[]: give one stage or more, or None')
+    return [dict(s) if isinstance(s, Mapping) else s for s in stages]
+
+
+def _curriculum(stages: Sequence[Mapping[str, Any]]) -> list[Stage]:
+    found = [_stage(k, given) for k, given in enumerate(stages)]
+    total = sum(stage.part for stage in found)
+    if abs(total - 1) > 1e-6:
+        raise ValueError(
+            f'stages: their parts of the epochs add up to {total:g}; give '
+            'parts that add up to 1'
+        )
+    return found
+
+
+def _stage(number: int, given: Mapping[str, Any]) -> Stage:
+    name = f'stages[{number}]'
+    keys = set(given) if isinstance(given, Mapping) else None
+    if keys is None or not {'part', 'size'} <= keys <= _KEYS:
+        raise TypeError(
+            f'{name}={given!r}: give a dict of part, size and perhaps '
+            'magnitude, as dict(part=0.6, size=160, magnitude=5)'
+        )
+    check_number(f'{name}.part', given['part'], 0, 1)
+    if isinstance(given['size'], int):
+        check_integer(f'{name}.size', given['size'], 2)
+    else:
+        check_number(f'{name}.size', given['size'], 1e-3, 1)
+    if given.get('magnitude') is not None:
+        check_integer(f'{name}.magnitude', given['magnitude'], 0)
+    return Stage(**given)
+
+
+_KEYS = {'part', 'size', 'magnitude'}

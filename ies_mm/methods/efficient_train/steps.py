@@ -1,0 +1,70 @@
+"""Steps on images that are cropped in the Fourier domain."""
+
+from collections.abc import Callable
+from typing import Any, cast
+
+from torch import Tensor
+
+from ies_mm.errors import ConfigError
+from ies_mm.losses.capture.patching import override
+from ies_mm.losses.context import unwrap
+from ies_mm.methods.efficient_train.crop import low_frequencies
+from ies_mm.methods.efficient_train.rule import EfficientTrain
+from ies_mm.training.hook.clock import Clock
+from ies_mm.training.hook.incoming import Batch
+from ies_mm.training.hook.step_comparison import StepComparison
+from ies_mm.training.hook.steps import Steps
+from ies_mm.training.hook.wrapped_step import Step
+from ies_mm.training.state.session import Session
+
+
+class CroppingSteps(Steps):
+    """Crops what the data preprocessor gives, after its normalisation.
+
+    Args:
+        session (Session): See :class:`Steps`. Its method is an
+            :class:`EfficientTrain`.
+        comparison (StepComparison): See :class:`Steps`.
+        clock (Clock): See :class:`Steps`.
+    """
+
+    def __init__(
+        self, session: Session, comparison: StepComparison, clock: Clock
+    ) -> None:
+        super().__init__(session, comparison, clock)
+        self._method: EfficientTrain = cast(Any, session.method)
+        self._pixels = self._of_pixels = 0
+
+    def train(self, batch: Batch, step: Step) -> Any:
+        """Train on the low frequencies of a batch."""
+        model: Any = unwrap(self.session.runner.model)
+        with override(model.data_preprocessor, 'forward', self._cropped):
+            return super().train(batch, step)
+
+    def recorded(self) -> dict[str, Any]:
+        """``pixels``: trained pixels of the epoch, as a share of all."""
+        share = self._pixels / self._of_pixels if self._of_pixels else 1.0
+        self._pixels = self._of_pixels = 0
+        return {'pixels': share}
+
+    def _cropped(self, original: Callable, *args: Any, **kwargs: Any) -> Any:
+        data = original(*args, **kwargs)
+        images = data.get('inputs') if isinstance(data, dict) else None
+        if not isinstance(images, Tensor) or images.dim() != 4:
+            raise ConfigError(
+                f'{self._method.name} crops batches (B, C, H, W) of images, '
+                'and the data preprocessor gives something else; train '
+                'without it'
+            )
+        small = self._crop(images)
+        self._pixels += small.numel()
+        self._of_pixels += images.numel()
+        return data | {'inputs': small}
+
+    def _crop(self, images: Tensor) -> Tensor:
+        stage = self._method.stage(self.session.standing())
+        try:
+            sides = stage.sides(images.shape[-2], images.shape[-1])
+        except ValueError as error:
+            raise ConfigError(f'{self._method.name}: {error}') from error
+        return low_frequencies(images, sides)
