@@ -14,8 +14,8 @@ import pytest
 
 SERVER = Path(__file__).with_name('fork_server.py')
 FORKED = (
-    'bench', 'calibrate', 'compare', 'coverage', 'demo', 'gpu', 'test',
-    'tournament', 'train',
+    'bench', 'calibrate', 'compare', 'coverage', 'demo', 'gpu', 'paper',
+    'test', 'tournament', 'train',
 )  # fmt: skip
 """Tools that import OpenMMLab, which takes seconds."""
 

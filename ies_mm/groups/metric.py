@@ -64,7 +64,10 @@ class GroupMetric(BaseMetric):
             0.5.
         score_thr (float): Score from which a detection counts. Defaults to
             0.3.
-        collect_device, prefix, collect_dir: See MMEngine's ``BaseMetric``.
+        collect_device (str): See MMEngine's ``BaseMetric``. Defaults to
+            'cpu'.
+        prefix (str, optional): See there. Defaults to None, ``group``.
+        collect_dir (str, optional): See there. Defaults to None.
 
     Raises:
         ConfigError: The file cannot be read or is malformed.

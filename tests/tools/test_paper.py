@@ -18,7 +18,16 @@ from PIL import Image
 
 from commands import call
 from ies_mm.core.reference import ReferenceIES
+from ies_mm.report.reading.runs import read_run
 from paper_runs import EPOCHS, IMAGES, VALIDATED, Made
+from work_dirs import (
+    config_of,
+    epoch_log,
+    epoch_scalars,
+    record,
+    write_records,
+    write_start,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOL = ROOT / 'tools' / 'paper.py'
@@ -203,7 +212,8 @@ def test_figure5(made: Any) -> None:
             for t, run in found.made.items()
             if t.method.startswith(name)
         )
-        assert [*zip(line.x, line.y, strict=True)] == points
+        assert line.x == pytest.approx([x for x, _ in points])
+        assert line.y == [y for _, y in points]
     plain = found.of('plain')
     time, excluded, accuracy = (panel.lines[0] for panel in lower)
     assert time.x == [0.01, 0.1, 1, 10, 100]
@@ -211,8 +221,21 @@ def test_figure5(made: Any) -> None:
         run = found.of(f'ies_order2_delta{0.1 * factor:g}')
         ratio = round(run.wall) / round(plain.wall)
         assert time.y[k] == pytest.approx(ratio, abs=0.02)
-        assert excluded.y[k] == run.saved
+        assert excluded.y[k] == pytest.approx(run.saved)
         assert accuracy.y[k] == run.accuracy[VALIDATED[-1]]
+
+
+def test_epochs_that_are_not_trained_any_more_are_excluded(
+    part: Any, tmp_path: Path
+) -> None:
+    records = [record(e, 0, instances=10, trained=10) for e in (1, 2, 3)]
+    write_records(tmp_path / 'run', records)
+    config = config_of(0, {'delta': 9.0}, train_cfg__max_epochs=12)
+    scalars = epoch_scalars({3: 50.0}, 3, 'accuracy/top1')
+    write_start(tmp_path / 'run', config, scalars, epoch_log(3))
+    run = read_run(tmp_path / 'run')
+    assert run.saved == 0
+    assert part('experiment').share_excluded(run) == pytest.approx(0.75)
 
 
 def test_most_saved_within_a_point(part: Any) -> None:
@@ -251,7 +274,7 @@ def test_figure7(made: Any) -> None:
         'InfoBatch',
     ]
     plain, batch = found.of('plain'), found.of('infobatch')
-    assert lines[1].x == [batch.saved]
+    assert lines[1].x == pytest.approx([batch.saved])
     assert lines[1].y == [pytest.approx(batch.wall / plain.wall, abs=0.02)]
 
 

@@ -121,6 +121,17 @@ class Experiment:
         return range(scale.seeds.get(self.name, 1))
 
 
+def share_excluded(run: Run) -> float:
+    """Of all instance-epochs that were planned.
+
+    A training that ends because every image is mastered excludes the rest.
+    """
+    if not run.records:
+        return 0.0
+    planned = run.progress.planned * run.records[0]['instances']
+    return 1 - run.total('trained') / planned
+
+
 def accuracies(run: Run) -> list[float]:
     """Of the validations, in percent.
 

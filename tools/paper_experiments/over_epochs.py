@@ -13,6 +13,7 @@ from paper_experiments.experiment import (
     Found,
     Runs,
     accuracies,
+    share_excluded,
     verdict,
 )
 from paper_experiments.panels import GREY, Panel, mean_line
@@ -76,7 +77,7 @@ def _comparable(data: str, base: Sequence[Run], own: Sequence[Run]) -> Claim:
         float(np.mean([accuracies(run)[-1] for run in runs]))
         for runs in (base, own)
     )
-    saved = float(np.mean([run.saved for run in own]))
+    saved = float(np.mean([share_excluded(run) for run in own]))
     return Claim(
         f'{TITLES[data]}: IES ends as accurate as No Removal (within 1 point)',
         'comparable',

@@ -5,7 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from ies_mm.report.reading.runs import Run
-from paper_experiments.experiment import Found, Runs, accuracies
+from paper_experiments.experiment import (
+    Found,
+    Runs,
+    accuracies,
+    share_excluded,
+)
 from paper_experiments.panels import Line, Panel
 from paper_experiments.scales import Scale
 from paper_experiments.sweep_claims import (
@@ -93,7 +98,7 @@ def _line(
     """By what was really excluded, ascending."""
     points = sorted(
         (
-            float(np.mean([run.saved for run in runs.of(training)])),
+            float(np.mean([share_excluded(run) for run in runs.of(training)])),
             *_mean(_last(runs.of(training))),
         )
         for training in trainings
@@ -113,7 +118,7 @@ def _delta_panels(runs: Runs, data: str) -> list[Panel]:
     panels = []
     for name, values, level in (
         ('time / plain', [[w / time for w in walls(r)] for r in rows], 1.0),
-        ('excluded', [[run.saved for run in r] for r in rows], None),
+        ('excluded', [[share_excluded(run) for run in r] for r in rows], None),
         (
             'last test accuracy, %',
             [_last(r) for r in rows],

@@ -4,7 +4,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from paper_experiments.experiment import OPEN, Claim, Found, Runs
+from paper_experiments.experiment import (
+    OPEN,
+    Claim,
+    Found,
+    Runs,
+    share_excluded,
+)
 from paper_experiments.panels import GREY, Line, Panel
 from paper_experiments.scales import Scale
 from paper_experiments.sweep_claims import SECOND_ORDER
@@ -41,7 +47,11 @@ def figure7(runs: Runs) -> Found:
         ):
             points = sorted(
                 (
-                    float(np.mean([run.saved for run in runs.of(training)])),
+                    float(
+                        np.mean(
+                            [share_excluded(run) for run in runs.of(training)]
+                        )
+                    ),
                     float(np.mean(walls(runs.of(training)))) / time,
                 )
                 for training in trainings
