@@ -106,6 +106,7 @@ MOSAIC = """
 from mmdet.datasets.transforms import CachedMosaic
 pipeline.insert(1, dict(type=CachedMosaic, img_scale=(16, 16)))
 train_dataloader.dataset.update(pipeline=pipeline)
+default_hooks.ies = dict(type='InfoBatchHook')
 """
 PLAIN_SAMPLER = 'train_dataloader.sampler.update(type=DefaultSampler)'
 

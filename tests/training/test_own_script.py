@@ -42,6 +42,7 @@ def mosaic(config: Any) -> None:
     config.train_dataloader.dataset.pipeline.insert(
         2, dict(type='CachedMosaic', img_scale=(96, 72))
     )
+    config.default_hooks.ies = dict(type='InfoBatchHook')
 
 
 def another_sampler(config: Any) -> None:

@@ -70,6 +70,11 @@ class Family:
         return configs.SHARE_EXACT.get(self.key, '')
 
     @property
+    def wide(self) -> bool:
+        """Whether its backbone stays as wide as it is."""
+        return self.key in configs.WIDE
+
+    @property
     def copies(self) -> int:
         """How often an image is in a batch of its own."""
         return 2 if self.key in configs.TWICE else 1

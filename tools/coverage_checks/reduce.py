@@ -45,7 +45,7 @@ def load(family: Family) -> Config:
     if 'data_preprocessor' in cfg:
         cfg.model.setdefault('data_preprocessor', cfg.data_preprocessor)
     model = reduced(cfg.model.to_dict(), family.library)
-    cfg.model = ConfigDict(narrowed(model))
+    cfg.model = ConfigDict(model if family.wide else narrowed(model))
     return cfg
 
 

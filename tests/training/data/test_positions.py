@@ -243,7 +243,7 @@ def test_a_data_set_whose_length_changes_is_refused(
 def test_images_that_are_fetched_instead_stop_nothing(
     folders: Path, tmp_path: Path, loop: str
 ) -> None:
-    """Those left out come in the place of others, and are trained."""
+    """Nor is what was pruned fetched in the place of others."""
     config = config_of(folders, tmp_path, 3)
     if loop == 'iterations':
         config = in_iterations(config, 15)
@@ -253,7 +253,9 @@ def test_images_that_are_fetched_instead_stop_nothing(
     train(config, with_hook(FixedSelection(OUT, keep_history=True)))
     trained = instances_of(tmp_path)['trained']
     assert not trained[:, refuse['images']].any()
-    assert trained[1:, OUT[1]].any()
+    # One of them may fill a batch.
+    assert trained[1, OUT[1]].sum() <= 1
+    assert trained[0, OUT[1]].any()
     assert len(epochs_of(tmp_path)) == len(trained) >= 2
     assert np.isfinite(instances_of(tmp_path)['losses'][trained]).all()
 
