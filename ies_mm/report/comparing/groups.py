@@ -185,7 +185,8 @@ def _all_tags(group: Group, alike: Sequence[Group]) -> list[str]:
             tags.append(_tag(group, key))
         elif group in having:
             tags.append(_type_name(group, part))
-            if len({str(g.settings.get(key)) for g in having}) > 1:
+            values = {str(g.settings.get(key)) for g in having}
+            if len(values) > 1 and key != f'{part}.type':
                 tags.append(_tag(group, key))
     return list(dict.fromkeys(filter(None, tags)))
 
