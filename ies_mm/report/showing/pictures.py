@@ -108,7 +108,9 @@ def loss_curve(instances: Instances, image: int) -> bytes:
         if (losses[seen] >= 0).all():
             # Mastered is flat, however low; a flat curve is no upper edge.
             axes.set_ylim(0, 1.08 * losses[seen].max(initial=0) or 1)
-        axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+        # One kept epoch has one tick.
+        ticks = MaxNLocator(5, integer=True, min_n_ticks=1)
+        axes.xaxis.set_major_locator(ticks)
         axes.yaxis.set_major_locator(MaxNLocator(3))
         axes.grid(visible=False)
         return as_png(figure, dpi=170)
