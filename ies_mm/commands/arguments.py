@@ -12,6 +12,7 @@ from urllib.error import URLError
 from mmengine.config import Config, DictAction
 
 import ies_mm.engine  # noqa: F401  (the hooks and the sampler by name)
+from ies_mm.commands.parser import Parser
 from ies_mm.configs import PREFIX, config_path
 from ies_mm.errors import ConfigError
 from ies_mm.training.method_option import swap_method
@@ -21,7 +22,7 @@ METHODS = Path(config_path('_base_/methods'))
 
 def parser(description: str | None, prog: str) -> argparse.ArgumentParser:
     """The arguments of every command that reads a config."""
-    result = argparse.ArgumentParser(prog=prog, description=description)
+    result = Parser(prog=prog, description=description)
     result.add_argument(
         'config',
         help='path of the config file, or ies_mm::NAME for a shipped one',

@@ -84,7 +84,7 @@ def _summary(suspects: Suspects, out: Path, chosen: bool) -> str:
         f'{len(loss)} images by their mean loss ({suspects.term}) in '
         f'{_span(epochs)}, the highest first:'
     )
-    if epochs[0] > 1 and not chosen:
+    if not (suspects.from_the_start or chosen):
         lines.append(
             'Earlier epochs were not kept: with keep_history=True, errors '
             'that were learned by heart would rank higher'

@@ -61,6 +61,10 @@ def _made(cfg: Config, args: Namespace) -> NoisyLabels:
     """
     if (args.kind is None) == (args.human is None):
         raise ConfigError('give one of --kind and --human')
+    if args.column is not None and args.human is None:
+        raise ConfigError('--column is one of a --human file; leave it out')
+    if args.ratio is not None and args.human is not None:
+        raise ConfigError('--ratio is for --kind; people err as they do')
     if args.human is not None:
         return human_labels(cfg, args.human, args.column)
     if args.ratio is None:

@@ -8,19 +8,23 @@ import numpy as np
 from torch import Tensor
 
 from ies_mm.errors import ConfigError
+from ies_mm.training.data.mixing import transforms_of
+from ies_mm.training.data.partners import CACHE
 
 
 def own_copy(dataset: Any) -> Any:
     """A data set with transforms of its own over the same annotations.
 
     A transform may keep a cache or a generator, which the training's must
-    not notice.
+    not notice. Caches of mixing transforms are empty in the copy, and no
+    image is pruned there: its samples depend on nothing but the random state.
 
     Raises:
         ConfigError: It cannot be copied.
     """
     try:
-        return copy.deepcopy(dataset, dict(_shared(dataset)))
+        memo = dict(_shared(dataset)) | dict(_emptied(dataset))
+        return copy.deepcopy(dataset, memo)
     except TypeError as error:
         raise ConfigError(
             f'TrainingDynamicsHook loads its images by a copy of the '
@@ -39,3 +43,10 @@ def _shared(dataset: Any) -> Iterator[tuple[int, Any]]:
         for part in parts if name != 'data_list' else ():
             if hasattr(part, '__getitem__') and hasattr(part, '__dict__'):
                 yield from _shared(part)
+
+
+def _emptied(dataset: Any) -> Iterator[tuple[int, list]]:
+    """Caches of the samples that came before, for the same memo."""
+    for _, transform in transforms_of(dataset):
+        if isinstance(cache := getattr(transform, CACHE, None), list):
+            yield id(cache), []

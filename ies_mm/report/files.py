@@ -40,6 +40,11 @@ def write_files(folder: Path, contents: Mapping[str, bytes]) -> None:
     Raises:
         ConfigError: The folder cannot be made or written to.
     """
+    for name in contents:
+        if (folder / name).is_dir():
+            raise ConfigError(
+                f'{folder / name} is a folder; name a file with --out'
+            )
     scratch = {folder / f'.{name}.tmp': folder / name for name in contents}
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,8 +1,10 @@
 """A real model's loss, as a function of its weights alone."""
 
+import random
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from mmcv.ops import RoIAlign
@@ -18,6 +20,8 @@ from ies_mm.dynamics.second_derivatives import (
 )
 from ies_mm.errors import ConfigError
 from ies_mm.losses.capture.patching import override
+from ies_mm.training.data.identity import InstanceMap
+from mixing_runs import CACHED, LOAD, MOSAIC
 from runs import build_dataset, dataset_config, plain_config
 from task_runs import classifier_config
 
@@ -257,3 +261,39 @@ def test_a_data_set_that_cannot_be_copied_is_named(voc: Path) -> None:
     dataset.pipeline.transforms.append(i for i in ())
     with pytest.raises(ConfigError, match='VOCDataset cannot be copied'):
         own_copy(dataset)
+
+
+def cached(voc: Path) -> Any:
+    return build_dataset(dataset_config(voc, pipeline=CACHED))
+
+
+def mosaics(voc: Path) -> Any:
+    leaf = dataset_config(voc, pipeline=LOAD)
+    return build_dataset(
+        dict(type='MultiImageMixDataset', dataset=leaf, pipeline=MOSAIC)
+    )
+
+
+def loaded(dataset: Any) -> list[torch.Tensor]:
+    """Images as the measurement loads them."""
+    copied = own_copy(dataset)
+    np.random.seed(0)
+    random.seed(0)
+    return [copied[i]['inputs'] for i in range(6)]
+
+
+@pytest.mark.parametrize('make', [cached, mosaics])
+def test_a_copy_mixes_the_same_images_at_any_time(
+    voc: Path, make: Any
+) -> None:
+    """Whatever the training has cached by then, and whatever it prunes."""
+    expected = loaded(make(voc))
+    dataset = make(voc)
+    instances = InstanceMap(dataset)
+    with instances.tagging():
+        for index in range(8):
+            dataset[index]  # fills the caches
+        kept = torch.arange(len(instances)) % 4 == 0
+        instances.keep(kept)
+        found = loaded(dataset)
+    assert all(map(torch.equal, found, expected))

@@ -13,6 +13,7 @@ from mmengine.registry import HOOKS
 
 import ies_mm.selection
 from ies_mm.engine import PerImageLossHook
+from ies_mm.errors import ConfigError
 from ies_mm.selection import (
     Decision,
     Method,
@@ -238,3 +239,15 @@ def test_the_pages_config_selects(folders: Path, tmp_path: Path) -> None:
     )
     check_config(config)
     assert names['custom_imports']['imports'][0] == 'ies_mm.engine'
+
+
+def test_a_hook_without_the_sampler_may_leave_nothing_out(
+    folders: Path, tmp_path: Path
+) -> None:
+    """It would say so in log and records, and train everything."""
+    config = config_of(folders, tmp_path, 2)
+    config.train_dataloader.sampler.type = 'DefaultSampler'
+    hook = SelectionHook(BelowMedian())
+    hook.needs_sampler = False
+    with pytest.raises(ConfigError, match=r'\d images out.* = False; .*IESSa'):
+        train(config, with_hook(hook))

@@ -57,3 +57,10 @@ def test_a_file_is_in_the_place_of_the_folder(tmp_path: Path) -> None:
     (tmp_path / 'out').write_text('')
     with pytest.raises(ConfigError, match='out cannot be written to'):
         write_files(tmp_path / 'out', {'a': b'new'})
+
+
+def test_a_folder_is_in_the_place_of_a_file(tmp_path: Path) -> None:
+    (tmp_path / 'a.csv').mkdir()
+    with pytest.raises(ConfigError, match=r'a\.csv is a folder; name a file'):
+        write_files(tmp_path, {'b': b'new', 'a.csv': b'new'})
+    assert [path.name for path in tmp_path.iterdir()] == ['a.csv']

@@ -45,6 +45,9 @@ def test_the_file_and_what_is_said_of_it(
         (('--kind', 'symmetric', '--ratio', '1.5'), '--ratio 1.5 is no share'),
         (('--ratio', '0.2'), 'give one of --kind and --human'),
         (('--human', 'missing.pt'), 'missing.pt cannot be read'),
+        (('--human', 'a.pt', '--ratio', '0.2'), '--ratio is for --kind'),
+        (('--kind', 'shift', '--column', 'a'), '--column is one of a --hum'),
+        (('--kind', 'boxes'), 'argument --kind: invalid choice'),
     ],
 )
 def test_bad_input_is_one_line_and_no_file(

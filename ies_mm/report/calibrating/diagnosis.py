@@ -128,9 +128,9 @@ def _check_length(recorded: Recorded, criterion: Criterion) -> None:
     epochs, needed = len(recorded.losses), shortest(criterion)
     if epochs < needed:
         raise ConfigError(
-            f'the run has {epochs} epochs, in which a criterion of order='
-            f'{criterion.order}, window={criterion.window} leaves nothing '
-            f'out; it takes {needed} or more'
+            f'the run has {epochs} epochs with losses, in which a criterion '
+            f'of order={criterion.order}, window={criterion.window} leaves '
+            f'nothing out; it takes {needed} or more'
         )
     if not np.isfinite(recorded.total).any(axis=1).all():
         raise ConfigError(

@@ -45,7 +45,7 @@ def draw(diagnosis: Diagnosis) -> bytes:
 
 def _course(axes: Axes, diagnosis: Diagnosis) -> None:
     """How the criterion falls."""
-    epochs = np.arange(1, len(diagnosis.quantiles) + 1)
+    epochs = diagnosis.recorded.numbers
     low, quarter, middle, three, high = diagnosis.quantiles.T
     blue = COLOURS[0]
     axes.fill_between(epochs, low, high, color=blue, alpha=0.15, linewidth=0)
@@ -68,7 +68,7 @@ def _course(axes: Axes, diagnosis: Diagnosis) -> None:
 
 def _variations(axes: Axes, diagnosis: Diagnosis) -> None:
     """How unlike each other the images are, after the paper's Figure 3."""
-    epochs = np.arange(1, len(diagnosis.quantiles) + 1)
+    epochs = diagnosis.recorded.numbers
     for order, values in zip(ORDERS, diagnosis.variations, strict=True):
         axes.plot(epochs, values, color=COLOURS[order], label=f'order {order}')
     axes.axhline(NOISE, label='noise alone, orders 1 to 3', **NEUTRAL)

@@ -1,7 +1,9 @@
 """The losses that a run kept of every image and epoch."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -9,7 +11,8 @@ from numpy.typing import NDArray
 
 from ies_mm.core import Criterion, LossHistory, Progress, Relative
 from ies_mm.errors import ConfigError
-from ies_mm.report.instances import INSTANCES, read_tables
+from ies_mm.report.instances import INSTANCES, Tables, read_tables
+from ies_mm.report.records import read_epochs
 
 HOW = 'train with default_hooks.ies.dry_run=True and keep_history=True'
 
@@ -22,11 +25,21 @@ class Recorded:
         losses (ndarray): float32 (E, N, T), NaN where not observed.
         trained (ndarray): bool (E, N).
         terms (list of str): Names of the T terms.
+        epochs (ndarray, optional): int64 (E,), their numbers. Defaults to
+            None, from 1 on.
     """
 
     losses: NDArray[np.float32]
     trained: NDArray[np.bool_]
     terms: list[str]
+    epochs: NDArray[np.int64] | None = None
+
+    @property
+    def numbers(self) -> list[int]:
+        """Of the E epochs; those between two scoring passes are not in it."""
+        if self.epochs is None:
+            return list(range(1, len(self.losses) + 1))
+        return self.epochs.tolist()
 
     @property
     def total(self) -> NDArray[np.float64]:
@@ -79,6 +92,24 @@ def read_recorded(work_dir: Path) -> Recorded:
     found = tables.epochs.tolist()
     if not found or found != list(range(1, len(found) + 1)):
         raise ConfigError(f'{path} has not every epoch; {HOW}')
-    if not tables.identity or not tables.terms:
+    known = ~_between_scorings(tables, read_epochs(work_dir))
+    if not (tables.identity and tables.terms and known.any()):
         raise ConfigError(f'{path} has neither images nor losses; {HOW}')
-    return Recorded(tables.losses, tables.trained, tables.terms)
+    return Recorded(
+        tables.losses[known],
+        tables.trained[known],
+        tables.terms,
+        tables.epochs[known],
+    )
+
+
+def _between_scorings(
+    tables: Tables, records: Sequence[dict[str, Any]]
+) -> NDArray[np.bool_]:
+    """bool (E,), epochs that mixed images and scored none of them.
+
+    In others that have no loss, all were NaN, which their record counts.
+    """
+    none = np.isnan(tables.losses).all(axis=(1, 2))
+    sound = [r['epoch'] for r in records if r.get('non_finite') == 0]
+    return none & np.isin(tables.epochs, sound)

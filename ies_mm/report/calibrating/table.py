@@ -27,6 +27,7 @@ def as_json(diagnosis: Diagnosis) -> bytes:
     noise = diagnosis.noise
     content = {
         'criterion': dataclasses.asdict(diagnosis.criterion),
+        'epochs': diagnosis.recorded.numbers,
         'quantiles': diagnosis.quantiles.tolist(),
         'variations': dict(
             zip(ORDERS, diagnosis.variations.tolist(), strict=True)
@@ -81,9 +82,10 @@ def advice(diagnosis: Diagnosis) -> str:
 
 def _course(diagnosis: Diagnosis) -> str:
     rows = [['epoch', *(f'{q:.0%}' for q in QUANTILES)]]
+    numbers = diagnosis.recorded.numbers
     for epoch in _looked_at(diagnosis):
         values = diagnosis.quantiles[epoch]
-        rows.append([str(epoch + 1), *(f'{v:.4g}' for v in values)])
+        rows.append([str(numbers[epoch]), *(f'{v:.4g}' for v in values)])
     return 'criterion, quantiles over images\n' + _aligned(rows)
 
 
@@ -99,7 +101,8 @@ def _looked_at(diagnosis: Diagnosis) -> tuple[int, int, int]:
 
 def _variations(diagnosis: Diagnosis) -> str:
     epochs = _looked_at(diagnosis)
-    rows = [['difference', *(f'epoch {epoch + 1}' for epoch in epochs)]]
+    numbers = diagnosis.recorded.numbers
+    rows = [['difference', *(f'epoch {numbers[i]}' for i in epochs)]]
     for order, values in zip(ORDERS, diagnosis.variations, strict=True):
         figures = (_number(values[epoch]) for epoch in epochs)
         rows.append([f'order {order}', *figures])

@@ -40,7 +40,7 @@ class Forgetting:
     Attributes:
         images (int): All of them.
         early (int): Those pruned first that were looked at.
-        moments (list of Moment): At equal distances, up to the last epoch.
+        moments (list of Moment): At about equal distances.
         mean_back (float): How often an early one was re-included.
         most_back (int): The most that one of them was.
     """
@@ -60,7 +60,9 @@ def forgetting_of(
     Args:
         instances (Instances): Of a run that kept all its epochs.
         share (float): Of all images: how many of the first. Defaults to 5%.
-        moments (int): Defaults to 4.
+        moments (int): Defaults to 4. At each of them, the last epoch that
+            observed any image: while a training mixes images, they are scored
+            every few epochs.
 
     Returns:
         Forgetting: None where nothing was pruned, or epochs were dropped.
@@ -70,11 +72,12 @@ def forgetting_of(
     early = first_pruned(instances.excluded, share)
     back = times_taken_back(instances.excluded)[early]
     epochs = len(instances.epochs)
-    rows = sorted({-(-epochs * k // moments) for k in range(1, moments + 1)})
+    wanted = (-(-epochs * k // moments) - 1 for k in range(1, moments + 1))
+    rows = sorted({_observed_by(row, instances.losses) for row in wanted})
     return Forgetting(
         instances.excluded.shape[1],
         len(early),
-        [_moment(instances, early, row - 1) for row in rows],
+        [_moment(instances, early, row) for row in rows],
         float(back.mean()),
         int(back.max()),
     )
@@ -101,6 +104,12 @@ def first_pruned(
         max(1, round(share * images)), int(excluded.any(axis=0).sum())
     )
     return np.sort(np.lexsort([chance, first])[:wanted])
+
+
+def _observed_by(row: int, losses: NDArray[np.floating]) -> int:
+    """The last row up to this one in which any image was observed."""
+    [seen] = np.nonzero(np.isfinite(losses[: row + 1]).any(axis=1))
+    return int(seen[-1]) if len(seen) else row
 
 
 def _moment(

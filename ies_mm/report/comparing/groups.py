@@ -177,8 +177,39 @@ def _tags(group: Group, alike: Sequence[Group]) -> list[str]:
 
 
 def _all_tags(group: Group, alike: Sequence[Group]) -> list[str]:
-    tags = [_tag(group, key) for key in differing(alike)]
+    tags = []
+    for key in differing(alike):
+        part = _part_of_some(key, alike)
+        having = [g for g in alike if f'{part}.type' in g.settings]
+        if not part:
+            tags.append(_tag(group, key))
+        elif group in having:
+            tags.append(_type_name(group, part))
+            values = {str(g.settings.get(key)) for g in having}
+            if len(values) > 1 and key != f'{part}.type':
+                tags.append(_tag(group, key))
     return list(dict.fromkeys(filter(None, tags)))
+
+
+def _part_of_some(key: str, groups: Sequence[Group]) -> str:
+    """The outermost part of a config that some groups do not have.
+
+    It is what has a type: a hook, a transform. '' where there is none. An
+    argument of a hook is named by :func:`_tag`.
+    """
+    names = key.split('.')
+    most = 2 if names[0] == 'default_hooks' else len(names) - 1
+    for end in range(1, most + 1):
+        part = '.'.join(names[:end])
+        having = [f'{part}.type' in group.settings for group in groups]
+        if any(having) and not all(having):
+            return part
+    return ''
+
+
+def _type_name(group: Group, part: str) -> str:
+    kind = str(group.settings[f'{part}.type']).rpartition('.')[2]
+    return kind.removesuffix('Hook')
 
 
 def _tag(group: Group, key: str) -> str:

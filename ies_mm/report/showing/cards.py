@@ -90,11 +90,14 @@ def _section(label: str, run: Run, instances: Instances | None) -> Section:
 
 def _remarks(run: Run, instances: Instances) -> Iterator[str]:
     if not instances.from_the_start:
+        first, last = instances.epochs[[0, -1]]
+        kept = f'epochs {first} to {last} were'
+        if first == last:
+            kept = f'epoch {last} was'
         yield (
-            f'Only epochs {instances.epochs[0]} to {instances.epochs[-1]} '
-            'were kept of single images (keep_history=False): what was '
-            'excluded before is not known here. Train with keep_history=True '
-            'to see the whole run.'
+            f'Only {kept} kept of single images (keep_history=False): what '
+            'was excluded before is not known here. Train with '
+            'keep_history=True to see the whole run.'
         )
     if run.dry_run:
         yield (

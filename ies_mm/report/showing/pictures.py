@@ -106,8 +106,11 @@ def loss_curve(instances: Instances, image: int) -> bytes:
         )
         axes.set_xlim(instances.epochs[0] - 0.5, instances.epochs[-1] + 0.5)
         if (losses[seen] >= 0).all():
-            axes.set_ylim(bottom=0)  # mastered is flat, however low
-        axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+            # Mastered is flat, however low; a flat curve is no upper edge.
+            axes.set_ylim(0, 1.08 * losses[seen].max(initial=0) or 1)
+        # One kept epoch has one tick.
+        ticks = MaxNLocator(5, integer=True, min_n_ticks=1)
+        axes.xaxis.set_major_locator(ticks)
         axes.yaxis.set_major_locator(MaxNLocator(3))
         axes.grid(visible=False)
         return as_png(figure, dpi=170)

@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from ies_mm.report.comparing.notes import Row
 from ies_mm.report.instances import INSTANCES, Tables, read_tables
 from ies_mm.report.reading.methods import observes
@@ -37,8 +39,9 @@ def suspicions_of(rows: Sequence[Row]) -> Iterator[Suspicion]:
         run = row.group.runs[0]
         path = run.work_dir / 'ies' / INSTANCES
         recorded = run.selected or observes(run.config)
-        if recorded and path.exists():
-            yield _suspicion(row.group.label, run, read_tables(path))
+        tables = read_tables(path) if recorded and path.exists() else None
+        if tables and np.isfinite(tables.losses).any():
+            yield _suspicion(row.group.label, run, tables)
 
 
 def _suspicion(label: str, run: Run, tables: Tables) -> Suspicion:

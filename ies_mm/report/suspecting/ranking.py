@@ -23,7 +23,8 @@ class Suspects:
     Attributes:
         term (str): What they are ranked by, a term or ``'sum'``.
         terms (list of str): Names of the T terms.
-        epochs (ndarray): int64 (E,), those that the means are over.
+        epochs (ndarray): int64 (E,), those that the means are over: kept, and
+            with a loss of some image.
         names (list of str): Path of each of N images, in the data set's order.
         order (ndarray): int64 (N,), their numbers by falling mean loss; those
             that were never observed, or whose loss was not finite, at the
@@ -34,6 +35,7 @@ class Suspects:
         last (ndarray): float64 (N,), the last loss that was observed.
         never_mastered (ndarray, optional): bool (N,), whether no epoch pruned
             it; None of a run that pruned nothing.
+        from_the_start (bool): Whether the run kept its first epoch.
     """
 
     term: str
@@ -45,6 +47,7 @@ class Suspects:
     by_term: NDArray[np.float64]
     last: NDArray[np.float64]
     never_mastered: NDArray[np.bool_] | None
+    from_the_start: bool
 
     @property
     def quality(self) -> NDArray[np.float64]:
@@ -64,9 +67,10 @@ def read_suspects(
     Args:
         work_dir (Path): Of a run with per-image losses.
         term (str): What to rank by. Defaults to the sum of all terms.
-        last (int, optional): Epochs that the mean is over, the last ones.
-            Defaults to None, all that were kept: a wrong label that the model
-            has learned by heart in the end has a high loss before.
+        last (int, optional): Epochs that the mean is over, the last ones in
+            which images were observed. Defaults to None, all that were kept:
+            a wrong label that the model has learned by heart in the end has
+            a high loss before.
 
     Raises:
         ConfigError: The run has no such losses.
@@ -98,13 +102,15 @@ def rank(
     Raises:
         ConfigError: There is no such term, or no epoch.
     """
-    if not len(tables.epochs):
-        raise ConfigError('the run has no losses of any epoch yet')
+    # Where a training mixes images, they are scored every few epochs.
+    [observed] = np.nonzero(np.isfinite(tables.losses).any(axis=(1, 2)))
+    if not len(observed):
+        raise ConfigError('the run has no losses of any epoch')
     if term not in (SUM, *tables.terms):
         raise ConfigError(
             f'--term {term}: the run has {", ".join((SUM, *tables.terms))}'
         )
-    kept = slice(None if last is None else -last, None)
+    kept = observed if last is None else observed[-last:]
     losses = tables.losses[kept].astype(np.float64)
     chosen = losses.sum(axis=2)
     if term != SUM:
@@ -120,6 +126,7 @@ def rank(
         by_term=_mean(losses),
         last=_last(chosen),
         never_mastered=_never_mastered(tables, records),
+        from_the_start=bool(tables.epochs[0] == 1),
     )
 
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from ies_mm.core import Selection
+from ies_mm.errors import ConfigError
 from ies_mm.training.data.identity import InstanceMap
 
 
@@ -33,5 +34,15 @@ class AnySampler:
         return self._instances
 
     def set_selection(self, selection: Selection) -> None:
-        """Everything is selected; there is nothing to tell anybody."""
-        return
+        """Everything is selected; there is nothing to tell anybody.
+
+        Raises:
+            ConfigError: It leaves images out.
+        """
+        if len(selection.excluded):
+            raise ConfigError(
+                f'the method leaves {len(selection.excluded)} images out, and '
+                'nothing here would: its hook says needs_sampler = False; '
+                "remove that, and set train_dataloader.sampler.type='IESSa"
+                "mpler'"
+            )

@@ -24,6 +24,13 @@ class Kept:
     def __init__(self, instances: int) -> None:
         self._flags = torch.ones(instances, dtype=torch.bool).share_memory_()
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> 'Kept':
+        """All are kept in a copy: what is pruned is the training's own.
+
+        Workers' data sets are pickled or forked, and share the flags.
+        """
+        return type(self)(len(self._flags))
+
     def set(self, active: Tensor) -> None:
         """Keep these alone from now on; bool (N,)."""
         self._flags.copy_(active)

@@ -295,8 +295,10 @@ class SelectionHook(Hook):
         self._steps.source = self._sources.pick(switched)
 
     def _new_cycle(self, session: Session) -> EpochCycle:
-        epochs = self.method.depth * max(1, session.scored_every)
-        keep = None if self.keep_history else epochs
+        every = session.scored_every
+        # The last epochs of a training that mixes images are not scored.
+        epochs = self.method.depth + 1 if every else self.method.depth
+        keep = None if self.keep_history else epochs * max(1, every)
         reporter = self._new_reporter(session, keep)
         reporter.open(after=session.state.epochs)
         return EpochCycle(session, self._steps, reporter)

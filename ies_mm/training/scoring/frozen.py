@@ -162,7 +162,8 @@ def _check_unmixed(runner: Runner) -> None:
     if mixing:
         raise ConfigError(
             f'the training mixes images ({type(mixing[0]).__name__}), and '
-            'the noise of mixtures is not that of the images that were judged'
+            'the noise of mixtures is not that of the images that were '
+            'judged; give --images 0 to do without it'
         )
 
 

@@ -1,6 +1,7 @@
 """Criteria on recorded losses of several terms, against plain loops."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,8 +12,9 @@ from ies_mm.errors import ConfigError
 from ies_mm.report.calibrating.diagnosis import diagnose
 from ies_mm.report.calibrating.noise import ALL, noise_of
 from ies_mm.report.calibrating.pictures import draw
-from ies_mm.report.calibrating.recorded import Recorded
+from ies_mm.report.calibrating.recorded import Recorded, read_recorded
 from ies_mm.report.calibrating.table import as_json, table
+from work_dirs import record, write_instances, write_records
 
 EPOCHS, IMAGES, TERMS = 20, 30, ['loss_cls', 'loss_bbox']
 
@@ -148,3 +150,35 @@ def test_an_image_that_was_observed_now_and_then() -> None:
     assert scores[-1, 1] == pytest.approx(steps[-3:].mean())
     assert np.isnan(scores[10, 1])
     assert np.isfinite(scores[11, 1])
+
+
+def test_epochs_between_two_scoring_passes_are_left_out(
+    tmp_path: Path,
+) -> None:
+    """A training that mixes images scores them every few epochs."""
+    scored = np.random.default_rng(0).random((10, 4))
+    losses = np.full((20, 4), np.nan)
+    losses[1::2] = scored
+    write_records(
+        tmp_path, [record(epoch, non_finite=0) for epoch in range(1, 21)]
+    )
+    write_instances(tmp_path, [*'abcd'], [[1] * 4] * 20, losses.tolist())
+    found = read_recorded(tmp_path)
+    assert found.numbers == [*range(2, 21, 2)]
+    assert found.total == pytest.approx(scored, rel=1e-5)
+    diagnosis = diagnose(found, Criterion(0))
+    assert json.loads(as_json(diagnosis))['epochs'] == found.numbers
+    assert 'epoch 12' in table(diagnosis)  # the sixth observation
+    draw(diagnosis)
+
+
+def test_an_epoch_of_nan_stays_and_is_refused(tmp_path: Path) -> None:
+    losses = np.ones((10, 2))
+    losses[4] = np.nan
+    write_records(
+        tmp_path,
+        [record(e, non_finite=2 * int(e == 5)) for e in range(1, 11)],
+    )
+    write_instances(tmp_path, ['a', 'b'], [[1, 1]] * 10, losses.tolist())
+    with pytest.raises(ConfigError, match='without one finite loss'):
+        diagnose(read_recorded(tmp_path), Criterion(0))

@@ -118,3 +118,14 @@ def test_accuracy_that_was_not_recorded() -> None:
     assert np.isnan(found.moments[0].accuracy)
     assert np.isnan(found.moments[0].early_accuracy)
     assert not np.isnan(found.moments[0].early_loss)
+
+
+def test_a_moment_is_the_last_epoch_that_was_scored() -> None:
+    """A training that mixes images scores them every few epochs."""
+    run = run_of(0)
+    unscored = [epoch not in (2, 5, 11) for epoch in range(1, EPOCHS + 1)]
+    run.losses[unscored] = np.nan
+    found = forgetting_of(run)
+    assert found is not None
+    assert [moment.epoch for moment in found.moments] == [2, 5, 11]
+    assert not any(np.isnan(moment.loss) for moment in found.moments)

@@ -230,3 +230,27 @@ def test_none_of_several_fits(tmp_path: Path) -> None:
         ies_run(tmp_path / 'c'),
     )
     assert baselines(groups, 'IES') == []
+
+
+def test_a_part_that_some_have_is_named_by_its_type(tmp_path: Path) -> None:
+    """Not by each of its arguments."""
+    dynamics = dict(type='TrainingDynamicsHook', interval=5, images=128)
+    cutmix = [dict(type='CutMix', alpha=1.0), dict(type='Mixup', alpha=0.8)]
+    watched = config_of(default_hooks__dynamics=dynamics)
+    longer = config_of(default_hooks__dynamics=dynamics | dict(images=256))
+    other = config_of(default_hooks__dynamics=dynamics | dict(type='OwnHook'))
+    mixed = config_of(model__train_cfg=dict(augments=cutmix))
+    groups = groups_of(
+        configured(tmp_path / 'a', config_of()),
+        configured(tmp_path / 'b', watched),
+        configured(tmp_path / 'c', longer),
+        configured(tmp_path / 'd', other),
+        configured(tmp_path / 'e', mixed),
+    )
+    assert [group.label for group in groups] == [
+        'plain',
+        'plain, TrainingDynamics, images=128',
+        'plain, TrainingDynamics, images=256',
+        'plain, Own, images=128',
+        'plain, CutMix, Mixup',
+    ]

@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from ies_mm.report.reading.annotations import Annotation
-from ies_mm.report.showing.pictures import SIZE, drawn
+from ies_mm.report.reading.run_instances import Instances
+from ies_mm.report.showing.pictures import SIZE, drawn, loss_curve
 
 
 def pixels(path: Path, annotation: Annotation | None) -> np.ndarray:
@@ -58,3 +59,14 @@ def test_no_picture_of_what_is_none(tmp_path: Path) -> None:
     (tmp_path / 'a.png').write_text('no image')
     assert drawn(tmp_path / 'a.png', None) is None
     assert drawn(tmp_path / 'b.png', None) is None
+
+
+def test_a_nearly_flat_curve_is_not_the_upper_edge() -> None:
+    losses = np.array([[2.0], [2.01]] * 4, dtype=np.float32)
+    none = np.zeros((8, 1), dtype=bool)
+    run = Instances(['x.png'], np.arange(1, 9), losses, none, ['loss'])
+    with Image.open(io.BytesIO(loss_curve(run, 0))) as image:
+        found = np.asarray(image.convert('RGB')).astype(int)
+    blue = (found[..., 2] - found[..., 0] > 120).any(axis=1)
+    axis = (found.max(axis=2) < 60).any(axis=1)
+    assert np.flatnonzero(blue)[0] > np.flatnonzero(axis)[0] + 5

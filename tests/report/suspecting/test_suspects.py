@@ -172,3 +172,28 @@ def test_bad_input_is_one_line(
 def test_a_run_without_losses_is_told_what_is_missing(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match='train with a selection hook'):
         read_suspects(tmp_path)
+
+
+def test_epochs_between_two_scoring_passes_are_not_counted(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A training that mixes images scores them every few epochs."""
+    losses = [[NAN] * 2, [4.0, 1.0], [NAN] * 2, [2.0, 3.0], [NAN] * 2]
+    write_records(tmp_path, [record(epoch) for epoch in range(1, 6)])
+    write_instances(tmp_path, ['x.png', 'y.png'], [[1, 1]] * 5, losses)
+    call(monkeypatch, str(tmp_path), '--last', '1')
+    printed = capsys.readouterr().out.splitlines()
+    assert 'in epoch 4, the highest' in printed[0]
+    assert printed[1].split() == ['3', 'y.png']
+    call(monkeypatch, str(tmp_path))
+    printed = capsys.readouterr().out.splitlines()
+    assert 'in epochs 2 to 4, the highest' in printed[0]
+    assert not any('keep_history' in line for line in printed)
+
+
+def test_a_run_that_observed_nothing_ranks_nobody() -> None:
+    """Random removal from a training that mixes images reads no loss."""
+    with pytest.raises(ConfigError, match='no losses of any epoch'):
+        rank(tables_of(np.full((3, 4, 1), NAN)), [])

@@ -245,3 +245,15 @@ def test_what_is_pruned_comes_of_the_scores(
     assert scored == [3, 6, 9]  # half of the epochs for two observations
     assert [r['excluded'] for r in records[:6]] == [0] * 6
     assert records[-1]['saved'] == pytest.approx(saved, abs=0.02)
+
+
+def test_the_last_scores_are_kept_without_the_history(
+    folders: Path, tmp_path: Path
+) -> None:
+    """The last epochs are not scored, and a method may read one score."""
+    config = mixed(config_of(folders, tmp_path, 4))
+    hook = FixedSelection({}, order=0, window=1, scoring_interval=2)
+    train(config, with_hook(hook))
+    run = instances_of(tmp_path)
+    scored = np.isfinite(run['losses']).any(axis=(1, 2))
+    assert run['epochs'][scored].tolist() == [2]
