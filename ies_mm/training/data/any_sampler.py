@@ -43,6 +43,5 @@ class AnySampler:
             raise ConfigError(
                 f'the method leaves {len(selection.excluded)} images out, and '
                 'nothing here would: its hook says needs_sampler = False; '
-                "remove that, and set train_dataloader.sampler.type='IESSa"
-                "mpler'"
+                'remove that, and put the IESSampler into train_dataloader'
             )
