@@ -41,7 +41,8 @@ class AnySampler:
         """
         if len(selection.excluded):
             raise ConfigError(
-                f'the method leaves {len(selection.excluded)} images out, and '
-                'nothing here would: its hook says needs_sampler = False; '
-                'remove that, and put the IESSampler into train_dataloader'
+                f'the method leaves {len(selection.excluded)} images out, '
+                'but its hook says needs_sampler = False, so all would be '
+                'trained; remove that, and set '
+                "train_dataloader.sampler.type='IESSampler'"
             )
