@@ -1,6 +1,6 @@
 """Figure 5: accuracy over the share excluded, and what delta does."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -53,11 +53,18 @@ def methods(scale: Scale, data: str) -> dict[str, list[Training]]:
 
 
 def figure5_trainings(scale: Scale) -> list[Training]:
-    """All points, and the plain training."""
+    """All points, and the plain trainings."""
+    return with_plain(scale, methods)
+
+
+def with_plain(
+    scale: Scale, lines_of: Callable[[Scale, str], dict[str, list[Training]]]
+) -> list[Training]:
+    """The trainings of all lines of each data set, and its plain one."""
     found = []
     for data in scale.data_sets:
         found.append(plain(data=data))
-        for line in methods(scale, data).values():
+        for line in lines_of(scale, data).values():
             found += line
     return found
 

@@ -14,7 +14,7 @@ from paper_experiments.experiment import (
 from paper_experiments.panels import GREY, Line, Panel
 from paper_experiments.scales import Scale
 from paper_experiments.sweep_claims import SECOND_ORDER
-from paper_experiments.sweeps import sweep, walls
+from paper_experiments.sweeps import sweep, walls, with_plain
 from paper_experiments.trainings import TITLES, Training, by_ratio, plain
 
 INFOBATCH = 'InfoBatchHook'
@@ -28,12 +28,7 @@ def figure7_lines(scale: Scale, data: str) -> dict[str, list[Training]]:
 
 def figure7_trainings(scale: Scale) -> list[Training]:
     """With the plain ones."""
-    found = []
-    for data in scale.data_sets:
-        found.append(plain(data=data))
-        for line in figure7_lines(scale, data).values():
-            found += line
-    return found
+    return with_plain(scale, figure7_lines)
 
 
 def figure7(runs: Runs) -> Found:
