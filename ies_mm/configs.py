@@ -17,7 +17,7 @@ PREFIX = 'ies_mm::'
 def config_path(name: str) -> str:
     """The path of a shipped config, also for a config's ``_base_``.
 
-    MMEngine's own ``'package::path'`` knows OpenMMLab's packages alone, so
+    MMEngine's own ``'package::path'`` knows only OpenMMLab's packages, so
     a config that builds on one of these says::
 
         _base_ = __import__('ies_mm').config_path('faster_rcnn_voc.py')

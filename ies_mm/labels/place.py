@@ -21,7 +21,7 @@ def check_place(cfg: Mapping[str, Any]) -> None:
         if _is_inside(cfg.get(loader)):
             raise ConfigError(
                 f'{loader} reads noisy labels, so its metric would say '
-                f'nothing; have {TRANSFORM} in the training pipeline alone'
+                f'nothing; use {TRANSFORM} only in the training pipeline'
             )
 
 

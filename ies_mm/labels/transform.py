@@ -16,7 +16,7 @@ from ies_mm.labels.file import checksum_of, read_labels
 class LoadNoisyLabels:
     """Puts the labels of a file in the place of the data set's own.
 
-    For the training's pipeline alone. Nothing is random here: an image has
+    For the training's pipeline only. Nothing is random here: an image has
     the same noisy labels in every epoch, worker and run.
 
     In a classifier's pipeline it stands last, or anywhere before the packing.
@@ -124,7 +124,7 @@ class LoadNoisyLabels:
         return ConfigError(
             f'{self.file} does not know {name} with its clean labels: it was '
             'made for other data. Make it with this config, and have '
-            'LoadNoisyLabels in the training pipeline alone'
+            'LoadNoisyLabels in the training pipeline only'
         )
 
 
