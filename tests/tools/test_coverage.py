@@ -96,7 +96,7 @@ def test_resuming_keeps_the_rows_of_the_same_code_alone(
     text = command('refused', *small, 'VGG', '--resume')
     assert verdicts(text, 'LeNet') == ['exact', '', '']
     assert verdicts(text, 'VGG') == ['refused', '', '']
-    monkeypatch.setattr(tool('kept'), 'key', lambda: 'of other code')
+    monkeypatch.setattr(tool('kept'), 'key', lambda _: 'of other code')
     text = command('not built', *small, '--resume')
     assert verdicts(text, 'LeNet') == ['not built', '', '']
 
@@ -105,7 +105,7 @@ def test_the_page_has_the_rows_of_other_runs(
     command: Any, monkeypatch: Any, tool: Any, page: Path
 ) -> None:
     command('exact', '--setting', 'small', '--family', 'LeNet')
-    monkeypatch.setattr(tool('kept'), 'key', lambda: 'of later code')
+    monkeypatch.setattr(tool('kept'), 'key', lambda _: 'of later code')
     for _ in range(2):
         text = command('refused', '--setting', 'large', '--family', 'LeNet')
         assert verdicts(text, 'LeNet') == ['(exact)', 'refused', '']
@@ -125,6 +125,27 @@ def test_a_row_names_no_place_of_this_machine(
     kept.keep(row, 'small', tmp_path / 'rows.jsonl')
     found = kept.kept(tmp_path / 'rows.jsonl')[family]['small'].row
     assert found.note == 'file "mmdet/a.py" is not there'
+
+
+def test_a_row_depends_on_the_adapters_of_its_own_library(
+    tool: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    kept = tool('kept')
+    monkeypatch.setattr(kept, '_ROOT', tmp_path)
+    key, libraries = kept.key.__wrapped__, tool('listed').LIBRARIES
+
+    def changed(folder: str) -> set[str]:
+        before = {library: key(library) for library in libraries}
+        file = tmp_path / 'ies_mm/losses' / folder / 'adapter.py'
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text('ONE = 1')
+        return {name for name in libraries if key(name) != before[name]}
+
+    assert changed('mmpose') == set()
+    assert changed('mmpretrain') == {'mmpretrain'}
+    assert changed('mmseg') == {'mmseg'}
+    assert changed('mmdet') == {'mmdet', 'mmseg'}
+    assert changed('rows') == set(libraries)
 
 
 def test_all_has_a_row_for_every_config(

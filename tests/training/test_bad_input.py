@@ -274,7 +274,7 @@ def test_a_broken_config_file(tmp_path: Path) -> None:
         ),
         (
             'model.rpn_head.loss_cls.type=GHMC',
-            'rpn_head.loss_cls=GHMC weighs every anchor by how many',
+            'rpn_head.loss_cls=GHMC weights every anchor by how many',
         ),
     ],
 )

@@ -22,6 +22,14 @@ _SOURCES = (
     'ies_mm/training/scoring/scoring.py',
     'tools/coverage_checks/*.py',
 )
+# An adapter of one library is no part of another's rows. mmseg trains mmdet's
+# mask heads.
+_ADAPTERS = {
+    'mmdet': {'mmdet'},
+    'mmseg': {'mmdet', 'mmseg'},
+    'mmpretrain': {'mmpretrain'},
+}
+_EVERY_ADAPTER = {'mmdet', 'mmseg', 'mmpretrain', 'mmpose', 'mmrotate'}
 # Where packages lie on the machine is no part of a row.
 _PLACE = re.compile(r'/\S*/site-packages/')
 # What is done with a row that is made, and with a training.
@@ -49,7 +57,7 @@ def keep(row: Row, setting: str, file: Path) -> None:
     """Write a row at the end of a file."""
     file.parent.mkdir(parents=True, exist_ok=True)
     row = replace(row, note=_PLACE.sub('', row.note))
-    fields = dict(setting=setting, key=key()) | asdict(row)
+    fields = dict(setting=setting, key=key(row.family.library)) | asdict(row)
     with file.open('a') as kept:
         print(json.dumps(fields), file=kept)
 
@@ -58,8 +66,9 @@ def kept(file: Path) -> Rows:
     """The rows of a file, those of earlier code too."""
     rows: Rows = {}
     for fields in _lines(file):
-        setting, current = fields.pop('setting'), fields.pop('key') == key()
+        setting, made_by = fields.pop('setting'), fields.pop('key')
         family = Family(**fields.pop('family'))
+        current = made_by == key(family.library)
         if fields['counts']:
             fields['counts'] = Counts(**fields['counts'])
         row = Row(family, **fields)
@@ -78,16 +87,17 @@ def tidy(file: Path) -> None:
 
 
 @cache
-def key() -> str:
-    """What a row depends on: our code and the libraries' versions.
+def key(library: str) -> str:
+    """What a library's rows depend on: our code and the libraries' versions.
 
     Not on comments, nor on where the code stands: a row may take minutes.
     """
     found = {path for source in _SOURCES for path in _ROOT.glob(source)}
+    others = _EVERY_ADAPTER - _ADAPTERS[library]
     code = sorted(
         statement
         for path in found
-        if path.name not in _AFTERWARDS
+        if path.name not in _AFTERWARDS and path.parent.name not in others
         for statement in _statements(path.read_text(encoding='utf-8'))
     )
     known = '\n'.join([versions(), *code])

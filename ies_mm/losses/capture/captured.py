@@ -118,9 +118,8 @@ class CapturedLosses:
             if self.shares[term].requires_grad and not value.requires_grad:
                 raise UnsupportedModelError(
                     f'{term}: the model detaches the term after its head has '
-                    'computed it, so the images that are said to be trained '
-                    'by it are not; leave the term out, or give it '
-                    'loss_weight=0'
+                    'computed it, so no image is trained by it; drop the '
+                    'term, or give it loss_weight=0'
                 )
         self.returned = {t: value.detach() for t, value in returned.items()}
 

@@ -32,7 +32,7 @@ def _load_from(path: tuple[str, ...]) -> None:
             raise ConfigError(
                 f'{_distribution(point)} brings adapters for ies_mm (entry '
                 f'point {GROUP}: {point.name} = {point.value}), which cannot '
-                f'be imported: {_in_a_line(error)}; mend or uninstall it'
+                f'be imported: {_in_a_line(error)}; fix or uninstall it'
             ) from error
 
 

@@ -225,8 +225,8 @@ def check_losses(name: str, head: nn.Module) -> None:
     for child, module in head.named_modules():
         if isinstance(module, GHMC | GHMR):
             raise UnsupportedModelError(
-                f'{name}.{child}={type(module).__name__} weighs every anchor '
-                'by how many of the batch have a gradient like it, so an '
+                f'{name}.{child}={type(module).__name__} weights every anchor '
+                'by how many in the batch have a similar gradient, so an '
                 'image has no loss of its own; use FocalLoss or SmoothL1Loss'
             )
 

@@ -87,7 +87,7 @@ def _values(call: LossCall) -> Tensor:
         raise UnsupportedModelError(
             f'{type(call.module).__name__} gives no loss per image, but '
             f'values {tuple(value.shape)} for scores {tuple(scores.shape)}; '
-            "use a loss that heeds reduction_override='none', such as "
+            "use a loss that honours reduction_override='none', such as "
             'CrossEntropyLoss, and for regression a gt_score per image'
         )
     return value.float().reshape(len(scores), -1)

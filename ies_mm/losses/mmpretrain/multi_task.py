@@ -63,7 +63,7 @@ def _task(
             # mmpretrain binds the loss to the head when it is built.
             raise UnsupportedModelError(
                 f'{name} is a copy, whose loss is still that of the head it '
-                'was copied from; build the model anew and load its weights'
+                'was copied from; rebuild the model and load its weights'
             )
         for term, value in terms_of(batch).items():
             labelled = torch.tensor(has, device=value.device)

@@ -95,7 +95,7 @@ def check_same(
     what, instead = (
         ("cannot go on: this runner's training", 'make a new runner')
         if again
-        else ('cannot resume: the checkpoint', 'start anew with load_from')
+        else ('cannot resume: the checkpoint', 'start over with load_from')
     )
     raise ConfigError(
         f'{what} is of another dataset ({len(theirs)} images, here '

@@ -35,7 +35,7 @@ def as_of_today(session: Session, loaded: dict[str, Any]) -> dict[str, Any]:
             raise ConfigError(
                 'cannot resume: the checkpoint is of another dataset, or its '
                 'images were moved; resume with the same data at the same '
-                'place, or start anew with load_from'
+                'place, or start over with load_from'
             )
         loaded = {**loaded, 'images': images.checksums()}
     elif 'length' not in loaded:

@@ -98,7 +98,7 @@ class ObservationsByEpoch:
                 'cannot resume: the checkpoint has the loss term '
                 f'{min(self._awaited)!r}, which this model does not have (it '
                 f'has {", ".join(sorted(set(self._names) - self._awaited))}); '
-                'resume with the same model, or start anew with load_from'
+                'resume with the same model, or start over with load_from'
             )
         self._gathered = None
         return self._epochs.pop(epoch, Observations(self._names))

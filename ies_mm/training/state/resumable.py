@@ -52,7 +52,7 @@ def _check_version(loaded: dict[str, Any]) -> None:
         raise ConfigError(
             f'cannot resume: the state in the checkpoint has version '
             f'{loaded["version"]}, and this ies_mm knows {VERSION}; update '
-            'ies_mm, or start anew with load_from'
+            'ies_mm, or start over with load_from'
         )
 
 
@@ -62,7 +62,7 @@ def _check_origin(session: Session, loaded: dict[str, Any]) -> None:
             raise ConfigError(
                 f'cannot resume: the checkpoint is of another {key} '
                 f'({loaded.get(key)}, here {found}); resume with the same '
-                'config, or start anew with load_from'
+                'config, or start over with load_from'
             )
 
 
@@ -76,7 +76,7 @@ def _check_complete(loaded: dict[str, Any], ours: dict[str, Any]) -> None:
         raise ConfigError(
             f'cannot resume: the state in the checkpoint has no {missing[0]!r}'
             ', another version of ies_mm wrote it; resume with that version, '
-            'or start anew with load_from'
+            'or start over with load_from'
         )
 
 

@@ -145,7 +145,7 @@ class SelectionState:
         except ValueError as error:
             raise ConfigError(
                 f'cannot resume: {error}; resume with the data set, order '
-                'and window of the checkpoint, or start anew with load_from'
+                'and window of the checkpoint, or start over with load_from'
             ) from error
         weight = state['weight']
         self.selection = Selection(

@@ -146,7 +146,7 @@ def test_it_is_trained_with_ies_to_the_end(site: Path, tmp_path: Path) -> None:
     [
         ('import no_such_module', 'ModuleNotFoundError: No module named'),
         ("raise RuntimeError('two\\nlines')", 'RuntimeError: two lines'),
-        ('raise AssertionError', 'AssertionError; mend or uninstall it'),
+        ('raise AssertionError', 'AssertionError; fix or uninstall it'),
     ],
 )
 def test_a_distribution_whose_adapters_fail_is_named(
