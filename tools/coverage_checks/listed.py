@@ -75,6 +75,11 @@ class Family:
         return self.key in configs.WIDE
 
     @property
+    def precise(self) -> bool:
+        """Whether its features are computed in float64."""
+        return self.key in configs.PRECISE
+
+    @property
     def copies(self) -> int:
         """How often an image is in a batch of its own."""
         return 2 if self.key in configs.TWICE else 1

@@ -65,7 +65,24 @@ def build(cfg: Config, family: Family) -> nn.Module:
     for name, value in family.attributes.items():
         owner, _, attribute = name.rpartition('.')
         setattr(model.get_submodule(owner), attribute, value)
+    if family.precise:
+        _compute_features_in_float64(model)
     return model.train()
+
+
+def _compute_features_in_float64(model: Any) -> None:
+    for part in (model.backbone, model.neck):
+        part.double()
+    model.backbone.register_forward_pre_hook(_inputs_to_float64)
+    model.neck.register_forward_hook(_outputs_to_float32)
+
+
+def _inputs_to_float64(module: nn.Module, inputs: tuple) -> tuple:
+    return tuple(value.double() for value in inputs)
+
+
+def _outputs_to_float32(module: nn.Module, inputs: Any, outputs: tuple) -> Any:
+    return tuple(value.float() for value in outputs)
 
 
 def reduced(config: Any, library: str) -> Any:
