@@ -209,17 +209,18 @@ RUNS: dict[str, Run] = {
     )),
     'resized': (resized, lambda: FixedSelection(
         {1: [0, 3, 5, 8, 9], 2: [1, 2, 4]}, keep_history=True,
-        refresh_batch_size=2,
+        scoring=dict(batch_size=2),
     )),
     'mosaics': (mosaics, lambda: FixedSelection(
         {1: [0, 3, 5, 8, 9], 2: [1, 2, 4, 6]}, keep_history=True,
-        scoring_interval=2,
+        scoring=dict(interval=2),
     )),
     'endless': (endless, plain_hook),
     'frozen': (frozen, plain_hook),
     'spaced': (spaced, lambda: IESHook(
         dict(type='Budget', saved=0.4), order=0, window=1, keep_history=True,
-        refresh_interval=dict(type='Spaced', cap=4), refresh_batch_size=2,
+        refresh_interval=dict(type='Spaced', cap=4),
+        scoring=dict(batch_size=2),
     )),
     'accumulating': (accumulating, plain_hook),
     'unused': (unused, lambda: InfoBatchHook(anneal=0)),
