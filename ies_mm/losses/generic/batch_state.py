@@ -33,7 +33,7 @@ class BatchState:
         self._before = dict(_attributes(self._owner))
 
     def check(self, method: str, images: int) -> None:
-        """Refuse attributes with whole-batch data set since the snapshot.
+        """Refuse new attributes that hold data of the whole batch.
 
         Args:
             method (str): The loss function, for the message.
