@@ -46,7 +46,7 @@ class GroupMetric(BaseMetric):
       predictions is not defined for pixels.
     - detectors: ``recall`` of boxes, from 0 to 1, at fixed IoU and score
       thresholds, over all boxes of the group's images or classes. Average
-      precision would compare rankings of different images.
+      precision by image group would compare rankings of different images.
 
     Names are ``group/<measure>`` overall and ``group/<group>/<measure>``.
     Undefined measures (a group without a positive image) are omitted.

@@ -1,4 +1,4 @@
-"""Where a config reads noisy labels."""
+"""Noisy-label transforms in a config."""
 
 from collections.abc import Mapping
 from typing import Any

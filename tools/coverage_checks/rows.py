@@ -1,4 +1,4 @@
-"""A family's row: its model built, run and checked."""
+"""Makes a family's row: builds, runs and checks its model."""
 
 import copy
 import statistics
@@ -102,7 +102,7 @@ def check_family(family: Family, setting: Setting = BOTH) -> Row:
 
 
 def reason(error: Exception) -> str:
-    """An error in one line."""
+    """An error as one line."""
     text = ' '.join(str(error).split()).partition('; supported')[0]
     kind = type(error).__name__
     if any(word in text for word in _DOWNLOADS):

@@ -41,7 +41,7 @@ class Copies:
         self._copies: dict[int, tuple[Any, Any]] = {}
 
     def of(self, value: Any) -> Any:
-        """The copy of a value."""
+        """Copy a value."""
         # Judge by type only: an object may fake or refuse any attribute.
         kind = type(value)
         if kind in ATOMS:

@@ -27,7 +27,7 @@ def parts_of(module: nn.Module) -> list[Any]:
     """A module, its submodules and the objects they hold, each once."""
     parts = list(module.modules())
     known = {id(part) for part in parts}
-    for part in parts:  # which grows
+    for part in parts:  # grows in the loop
         for space, names in namespaces_of(part):
             for value in _entries(space[name] for name in names):
                 if id(value) not in known and _is_part(_kind(value)):
@@ -43,7 +43,7 @@ def parts_of(module: nn.Module) -> list[Any]:
 
 
 def namespaces_of(part: Any) -> Iterator[Space]:
-    """Where a part keeps its attributes, buffers and fixed parameters."""
+    """The namespaces of a part: attributes, buffers, frozen parameters."""
     if _has_dict(_kind(part)):
         attributes = vars(part)
         yield attributes, [n for n in attributes if n not in _TORCHS_OWN]

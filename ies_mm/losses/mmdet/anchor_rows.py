@@ -41,7 +41,7 @@ _ROWS = ('loss_by_feat_single', 'get_targets', '_get_targets_single')
 def anchor_head(
     name: str, head: Any, want: Wanted, note: Note
 ) -> AbstractContextManager[None]:
-    """Adapter for ``AnchorHead``s, by rows if possible, else by image."""
+    """Adapter for anchor heads, by rows if possible, else by image."""
     if inherits(type(head), AnchorHead, _ROWS):
         return _anchor_rows(name, head, want, note)
     return dense_head(name, head, want, note)

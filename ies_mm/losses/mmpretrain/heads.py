@@ -79,7 +79,7 @@ def _split(
 
 
 def _values(call: LossCall) -> Tensor:
-    """The losses of every image, float32 (N, 1), or (N, classes)."""
+    """The losses of every image, float32 (N, 1) or (N, classes)."""
     value = call.unreduced()
     scores = call.args[0]
     # Scores (N, 1) and labels (N,) would broadcast to (N, N).

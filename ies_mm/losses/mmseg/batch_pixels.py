@@ -48,7 +48,7 @@ def hard_pixel_shares(call: LossCall) -> Tensor:
     """
     logits, labels = call.args
     if call.reduced is None:
-        # No pixel is valid, and mmseg returns a constant.
+        # No pixel is valid, so mmseg returns a constant.
         return logits.new_zeros(len(logits)).float()
     chosen = call.reduced.float()
     valid = labels != call.module.ignore_label

@@ -82,7 +82,7 @@ class Traced(Tensor):
     """A tensor that knows which image its rows belong to.
 
     Attributes:
-        whose (Trace): What is known.
+        whose (Trace): The trace of its rows.
     """
 
     whose: Trace

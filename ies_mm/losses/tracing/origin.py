@@ -33,7 +33,7 @@ class Origin:
 
     @property
     def rows(self) -> int:
-        """R."""
+        """Number of rows R."""
         if self.index is not None:
             return len(self.index)
         runs = sum(length for _, length in self.runs)

@@ -83,7 +83,7 @@ class RandomRemoval(Method):
         return ''
 
     def first_selection(self, standing: Standing) -> Selection:
-        """Prune the first epoch, or the first after a plain run."""
+        """Draw for the first epoch, or the first after a plain run."""
         return self._drawn(standing)
 
     def decide(
