@@ -4,6 +4,7 @@ Every process writes what it saw of each training, for the tests to compare:
 ``RESULTS/NAME-RANK.pt``.
 """
 
+import gc
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -27,6 +28,7 @@ from ies_mm.engine import (
 from ies_mm.training.data.identity import batch_instances
 from method_cases import config_of
 from mixing_runs import rtmdet
+from quick_runners import quick_runners
 from runs import FixedSelection, ies_config, train
 from same_runs import by_epochs, by_iterations
 from task_runs import in_iterations, with_sampler
@@ -282,8 +284,10 @@ def main() -> None:
     voc, folders, results = (Path(argument) for argument in sys.argv[1:])
     torch.set_num_threads(1)
     dist.init_process_group('gloo')
-    for name in RUNS:
-        run(name, voc if name in DETECTORS else folders, results)
+    gc.freeze()
+    with quick_runners():
+        for name in RUNS:
+            run(name, voc if name in DETECTORS else folders, results)
     dist.barrier()
     dist.destroy_process_group()
 
