@@ -20,12 +20,13 @@ from itertools import product
 from pathlib import Path
 
 import torch
-from coverage_checks.kept import keep, kept, tidy
+from coverage_checks.kept import TRAINING, keep, kept, tidy
 from coverage_checks.listed import LIBRARIES, Family, every_config, families
 from coverage_checks.processes import isolated
 from coverage_checks.rows import Row
 from coverage_checks.settings import SETTINGS
 from coverage_checks.table import document, verdict
+from training_checks.check import isolated_training
 
 from ies_mm.commands.parser import Parser
 
@@ -61,9 +62,15 @@ def _made(args: argparse.Namespace) -> Iterator[tuple[str, Row]]:
         if before and before.is_current:
             yield setting, before.row
             continue
-        row = isolated(family, SETTINGS[setting])
+        row = _row(family, setting)
         keep(row, setting, args.kept)
         yield setting, row
+
+
+def _row(family: Family, setting: str) -> Row:
+    if setting == TRAINING:
+        return isolated_training(family)
+    return isolated(family, SETTINGS[setting])
 
 
 def _arguments() -> argparse.Namespace:
@@ -91,6 +98,12 @@ def _arguments() -> argparse.Namespace:
         'process that has one (default: each of them)',
     )
     parser.add_argument(
+        '--train',
+        action='store_true',
+        help='train every model for a few epochs instead, pruning, stopped '
+        'and resumed',
+    )
+    parser.add_argument(
         '--resume',
         action='store_true',
         help='keep the rows that the same code has made before',
@@ -105,6 +118,8 @@ def _arguments() -> argparse.Namespace:
     args = parser.parse_args()
     if args.all and args.out == PAGE:
         parser.error('--all has a page of its own: name it with --out')
+    if args.train:
+        args.setting = [TRAINING]
     args.kept = args.out.with_suffix('.jsonl')
     args.page = _listed(args)
     args.rows = _asked_for(args, parser)

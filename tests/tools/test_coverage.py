@@ -59,6 +59,9 @@ def command(
             module, 'isolated', lambda family, *how: row(family, verdict)
         )
         monkeypatch.setattr(
+            module, 'isolated_training', lambda family: row(family, verdict)
+        )
+        monkeypatch.setattr(
             sys, 'argv', ['coverage.py', '--out', str(page), *arguments]
         )
         module.main()
@@ -70,7 +73,7 @@ def command(
 def verdicts(text: str, family: str) -> list[str]:
     """What the page says of it, setting by setting."""
     row = next(line for line in text.splitlines() if f'**{family}**' in line)
-    return row.split(' | ')[3:6]
+    return row.split(' | ')[3:7]
 
 
 def test_the_command_fails_where_anything_is_wrong(command: Any) -> None:
@@ -94,21 +97,21 @@ def test_resuming_keeps_the_rows_of_the_same_code_alone(
     small = ('--setting', 'small', '--family', 'LeNet')
     command('exact', *small)
     text = command('refused', *small, 'VGG', '--resume')
-    assert verdicts(text, 'LeNet') == ['exact', '', '']
-    assert verdicts(text, 'VGG') == ['refused', '', '']
-    monkeypatch.setattr(tool('kept'), 'key', lambda _: 'of other code')
+    assert verdicts(text, 'LeNet') == ['exact', '', '', '']
+    assert verdicts(text, 'VGG') == ['refused', '', '', '']
+    monkeypatch.setattr(tool('kept'), 'key', lambda *_: 'of other code')
     text = command('not built', *small, '--resume')
-    assert verdicts(text, 'LeNet') == ['not built', '', '']
+    assert verdicts(text, 'LeNet') == ['not built', '', '', '']
 
 
 def test_the_page_has_the_rows_of_other_runs(
     command: Any, monkeypatch: Any, tool: Any, page: Path
 ) -> None:
     command('exact', '--setting', 'small', '--family', 'LeNet')
-    monkeypatch.setattr(tool('kept'), 'key', lambda _: 'of later code')
+    monkeypatch.setattr(tool('kept'), 'key', lambda *_: 'of later code')
     for _ in range(2):
         text = command('refused', '--setting', 'large', '--family', 'LeNet')
-        assert verdicts(text, 'LeNet') == ['(exact)', 'refused', '']
+        assert verdicts(text, 'LeNet') == ['(exact)', 'refused', '', '']
     assert '**0 of 1 named families are exact**' in text
     assert '- 2 images: 1 exact; of all 1 rows 1 exact' in text
     assert '- 2 processes: 1 not tried; ' in text
@@ -127,6 +130,14 @@ def test_a_row_names_no_place_of_this_machine(
     assert found.note == 'file "mmdet/a.py" is not there'
 
 
+def test_trainings_have_a_column_of_their_own(command: Any) -> None:
+    command('exact', '--family', 'LeNet')
+    text = command('trains', '--family', 'LeNet', '--train', '--resume')
+    assert verdicts(text, 'LeNet') == ['exact', 'exact', 'exact', 'trains']
+    assert '**1 of 1 named families are exact**' in text
+    assert '- training: 1 trains; of all 1 rows 1 trains' in text
+
+
 def test_a_row_depends_on_the_adapters_of_its_own_library(
     tool: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -135,11 +146,13 @@ def test_a_row_depends_on_the_adapters_of_its_own_library(
     key, libraries = kept.key.__wrapped__, tool('listed').LIBRARIES
 
     def changed(folder: str) -> set[str]:
-        before = {library: key(library) for library in libraries}
+        before = {library: key(library, 'small') for library in libraries}
         file = tmp_path / 'ies_mm/losses' / folder / 'adapter.py'
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text('ONE = 1')
-        return {name for name in libraries if key(name) != before[name]}
+        return {
+            name for name in libraries if key(name, 'small') != before[name]
+        }
 
     assert changed('mmpose') == set()
     assert changed('mmpretrain') == {'mmpretrain'}

@@ -22,6 +22,17 @@ _SOURCES = (
     'ies_mm/training/scoring/scoring.py',
     'tools/coverage_checks/*.py',
 )
+# What a whole training depends on beside them.
+_TRAINING = (
+    'ies_mm/core/*.py',
+    'ies_mm/methods/*.py',
+    'ies_mm/methods/ies/*.py',
+    'ies_mm/training/**/*.py',
+    'tools/training_checks/*.py',
+)
+TRAINING = 'training'
+"""Name of the setting of whole trainings."""
+
 # A library's rows depend only on its own adapters; mmseg also trains mmdet's
 # mask heads.
 _ADAPTERS = {
@@ -58,7 +69,8 @@ def keep(row: Row, setting: str, file: Path) -> None:
     """Append a row to a file."""
     file.parent.mkdir(parents=True, exist_ok=True)
     row = replace(row, note=_PLACE.sub('', row.note))
-    fields = dict(setting=setting, key=key(row.family.library)) | asdict(row)
+    fields = dict(setting=setting, key=key(row.family.library, setting))
+    fields |= asdict(row)
     with file.open('a') as kept:
         print(json.dumps(fields), file=kept)
 
@@ -69,7 +81,7 @@ def kept(file: Path) -> Rows:
     for fields in _lines(file):
         setting, made_by = fields.pop('setting'), fields.pop('key')
         family = Family(**fields.pop('family'))
-        current = made_by == key(family.library)
+        current = made_by == key(family.library, setting)
         if fields['counts']:
             fields['counts'] = Counts(**fields['counts'])
         row = Row(family, **fields)
@@ -88,12 +100,13 @@ def tidy(file: Path) -> None:
 
 
 @cache
-def key(library: str) -> str:
+def key(library: str, setting: str) -> str:
     """Hash of what a library's rows depend on: our code, library versions.
 
     Ignores comments and the location of code, as a row may take minutes.
     """
-    found = {path for source in _SOURCES for path in _ROOT.glob(source)}
+    sources = _SOURCES + (_TRAINING if setting == TRAINING else ())
+    found = {path for source in sources for path in _ROOT.glob(source)}
     others = _EVERY_ADAPTER - _ADAPTERS[library]
     code = sorted(
         statement

@@ -4,55 +4,64 @@ from collections import Counter
 from collections.abc import Iterable
 from itertools import groupby
 
+from training_checks.trainings import SAVED
+
 from coverage_checks.checks import ALONE, FLOOR, GRADIENT, SHARES
-from coverage_checks.kept import Kept, Rows
+from coverage_checks.kept import TRAINING, Kept, Rows
 from coverage_checks.rows import Row
 from coverage_checks.settings import SETTINGS
 from coverage_checks.versions import versions
 
 _TEXT = """# Coverage
 
-Of which models the per-image losses are captured, and how well. Written by
-`tools/coverage.py` with {versions}, from the rows of `coverage.jsonl`.
+Which models have per-image losses, and how well they are captured. Written by
+`tools/coverage.py` with {versions}, from the rows in `coverage.jsonl`.
 
 {summary}
 
-Each row is a config that the library ships, its model built with random
-weights and given small random images, some without an object: two of them in
-one process, 16, and two in one of two processes, the other one having a single
-image with other objects, as in a last batch (three, where a model takes none).
+Each row is a shipped config. Its model has random weights and gets small
+random images, some without objects. *2 images* and *16 images* are batches in
+one process. *2 processes*: two images in one, and a single image with other
+objects in the other, as in a last batch (three, if a model rejects one).
 
-- **exact**: in a training step with the capture, losses, gradients, buffers
-  and the state of the random generators are those of the plain step, to the
-  bit; nothing is left behind on the model. The shares of every term add up to
-  it (to {shares:g} of it), and their gradient is that of the loss (to
-  {gradient:g} of each parameter's). The per-image losses are what `model.loss`
-  gives for the image alone, one image of the same padded batch (to {alone:g},
-  BatchNorm and random numbers held still). A scoring pass, before and after
-  the step, gives the loss of a training forward with BatchNorm and dropout
-  held still (to {alone:g}), and leaves no trace.
-- **share-exact**: all of this but the last; the reason is given.
-- **fall-back**: all but the last; the adapter gives an approximation.
+- **exact**: In a training step with capture, losses, gradients, buffers and
+  the state of the random generators equal those of the plain step, to the bit,
+  and nothing is left behind on the model. The shares of a term sum to it
+  (within {shares:g}, relative), and their gradient is that of the loss (within
+  {gradient:g} for each parameter). Per-image losses equal `model.loss` of the
+  image alone in the same padded batch (within {alone:g}, with BatchNorm and
+  random numbers fixed). A scoring pass before and after the step gives the
+  loss of a training forward with BatchNorm and dropout fixed (within
+  {alone:g}), and leaves no trace.
+- **share-exact**: all but the per-image losses; the reason is given.
+- **fall-back**: all but the per-image losses, which are approximate.
 - **refused**: `UnsupportedModelError`, with its text, before a training
   begins or in its first step.
 - **wrong**: what was captured does not hold. There must be none.
 - **not built**: the model could not be built or run here.
 - **(...)**: found by an earlier version of the code.
 
-A difference below {floor:g} of the whole loss is not looked at. *step* is
-the time of a captured step (without shares) by that of the plain one, forward
-and backward, of two images on one CPU core, the median of up to seven pairs:
-so small a batch makes it larger than it is in a training. *operations*: those
-of a captured and of a weighted step by those of the plain one, views not
-counted; *waits*: operations beside the plain step's that wait for a value,
-which on a GPU costs more than the operation; both at 16 images. In **bold**:
-the named families.
+Differences below {floor:g} of the total loss are ignored. *step* is the time
+of a captured step (without shares) over that of the plain one, forward and
+backward, with two images on one CPU core: the median of up to seven pairs. So
+small a batch makes it larger than in a training. *operations*: those of a
+captured and of a weighted step over those of the plain one, not counting
+views. *waits*: additional operations that wait for a value, which on a GPU
+costs more than the operation itself. Both are counted at 16 images. Named
+families are in **bold**.
+
+*training* (`--train`) trains the model with `IESHook` for eight epochs on a
+dozen images, pruning {saved:.0%}. **trains**: every epoch trains exactly the
+images that were selected; a run that is stopped and resumed equals one that is
+not; and with `delta=0` it equals the plain run, both to the bit. If the plain
+run itself cannot be repeated or resumed to the bit, the note says so.
 """
 _COLUMNS = (
     'family',
     'config',
     'adapters',
     *(setting.title for setting in SETTINGS.values()),
+    TRAINING,
     'step',
     'operations',
     'waits',
@@ -73,6 +82,7 @@ def document(rows: Rows) -> str:
         gradient=GRADIENT,
         alone=ALONE,
         floor=FLOOR,
+        saved=SAVED,
     )
     for library, part in groupby(rows, lambda family: family.library):
         lines = '\n'.join(line(rows[family]) for family in part)
@@ -102,7 +112,7 @@ def verdict(row: Row) -> str:
 def _verdicts(found: dict[str, Kept]) -> Iterable[str]:
     """The verdicts; a reason is given only in the first column it is in."""
     said = set()
-    for setting in SETTINGS:
+    for setting in (*SETTINGS, TRAINING):
         if setting not in found:
             yield ''
             continue
@@ -129,16 +139,21 @@ def _summary(rows: Rows) -> list[str]:
     exact = sum(_is_exact(found) for found in named.values())
     yield_of = f'**{exact} of {len(named)} named families are exact**'
     lines = [f'{yield_of} wherever they were tried.', '']
-    for name, setting in SETTINGS.items():
+    titles = {name: setting.title for name, setting in SETTINGS.items()}
+    for name, title in (titles | {TRAINING: TRAINING}).items():
         lines.append(
-            f'- {setting.title}: {_counts(named, name)}; '
+            f'- {title}: {_counts(named, name)}; '
             f'of all {len(rows)} rows {_counts(rows, name)}'
         )
     return lines
 
 
 def _is_exact(found: dict[str, Kept]) -> bool:
-    return all(kept.row.verdict == 'exact' for kept in found.values())
+    return all(
+        found[setting].row.verdict == 'exact'
+        for setting in SETTINGS
+        if setting in found
+    )
 
 
 def _counts(rows: Rows, setting: str) -> str:

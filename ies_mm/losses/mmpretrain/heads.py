@@ -80,8 +80,10 @@ def _split(
 
 def _values(call: LossCall) -> Tensor:
     """The losses of every image, float32 (N, 1) or (N, classes)."""
-    value = call.unreduced()
-    scores = call.args[0]
+    value, scores = call.unreduced(), call.args[0]
+    if value.dim() == 0 and len(call.args[1]) == 1:
+        # LeNet squeezes the scores of a single image.
+        value, scores = value[None], scores[None]
     # Scores (N, 1) and labels (N,) would broadcast to (N, N).
     if value.shape not in (scores.shape, scores.shape[:1]):
         raise UnsupportedModelError(

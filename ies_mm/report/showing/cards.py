@@ -149,7 +149,7 @@ def _facts(instances: Instances, image: int) -> str:
     seen = losses[np.isfinite(losses)]
     loss = f'last loss {seen[-1]:#.3g}' if len(seen) else 'never observed'
     if not out.any():
-        return f'trained in all {len(out)} epochs, {loss}'
+        return f'trained in every epoch, {loss}'
     back = int(times_taken_back(instances.excluded)[image])
     epoch = _first_out(instances, image)
     first = '' if epoch is None else f'first in epoch {epoch}, '

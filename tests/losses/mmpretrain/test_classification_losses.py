@@ -3,6 +3,8 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from mmpretrain.models import ClsHead, LeNet5
+from mmpretrain.structures import DataSample
 
 from cls_cases import CASES, WEIGHTS, model_and_data
 from ies_mm.losses import capture_per_image_losses
@@ -28,6 +30,18 @@ def test_class_weights_are_no_divisors() -> None:
     labels = torch.cat([s.gt_label for s in data['data_samples']])
     own = F.cross_entropy(logits, labels, reduction='none').detach()
     close(captured.losses['loss'], own * torch.tensor(WEIGHTS)[labels])
+
+
+def test_the_scores_of_a_single_image_may_be_squeezed() -> None:
+    model, _ = model_and_data('ce')
+    model.backbone, model.neck = LeNet5(num_classes=5), None
+    model.head = ClsHead(loss=dict(type='CrossEntropyLoss'))
+    sample = DataSample().set_gt_label(3)
+    data = dict(inputs=torch.randn(1, 1, 32, 32), data_samples=[sample])
+    with capture_per_image_losses(model, shares=True) as captured:
+        losses = run(model, data)
+    close(captured.losses['loss'], losses['loss'][None].detach())
+    close(captured.shares['loss'], losses['loss'][None])
 
 
 def test_a_part_called_module_is_no_wrapped_model() -> None:

@@ -79,7 +79,7 @@ def test_facts_and_placeholders(tmp_path: Path) -> None:
     assert page.text.count('no file') == 5
     fact = 'out in 2 of 4 epochs, first in epoch 2, taken back once, last '
     assert f'{fact}loss 1.00' in page.text
-    assert 'trained in all 4 epochs, last loss 1.00' in page.text
+    assert 'trained in every epoch, last loss 1.00' in page.text
     assert any('5 of 6 image files were not' in text for text in page.text)
 
 

@@ -1,0 +1,1 @@
+"""Checks of whole trainings with IES, for tools/coverage.py --train."""
