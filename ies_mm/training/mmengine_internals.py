@@ -16,7 +16,7 @@ def is_going_to_train(runner: Runner) -> bool:
     """Whether a ``before_run`` is that of a training.
 
     ``Runner.train`` builds the loop first; ``Runner.train_loop`` would build
-    it, and the data set, for a validation alone too.
+    it, and the dataset, for a validation alone too.
     """
     return isinstance(runner._train_loop, BaseLoop)
 

@@ -55,7 +55,7 @@ def check_config(cfg: Config) -> None:
 
 
 def check_files(cfg: Config, *loaders: str) -> None:
-    """Refuse data sets whose annotation file or folder is not there.
+    """Refuse datasets whose annotation file or folder is not there.
 
     Raises:
         ConfigError: Names the path and how the data is obtained.
@@ -189,7 +189,7 @@ def _annotation_file(leaf: dict) -> Path | None:
 
 
 def _folder(leaf: dict, scope: str) -> Path | None:
-    """The folder of a data set that reads folders and fetches nothing."""
+    """The folder of a dataset that reads folders and fetches nothing."""
     root = leaf.get('data_root')
     remote = leaf.get('backend_args') is not None
     if leaf.get('ann_file') or not isinstance(root, str) or remote:
@@ -214,7 +214,7 @@ def _how_to_get(path: Path) -> str:
                 f'`ies-mm get-voc {year} --root {root}` fetches it there '
                 '(`ies-mm demo` needs no download: it makes its own images)'
             )
-    return 'set data_root (and ann_file) to where the data set lies'
+    return 'set data_root (and ann_file) to where the dataset lies'
 
 
 def _is(registry: Any, config: Any, base: type) -> bool:

@@ -206,7 +206,7 @@ def _joined(
     # Scoring may be the first to see a term.
     joined = more_losses.shape[1] - losses.shape[1]
     losses = torch.nn.functional.pad(losses, (0, joined))
-    # A data set that fetches another image may show a trained one.
+    # A dataset that fetches another image may show a trained one.
     new = ~torch.isin(more, ids)
     return (
         torch.cat([ids, more[new]]),

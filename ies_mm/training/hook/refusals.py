@@ -128,7 +128,7 @@ def check_cache(key: str, transform: Any) -> None:
 
     Args:
         key (str): Its place in the config.
-        transform (Any): Of a data set's own pipeline.
+        transform (Any): Of a dataset's own pipeline.
 
     Raises:
         ConfigError: It mixes images that it keeps in a way of its own.

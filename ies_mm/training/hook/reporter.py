@@ -17,7 +17,7 @@ class Reporter:
     """Completes an epoch's record, writes it, and logs one line of it.
 
     Args:
-        instances (InstanceMap): Numbering of the data set.
+        instances (InstanceMap): Numbering of the dataset.
         runner (Runner): Whose log and work directory to write to.
         keep (int, optional): Epochs of per-instance values kept; None, all.
     """

@@ -53,7 +53,7 @@ def copied(batch_sampler: Any, order: Sampler) -> Any:
 
     Args:
         batch_sampler (BatchSampler): Which is not changed.
-        order (Sampler): With the data set as ``dataset``.
+        order (Sampler): With the dataset as ``dataset``.
     """
     sampler = batch_sampler.sampler
     shared = {id(sampler): order, id(sampler.dataset): sampler.dataset}
@@ -61,7 +61,7 @@ def copied(batch_sampler: Any, order: Sampler) -> Any:
 
 
 def sample_of(batch: Any, place: int) -> Any:
-    """One sample of a batch, as the data set gave it.
+    """One sample of a batch, as the dataset gave it.
 
     Args:
         batch (Any): As MMEngine's collate functions make it: a sample that is
@@ -78,7 +78,7 @@ def sample_of(batch: Any, place: int) -> Any:
 
 
 class GivenOrder(Sampler[int]):
-    """Yields what it was last given; batch samplers ask for its data set."""
+    """Yields what it was last given; batch samplers ask for its dataset."""
 
     def __init__(self, dataset: Any) -> None:
         self.dataset = dataset

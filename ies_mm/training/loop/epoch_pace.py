@@ -73,7 +73,7 @@ class EpochPace(Pace):
     ) -> Tensor:
         """What was not selected, but for what was trained nevertheless.
 
-        A data set that fetches another image may show an excluded one.
+        A dataset that fetches another image may show an excluded one.
         """
         return ~selection.active & ~trained
 

@@ -69,7 +69,7 @@ class WatchedEpochs(WatchedPace):
 
 
 class WatchedIterations(WatchedPace):
-    """In ``IterBasedTrainLoop`` an epoch is one length of the data set.
+    """In ``IterBasedTrainLoop`` an epoch is one length of the dataset.
 
     That many samples, counted over all processes, are a pass of
     ``InfiniteSampler``, to the sample: a batch may belong to two of them. A

@@ -45,13 +45,13 @@ def drawn_instances(
 
     Args:
         runner (Runner): With a training loader.
-        instances (InstanceMap): Numbering of its data set.
+        instances (InstanceMap): Numbering of its dataset.
         images (int): As many as these, or more.
         seed (int): Of the draw.
     """
     loader: Any = runner.train_dataloader
     count = max(images, 4 * largest_size(loader))
-    # Not sorted: data sets often are, class by class.
+    # Not sorted: datasets often are, class by class.
     order = np.random.default_rng(seed).permutation(len(instances))
     return torch.from_numpy(order[:count])
 
@@ -64,7 +64,7 @@ class FrozenPasses:
 
     Args:
         runner (Runner): With model, optimiser wrapper and training loader.
-        instances (InstanceMap): Numbering of the loader's data set.
+        instances (InstanceMap): Numbering of the loader's dataset.
         ids (Tensor): int64 (M,), the instances to score.
         seed (int): Of everything random. Defaults to 0.
         fallback (bool): See :func:`capture_per_image_losses`. Defaults to

@@ -29,17 +29,17 @@ class Refresher:
     numbers are left as they were. Each rank scores its part.
 
     Where the training's workers persist, so do those of the passes. They start
-    anew with the training's, by which a hook has them see a changed data set.
+    anew with the training's, by which a hook has them see a changed dataset.
 
     Args:
-        train_loader (DataLoader): Whose data set, batches and workers to use.
-        instances (InstanceMap): Numbering of the data set.
+        train_loader (DataLoader): Whose dataset, batches and workers to use.
+        instances (InstanceMap): Numbering of the dataset.
         fallback (bool): See :func:`capture_per_image_losses`. Defaults to
             False.
         batch_size (int, optional): Images of a forward pass. Defaults to
             None, the training's.
         images (Dataset, optional): The images in another form, at the same
-            positions. Defaults to None, the training's data set.
+            positions. Defaults to None, the training's dataset.
     """
 
     def __init__(

@@ -19,12 +19,12 @@ AUGMENTS = 'batch_augments'
 class Unmixed:
     """The images of a training by pipelines that mix nothing.
 
-    It has the positions of the training's data set, so that batches are made
+    It has the positions of the training's dataset, so that batches are made
     of it as the training's are. What a pipeline gives up on is fetched from
     another image, as in training.
 
     Args:
-        instances (InstanceMap): Numbering of the training's data set, while
+        instances (InstanceMap): Numbering of the training's dataset, while
             it tags.
         pipelines (sequence of callable): One for each of its leaves, from
             loading to packing.
@@ -44,7 +44,7 @@ class Unmixed:
             self._places[numbers[shown], 1] = shown
 
     def __len__(self) -> int:
-        """As many as the training's data set has."""
+        """As many as the training's dataset has."""
         return len(self._of_position)
 
     def __getitem__(self, position: int) -> Any:

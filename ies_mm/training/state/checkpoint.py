@@ -75,7 +75,7 @@ def load(session: Session, loaded: dict[str, Any]) -> None:
         loaded (dict): ``checkpoint[KEY]``.
 
     Raises:
-        ConfigError: It is of another method, data set or kind of loop, or
+        ConfigError: It is of another method, dataset or kind of loop, or
             was written by another version.
     """
     loaded = as_of_today(session, loaded)

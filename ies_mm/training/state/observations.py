@@ -130,7 +130,7 @@ class Observations:
     def merge(self) -> tuple[Tensor, Tensor, Tensor]:
         """One observation per instance, over all ranks.
 
-        An instance seen several times in the epoch (a repeated data set, a
+        An instance seen several times in the epoch (a repeated dataset, a
         rank filled up) has the mean of its losses. A term that it does not
         have counts zero; where it has none at all it is seen, not observed.
         The run's names get the terms that joined.

@@ -22,7 +22,7 @@ def check(
         ours (dict): What the session would save.
 
     Raises:
-        ConfigError: It is of another method, data set or kind of loop, or
+        ConfigError: It is of another method, dataset or kind of loop, or
             was written by another version.
     """
     _check_version(loaded)

@@ -144,7 +144,7 @@ class SelectionState:
             self.history.load_state_dict(state['history'])
         except ValueError as error:
             raise ConfigError(
-                f'cannot resume: {error}; resume with the data set, order '
+                f'cannot resume: {error}; resume with the dataset, order '
                 'and window of the checkpoint, or start over with load_from'
             ) from error
         weight = state['weight']

@@ -42,7 +42,7 @@ class Session:
         arguments (dict): What the hook was made with, by name.
 
     Attributes:
-        instances (InstanceMap): Numbering of the data set.
+        instances (InstanceMap): Numbering of the dataset.
         state (SelectionState): What is known after the last epoch.
         observed (ObservationsByEpoch): Of the epochs that have not ended.
         correct (Correctness): Which images are right in this epoch.
