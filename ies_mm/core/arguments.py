@@ -130,7 +130,7 @@ def _check_is_number(name: str, value: object) -> None:
 
 
 def _check_size(name: str, value: int) -> None:
-    """Reject integers beyond 2**53: inexact as floats, too long to print."""
+    """Reject integers beyond 2**53, which floats do not hold exactly."""
     if abs(value) > LARGEST:
         raise ValueError(f'{name} is beyond 2**53: give a smaller number')
 

@@ -56,8 +56,8 @@ class PruningSchedule:
     - ``'annealed'``: each prunes the same part, except the last eighth of
       all epochs, which train on everything, as in InfoBatch.
 
-    It fails if the remaining epochs cannot save that much. If the training
-    ends within a pass over the data, that pass counts as a whole one.
+    It falls short if the remaining epochs cannot save that much. If the
+    training ends within a pass over the data, that pass counts as whole.
 
     Args:
         saved (float): s, the share of all instance-epochs, 0 to 0.9.

@@ -15,13 +15,13 @@ class LossHistory:
     kept by the authors' code, however many epochs lie between them
     (docs/design.md says why).
 
-    A term that joins late (:meth:`add_terms`) counts as zero. The first value
-    observed for an instance is also used for its earlier observations, so
-    that differences across the seam come only from the other terms, and the
-    jump of the sum changes no decision. The same applies when a term leaves
-    or returns (:meth:`restart_terms`). If all losses jump because the
-    pipeline was switched, the earlier observations are shifted by the jump of
-    the image's own next one (:meth:`restart_level`).
+    A term that joins late (:meth:`add_terms`) counts as zero. Its first value
+    for an instance is copied to the earlier observations, so that differences
+    across the seam come only from the other terms, and the jump of the sum
+    affects no decision. The same applies when a term leaves or returns
+    (:meth:`restart_terms`). If all losses jump because the pipeline was
+    switched, the earlier observations are shifted by the jump of the image's
+    own next one (:meth:`restart_level`).
 
     Memory: ``4 * depth`` bytes per instance and term, plus 4 bytes per
     instance for the counter.
@@ -34,8 +34,9 @@ class LossHistory:
     Attributes:
         values (Tensor): float32 (depth, N, T), the newest last.
         count (Tensor): int32 (N,), observations so far.
-        joining (Tensor, optional): bool (N, T), True for instances not yet
-            observed since a term joined late or left. None before any did.
+        joining (Tensor, optional): bool (N, T), True where a term that joined
+            late, left or returned was not observed since. None before any
+            did.
         jumping (Tensor, optional): bool (N,), True for instances not yet
             observed since the last jump. None before any.
     """
@@ -108,7 +109,7 @@ class LossHistory:
         self.values = torch.cat([self.values, new], dim=2)
 
     def restart_terms(self, columns: list[int]) -> None:
-        """Cancel the next difference of some terms.
+        """Cancel the jump of some terms at their next observation.
 
         Args:
             columns (list of int): Terms that left, and are zero from now on,
@@ -121,7 +122,7 @@ class LossHistory:
         self.joining[:, columns] = (self.count > 0)[:, None]
 
     def restart_level(self) -> None:
-        """Cancel the next difference of every term."""
+        """Cancel the jump of all terms at the next observation."""
         self.jumping = self.count > 0
 
     def _move_along(self, ids: Tensor, newest: Tensor) -> None:

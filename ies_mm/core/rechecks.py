@@ -41,7 +41,7 @@ class Recheck(ABC):
         """Which pruned instances to score after ``epoch``, bool (N,)."""
 
     def trained(self, wait: Tensor, seen: Tensor, epoch: int) -> Tensor:
-        """Which ``epoch`` trains in order to observe them, bool (N,)."""
+        """Which ``epoch`` trains, mastered or not, to observe; bool (N,)."""
         return torch.zeros_like(wait, dtype=torch.bool)
 
     def longer(self, wait: Tensor) -> Tensor:
@@ -51,7 +51,7 @@ class Recheck(ABC):
 
 @dataclass(frozen=True)
 class Every(Recheck):
-    """Rechecks all of them every ``interval`` epochs.
+    """Rechecks all pruned instances every ``interval`` epochs.
 
     The paper uses 1; appendix F studies more. Continues to the end, as the
     authors' code does, so that the records are complete.
@@ -73,7 +73,7 @@ class Every(Recheck):
 
 @dataclass(frozen=True)
 class Spaced(Recheck):
-    """Rechecks each after its own wait: 1 epoch, then 2 more, 4 more, ...
+    """Rechecks each instance after 1 epoch, then 2 more, 4 more, ...
 
     If an instance is still mastered when rechecked, its wait doubles, up to
     ``cap``; otherwise it is re-included and starts over with 1 when it is

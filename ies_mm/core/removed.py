@@ -12,7 +12,7 @@ GONE = {
 """Removed arguments of IESHook, and their defaults."""
 
 _SAME = 'it did not improve the criterion'
-_NEVER = 'no measurement spoke for it'
+_NEVER = 'no measurement supported it'
 _REASONS = {
     'average': _SAME,
     'center': _SAME,

@@ -2,7 +2,7 @@
 
 A threshold is a level times a scale. The level is a single number; the scale
 is that of the summed loss or of each judged term, so that a small box loss
-counts as much as a large classification loss.
+counts beside a large classification loss.
 """
 
 import math
@@ -91,12 +91,13 @@ class Fixed(Threshold):
 
 @dataclass(frozen=True)
 class Relative(Threshold):
-    r"""A factor of the first epoch's mean loss: :math:`m_i < f \bar L(1)`.
+    r"""A fraction of the first epoch's mean loss: :math:`m_i < f \bar L(1)`.
 
     With ``factor=4.34e-4`` and a first loss near that of a uniform guess,
     ln 10 or ln 100, it gives the authors' 1e-3 for CIFAR-10 and 2e-3 for
     CIFAR-100. It costs nothing. It adapts to the scale of the loss, not to
-    its noise: in noisier losses (detectors), no instance gets below it.
+    its noise: if that is a larger part of the loss (detectors), no instance
+    gets below it.
 
     Args:
         factor (float): f.

@@ -29,7 +29,7 @@ OF_MMENGINE = ('type', 'priority', '_scope_')
 
 
 def check_config(cfg: Config) -> None:
-    """Refuse a config that cannot train, before anything is built.
+    """Reject a config that cannot train, before anything is built.
 
     ``ies-mm train`` calls it; in your own train.py, call it before
     ``Runner.from_cfg(cfg)``. Without it, the hook makes the same checks
@@ -55,7 +55,7 @@ def check_config(cfg: Config) -> None:
 
 
 def check_files(cfg: Config, *loaders: str) -> None:
-    """Refuse datasets whose annotation file or folder is missing.
+    """Reject datasets whose annotation file or folder is missing.
 
     Raises:
         ConfigError: Names the path and how to obtain the data.

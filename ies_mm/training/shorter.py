@@ -48,8 +48,8 @@ def shorten(cfg: Config, length: float) -> Config:
     after = _rounded(before, length)
     if after < 1:
         raise ConfigError(
-            f'--length {length:g}: of train_cfg.{key}={before} nothing is '
-            f'left; give {1 / before:.2g} or more'
+            f'--length {length:g} leaves nothing of train_cfg.{key}={before}; '
+            f'give {1 / before:.2g} or more'
         )
     ratio = after / before
     loop[key] = after

@@ -102,7 +102,7 @@ def check_length(dataset: Any, images: int) -> None:
 
 
 def _check_kept(dataset: Any, method: str, known: type) -> None:
-    """Refuse a method not defined by OpenMMLab, torch or the known class."""
+    """Reject a method not defined by OpenMMLab, torch or the known class."""
     for base in type(dataset).__mro__:
         if method in vars(base):
             package = base.__module__.partition('.')[0]

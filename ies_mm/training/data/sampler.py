@@ -31,7 +31,7 @@ REPEATS = 'RepeatAugSampler'
 
 
 def check_left_over(arguments: Iterable[str]) -> None:
-    """Refuse arguments that belong to another sampler.
+    """Reject arguments that belong to another sampler.
 
     Args:
         arguments (iterable of str): Their names.

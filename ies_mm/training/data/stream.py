@@ -78,7 +78,7 @@ class EndlessStream:
         self._active = active.tolist()
 
     def shown_before(self) -> list[int]:
-        """The first pass's positions consumed before, if none was skipped."""
+        """Positions shown before in its first pass, if none was skipped."""
         return self._new_walk().shown
 
     def consumed_after(self, batches: int, samples: int) -> list[int]:

@@ -63,7 +63,7 @@ def instances_of(samples: Sequence[Any] | None) -> Tensor:
     if isinstance(samples, Mapping):
         raise ConfigError(
             "the batch's data_samples are a dict of "
-            f'{", ".join(map(str, samples))}, not one sample an image; '
+            f'{", ".join(map(str, samples))}, not one sample per image; '
             f'{_of_a_dict(samples)}'
         )
     numbers = [getattr(sample, TAG, None) for sample in samples or []]

@@ -127,7 +127,7 @@ class EpochCycle:
             f'{state.epochs} epochs: all {state.instances} images are '
             f'mastered. Of {planned} epochs {planned - state.epochs} are not '
             f'trained{standing}. If that is too early, give a smaller delta, '
-            "or one that sets itself: delta=dict(type='Budget', saved=0.2)"
+            "or let it set itself: delta=dict(type='Budget', saved=0.2)"
         )
         pace.stop(state.epochs)
 

@@ -35,7 +35,7 @@ def check_training(
     mixing: Mixing,
     fallback: bool,
 ) -> IESSampler | AnySampler:
-    """Refuse a training that cannot work, before its first batch.
+    """Reject a training that cannot work, before its first batch.
 
     Args:
         runner (Runner): The runner of the training.
@@ -78,7 +78,7 @@ def _sampler(runner: Runner, needs_sampler: bool) -> IESSampler | AnySampler:
 
 
 def check_samples(runner: Runner, method: Method, mixing: Mixing) -> None:
-    """Refuse samples and batches that the method cannot work with.
+    """Reject samples and batches that the method cannot work with.
 
     Args:
         runner (Runner): The runner of the training.
@@ -98,7 +98,7 @@ def check_samples(runner: Runner, method: Method, mixing: Mixing) -> None:
 def check_transform(
     key: str, transform: Any, method: Method, mixing: Mixing
 ) -> None:
-    """Refuse a transform whose samples the method cannot work with.
+    """Reject a transform whose samples the method cannot work with.
 
     Args:
         key (str): Its place in the config.
@@ -124,7 +124,7 @@ def check_transform(
 
 
 def check_cache(key: str, transform: Any) -> None:
-    """Refuse a mixing transform whose partners are not known.
+    """Reject a mixing transform whose partners are not known.
 
     Args:
         key (str): Its place in the config.
@@ -144,7 +144,7 @@ def check_cache(key: str, transform: Any) -> None:
 def check_batch_augments(
     model: nn.Module, method: Method, mixing: Mixing
 ) -> None:
-    """Refuse batch augments such as Mixup if each image's loss is needed.
+    """Reject batch augments such as Mixup if each image's loss is needed.
 
     Args:
         model (nn.Module): The model of the training.
@@ -176,12 +176,12 @@ def _check_loop(runner: Runner) -> None:
     if not isinstance(runner.train_loop, known):
         raise ConfigError(
             f'train_cfg.type={type(runner.train_loop).__name__!r}: selection '
-            "hooks know 'EpochBasedTrainLoop' and 'IterBasedTrainLoop'"
+            "hooks support 'EpochBasedTrainLoop' and 'IterBasedTrainLoop'"
         )
 
 
 def _check_wrapper(model: nn.Module) -> None:
-    """Refuse sharded parameters: a single process cannot score with them."""
+    """Reject sharded parameters: a single process cannot score with them."""
     known = (DataParallel, DistributedDataParallel)
     kind = type(model).__name__
     if kind == 'MMSeparateDistributedDataParallel':
@@ -197,7 +197,7 @@ def _check_wrapper(model: nn.Module) -> None:
 
 
 def _check_turn(runner: Runner, hook: Hook) -> None:
-    """Refuse a hook that runs after those that step schedules or save."""
+    """Reject a hook that runs after those that step schedules or save."""
     for other in runner.hooks[: runner.hooks.index(hook)]:
         if isinstance(other, ParamSchedulerHook | CheckpointHook):
             raise ConfigError(

@@ -13,7 +13,7 @@ from ies_mm.training.loop.resumed_batches import ResumedBatches
 
 
 def check_order(runner: Runner) -> None:
-    """Refuse loaders that do not keep the stream's order.
+    """Reject loaders that do not keep the stream's order.
 
     Raises:
         ConfigError: Names the key of the config.

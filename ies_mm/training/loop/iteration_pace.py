@@ -61,7 +61,7 @@ class IterationPace(Pace):
         say_how_late(runner)
 
     def check_loader(self) -> None:
-        """Refuse a batch of another data loader or iterator."""
+        """Reject a batch of another data loader or iterator."""
         super().check_loader()
         if self.loop.dataloader_iterator is not self._iterator:
             raise ConfigError(REPLACED)

@@ -53,7 +53,7 @@ class Pace(ABC):
         self._batch_samples = size * get_world_size()
 
     def check_loader(self) -> None:
-        """Refuse a batch of another data loader.
+        """Reject a batch of another data loader.
 
         Raises:
             ConfigError: It was replaced while the training runs.

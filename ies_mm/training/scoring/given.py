@@ -42,7 +42,7 @@ class Given:
         return cast(Tensor, self._ids)
 
     def check(self) -> None:
-        """Refuse a step that computed no loss.
+        """Reject a step that computed no loss.
 
         Raises:
             UnsupportedModelError: There was no loss forward.
@@ -104,7 +104,7 @@ class Given:
             raise UnsupportedModelError(
                 "the model's loss is computed more than once in a training "
                 'step, so it is not known which of them belongs to the '
-                'batch; train with one forward pass a step, or without a '
+                'batch; train with one forward pass per step, or without a '
                 'selection hook'
             )
         self._ids = instances_of(samples)

@@ -14,7 +14,7 @@ VERSION = 2
 def check(
     session: Session, loaded: dict[str, Any], ours: dict[str, Any]
 ) -> None:
-    """Refuse a state that cannot be resumed; log changed arguments.
+    """Reject a state that cannot be resumed; log changed arguments.
 
     Args:
         session (Session): At the start of a training.
@@ -75,8 +75,8 @@ def _check_complete(loaded: dict[str, Any], ours: dict[str, Any]) -> None:
     if missing:
         raise ConfigError(
             f'cannot resume: the state in the checkpoint has no {missing[0]!r}'
-            ', another version of ies_mm wrote it; resume with that version, '
-            'or start over with load_from'
+            ', since another version of ies_mm wrote it; resume with that '
+            'version, or start over with load_from'
         )
 
 
