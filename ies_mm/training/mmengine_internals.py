@@ -71,7 +71,7 @@ def drop_iterator(loader: DataLoader) -> None:
 
 
 def step_schedulers(hook: ParamSchedulerHook, runner: Runner) -> None:
-    """Step the schedulers that count iterations once."""
+    """Make one step of the schedulers that count iterations."""
     hook.after_train_iter(runner, runner.iter)
 
 

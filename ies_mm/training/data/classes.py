@@ -14,7 +14,7 @@ NONE = -1
 def strata_of(instances: InstanceMap) -> Tensor:
     """int64 (N,), the class of every instance: the rarest in its image.
 
-    Rarity is the number of images with the class; ties go to the first class.
+    Rarity is counted in images; ties go to the first class.
 
     Raises:
         ConfigError: The dataset does not say what is in an image.

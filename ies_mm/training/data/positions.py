@@ -2,8 +2,8 @@
 
 A sampler yields positions of the outermost dataset. How wrappers map them to
 images is known for the wrappers listed here or given to
-:func:`register_wrapper`. Anything else is refused, since other images than
-the selected ones could be pruned.
+:func:`register_wrapper`. Anything else is rejected, since the wrong images
+could be pruned.
 """
 
 from collections.abc import Callable, Sequence

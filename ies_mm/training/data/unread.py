@@ -17,8 +17,8 @@ class Unread:
     """Warns about the images that cannot be read, once each.
 
     If a pipeline returns None, the dataset fetches another image. A crop
-    without objects causes this by chance; an image missed in three epochs,
-    and in half of all epochs that requested it, is no chance.
+    without objects can cause this by chance; missing an image in three
+    epochs, and in half of those that requested it, is no accident.
 
     Args:
         instances (InstanceMap): Numbering of the dataset.

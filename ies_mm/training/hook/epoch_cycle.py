@@ -45,7 +45,7 @@ class EpochCycle:
         self._mastered = 0
 
     def begin(self) -> None:
-        """Report what this epoch trains; maybe compare its first batch."""
+        """Log what this epoch trains; decide whether to compare a batch."""
         state, pace = self._session.state, self._session.pace
         pace.announce_end()
         excluded = self._steps.expected_excluded()

@@ -11,7 +11,7 @@ from ies_mm.losses.agreement import Agreement
 from ies_mm.training.loop.optimisers import optim_wrappers
 
 FIRST_COMPARED = 2
-"""First batches whose captured losses are compared with the training's."""
+"""First batches whose captured losses are compared with the model's own."""
 
 
 class StepComparison:

@@ -56,7 +56,7 @@ def what_was_decided(session: Session, mastered: int) -> str:
 
 
 def _without_objects(session: Session) -> str:
-    """How many of the pruned images have no objects; empty if all have."""
+    """How many pruned images have no objects; empty if no image lacks them."""
     empty = session.instances.without_objects()
     out = session.state.selection.excluded
     if not len(out) or not empty.any():

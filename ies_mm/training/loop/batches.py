@@ -30,7 +30,7 @@ def largest_size(loader: DataLoader) -> int:
 def sizes_of(loader: DataLoader) -> list[int]:
     """The batch sizes of a loader, usually one.
 
-    A batch sampler without ``batch_size`` counts by its average.
+    Of a batch sampler without ``batch_size`` it is the average.
     """
     batches: Any = loader.batch_sampler
     size = getattr(batches, 'batch_size', None)
@@ -105,7 +105,7 @@ class EpochBatches:
 
     @property
     def said(self) -> bool:
-        """Whether the batch sampler reports its length correctly."""
+        """Whether the length reported by the batch sampler can be trusted."""
         kind = type(self._batch_sampler)
         if kind is BatchSampler:
             return True

@@ -183,7 +183,7 @@ class Pace(ABC):
         """What a changed number of images per iteration entails."""
 
     def _validate_by(self, planned: int, end: int) -> None:
-        """Keep the last validation if the training ends before it begins.
+        """Keep the last validation if the training ends before ``val_begin``.
 
         Logs what else was planned after the end.
         """

@@ -32,7 +32,7 @@ class WatchedPace(Pace):
     def left_out(
         self, epoch: int, selection: Selection, trained: Tensor
     ) -> Tensor:
-        """None; images that the sampler did not draw are just not observed."""
+        """No instances; images not drawn are just not observed."""
         return torch.zeros_like(trained)
 
     def announce_end(self) -> None:

@@ -168,7 +168,7 @@ def _check_unmixed(runner: Runner) -> None:
 
 
 def _batches(order: NDArray[np.int64], size: int) -> list[NDArray[np.int64]]:
-    """Parts of ``size``, never one image: BatchNorm cannot train on that."""
+    """Parts of ``size``; the last takes in a lone image, for BatchNorm."""
     starts = list(range(size, len(order), size))
     if len(order) % size == 1 and size > 1:
         starts = starts[:-1]

@@ -141,7 +141,7 @@ def in_order(
     """
     if torch.equal(ids, wanted):
         return captured
-    # An image has the same rank in both when they are sorted.
+    # Once sorted, both have an image in the same place.
     order = torch.empty_like(ids)
     order[wanted.argsort(stable=True)] = ids.argsort(stable=True)
     for part in (captured.losses, captured.shares, captured.missing):
