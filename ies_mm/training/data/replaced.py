@@ -53,8 +53,8 @@ def check_replaced(cfg: Config) -> None:
             break
         raise ConfigError(
             f'train_dataloader.sampler: IESSampler takes the place of the '
-            f'{name} of {path} but does not choose images as that one does, '
-            'so the run without IES would be another training. '
+            f'{name} of {path}, but does not choose images as it does, so '
+            'the run without IES would be another training. '
             + (KEEP_REPEATS.format(repeats) if repeats else WHAT_TO_DO)
         )
     known = (*signature(IESSampler).parameters, 'type', '_scope_')
