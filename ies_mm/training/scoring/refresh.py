@@ -99,7 +99,7 @@ class Refresher:
                 raise ConfigError(
                     'the pipeline by which images are scored fails '
                     f'({type(error).__name__}: {error}); give another one as '
-                    "the hook's scoring_pipeline=[...]"
+                    "the hook's scoring=dict(pipeline=[...])"
                 ) from error
             score(runner, data, self._fallback)
 

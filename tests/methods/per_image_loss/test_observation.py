@@ -81,12 +81,6 @@ CASES = {
 }
 
 
-@pytest.fixture(autouse=True)
-def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    """MMEngine waits for two seconds where a pass ends within a training."""
-    monkeypatch.setattr('mmengine.runner.loops.time.sleep', lambda _: None)
-
-
 def observed(config: Config, **arguments: Any) -> Runner:
     return train(config, with_hook(PerImageLossHook(**arguments)))
 
