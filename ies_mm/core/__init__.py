@@ -1,4 +1,4 @@
-"""Pure tensor maths of instance selection; imports torch and NumPy alone."""
+"""The tensor maths of instance selection; depends only on torch and NumPy."""
 
 from ies_mm.core.budget import (
     PruningPeriod,

@@ -1,4 +1,4 @@
-"""Checks of arguments that say what was found and what to give."""
+"""Argument checks whose errors say what was found and what to give."""
 
 import math
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ LARGEST = 2**53
 def check_number(
     name: str, value: float, low: float, high: float = math.inf
 ) -> None:
-    """Refuse what is not a finite number from ``low`` to ``high``.
+    """Check that a value is a finite number from ``low`` to ``high``.
 
     Raises:
         TypeError: Not a number.
@@ -25,7 +25,7 @@ def check_number(
 
 
 def check_ratio(name: str, value: float) -> None:
-    """Refuse what is not a number from 0 to below 1.
+    """Check that a value is a number in [0, 1).
 
     Raises:
         TypeError: Not a number.
@@ -37,10 +37,10 @@ def check_ratio(name: str, value: float) -> None:
 
 
 def check_flag(name: str, value: bool) -> None:
-    """Refuse what is neither True nor False.
+    """Check that a value is True or False.
 
     Raises:
-        TypeError: Something else.
+        TypeError: It is neither.
     """
     if not isinstance(value, bool):
         raise TypeError(f'{name}={value!r}: give True or False')
@@ -49,7 +49,7 @@ def check_flag(name: str, value: bool) -> None:
 def check_integer(
     name: str, value: int, low: int, high: float = math.inf
 ) -> None:
-    """Refuse what is not an integer from ``low`` to ``high``.
+    """Check that a value is an integer from ``low`` to ``high``.
 
     Raises:
         TypeError: Not an integer.
@@ -63,15 +63,15 @@ def check_integer(
 
 
 def check_is_no_text(name: str, value: object, example: str) -> None:
-    """Refuse text, as a command line makes of a dict.
+    """Reject the text that a command line turns a dict into.
 
     Args:
-        name (str): The argument's.
-        value (object): What was given for it.
-        example (str): A ``type`` that it takes, and one of its arguments.
+        name (str): Name of the argument.
+        value (object): The value given for it.
+        example (str): A ``type`` it accepts and one argument of that type.
 
     Raises:
-        TypeError: A string or a list.
+        TypeError: The value is a string, list or tuple.
     """
     if isinstance(value, str | list | tuple):
         settings = ' '.join(
@@ -79,19 +79,19 @@ def check_is_no_text(name: str, value: object, example: str) -> None:
         )
         raise TypeError(
             f'{name}={value!r}: give a number or a dict; with --cfg-options a '
-            f'dict is given key by key, as in {settings}, each behind the key '
-            'of the hook'
+            f'dict is given key by key, as in {settings}, each prefixed with '
+            'the key of the hook'
         )
 
 
 def build_of_type(
     name: str, value: dict[str, Any], types: Mapping[str, type[Built]]
 ) -> Built:
-    """What a dict of a config asks for.
+    """Build the object that a config dict describes.
 
     Args:
-        name (str): The argument's.
-        value (dict): A name among ``types`` as ``type``, and the arguments.
+        name (str): Name of the argument.
+        value (dict): A key of ``types`` as ``type``, and the arguments.
         types (mapping): Name -> class.
 
     Raises:
@@ -116,8 +116,8 @@ def build_of_type(
         what = 'has no argument' if unknown else 'needs'
         raise TypeError(
             f'{name}: {chosen} {what} {(unknown + missing)[0]!r}; {chosen} '
-            f'takes {", ".join(takes)}. _delete_=True in its dict drops what '
-            "the base's was given"
+            f'takes {", ".join(takes)}. _delete_=True in its dict drops the '
+            "base's arguments"
         )
     return types[chosen](**arguments)
 
@@ -130,7 +130,7 @@ def _check_is_number(name: str, value: object) -> None:
 
 
 def _check_size(name: str, value: int) -> None:
-    """Larger integers are no floats, and may be too long to be written."""
+    """Reject integers beyond 2**53, which floats do not hold exactly."""
     if abs(value) > LARGEST:
         raise ValueError(f'{name} is beyond 2**53: give a smaller number')
 

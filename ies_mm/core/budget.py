@@ -1,4 +1,4 @@
-"""How much is left out, and of which epochs: for IES, Soft IES and chance."""
+"""How much to prune in which epochs: for IES, Soft IES and random pruning."""
 
 import math
 from collections.abc import Callable
@@ -8,23 +8,23 @@ from ies_mm.core.arguments import check_number
 from ies_mm.core.standing import Standing
 
 NUDGE = 1e-9
-"""Keeps 30 * (1 - 0.1) at 27 whatever its last bit is."""
+"""Keeps 30 * (1 - 0.1) at 27 despite rounding errors."""
 
 MOST_LEFT_OUT = 0.9
-"""The largest part of the instances that is left out of an epoch."""
+"""The largest part of the instances that may be pruned from an epoch."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Quota:
-    """What a schedule has to know of the epochs behind and ahead.
+    """What a schedule needs to know about past and coming epochs.
 
     Attributes:
         instances (int): Number of instances N.
         epochs (float): Epochs of the whole training.
-        epochs_able (float): Those that may leave something out.
-        epochs_ahead (float): Those of them that are to come.
-        epochs_annealed (float): Those at the end that train on everything.
-        excluded (float): Instance-epochs left out so far.
+        epochs_able (float): Epochs that may prune.
+        epochs_ahead (float): Coming epochs that may prune.
+        epochs_annealed (float): Final epochs that train on everything.
+        excluded (float): Instance-epochs pruned so far.
     """
 
     instances: int = 0
@@ -37,33 +37,33 @@ class Quota:
 
 @dataclass(frozen=True)
 class PruningSchedule:
-    r"""Leaves out what is needed to save a share of the training.
+    r"""Prunes as much as is needed to save a share of the training.
 
-    :math:`R` is what is still to be left out, :math:`sT` epochs less what
-    was, and :math:`A` the epochs that may leave something out. The course
-    says which of them leave out how much:
+    :math:`R` is what remains to be pruned, :math:`sT` epochs minus what has
+    been, and :math:`A` the number of epochs that may prune. The course says
+    how much each of them prunes:
 
-    - ``'rising'``: the :math:`k`-th one leaves out
+    - ``'rising'``: the :math:`k`-th one prunes
 
       .. math:: R \frac{2k - 1}{A^2 - (k - 1)^2}
 
-      of the instances: few at first, and ever more while the learning rate
-      falls (docs/results.md says why). Where this line would end above the
-      cap, it starts higher.
-    - ``'even'``: the same part of each.
-    - ``'oscillating'``: the same part of every second one, the last included;
-      the others train on everything.
-    - ``'annealed'``: the same part of each, but for the last eighth of all
-      epochs, which train on everything, as InfoBatch's do.
+      of the instances: few at first, and more and more while the learning
+      rate falls (docs/results.md says why). If this line would end above
+      the cap, it starts higher.
+    - ``'even'``: each prunes the same part.
+    - ``'oscillating'``: every second one, including the last, prunes the
+      same part; the others train on everything.
+    - ``'annealed'``: each prunes the same part, except the last eighth of
+      all epochs, which train on everything, as in InfoBatch.
 
-    It fails where the epochs that are left cannot save so much. Where the
-    training ends within a pass over the data that pass counts as whole.
+    It falls short if the remaining epochs cannot save that much. If the
+    training ends within a pass over the data, that pass counts as whole.
 
     Args:
         saved (float): s, the share of all instance-epochs, 0 to 0.9.
         course (str): Defaults to ``'rising'``.
-        cap (float): The largest part of the instances that is left out of an
-            epoch, above 0 to 0.9. Defaults to 0.9.
+        cap (float): The largest part of the instances that may be pruned
+            from an epoch, above 0 to 0.9. Defaults to 0.9.
     """
 
     saved: float
@@ -78,15 +78,15 @@ class PruningSchedule:
                 f'course={self.course!r}: give one of {", ".join(COURSES)}'
             )
         if self.cap == 0:
-            raise ValueError('cap=0: nothing could be left out; give more')
+            raise ValueError('cap=0: nothing could be pruned; give more')
 
     def count(self, quota: Quota) -> int:
-        """How many instances to leave out of the next epoch."""
+        """How many instances to prune from the next epoch."""
         most = math.floor(self.cap * quota.instances + NUDGE)
         return min(round(self.share(quota) * quota.instances), most)
 
     def share(self, quota: Quota) -> float:
-        """Part of the instances to leave out of the next epoch."""
+        """Part of the instances to prune from the next epoch."""
         if quota.epochs_ahead <= 0:
             return 0.0
         had = quota.excluded / quota.instances
@@ -95,7 +95,7 @@ class PruningSchedule:
         return min(max(part, 0.0), self.cap)
 
     def most(self, quota: Quota) -> float:
-        """The largest share that the epochs ahead can save.
+        """The largest share that the coming epochs can save.
 
         Args:
             quota (Quota): Where the training stands.
@@ -136,19 +136,19 @@ COURSES: dict[str, Callable[[float, Quota, float], float]] = {
     'oscillating': _oscillating,
     'annealed': _annealed,
 }
-"""What is left to save, in epochs, the epochs and the cap -> a part."""
+"""(epochs left to save, quota, cap) -> the part to prune next."""
 
 
 def may_exclude(
     epoch: int, max_epochs: int, begin: int = 1, anneal: float = 0.0
 ) -> bool:
-    """Whether the epoch after ``epoch`` may leave anything out.
+    """Whether the epoch after ``epoch`` may prune.
 
     Args:
         epoch (int): The epoch just trained, from 1.
         max_epochs (int): Epochs of the whole training.
-        begin (int): First epoch after which anything may be excluded.
-        anneal (float): Last part of the epochs that trains on everything
+        begin (int): First epoch after which instances may be pruned.
+        anneal (float): Final part of the epochs that trains on everything
             (paper, appendix B: 0.1 for ImageNet).
     """
     return begin <= epoch < _last_selected(max_epochs, anneal)
@@ -161,11 +161,11 @@ def _last_selected(max_epochs: int, anneal: float) -> int:
 
 @dataclass(frozen=True)
 class PruningPeriod:
-    """Which epochs of a training may leave something out.
+    """The epochs of a training that may prune.
 
     Attributes:
         epochs (float): Epochs of the whole training.
-        first (int): The first epoch after which anything can be excluded.
+        first (int): The first epoch after which instances can be pruned.
         begin (int): See :func:`may_exclude`.
         anneal (float): See :func:`may_exclude`.
     """
@@ -176,27 +176,27 @@ class PruningPeriod:
     anneal: float = 0.0
 
     def may_exclude(self, epoch: int) -> bool:
-        """Whether the epoch after ``epoch`` may leave something out."""
+        """Whether the epoch after ``epoch`` may prune."""
         return may_exclude(epoch, int(self.epochs), self.begin, self.anneal)
 
     def ahead(self, epoch: int) -> int:
-        """How many epochs after ``epoch`` may leave something out."""
+        """How many epochs after ``epoch`` may prune."""
         last = _last_selected(int(self.epochs), self.anneal)
         return max(0, last - max(epoch, self.begin))
 
     @property
     def able(self) -> int:
-        """How many epochs may leave something out."""
+        """How many epochs may prune."""
         return self.ahead(self.first)
 
     @property
     def shortest(self) -> float:
-        """The shortest training, in epochs, that can leave something out."""
+        """Length in epochs of the shortest training that can prune."""
         if self.anneal == 1:
             return math.inf
         first = max(self.first, self.begin)
         about = math.ceil((first + 1 - NUDGE) / (1 - self.anneal))
-        # What rounding does to it is found by trying.
+        # Rounding may shift it by one either way, so try the neighbours.
         lengths = range(max(first, about - 1), about + 2)
         able = (
             length
@@ -206,7 +206,7 @@ class PruningPeriod:
         return next(able, lengths.stop)
 
     def quota(self, standing: Standing) -> Quota:
-        """What a schedule has to know where a training stands."""
+        """The quota of a training that stands here."""
         return Quota(
             instances=standing.instances,
             epochs=self.epochs,

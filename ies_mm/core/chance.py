@@ -1,4 +1,4 @@
-"""Parts of the instances that are drawn by chance."""
+"""Random subsets of the instances."""
 
 import math
 
@@ -9,26 +9,26 @@ from torch import Tensor
 def random_part(
     candidates: Tensor, ratio: float, generator: torch.Generator
 ) -> Tensor:
-    """A random part of the candidates.
+    """Draw a random part of the candidates.
 
-    Where ``ratio`` of them is no whole number it is rounded up or down at
-    random: always down, as InfoBatch's program does, and the kept ones would
-    count too little.
+    A fractional count is rounded up or down at random: if it were always
+    rounded down, as in InfoBatch's code, the kept ones would count too
+    little.
 
     Args:
         candidates (Tensor): int64 (M,), instances.
-        ratio (float): The part, from 0 to below 1.
-        generator (torch.Generator): Draws them.
+        ratio (float): The part to draw, from 0 to below 1.
+        generator (torch.Generator): Source of randomness.
     """
     chance = float(torch.rand((), generator=generator, dtype=torch.double))
-    # The nudge keeps 0.3 * 10 at 3 whatever its last bit is.
+    # The nudge keeps 0.3 * 10 at 3 despite rounding errors.
     count = math.floor(len(candidates) * ratio + 1e-9 + chance * (1 - 2e-9))
     order = torch.randperm(len(candidates), generator=generator)
     return candidates[order[:count]]
 
 
 def all_but(dropped: Tensor, instances: int) -> Tensor:
-    """All instances but some.
+    """The mask of all instances except the dropped ones.
 
     Args:
         dropped (Tensor): int64 (D,), instances.

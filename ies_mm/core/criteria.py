@@ -15,31 +15,31 @@ from ies_mm.core.threads import one_thread
 from ies_mm.core.thresholds import Progress, Threshold, build_threshold
 
 LONGEST_WINDOW = 1000
-"""So many losses of every image and term are kept in memory."""
+"""The most losses kept in memory for every image and term."""
 
 CHUNK = 1 << 15
-"""Instances judged at once: their float64 scratch memory fits a cache."""
+"""Instances judged at once: their float64 scratch memory fits in a cache."""
 
 
 @dataclass(frozen=True)
 class Criterion:
-    """The mastered criterion of the paper (section 3.1, eq. 3).
+    """The paper's mastered criterion (section 3.1, eq. 3).
 
     An instance is mastered when the mean of its last ``window`` absolute
     differences of order ``order`` is below ``delta``. As in the authors'
-    program it needs ``window + 1`` differences first, so ``order + window +
-    1`` observations: six with the defaults.
+    code, this takes ``window + 1`` differences, i.e. ``order + window + 1``
+    observations: six by default.
 
     Args:
-        delta (float, dict or Threshold): Threshold, in units of the loss, or
-            how it is set, see :mod:`ies_mm.core.thresholds`. 0 masters
+        delta (float, dict or Threshold): Threshold in units of the loss, or
+            how to set it; see :mod:`ies_mm.core.thresholds`. 0 masters
             nothing.
-        order (int): 0 (the loss itself) to 3. Defaults to 2, the paper's.
+        order (int): 0 (the loss itself) to 3. Defaults to 2, as in the paper.
         window (int): Differences averaged, 1 to 1000. Defaults to 3.
-        terms (str, sequence of str or dict): What is judged. ``'sum'``, the
-            summed loss; ``'all'``, every term must be mastered; ``'any'``,
-            one must be; names, the sum of these terms; a dict of name to
-            weight, their weighted sum. Defaults to ``'sum'``.
+        terms (str, sequence of str or dict): What to judge. ``'sum'``: the
+            summed loss; ``'all'``: every term must be mastered; ``'any'``:
+            at least one must be; names: the sum of these terms; a dict from
+            name to weight: their weighted sum. Defaults to ``'sum'``.
 
     Raises:
         TypeError: An argument is of the wrong type.
@@ -59,17 +59,17 @@ class Criterion:
 
     @property
     def depth(self) -> int:
-        """Observations that a decision reads."""
+        """Number of observations that a decision reads."""
         return self.order + self.window
 
     @property
     def needed(self) -> int:
-        """Observations that an instance needs before it can be mastered."""
+        """Number of observations before an instance can be mastered."""
         return self.depth + 1
 
     @property
     def threshold(self) -> Threshold:
-        """What ``delta`` stands for."""
+        """The threshold that ``delta`` describes."""
         return build_threshold(self.delta)
 
     def mastered(
@@ -84,7 +84,7 @@ class Criterion:
             history (LossHistory): At least ``depth`` observations deep.
             names (sequence of str): Names of its T terms.
             progress (Progress, optional): Where the training stands. Defaults
-                to None, enough for a ``delta`` that is a number.
+                to None, which is enough if ``delta`` is a number.
 
         Returns:
             Tensor: bool (N,).
@@ -103,23 +103,23 @@ class Criterion:
         able: Tensor | None = None,
         strata: Tensor | None = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Judge every instance, and say by what.
+        """Judge every instance and return the limits it was judged by.
 
         Args:
             history (LossHistory): As for :meth:`mastered`.
             names (sequence of str): As for :meth:`mastered`.
             progress (Progress, optional): As for :meth:`mastered`.
-            able (Tensor, optional): bool (N,), False where an instance is to
-                be trained next, mastered or not. A threshold that counts
-                finds its level among the others; where these are too few for
-                it, among all. Defaults to None, all are able.
-            strata (Tensor, optional): int64 (N,), classes within which alone
-                instances are compared. Defaults to None, all with all.
+            able (Tensor, optional): bool (N,), False for instances that the
+                next epoch trains, mastered or not. A counting threshold
+                finds its level among the others, or among all if these are
+                too few. Defaults to None, all are able.
+            strata (Tensor, optional): int64 (N,), classes; instances are
+                compared only within their own. Defaults to None, one class.
 
         Returns:
-            tuple: The mastered, bool (N,), those of them to leave out, bool
-            (N,), and the limits of flatness in units of the loss, float64
-            (C,); NaN with strata, each of which has its own.
+            tuple: The mastered instances, bool (N,), those of them to prune,
+            bool (N,), and the flatness limits in units of the loss, float64
+            (C,); NaN with strata, since each has its own.
         """
         width = self.width(names)
         if progress is None:
@@ -139,15 +139,15 @@ class Criterion:
         return mastered, mastered, level * scale
 
     def flatness(self, values: Tensor, names: Sequence[str]) -> Tensor:
-        r""":math:`m_i` of the columns that are judged.
+        r""":math:`m_i` of the judged columns.
 
         Args:
             values (Tensor): (K, N, T), K >= ``depth``, newest row last.
             names (sequence of str): Names of the T terms.
 
         Returns:
-            Tensor: float64 (N, C): C = T columns with ``terms`` ``'all'`` or
-            ``'any'``, else one.
+            Tensor: float64 (N, C); C = T if ``terms`` is ``'all'`` or
+            ``'any'``, else 1.
         """
         judged = self.judged(values[-self.depth :], names)
         return flatness(judged, self.order, self.window)
@@ -155,16 +155,16 @@ class Criterion:
     def score(
         self, values: Tensor, names: Sequence[str], scale: Tensor
     ) -> Tensor:
-        """What the threshold's level is compared with, a number an instance.
+        """One number per instance, to compare with the threshold's level.
 
         Args:
             values (Tensor): As for :meth:`flatness`.
             names (sequence of str): As for :meth:`flatness`.
-            scale (Tensor): (C,), what each column is measured in.
+            scale (Tensor): (C,), the unit of each column.
 
         Returns:
-            Tensor: float64 (N,): of several columns the least flat one with
-            ``terms='all'``, the flattest with ``'any'``.
+            Tensor: float64 (N,). Of several columns, the least flat one if
+            ``terms='all'``, the flattest if ``'any'``.
         """
         flat = self.flatness(values, names) / scale
         if flat.shape[1] == 1:
@@ -175,7 +175,7 @@ class Criterion:
     def scores(
         self, history: LossHistory, names: Sequence[str], scale: Tensor
     ) -> Tensor:
-        """:meth:`score` of what a history holds.
+        """:meth:`score` of a whole history.
 
         Args:
             history (LossHistory): At least ``depth`` observations deep.
@@ -183,7 +183,7 @@ class Criterion:
             scale (Tensor): As for :meth:`score`.
 
         Returns:
-            Tensor: float64 (N,); NaN where it is too early.
+            Tensor: float64 (N,); NaN where there are too few observations.
         """
         scores = torch.empty(history.instances, dtype=torch.double)
         chunks = history.values.split(CHUNK, dim=1)
@@ -192,11 +192,11 @@ class Criterion:
         return scores.masked_fill_(history.count < self.needed, torch.nan)
 
     def judged(self, values: Tensor, names: Sequence[str]) -> Tensor:
-        """Losses of the columns that are judged, float64 (..., C)."""
+        """Losses of the judged columns, float64 (..., C)."""
         return judged(self.terms, values, names)
 
     def width(self, names: Sequence[str]) -> int:
-        """C, the number of columns that are judged."""
+        """C, the number of judged columns."""
         return width(self.terms, names)
 
     def columns(self, names: Sequence[str]) -> list[int]:

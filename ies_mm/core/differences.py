@@ -1,4 +1,4 @@
-"""How flat a loss curve is, by its differences."""
+"""Flatness of a loss curve, measured by its differences."""
 
 import torch
 from torch import Tensor
@@ -27,7 +27,7 @@ def flatness(values: Tensor, order: int, window: int) -> Tensor:
 
     Returns:
         Tensor: float64 (...), the mean of ``window`` absolute differences;
-        NaN where one of the observations is NaN.
+        NaN where any of the observations is NaN.
     """
     recent = values[-(order + window) :].double()
     magnitudes = difference(recent, order).abs()

@@ -1,4 +1,4 @@
-"""The mean loss that a training began with, which others are measured in."""
+"""The mean loss of the first epoch, the unit of relative thresholds."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,13 +10,13 @@ from ies_mm.core.criteria import Criterion
 
 
 class FirstLoss:
-    """Mean of the first epoch's finite losses, term by term."""
+    """Mean of the first epoch's finite losses, per term."""
 
     def __init__(self) -> None:
         self._mean: Tensor | None = None
 
     def take_in(self, losses: Tensor) -> None:
-        """Learn from an epoch's losses; only the first counts.
+        """Take an epoch's losses; only the first epoch's count.
 
         Args:
             losses (Tensor): float32 (M, T).
@@ -26,7 +26,7 @@ class FirstLoss:
             self._mean = finite.double().mean(dim=0)
 
     def judged(self, criterion: Criterion, names: Sequence[str]) -> Tensor:
-        """Of the columns that a criterion judges, float64 (C,)."""
+        """The mean of each column that a criterion judges, float64 (C,)."""
         mean = self._mean
         if mean is None:
             mean = torch.zeros(0, dtype=torch.double)
@@ -36,10 +36,10 @@ class FirstLoss:
         return criterion.judged(mean, names)
 
     def state_dict(self) -> dict[str, Any]:
-        """None for what is not known yet."""
+        """The mean; None if it is not known yet."""
         return {'first_loss': self._mean}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over what :meth:`state_dict` gave."""
+        """Restore what :meth:`state_dict` returned."""
         mean = state['first_loss']
         self._mean = None if mean is None else mean.cpu()

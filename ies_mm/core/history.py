@@ -9,21 +9,21 @@ from ies_mm.core.threads import one_thread
 class LossHistory:
     """The last ``depth`` observations of every instance and term.
 
-    An observation is one row of term losses for one instance in one epoch.
-    An epoch in which an instance was not observed leaves its rows as they
-    were: differences are taken between consecutive *observations*, as in the
-    lists that the paper's program keeps, however many epochs lie between them
+    An observation is one row of term losses of one instance in one epoch. An
+    epoch in which an instance is not observed leaves its rows unchanged:
+    differences are taken between consecutive *observations*, as in the lists
+    kept by the authors' code, however many epochs lie between them
     (docs/design.md says why).
 
-    A term that joins late (:meth:`add_terms`) counts as zero. When an instance
-    is first observed with it, that value is taken for the earlier ones too:
-    the differences across the seam are then those of the other terms, and the
-    jump of the sum masters or frees nobody. The same where a term leaves, or
-    comes back (:meth:`restart_terms`). Where all losses jump, since another
-    pipeline makes the samples, the earlier observations move along with the
-    image's own next one (:meth:`restart_level`).
+    A term that joins late (:meth:`add_terms`) counts as zero. Its first value
+    for an instance is copied to the earlier observations, so that differences
+    across the seam come only from the other terms, and the jump of the sum
+    affects no decision. The same applies when a term leaves or returns
+    (:meth:`restart_terms`). If all losses jump because the pipeline was
+    switched, the earlier observations are shifted by the jump of the image's
+    own next one (:meth:`restart_level`).
 
-    Memory is ``4 * depth`` bytes an instance and term, and 4 bytes an
+    Memory: ``4 * depth`` bytes per instance and term, plus 4 bytes per
     instance for the counter.
 
     Args:
@@ -34,10 +34,10 @@ class LossHistory:
     Attributes:
         values (Tensor): float32 (depth, N, T), the newest last.
         count (Tensor): int32 (N,), observations so far.
-        joining (Tensor, optional): bool (N, T), instances that a term which
-            joined late, or left, was not observed of since. None before any
+        joining (Tensor, optional): bool (N, T), True where a term that joined
+            late, left or returned was not observed since. None before any
             did.
-        jumping (Tensor, optional): bool (N,), instances that were not
+        jumping (Tensor, optional): bool (N,), True for instances not yet
             observed since the last jump. None before any.
     """
 
@@ -49,7 +49,7 @@ class LossHistory:
 
     @property
     def depth(self) -> int:
-        """Observations kept of every instance."""
+        """Observations kept per instance."""
         return self.values.shape[0]
 
     @property
@@ -64,19 +64,18 @@ class LossHistory:
 
     @one_thread()
     def observe(self, ids: Tensor, losses: Tensor) -> None:
-        """Append one observation to each of some instances.
+        """Append one observation to each of the given instances.
 
-        A row with a NaN or infinite term is kept as all NaN: it makes the
-        instance 'not mastered' while it is among the last observations, and
-        is forgotten with them.
+        A row with a NaN or infinite term is stored as all NaN: the instance
+        is not mastered until that observation drops out of the history.
 
         Args:
             ids (Tensor): int64 (M,), each instance at most once.
             losses (Tensor): float (M, T).
 
         Raises:
-            ValueError: An instance stands in ``ids`` twice, or the shapes do
-                not fit.
+            ValueError: An instance is twice in ``ids``, or the shapes do not
+                match.
         """
         if losses.shape != (len(ids), self.terms):
             raise ValueError(
@@ -95,7 +94,7 @@ class LossHistory:
         self._continue_backwards(ids, newest)
 
     def add_terms(self, terms: int) -> None:
-        """Make room for terms that joined, after those there are.
+        """Append columns for terms that joined late.
 
         Args:
             terms (int): How many.
@@ -110,11 +109,11 @@ class LossHistory:
         self.values = torch.cat([self.values, new], dim=2)
 
     def restart_terms(self, columns: list[int]) -> None:
-        """Take no difference across the coming observation of some terms.
+        """Cancel the jump of some terms at their next observation.
 
         Args:
             columns (list of int): Terms that left, and are zero from now on,
-                or that came back.
+                or that returned.
         """
         if self.joining is None:
             self.joining = torch.zeros(
@@ -123,11 +122,11 @@ class LossHistory:
         self.joining[:, columns] = (self.count > 0)[:, None]
 
     def restart_level(self) -> None:
-        """Take no difference across the coming observation of any term."""
+        """Cancel the jump of all terms at the next observation."""
         self.jumping = self.count > 0
 
     def _move_along(self, ids: Tensor, newest: Tensor) -> None:
-        """Have the observations before a jump end where it has led."""
+        """Shift the observations before a jump to the level after it."""
         if self.jumping is None:
             return
         first = self.jumping[ids] & torch.isfinite(newest).all(dim=1)
@@ -135,11 +134,11 @@ class LossHistory:
         if self.depth == 1:
             return
         by = newest[first] - self.values[-2, ids[first]]
-        # Behind an observation that is NaN no difference is taken anyway.
+        # After a NaN observation no difference is taken anyway.
         self.values[:-1, ids[first]] += by.nan_to_num(0.0)
 
     def _continue_backwards(self, ids: Tensor, newest: Tensor) -> None:
-        """Give a term's first value to the observations before it."""
+        """Copy a term's first value to the observations before it."""
         if self.joining is None:
             return
         first = self.joining[ids] & torch.isfinite(newest)
@@ -150,20 +149,20 @@ class LossHistory:
         self.joining[ids] &= ~first
 
     def _age(self, ids: Tensor, others: Tensor) -> None:
-        """Make room for one more observation of some, not of the others."""
+        """Make room for one more observation of ``ids``, not of the others."""
         ages = range(self.depth - 1)
         if 2 * len(ids) < self.instances:
             for age in ages:
                 self.values[age, ids] = self.values[age + 1, ids]
             return
-        # Moving all rows, and the few others back, is several times as fast.
+        # Moving all rows, then the few others back, is several times faster.
         unmoved = self.values[:, others]
         for age in ages:
             self.values[age] = self.values[age + 1]
         self.values[:, others] = unmoved
 
     def state_dict(self) -> dict[str, Tensor]:
-        """The tensors that make up the history, not copied."""
+        """The history's tensors, not copied."""
         state = {'values': self.values, 'count': self.count}
         if self.joining is not None:
             state['joining'] = self.joining
@@ -172,10 +171,10 @@ class LossHistory:
         return state
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Take over a state of the same shape.
+        """Restore a state of the same shape.
 
         Raises:
-            ValueError: The state is of another depth, number of instances or
+            ValueError: The state has another depth, number of instances or
                 number of terms.
         """
         if state['values'].shape != self.values.shape:

@@ -1,4 +1,4 @@
-"""How many epochs a training run needs, and what to say of a shorter one."""
+"""How many epochs a training needs, and messages about shorter ones."""
 
 from dataclasses import replace
 
@@ -7,41 +7,41 @@ from ies_mm.core.criteria import Criterion
 from ies_mm.core.standing import Standing
 
 WIDTH = 3
-"""Epochs averaged for one level of an image's loss."""
+"""Epochs averaged into one level of an image's loss."""
 
 ORDERS = (0, 1, 2, 3)
-"""Of the criteria that stand beside the one looked at."""
+"""Orders of the criteria compared with the one in question."""
 
 SMOOTH = 5
 """Losses averaged by another of them."""
 
 
 def shortest(criterion: Criterion) -> int:
-    """Epochs of a run in which the criterion could leave something out.
+    """Number of epochs from which on the criterion could prune.
 
     Args:
-        criterion (Criterion): The one looked at.
+        criterion (Criterion): The criterion in question.
     """
     return criterion.needed + 1
 
 
 def with_foresight(criterion: Criterion) -> int:
-    """Epochs of a run in which it can be compared with what comes after.
+    """Number of epochs needed to compare decisions with later losses.
 
     Args:
-        criterion (Criterion): The one looked at.
+        criterion (Criterion): The criterion in question.
     """
     slowest = max(ORDERS) + criterion.window
     return max(slowest, SMOOTH) + 1 + 4 * WIDTH
 
 
 def too_short(name: str, period: PruningPeriod, criterion: Criterion) -> str:
-    """What to say of a training that cannot leave anything out; else ''.
+    """The warning for a training too short to prune; else ''.
 
     Args:
-        name (str): Of the method.
-        period (PruningPeriod): Which epochs may leave something out.
-        criterion (Criterion): Its own.
+        name (str): Name of the method.
+        period (PruningPeriod): The epochs that may prune.
+        criterion (Criterion): The method's.
     """
     if period.epochs >= period.shortest:
         return ''
@@ -49,7 +49,7 @@ def too_short(name: str, period: PruningPeriod, criterion: Criterion) -> str:
         f'{name} cannot exclude anything in {period.epochs} epochs: with '
         f'order={criterion.order}, window={criterion.window}, '
         f'begin={period.begin} and anneal={period.anneal} it needs '
-        f'{period.shortest} or more. If the data set is repeated, count the '
+        f'{period.shortest} or more. If the dataset is repeated, count the '
         'repeats as epochs instead (RepeatDataset: times=1, max_epochs '
         'multiplied).'
     )
@@ -58,12 +58,12 @@ def too_short(name: str, period: PruningPeriod, criterion: Criterion) -> str:
 def too_much(
     schedule: PruningSchedule, period: PruningPeriod, standing: Standing
 ) -> str:
-    """What to say where a training cannot save so much; else ''.
+    """The warning for a training that cannot save that much; else ''.
 
     Args:
-        schedule (PruningSchedule): What is to be left out.
-        period (PruningPeriod): Which epochs may leave something out.
-        standing (Standing): Where the training begins, or goes on.
+        schedule (PruningSchedule): How much to prune.
+        period (PruningPeriod): The epochs that may prune.
+        standing (Standing): Where the training begins or resumes.
     """
     had = standing.excluded / max(standing.instances, 1) / period.epochs
     first = max(period.first, standing.epoch)
@@ -72,19 +72,19 @@ def too_much(
         return ''
     return (
         f'saved={schedule.saved}: these {period.epochs} epochs can save '
-        f'{most:.0%} at most; train longer, or ask for less'
+        f'{most:.0%} at most; train longer or ask for less'
     )
 
 
 def planned(
     schedule: PruningSchedule, period: PruningPeriod, standing: Standing
 ) -> str:
-    """What each epoch will train, for the log; '' where nothing is saved.
+    """How much each epoch will train, for the log; '' if nothing is saved.
 
     Args:
-        schedule (PruningSchedule): What is to be left out.
-        period (PruningPeriod): Which epochs may leave something out.
-        standing (Standing): Where the training begins, or goes on.
+        schedule (PruningSchedule): How much to prune.
+        period (PruningPeriod): The epochs that may prune.
+        standing (Standing): Where the training begins or resumes.
     """
     first = max(period.first, standing.epoch)
     excluded = standing.excluded / max(standing.instances, 1)

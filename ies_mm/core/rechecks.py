@@ -1,8 +1,8 @@
-"""When is an instance that was left out looked at again?
+"""When is a pruned instance rechecked?
 
-The policies are pure: they read how long an instance is to wait, when it was
-last observed and which epoch it is. :class:`Waits` keeps the two numbers.
-``IES.due`` (methods/ies/rule.py) asks them after every epoch.
+The policies are pure functions of an instance's wait, the epoch of its last
+observation, and the current epoch. :class:`Waits` stores the first two.
+``IES.due`` (methods/ies/rule.py) queries them after every epoch.
 """
 
 from abc import ABC, abstractmethod
@@ -20,43 +20,44 @@ from ies_mm.core.arguments import (
 from ies_mm.core.threads import one_thread
 
 LONGEST_WAIT = 2**30
-"""Twice as long must fit into the int32 of :class:`Waits`."""
+"""Twice this wait must fit into the int32 of :class:`Waits`."""
 
 
 class Recheck(ABC):
-    """A policy.
+    """A recheck policy.
 
-    ``wait`` is int32 (N,), how many epochs an instance stays away between two
-    observations, 0 where it is trained; ``seen`` is int32 (N,), the epoch of
+    ``wait`` is int32 (N,), the number of epochs between two observations of
+    an instance, 0 while it is trained; ``seen`` is int32 (N,), the epoch of
     its last observation; epochs count from 1.
 
     Attributes:
-        to_the_end (bool): Whether to look also where no decision follows.
+        to_the_end (bool): Whether to recheck even if no decision follows.
     """
 
     to_the_end = False
 
     @abstractmethod
     def scored(self, wait: Tensor, seen: Tensor, epoch: int) -> Tensor:
-        """Which of the left out are scored after ``epoch``, bool (N,)."""
+        """Which pruned instances to score after ``epoch``, bool (N,)."""
 
     def trained(self, wait: Tensor, seen: Tensor, epoch: int) -> Tensor:
-        """Which ``epoch`` trains, mastered or not, to see them; bool (N,)."""
+        """Which ``epoch`` trains, mastered or not, to observe; bool (N,)."""
         return torch.zeros_like(wait, dtype=torch.bool)
 
     def longer(self, wait: Tensor) -> Tensor:
-        """The next wait of what was looked at and stays out."""
+        """The next wait of instances that were rechecked and stay pruned."""
         return wait.clamp(min=1)
 
 
 @dataclass(frozen=True)
 class Every(Recheck):
-    """All of them, every so many epochs (paper: 1; appendix F: more).
+    """Rechecks all pruned instances every ``interval`` epochs.
 
-    To the end, as the paper's program does, so that the records have it.
+    The paper uses 1; appendix F studies more. Continues to the end, as the
+    authors' code does, so that the records are complete.
 
     Args:
-        interval (int): Epochs, at least 1.
+        interval (int): Epochs between rechecks, at least 1.
     """
 
     interval: int = 1
@@ -66,23 +67,23 @@ class Every(Recheck):
         check_integer('refresh_interval', self.interval, 1)
 
     def scored(self, wait: Tensor, seen: Tensor, epoch: int) -> Tensor:
-        """All, in epochs that ``interval`` divides."""
+        """All, in every epoch divisible by ``interval``."""
         return torch.full_like(wait, epoch % self.interval == 0).bool()
 
 
 @dataclass(frozen=True)
 class Spaced(Recheck):
-    """Each at its own time: after 1 epoch, then 2 more, 4 more, ...
+    """Rechecks each instance after 1 epoch, then 2 more, 4 more, ...
 
-    An instance that is still mastered when it is looked at waits twice as
-    long for the next look, up to ``cap``; one that is not is trained again,
-    and starts over with 1 when it is next left out.
+    If an instance is still mastered when rechecked, its wait doubles, up to
+    ``cap``; otherwise it is re-included and starts over with 1 when it is
+    next pruned.
 
     Args:
-        cap (int): The longest wait, in epochs, to 2**30. Defaults to 8.
-        by (str): ``'scoring'``, a forward pass after the last epoch of the
-            wait; or ``'training'``, the epoch after the wait trains it, which
-            observes it without any further forward pass. Defaults to
+        cap (int): The longest wait in epochs, up to 2**30. Defaults to 8.
+        by (str): ``'scoring'``: a forward pass after the last epoch of the
+            wait; ``'training'``: the epoch after the wait trains it, which
+            observes it without an extra forward pass. Defaults to
             ``'scoring'``.
     """
 
@@ -95,24 +96,24 @@ class Spaced(Recheck):
             raise ValueError(f"by={self.by!r}: give 'scoring' or 'training'")
 
     def scored(self, wait: Tensor, seen: Tensor, epoch: int) -> Tensor:
-        """Those whose wait is over with ``epoch``."""
+        """Those whose wait ends with ``epoch``."""
         if self.by == 'training':
             return torch.zeros_like(wait, dtype=torch.bool)
         return epoch - seen >= wait
 
     def trained(self, wait: Tensor, seen: Tensor, epoch: int) -> Tensor:
-        """Those whose wait was over before ``epoch``."""
+        """Those whose wait ended before ``epoch``."""
         if self.by == 'scoring':
             return super().trained(wait, seen, epoch)
         return (wait > 0) & (epoch - seen > wait)
 
     def longer(self, wait: Tensor) -> Tensor:
-        """Twice as long."""
+        """Twice the wait, up to ``cap``."""
         return (2 * wait).clamp(min=1, max=self.cap)
 
 
 class Waits:
-    """What a policy reads, of every instance: 8 bytes each.
+    """The state that a policy reads: 8 bytes per instance.
 
     Args:
         instances (int): Number of instances N.
@@ -124,7 +125,7 @@ class Waits:
 
     @one_thread()
     def observe(self, ids: Tensor, epoch: int) -> None:
-        """Note what was observed in ``epoch``.
+        """Record which instances were observed in ``epoch``.
 
         Args:
             ids (Tensor): int64 (M,), instances.
@@ -137,9 +138,9 @@ class Waits:
         """Set the waits after the decision that follows ``epoch``.
 
         Args:
-            policy (Recheck): How they grow.
-            chosen (Tensor): bool (N,), mastered and to be left out, now or as
-                soon as it has been looked at.
+            policy (Recheck): How the waits grow.
+            chosen (Tensor): bool (N,), mastered and to be pruned, now or
+                right after its recheck.
             epoch (int): The epoch just trained, from 1.
         """
         looked_at = self.seen == epoch
@@ -148,11 +149,11 @@ class Waits:
         self.wait = torch.where(chosen, wait, 0).int()
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Both tensors."""
+        """The waits and the epochs of the last observations."""
         return {'wait': self.wait, 'seen': self.seen}
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Take over what :meth:`state_dict` gave."""
+        """Restore what :meth:`state_dict` returned."""
         self.wait, self.seen = state['wait'].cpu(), state['seen'].cpu()
 
 
@@ -160,14 +161,14 @@ _TYPES: dict[str, type[Recheck]] = {'Spaced': Spaced}
 
 
 def build_recheck(refresh_interval: Any) -> Recheck:
-    """A policy from what a config gives as ``refresh_interval``.
+    """Build a policy from the ``refresh_interval`` of a config.
 
     Args:
         refresh_interval (int or dict): Epochs, or a dict with ``'Spaced'`` as
             ``type`` and its arguments.
 
     Raises:
-        TypeError: Neither of them, or an argument is unknown or of the wrong
+        TypeError: It is neither, or an argument is unknown or has the wrong
             type.
         ValueError: There is no such type, or an argument is out of range.
     """

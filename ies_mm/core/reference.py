@@ -1,8 +1,8 @@
-"""Published rules as literal loops over instances: the test oracles.
+"""The published rules as literal loops over instances: the test oracles.
 
-Nothing here is fast or used in training. It keeps Python lists, one value at
-a time, so that a reader can hold it against the papers: IES against Algorithm
-1 and section 3.1, InfoBatch against section 3.2 of Qin et al. (ICLR 2024).
+Nothing here is fast or used in training. It works on Python lists, one value
+at a time, so that a reader can compare it with the papers: IES with Algorithm
+1 and section 3.1, InfoBatch with section 3.2 of Qin et al. (ICLR 2024).
 """
 
 import math
@@ -29,14 +29,14 @@ class ReferenceIES:
         self.losses: list[list[float]] = [[] for _ in range(instances)]
 
     def step(self, observed: Mapping[int, Sequence[float]]) -> list[bool]:
-        """One epoch: note what was observed, then judge every instance.
+        """Record one epoch's observations, then judge every instance.
 
         Args:
             observed (mapping): Instance -> its term losses of this epoch;
-                an instance that is missing was not observed.
+                a missing instance was not observed.
 
         Returns:
-            list[bool]: Per instance whether it is mastered.
+            list[bool]: Whether each instance is mastered.
         """
         for instance, terms in observed.items():
             self.losses[instance].append(_total(terms))
@@ -61,25 +61,25 @@ class ReferenceInfoBatch:
 
     Args:
         instances (int): Number of instances.
-        ratio (float): The part of the well-learned instances that is dropped.
+        ratio (float): The part of the well-learned instances to drop.
     """
 
     UNKNOWN = 3.0
-    """The score of what has not been observed, as in the authors' program."""
+    """Score of an instance not yet observed, as in the authors' code."""
 
     def __init__(self, instances: int, ratio: float) -> None:
         self.ratio = ratio
         self.scores = [self.UNKNOWN] * instances
 
     def step(self, observed: Mapping[int, Sequence[float]]) -> list[bool]:
-        """One epoch: note what was observed, then judge every instance.
+        """Record one epoch's observations, then judge every instance.
 
         Args:
             observed (mapping): Instance -> its term losses of this epoch;
-                what was dropped is missing and keeps its score.
+                a dropped instance is missing and keeps its score.
 
         Returns:
-            list[bool]: Per instance whether it is well learned.
+            list[bool]: Whether each instance is well learned.
         """
         for instance, terms in observed.items():
             self.scores[instance] = _total(terms)
@@ -90,7 +90,7 @@ class ReferenceInfoBatch:
     def weights(
         self, well_learned: Sequence[bool], dropped: Sequence[int]
     ) -> list[float]:
-        """What each instance counts in the next epoch; 0 where dropped."""
+        """Weight of each instance in the next epoch; 0 if dropped."""
         weights = []
         for instance, learned in enumerate(well_learned):
             if instance in dropped:

@@ -10,10 +10,10 @@ GONE = {
     'average': 'mean', 'center': False, 'smooth': 1.0, 'expected': False,
     'fixed_refresh': False,
 }  # fmt: skip
-"""Arguments of IESHook, and what they were by default."""
+"""Removed arguments of IESHook, and their defaults."""
 
 _SAME = 'it did not improve the criterion'
-_NEVER = 'no measurement spoke for it'
+_NEVER = 'no measurement supported it'
 _REASONS = {
     'average': _SAME,
     'center': _SAME,
@@ -25,28 +25,28 @@ _REASONS = {
 
 
 def check_no_denoised(arguments: Mapping[str, Any]) -> None:
-    """Refuse a history of losses that were centred or smoothed.
+    """Reject a history of centred or smoothed losses.
 
     Args:
-        arguments (mapping): Of the hook that wrote a checkpoint.
+        arguments (mapping): Those of the hook that wrote the checkpoint.
 
     Raises:
-        ConfigError: It was told to.
+        ConfigError: The hook centred or smoothed its losses.
     """
     if arguments.get('center') or arguments.get('smooth', 1) != 1:
         raise ConfigError(
             'cannot resume: the checkpoint holds centred or smoothed losses '
-            '(center, smooth), which ies_mm no longer compares; start anew '
+            '(center, smooth), which ies_mm no longer supports; start over '
             'with load_from'
         )
 
 
 def check_removed(place: str, names: Iterable[str]) -> None:
-    """Refuse what is no longer there, with the reason.
+    """Reject removed names and give the reason.
 
     Args:
-        place (str): Where the names stand, for the message.
-        names (iterable of str): Of arguments or types.
+        place (str): Where the names were found, for the message.
+        names (iterable of str): Names of arguments or types.
 
     Raises:
         TypeError: One of them was removed.

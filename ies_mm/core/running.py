@@ -1,4 +1,4 @@
-"""Running means of what is observed of each instance."""
+"""Running means of each instance's observations."""
 
 import torch
 from torch import Tensor
@@ -7,15 +7,15 @@ from torch import Tensor
 def update_running(
     running: Tensor, ids: Tensor, values: Tensor, discount: float
 ) -> None:
-    r"""Take values in, :math:`r \leftarrow \gamma a + (1-\gamma) r`.
+    r"""Update running means, :math:`r \leftarrow \gamma a + (1-\gamma) r`.
 
-    What was not observed keeps its mean; so does an instance whose value is
-    NaN or infinite. The first value of an instance is its mean.
+    Instances that were not observed, or whose value is NaN or infinite, keep
+    their mean. The first value of an instance becomes its mean.
 
     Args:
-        running (Tensor): float64 (N,), changed in place; NaN where nothing
-            has been observed.
-        ids (Tensor): int64 (M,), instances observed, each once.
+        running (Tensor): float64 (N,), updated in place; NaN for instances
+            not yet observed.
+        ids (Tensor): int64 (M,), observed instances, each once.
         values (Tensor): float (M,), a.
         discount (float): :math:`\gamma`, 0 to 1.
     """

@@ -1,4 +1,4 @@
-"""Which instances the next epoch trains, and with which weight."""
+"""Which instances the next epoch trains, and with what weight."""
 
 from dataclasses import dataclass
 
@@ -11,9 +11,9 @@ class Selection:
     """The instances of one epoch.
 
     Args:
-        active (Tensor): bool (N,), True where the instance is trained.
-        weight (Tensor, optional): float32 (N,), what an instance's share of
-            the loss is multiplied by. Defaults to None, 1 for all.
+        active (Tensor): bool (N,), True for trained instances.
+        weight (Tensor, optional): float32 (N,), factors on the instances'
+            shares of the loss. Defaults to None, 1 for all.
     """
 
     active: Tensor
@@ -21,22 +21,22 @@ class Selection:
 
     @classmethod
     def everything(cls, instances: int) -> 'Selection':
-        """All instances."""
+        """Select all instances."""
         return cls(torch.ones(instances, dtype=torch.bool))
 
     @property
     def excluded(self) -> Tensor:
-        """int64 (E,), the instances left out."""
+        """int64 (E,), the pruned instances."""
         return torch.nonzero(~self.active).flatten()
 
     def weights_of(self, ids: Tensor) -> Tensor | None:
-        """Weights of a batch.
+        """Weights of a batch's instances.
 
         Args:
             ids (Tensor): int64 (B,), instances.
 
         Returns:
-            Tensor: float32 (B,), or None where all are 1.
+            Tensor: float32 (B,), or None if all are 1.
         """
         if self.weight is None:
             return None

@@ -5,20 +5,19 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Standing:
-    """What a selection method may know of a training beside the losses.
+    """What a selection method knows about a training besides its losses.
 
     Attributes:
         instances (int): Number of instances N.
         epoch (int): The epoch just trained, from 1; 0 before the first.
         epochs (int): Epochs of the whole training.
-        excluded (float): Instance-epochs left out so far.
-        learning_rate (float): Of the last step, of the first group of
-            parameters.
-        begun (int): Epochs that were trained before the method began: a run
-            that goes on from a plain one has some.
-        scored_every (int): Epochs between two scoring passes over all
-            instances, where these alone observe them; 0 where the training
-            itself does, in each epoch.
+        excluded (float): Instance-epochs pruned so far.
+        learning_rate (float): Learning rate of the first parameter group at
+            the last step.
+        begun (int): Epochs trained before the method began, as in a run
+            resumed from one without it.
+        scored_every (int): Epochs between scoring passes over all instances,
+            if only these observe them; 0 if every training epoch does.
     """
 
     instances: int
@@ -30,9 +29,9 @@ class Standing:
     scored_every: int = 0
 
     def after(self, observations: int) -> int:
-        """The epoch after which an instance may have been observed so often.
+        """The first epoch after which that many observations are possible.
 
         Args:
-            observations (int): How often.
+            observations (int): Number of observations.
         """
         return self.begun + observations * max(1, self.scored_every)

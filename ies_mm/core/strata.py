@@ -1,22 +1,22 @@
-"""Scores that are compared within a class alone."""
+"""Scores compared only within a class."""
 
 import torch
 from torch import Tensor
 
 
 def ranks_within(scores: Tensor, strata: Tensor) -> Tensor:
-    """Where each score stands among those of its stratum.
+    """Rank each score among the scores of its stratum.
 
-    Leaving out the lowest of these leaves the same part of every stratum out.
+    Pruning the lowest ranks prunes the same part of every stratum.
 
     Args:
         scores (Tensor): float64 (N,); NaN where there is none yet.
         strata (Tensor): int64 (N,), the stratum of each instance.
 
     Returns:
-        Tensor: float64 (N,), from 0 to below 1: the part of the stratum's
-        scores that is lower, and half of those that are equal, itself
-        included. NaN where the score is.
+        Tensor: float64 (N,), in [0, 1): the part of the stratum's scores that
+        are lower, plus half of those that are equal, itself included. NaN
+        where the score is NaN.
     """
     ranks = torch.full_like(scores, torch.nan)
     known = ~scores.isnan()

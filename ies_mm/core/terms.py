@@ -1,4 +1,4 @@
-"""Which of a model's loss terms a criterion judges."""
+"""The loss terms of a model that a criterion judges."""
 
 from collections.abc import Mapping, Sequence
 
@@ -7,16 +7,16 @@ from torch import Tensor
 from ies_mm.core.arguments import check_number
 
 Terms = str | Sequence[str] | Mapping[str, float]
-"""``'sum'``, ``'all'``, ``'any'``, names, or a weight for each name."""
+"""``'sum'``, ``'all'``, ``'any'``, term names, or a weight per name."""
 
 
 def check_terms(terms: object) -> None:
-    """Refuse what names no terms.
+    """Check that a value specifies terms.
 
     Raises:
-        TypeError: It is no string, sequence or mapping, or a weight is no
-            number.
-        ValueError: It is another word, is empty, has a name twice, or its
+        TypeError: It is not a string, sequence or mapping, or a weight is
+            not a number.
+        ValueError: It is an unknown string, is empty, repeats a name, or its
             weights are negative or all 0.
     """
     if isinstance(terms, str):
@@ -40,17 +40,17 @@ def check_terms(terms: object) -> None:
         raise ValueError(f'terms={terms!r}: give at least one term name')
     if len({*terms}) < len(terms):
         raise ValueError(
-            f'terms={terms!r}: give each name once; a dict of weights counts '
-            'a term more'
+            f'terms={terms!r}: give each name once; to count a term more, '
+            'give a dict of weights'
         )
 
 
 def judged(terms: Terms, values: Tensor, names: Sequence[str]) -> Tensor:
-    """Losses of the columns that are judged.
+    """Losses of the judged columns.
 
     Args:
-        terms (str, sequence of str or dict): As :func:`check_terms` takes.
-        values (Tensor): (..., T), of all terms.
+        terms (str, sequence of str or dict): As for :func:`check_terms`.
+        values (Tensor): (..., T), losses of all terms.
         names (sequence of str): Names of the T terms.
 
     Returns:
@@ -73,7 +73,7 @@ def judged(terms: Terms, values: Tensor, names: Sequence[str]) -> Tensor:
 
 
 def width(terms: Terms, names: Sequence[str]) -> int:
-    """C, the number of columns that are judged."""
+    """C, the number of judged columns."""
     return len(names) if terms in ('all', 'any') else 1
 
 

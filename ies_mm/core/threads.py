@@ -1,4 +1,4 @@
-"""Work that several threads would only slow down."""
+"""Single-threaded sections for work that more threads would slow down."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,11 +8,11 @@ import torch
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Have torch compute in the calling thread alone; also a decorator.
+    """Run torch in the calling thread only; also a decorator.
 
-    A decision makes short passes over memory. Threads wait for each other at
-    the end of every one, which is long where another process, a data worker,
-    has the core of one of them (docs/performance.md has figures).
+    A decision makes many short passes over memory. After each, the threads
+    wait for one another, which takes long if a data worker occupies the core
+    of one of them (docs/performance.md has figures).
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

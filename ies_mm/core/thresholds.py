@@ -1,8 +1,8 @@
-"""Below which flatness is an instance mastered?
+"""The flatness below which an instance is mastered.
 
-A threshold is a level times a scale. The scale belongs to what is judged, the
-summed loss or each term by itself, so that a small box loss counts beside a
-large classification loss; the level is one number for all.
+A threshold is a level times a scale. The level is a single number; the scale
+is that of the summed loss or of each judged term, so that a small box loss
+counts beside a large classification loss.
 """
 
 import math
@@ -23,31 +23,31 @@ from ies_mm.core.budget import MOST_LEFT_OUT, PruningSchedule, Quota
 from ies_mm.core.removed import check_removed
 
 SMALLEST_SCALE = 1e-12
-"""A term that is zero throughout is divided by this."""
+"""Scale of a term that is always zero."""
 
 
 @dataclass(frozen=True)
 class Progress(Quota):
-    """Where a training stands when its thresholds are asked for.
+    """Where a training stands when a threshold is computed.
 
     Attributes:
-        first_loss (Tensor): float64 (C,), mean loss of the first epoch, of
-            each of the C columns that are judged.
+        first_loss (Tensor): float64 (C,), mean loss of the first epoch, per
+            judged column.
     """
 
     first_loss: Tensor
 
 
 class Threshold(ABC):
-    """How the limits of mastered instances are set."""
+    """How to set the limit below which instances are mastered."""
 
     def scale(self, progress: Progress) -> Tensor:
-        """What each column is measured in, float64 (C,)."""
+        """The unit of each column, float64 (C,)."""
         return torch.ones_like(progress.first_loss)
 
     @abstractmethod
     def level(self, scores: Tensor, progress: Progress) -> float:
-        """Instances whose score is below this are mastered.
+        """The score below which instances are mastered.
 
         Args:
             scores (Tensor): float64 (N,), flatness in units of the scale; NaN
@@ -58,14 +58,14 @@ class Threshold(ABC):
     def mastered(
         self, scores: Tensor, progress: Progress
     ) -> tuple[Tensor, float]:
-        """The instances below the level.
+        """Find the instances below the level.
 
         Args:
             scores (Tensor): As for :meth:`level`.
             progress (Progress): As for :meth:`level`.
 
         Returns:
-            tuple: The mastered, bool (N,), and the level.
+            tuple: The mastered instances, bool (N,), and the level.
         """
         level = self.level(scores, progress)
         return scores < level, level
@@ -73,7 +73,7 @@ class Threshold(ABC):
 
 @dataclass(frozen=True)
 class Fixed(Threshold):
-    r"""The paper's: :math:`m_i < \delta`.
+    r"""The paper's threshold: :math:`m_i < \delta`.
 
     Args:
         delta (float): In units of the loss. 0 masters nothing.
@@ -91,12 +91,13 @@ class Fixed(Threshold):
 
 @dataclass(frozen=True)
 class Relative(Threshold):
-    r"""Of the mean loss of the first epoch: :math:`m_i < f \bar L(1)`.
+    r"""A fraction of the first epoch's mean loss: :math:`m_i < f \bar L(1)`.
 
     With ``factor=4.34e-4`` and a first loss near that of a uniform guess,
-    ln 10 and ln 100, it gives the authors' 1e-3 for CIFAR-10 and 2e-3 for
-    CIFAR-100. Costs nothing. It knows the loss's scale, not its noise: where
-    the noise is a larger part of the loss (detectors), nothing gets below.
+    ln 10 or ln 100, it gives the authors' 1e-3 for CIFAR-10 and 2e-3 for
+    CIFAR-100. It costs nothing. It adapts to the scale of the loss, not to
+    its noise: if that is a larger part of the loss (detectors), no instance
+    gets below it.
 
     Args:
         factor (float): f.
@@ -118,20 +119,20 @@ class Relative(Threshold):
 
 @dataclass(frozen=True)
 class Budget(Threshold):
-    """Leaves out what is needed to save a share of the training.
+    """Prunes as much as is needed to save a share of the training.
 
-    The flattest, as many as :class:`ies_mm.core.budget.PruningSchedule`
-    says. Of instances that are exactly as flat some are drawn, others each
-    epoch. Costs nothing.
+    It prunes the flattest instances, as many as
+    :class:`ies_mm.core.budget.PruningSchedule` says. Ties are broken at
+    random, anew each epoch. It costs nothing.
 
     Args:
         saved (float): The share of all instance-epochs, 0 to 0.9.
         course (str): How much in which epochs: ``'rising'``, ``'even'``,
             ``'oscillating'`` or ``'annealed'``. Defaults to ``'rising'``.
-        cap (float): The largest part of the instances that is left out of an
-            epoch, above 0 to 0.9. Defaults to 0.9.
-        by_class (bool): Leave the same part of every class out; an image of
-            several belongs to its rarest. Defaults to False.
+        cap (float): The largest part of the instances that may be pruned
+            from an epoch, above 0 to 0.9. Defaults to 0.9.
+        by_class (bool): Prune the same part of every class; an image of
+            several classes counts as its rarest. Defaults to False.
     """
 
     saved: float
@@ -145,7 +146,7 @@ class Budget(Threshold):
 
     @property
     def schedule(self) -> PruningSchedule:
-        """How many of an epoch."""
+        """How many instances each epoch prunes."""
         return PruningSchedule(self.saved, self.course, self.cap)
 
     def scale(self, progress: Progress) -> Tensor:
@@ -153,9 +154,9 @@ class Budget(Threshold):
         return progress.first_loss.clamp(min=SMALLEST_SCALE)
 
     def level(self, scores: Tensor, progress: Progress) -> float:
-        """The flatness of the first instance that is to be trained.
+        """The flatness of the flattest instance to be trained.
 
-        Where others as flat as that one are to be left out, just above it.
+        Just above it if equally flat ones are to be pruned.
         """
         known = scores[~scores.isnan()]
         count = self.schedule.count(progress)
@@ -165,7 +166,7 @@ class Budget(Threshold):
             return torch.inf
         if count == len(known):
             return math.nextafter(float(known.max()), math.inf)
-        # The first behind ``count`` others, without sorting all of them.
+        # The one after the ``count`` lowest, without sorting all of them.
         level = known.kthvalue(count + 1).values
         if int((known < level).sum()) < count:
             level = torch.nextafter(level, level.new_tensor(torch.inf))
@@ -174,16 +175,16 @@ class Budget(Threshold):
     def mastered(
         self, scores: Tensor, progress: Progress
     ) -> tuple[Tensor, float]:
-        """The flattest, as many as are to be left out; ties are drawn."""
+        """The flattest, as many as are to be pruned; ties are random."""
         level = self.level(scores, progress)
         mastered = scores < level
         count = self.schedule.count(progress)
         surplus = int(mastered.sum()) - count
         if surplus > 0:
-            # The least flat of them are all equal.
+            # The surplus lies among the least flat, which are all equal.
             equal = torch.nonzero(scores == scores[mastered].max()).flatten()
-            # By the epoch, so that all processes, and a run that goes on from
-            # a checkpoint, draw the same, and each epoch others.
+            # Seeded by the epoch, so that all processes and resumed runs
+            # draw the same ones, and each epoch different ones.
             draw = torch.Generator().manual_seed(int(progress.epochs_ahead))
             order = torch.randperm(len(equal), generator=draw)
             mastered[equal[order[:surplus]]] = False
@@ -197,14 +198,14 @@ _TYPES: dict[str, type[Threshold]] = {
 
 
 def build_threshold(delta: Any) -> Threshold:
-    """A threshold from what a config gives as ``delta``.
+    """Build a threshold from the ``delta`` of a config.
 
     Args:
         delta (float, dict or Threshold): A number, or a dict with the name of
             a threshold as ``type`` and its arguments.
 
     Raises:
-        TypeError: Neither of them, or an argument is unknown or of the wrong
+        TypeError: It is neither, or an argument is unknown or has the wrong
             type.
         ValueError: There is no such type, or an argument is out of range.
     """
@@ -218,11 +219,11 @@ def build_threshold(delta: Any) -> Threshold:
 
 
 def budget_or(name: str, value: Any, saved: float | None) -> Any:
-    """``value``, or the budget of a hook that was given ``saved`` instead.
+    """``value``, or a budget if the hook was given ``saved`` instead.
 
     Args:
-        name (str): Of the argument that ``saved`` stands for.
-        value (Any): What was given for it, or None.
+        name (str): Name of the argument that ``saved`` replaces.
+        value (Any): The value given for it, or None.
         saved (float, optional): The share of all instance-epochs.
 
     Raises:
@@ -232,6 +233,6 @@ def budget_or(name: str, value: Any, saved: float | None) -> Any:
         found = 'neither' if saved is None else 'both'
         raise TypeError(
             f'found {found} of {name} and saved: give one of them; '
-            "_delete_=True drops what the base's hook was given"
+            "_delete_=True drops the arguments of the base's hook"
         )
     return value if saved is None else dict(type='Budget', saved=saved)

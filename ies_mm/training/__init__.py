@@ -1,1 +1,1 @@
-"""A training with MMEngine in which images are left out of epochs."""
+"""Training with MMEngine while pruning images from epochs."""

@@ -1,4 +1,4 @@
-"""A config with another selection method, all else as it was."""
+"""Replaces the selection method of a config, keeping everything else."""
 
 import copy
 from collections.abc import Iterator
@@ -16,23 +16,23 @@ STOPS = 'early_stopping'
 """The keys of a method's hook."""
 
 OF_THE_TRAINING = ('keep_history', 'allow_batch_augments')
-"""Arguments of a selection hook that stay when its method goes."""
+"""Arguments of a selection hook that are kept when its method changes."""
 
 OF_IES = ('scoring', 'fallback')
-"""Those that stay where IES stays."""
+"""Further arguments that are kept from IESHook to IESHook."""
 
 
 def swap_method(cfg: Config, name: str, folder: Path) -> Config:
-    """Put a method into a config, in the place of the one it may have.
+    """Put a method into a config, replacing the one it may have.
 
-    What the config's own hook says of the training, and the share that its
-    budget saves, stay, so that the methods are compared at the same saved
-    share; its other arguments go.
+    The arguments of the config's own hook that concern the training, and the
+    share that its budget saves, are kept, so that methods are compared at the
+    same saved share; its other arguments are dropped.
 
     Args:
         cfg (Config): With or without a selection method.
-        name (str): Of the method: a file in ``folder``.
-        folder (Path): Has a config for each method, with its hook alone.
+        name (str): Name of the method: a file in ``folder``.
+        folder (Path): Has a config for each method, with only its hook.
 
     Returns:
         Config: A copy.
@@ -61,7 +61,7 @@ def method_names(folder: Path) -> list[str]:
 
 
 def _copied(cfg: Config, name: str) -> Config:
-    """A copy, without keys that are None."""
+    """A copy without hook and import keys that are None."""
     cfg = copy.deepcopy(cfg)
     if not isinstance(cfg.get('train_dataloader'), dict):
         raise ConfigError(
@@ -75,7 +75,7 @@ def _copied(cfg: Config, name: str) -> Config:
 
 
 def _selecting(cfg: Config, method: Config, own: dict[str, dict]) -> Config:
-    """With the method's hook, our import and, to select, our sampler."""
+    """Add the method's hook, our import and, if needed, our sampler."""
     _drop(cfg, own)
     for hook in own.values():
         _carry_over(hook, method.default_hooks[SELECTS])
@@ -126,7 +126,7 @@ def _carry_over(own: dict, hook: dict) -> None:
 
 
 def _budget(hook: dict) -> float | None:
-    """The share that a hook was told to save, however that was said."""
+    """The share that a hook was told to save, by any of its arguments."""
     for part in (hook, hook.get('delta'), hook.get('ratio')):
         if isinstance(part, dict) and 'saved' in part:
             return part['saved']
@@ -149,14 +149,14 @@ def _monitor(hook: dict, cfg: Config, name: str) -> None:
 
 
 def _stopping_hooks(cfg: Config) -> Iterator[tuple[str, dict]]:
-    """Early stopping that the config may have under another key."""
+    """Early-stopping hooks among the config's custom hooks."""
     for i, hook in enumerate(cfg.get('custom_hooks') or []):
         if str(hook.get('type')).endswith('EarlyStoppingHook'):
             yield f'custom_hooks[{i}]', hook
 
 
 def _import_ours(cfg: Config) -> None:
-    """So that the dumped config trains by itself."""
+    """Import ies_mm, so that the dumped config trains by itself."""
     imports = cfg.get('custom_imports') or {}
     if not isinstance(imports, dict):
         raise ConfigError(

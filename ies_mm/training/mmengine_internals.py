@@ -1,6 +1,6 @@
-"""What is not public of the runner, loops, wrappers and loaders.
+"""Non-public attributes of runners, loops, wrappers and loaders.
 
-A test holds each of these for the versions that are installed.
+A test checks each of them against the installed versions.
 """
 
 from typing import Any
@@ -13,19 +13,19 @@ from torch.utils.data import DataLoader
 
 
 def is_going_to_train(runner: Runner) -> bool:
-    """Whether a ``before_run`` is that of a training.
+    """Whether a ``before_run`` belongs to a training.
 
-    ``Runner.train`` builds the loop first; ``Runner.train_loop`` would build
-    it, and the data set, for a validation alone too.
+    ``Runner.train`` builds the loop first; reading ``Runner.train_loop``
+    would build it, and the dataset, even for a mere validation.
     """
     return isinstance(runner._train_loop, BaseLoop)
 
 
 def set_max_iters(runner: Runner, iterations: int) -> None:
-    """Have the training end after so many iterations; it is logged by that.
+    """Have the training, and its log, end after ``iterations``.
 
-    The last iteration makes the step that its optimiser wrappers have
-    gathered gradients for, however many there are.
+    The last iteration steps with the gradients accumulated so far, however
+    many there are.
     """
     loop: Any = runner.train_loop
     loop._max_iters = iterations
@@ -33,30 +33,30 @@ def set_max_iters(runner: Runner, iterations: int) -> None:
 
 
 def set_max_epochs(runner: Runner, epochs: int) -> None:
-    """Have an epoch-based training end after so many epochs."""
+    """Have an epoch-based training end after ``epochs``."""
     loop: Any = runner.train_loop
     loop._max_epochs = epochs
 
 
 def gathered_steps(wrapper: OptimWrapper) -> int:
-    """Batches whose gradients make one step (``accumulative_counts``)."""
+    """Batches accumulated for one step (``accumulative_counts``)."""
     counts: int = wrapper._accumulative_counts
     return counts
 
 
 def tell_end(wrapper: OptimWrapper, iterations: int) -> None:
-    """Have the last gathered gradients make a step, divided by their number.
+    """Have the last accumulated gradients step, divided by their number.
 
     Args:
-        wrapper (OptimWrapper): Of the training.
-        iterations (int): Of the whole training.
+        wrapper (OptimWrapper): An optimiser wrapper of the training.
+        iterations (int): Iterations of the whole training.
     """
     wrapper._max_counts = iterations
     wrapper._remainder_counts = iterations % gathered_steps(wrapper)
 
 
 def endless_batches(loader: DataLoader) -> Any:
-    """What an iteration-based loop draws its batches from."""
+    """The iterator from which an iteration-based loop draws batches."""
     return _InfiniteDataloaderIterator(loader)
 
 
@@ -66,7 +66,7 @@ def iterator_of(loader: DataLoader) -> Any:
 
 
 def drop_iterator(loader: DataLoader) -> None:
-    """Let a loader's persistent workers go."""
+    """Release a loader's persistent workers."""
     loader._iterator = None
 
 

@@ -1,4 +1,4 @@
-"""What a config must say, checked before anything is built or written."""
+"""Checks of a config before anything is built or written."""
 
 import copy
 from collections.abc import Iterator
@@ -29,15 +29,15 @@ OF_MMENGINE = ('type', 'priority', '_scope_')
 
 
 def check_config(cfg: Config) -> None:
-    """Refuse a config that cannot train, before anything is built.
+    """Reject a config that cannot train, before anything is built.
 
-    ``ies-mm train`` calls it; in a train.py of your own it is a line before
-    ``Runner.from_cfg(cfg)``. Without it the hook refuses the same before the
-    first step, but for data that is not there and arguments that a hook does
-    not take, which MMEngine reports.
+    ``ies-mm train`` calls it; in your own train.py, call it before
+    ``Runner.from_cfg(cfg)``. Without it, the hook makes the same checks
+    before the first step, except for missing data and unknown arguments of a
+    hook, which MMEngine reports.
 
     Args:
-        cfg (Config): Of a training, with a selection hook or without.
+        cfg (Config): A training config, with or without a selection hook.
 
     Raises:
         ConfigError: Names the key, what was found and what to do.
@@ -55,10 +55,10 @@ def check_config(cfg: Config) -> None:
 
 
 def check_files(cfg: Config, *loaders: str) -> None:
-    """Refuse data sets whose annotation file or folder is not there.
+    """Reject datasets whose annotation file or folder is missing.
 
     Raises:
-        ConfigError: Names the path and how the data is obtained.
+        ConfigError: Names the path and how to obtain the data.
     """
     scope = cfg.get('default_scope') or 'mmengine'
     for loader in loaders:
@@ -73,7 +73,7 @@ def check_files(cfg: Config, *loaders: str) -> None:
 
 
 def selection_hooks(cfg: Config) -> Iterator[tuple[str, dict]]:
-    """The selection hooks of a config, by their keys."""
+    """The selection hooks of a config, each with its key."""
     for name, hook in (cfg.get('default_hooks') or {}).items():
         if _is(HOOKS, hook, SelectionHook):
             yield f'default_hooks.{name}', hook
@@ -94,7 +94,7 @@ def _check_hook(key: str, hook: dict) -> SelectionHook:
             names = [p.name for p in takes if p.kind is not p.VAR_KEYWORD]
             reason += (
                 f'; it takes {", ".join(names)}. '
-                "_delete_=True drops what the base's hook was given"
+                "_delete_=True drops the arguments of the base's hook"
             )
         raise ConfigError(f'{key}: {reason}') from error
 
@@ -124,7 +124,7 @@ def _check_pair(cfg: Config, hooks: dict[str, dict]) -> None:
 
 
 def _check_transforms(cfg: Config, hook: SelectionHook) -> None:
-    # The root registry finds a library's transforms through its scope alone.
+    # The root registry finds a library's transforms only through its scope.
     with TRANSFORMS.switch_scope_and_registry(None) as transforms:
         for key, pipeline, skipped in _pipelines(cfg):
             for place, transform in _transforms(pipeline, key):
@@ -137,7 +137,7 @@ def _check_transforms(cfg: Config, hook: SelectionHook) -> None:
 
 
 def _pipelines(cfg: Config) -> Iterator[tuple[str, Any, list]]:
-    """Every pipeline of the training by its key, and the types it skips."""
+    """Every training pipeline: its key, itself and the types it skips."""
     dataset = cfg.train_dataloader.dataset
     for key, part in _leaves(dataset, 'train_dataloader.dataset'):
         skipped = part.get('skip_type_keys') or []
@@ -148,7 +148,7 @@ def _pipelines(cfg: Config) -> Iterator[tuple[str, Any, list]]:
 
 
 def _transforms(pipeline: Any, key: str) -> Iterator[tuple[str, dict]]:
-    """The transforms of a pipeline and those inside of them, by place."""
+    """The transforms of a pipeline, including nested ones, by place."""
     for i, transform in enumerate(pipeline or []):
         place = f'{key}[{i}]'
         if isinstance(transform, list | tuple):  # of RandomChoice
@@ -189,7 +189,7 @@ def _annotation_file(leaf: dict) -> Path | None:
 
 
 def _folder(leaf: dict, scope: str) -> Path | None:
-    """The folder of a data set that reads folders and fetches nothing."""
+    """The folder of a dataset that reads folders without downloading."""
     root = leaf.get('data_root')
     remote = leaf.get('backend_args') is not None
     if leaf.get('ann_file') or not isinstance(root, str) or remote:
@@ -214,7 +214,7 @@ def _how_to_get(path: Path) -> str:
                 f'`ies-mm get-voc {year} --root {root}` fetches it there '
                 '(`ies-mm demo` needs no download: it makes its own images)'
             )
-    return 'set data_root (and ann_file) to where the data set lies'
+    return 'set data_root (and ann_file) to where the dataset is'
 
 
 def _is(registry: Any, config: Any, base: type) -> bool:

@@ -1,10 +1,10 @@
-"""A training fitted to a share of its length.
+"""Shortens a training to a share of its length.
 
-The control of every method that saves training: what does the plain training
-reach in the compute that the method needs, with a schedule that was made for
-it? Everything that is counted in epochs or iterations keeps its place in the
-training: milestones, warm-up, the last epochs of a switched pipeline, the
-distance of validations and checkpoints.
+This is the control for every method that saves training: how good is the
+plain training at the method's compute, with a schedule of that length?
+Everything counted in epochs or iterations is rescaled with the training:
+milestones, warm-up, the last epochs of a switched pipeline, the intervals of
+validations and checkpoints.
 """
 
 import copy
@@ -16,18 +16,17 @@ from mmengine.config import Config
 from ies_mm.errors import ConfigError
 
 Rule = Callable[[Any, float], Any]
-"""A value of the config and the ratio of the lengths -> the value."""
+"""(value of the config, ratio of the lengths) -> rescaled value."""
 
 
 def shorten(cfg: Config, length: float) -> Config:
-    """Fit a config's training to a share of its epochs or iterations.
+    """Rescale a config's training to a share of its epochs or iterations.
 
     The length is rounded to a whole epoch or iteration, and everything else
-    follows the rounded length, so that the learning rate is at the end of the
-    training where it was.
+    follows the rounded length, so that the learning rate ends where it did.
 
     Args:
-        cfg (Config): Of any OpenMMLab training.
+        cfg (Config): A config of any OpenMMLab training.
         length (float): The share, above 0; above 1 for a longer training.
 
     Returns:
@@ -49,8 +48,8 @@ def shorten(cfg: Config, length: float) -> Config:
     after = _rounded(before, length)
     if after < 1:
         raise ConfigError(
-            f'--length {length:g}: of train_cfg.{key}={before} nothing is '
-            f'left; give {1 / before:.2g} or more'
+            f'--length {length:g} leaves nothing of train_cfg.{key}={before}; '
+            f'give {1 / before:.2g} or more'
         )
     ratio = after / before
     loop[key] = after
@@ -59,7 +58,7 @@ def shorten(cfg: Config, length: float) -> Config:
     for hook in _hooks(cfg):
         _fit_hook(hook, ratio)
         if 'num_last_epochs' in hook:
-            # Counted from the end; schedules say the same from the start.
+            # Counted from the end, unlike the schedules.
             begin = _rounded(before - hook['num_last_epochs'], ratio)
             hook['num_last_epochs'] = after - begin
     _fit_everywhere(cfg.get('model'), ratio)
@@ -72,12 +71,12 @@ def _rounded(value: float, ratio: float) -> int:
 
 
 def _place(value: int, ratio: float) -> int:
-    """Of an epoch or iteration; -1 and 0 mean never, at once."""
+    """Rescale an epoch or iteration; -1 (never) and 0 (at once) stay."""
     return _rounded(value, ratio) if value > 0 else value
 
 
 def _distance(value: int, ratio: float) -> int:
-    """Between two epochs or iterations: not none."""
+    """Rescale an interval of epochs or iterations to at least 1."""
     return max(1, _rounded(value, ratio)) if value > 0 else value
 
 
@@ -86,7 +85,7 @@ def _places(values: list[int], ratio: float) -> list[int]:
 
 
 def _power(value: float, ratio: float) -> float:
-    """A factor for every epoch: as much in all."""
+    """Rescale a per-epoch factor so that its total effect is the same."""
     return float(value ** (1 / ratio))
 
 
@@ -124,7 +123,7 @@ _MODEL: dict[str, Rule] = {
     'initial_epoch': _place,
     'update_iter_interval': _distance,
 }
-"""TOOD's first epochs, Dynamic R-CNN's statistics."""
+"""TOOD's initial epochs and Dynamic R-CNN's update interval."""
 
 
 def _fit(part: Any, rules: dict[str, Rule], ratio: float) -> None:
@@ -147,7 +146,7 @@ def _fit_schedule(schedule: Any, ratio: float) -> None:
     begin, end = schedule.get('begin', 0), schedule.get('end')
     for key in ('T_max', 'total_steps'):
         if schedule.get(key) is not None and begin + schedule[key] == end:
-            # The ends are rounded apart.
+            # Begin and end are rounded separately.
             span = _rounded(end, ratio) - _rounded(begin, ratio)
             schedule[key] = max(1, span)
         elif schedule.get(key) is not None:
@@ -175,7 +174,7 @@ def _fit_hook(hook: Any, ratio: float) -> None:
     name = kind if isinstance(kind, str) else kind.__name__
     if name.endswith('CheckpointHook') and 'interval' in hook:
         hook['interval'] = _distance(hook['interval'], ratio)
-    # ExpMomentumEMA's warm-up, in iterations.
+    # ExpMomentumEMA's gamma is a warm-up in iterations.
     if 'EMAHook' in name and 'gamma' in hook:
         hook['gamma'] = _distance(hook['gamma'], ratio)
     for stage in hook.get('schedule') or []:

@@ -249,5 +249,5 @@ def test_a_hook_without_the_sampler_may_leave_nothing_out(
     config.train_dataloader.sampler.type = 'DefaultSampler'
     hook = SelectionHook(BelowMedian())
     hook.needs_sampler = False
-    with pytest.raises(ConfigError, match=r'\d images out.* = False.*IESSa'):
+    with pytest.raises(ConfigError, match=r'\d images, but.* = False.*IESSa'):
         train(config, with_hook(hook))

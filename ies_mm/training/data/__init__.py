@@ -1,1 +1,1 @@
-"""Which images are shown, and which image a sample shows."""
+"""Sampling of the images, and identification of the image in a sample."""

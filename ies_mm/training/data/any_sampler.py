@@ -1,4 +1,4 @@
-"""A training whose images are drawn by a sampler that is none of ours."""
+"""Stand-in for the sampler of a training without an IESSampler."""
 
 from typing import Any
 
@@ -8,16 +8,16 @@ from ies_mm.training.data.identity import InstanceMap
 
 
 class AnySampler:
-    """Stands for the sampler of a training that leaves nothing out.
+    """Stands in for the sampler of a training that prunes nothing.
 
-    Whatever draws the images goes on as it is, and is asked nothing.
+    The training's own sampler is neither changed nor queried.
 
     Args:
-        dataset (Dataset): The (wrapped) data set of the training.
+        dataset (Dataset): The (wrapped) dataset of the training.
 
     Attributes:
         user (object, optional): The hook that observes.
-        seed (int): Of the method's random numbers.
+        seed (int): Seed of the method's random numbers.
     """
 
     def __init__(self, dataset: Any) -> None:
@@ -28,21 +28,21 @@ class AnySampler:
 
     @property
     def instances(self) -> InstanceMap:
-        """The numbering that observations speak of."""
+        """The instance numbering that observations refer to."""
         if self._instances is None:
             self._instances = InstanceMap(self.dataset)
         return self._instances
 
     def set_selection(self, selection: Selection) -> None:
-        """Everything is selected; there is nothing to tell anybody.
+        """Check that everything is selected.
 
         Raises:
-            ConfigError: It leaves images out.
+            ConfigError: The selection prunes images.
         """
         if len(selection.excluded):
             raise ConfigError(
-                f'the method leaves {len(selection.excluded)} images out, '
-                'but its hook says needs_sampler = False, so all would be '
-                'trained; remove that, and set '
+                f'the method prunes {len(selection.excluded)} images, but '
+                'its hook says needs_sampler = False, so all would be '
+                'trained; remove that and set '
                 "train_dataloader.sampler.type='IESSampler'"
             )

@@ -8,17 +8,16 @@ from torch import Tensor
 from ies_mm.training.data.identity import InstanceMap
 
 NONE = -1
-"""Instead of a class: nothing is in the image."""
+"""Class of an image without objects."""
 
 
 def strata_of(instances: InstanceMap) -> Tensor:
     """int64 (N,), the class of every instance: the rarest in its image.
 
-    Classes are counted by images. Of classes as rare as each other it is the
-    first.
+    Rarity is counted in images; ties go to the first class.
 
     Raises:
-        ConfigError: The data set does not say what is in an image.
+        ConfigError: The dataset does not say what is in an image.
     """
     classes = [set(map(int, found)) for found in instances.classes()]
     images = Counter(label for found in classes for label in found)

@@ -1,9 +1,9 @@
-"""Which instance is this sample of?
+"""Which instance does a sample show?
 
-An instance is one image of a leaf data set, counted once, whatever wrappers
-repeat it. Instances are numbered leaf after leaf; a data set wrapper shows
-them at *positions*, the indices that a sampler yields. Images of a leaf that
-no position shows (``num_batch_per_epoch``) are no instances.
+An instance is one image of a leaf dataset, counted once even if wrappers
+repeat it. Instances are numbered leaf by leaf; a dataset wrapper shows them
+at *positions*, the indices that a sampler yields. Images of a leaf that no
+position shows (``num_batch_per_epoch``) are not instances.
 """
 
 from collections import Counter
@@ -27,15 +27,14 @@ from ies_mm.training.data.tagging import INSTEAD, instances_of
 
 
 class InstanceMap:
-    """Numbers the instances of a (wrapped) data set.
+    """Numbers the instances of a (wrapped) dataset.
 
     Args:
-        dataset (Dataset): A ``BaseDataset`` or nested wrappers of such, see
+        dataset (Dataset): A ``BaseDataset``, possibly in nested wrappers; see
             :mod:`ies_mm.training.data.positions`.
 
     Raises:
-        ConfigError: A data set that shows its images in a way that is not
-            known.
+        ConfigError: It is not known which images a dataset shows where.
     """
 
     def __init__(self, dataset: Any) -> None:
@@ -59,21 +58,21 @@ class InstanceMap:
         return self._instances
 
     def paths(self) -> list[str]:
-        """The image path of every instance, in order of their numbers."""
+        """The image path of every instance, ordered by number."""
         if self._paths is None:
             self._paths = self._read()
         return self._paths
 
     def without_objects(self) -> Tensor:
-        """bool (N,), the images that are annotated with no object.
+        """bool (N,), the images annotated with no object.
 
-        Of data sets that list the ``instances`` of an image, as mmdet's do.
+        Only in datasets that list an image's ``instances``, as mmdet's do.
         """
         self.paths()
         return self._empty
 
     def classes(self) -> list[list[int]]:
-        """The classes in every instance, as its leaf's ``get_cat_ids`` says.
+        """The classes in every instance, from its leaf's ``get_cat_ids``.
 
         Raises:
             ConfigError: A leaf has no such method.
@@ -82,17 +81,17 @@ class InstanceMap:
         for leaf, numbers in self.parts():
             if not hasattr(leaf, 'get_cat_ids'):
                 raise ConfigError(
-                    f'{type(leaf).__name__} has no get_cat_ids, which says '
-                    'the classes in an image; leave by_class out, or take a '
+                    f'{type(leaf).__name__} has no get_cat_ids, which lists '
+                    'the classes in an image; remove by_class, or use a '
                     'method that needs no classes'
                 )
             found += [leaf.get_cat_ids(i) for i in _indices(numbers)]
         return found
 
     def names(self) -> list[str]:
-        """What every instance is called in records and messages.
+        """The name of every instance in records and messages.
 
-        Its path, and the number of its part where several show the file.
+        Its path, plus the number of its part if several parts show the file.
         """
         times = Counter(self.paths())
         part = [
@@ -114,18 +113,18 @@ class InstanceMap:
         )
 
     def checksums(self) -> Tensor:
-        """int64 (N,), what a run that goes on compares the images by.
+        """int64 (N,), checksums by which a resumed run knows its images.
 
-        Of each image's path below the root of its data, of the number of its
-        leaf and, where several leaves show the file, of what else tells them
-        apart. The data may be moved.
+        They cover the image's path below its data root, the number of its
+        leaf and, if several leaves show the file, what else distinguishes
+        them. The data may be moved.
         """
         if self._checksums is None:
             self._checksums = checksums_of(self._paths_by_leaf())
         return self._checksums
 
     def checksums_of_paths(self) -> Tensor:
-        """int64 (N,), as version 0.1 had them: without what tells apart."""
+        """int64 (N,), checksums of version 0.1: only path and leaf number."""
         return checksums_of(self._paths_by_leaf(), tell_apart=False)
 
     def _paths_by_leaf(self) -> list[tuple[BaseDataset, list[str]]]:
@@ -137,9 +136,9 @@ class InstanceMap:
 
     @contextmanager
     def tagging(self) -> Iterator[None]:
-        """Have every item of the leaves carry the number of its instance.
+        """Tag every item of the leaves with its instance number.
 
-        Open it before workers start: they hold copies of the data set.
+        Enter it before workers start: they hold copies of the dataset.
         """
         self._kept = kept = Kept(len(self))
         with ExitStack() as stack:
@@ -150,7 +149,7 @@ class InstanceMap:
             yield
 
     def keep(self, active: Tensor) -> None:
-        """Let no other images be mixed into a sample from now on.
+        """Mix only these images into samples from now on.
 
         Args:
             active (Tensor): bool (N,).
@@ -161,16 +160,16 @@ class InstanceMap:
     def check_shown(
         self, data_batch: Any, ids: Tensor, asked_for: Tensor
     ) -> None:
-        """Compare the images of a batch with those that were asked for.
+        """Compare the images of a batch with those the sampler requested.
 
         Args:
-            data_batch (Any): As the data loader gave it.
+            data_batch (Any): As returned by the data loader.
             ids (Tensor): int64 (B,), its :func:`batch_instances`.
-            asked_for (Tensor): bool (B,), whether the sampler asked for such
-                an image. It need not have where a pipeline returned None.
+            asked_for (Tensor): bool (B,), whether the sampler requested the
+                image. It need not have if a pipeline returned None.
 
         Raises:
-            ConfigError: An image that was not asked for.
+            ConfigError: An image was not requested.
             ConfigError: A sample names another image's path.
         """
         samples = data_batch['data_samples']
@@ -179,15 +178,15 @@ class InstanceMap:
                 path = readable(self.paths()[ids[place]])
                 raise ConfigError(
                     f'the data loader gave {path}, which the sampler had not '
-                    'asked for; let each position of the data set show one '
-                    'image, always the same, and leave shuffling and '
-                    'choosing to the sampler'
+                    'asked for; have each position of the dataset always '
+                    'show the same image, and leave shuffling and selecting '
+                    'to the sampler'
                 )
         for sample, number in zip(samples, ids.tolist(), strict=True):
             self._check_path(sample, number)
 
     def _read(self) -> list[str]:
-        """The paths; notes the images without objects on the way."""
+        """Read the paths, and note which images have no objects."""
         paths, empty = [], []
         for leaf, numbers in self.parts():
             for index in _indices(numbers):
@@ -203,9 +202,9 @@ class InstanceMap:
         path = str(getattr(sample, 'img_path', expected))
         if path != expected and self._is_known(path):
             raise ConfigError(
-                f'the data set showed {readable(path)} in the place of '
+                f'the dataset showed {readable(path)} in place of '
                 f'{readable(expected)}: get_data_info or a transform '
-                'exchanges images; have each index show the same image always'
+                'exchanges images; have each index always show the same image'
             )
 
     def _is_known(self, path: str) -> bool:
@@ -213,7 +212,7 @@ class InstanceMap:
         return path in self._known
 
     def parts(self) -> Iterator[tuple[BaseDataset, Tensor]]:
-        """The leaves, and the number of each of their images."""
+        """The leaves, each with the instance numbers of its images."""
         return zip(self.leaves, self._numbers, strict=True)
 
     def _number(self, dataset: Any) -> Tensor:
@@ -229,7 +228,7 @@ class InstanceMap:
         positions = torch.cat(found)
         check_length(dataset, len(positions))
         if 'pipeline' in vars(dataset):
-            # A wrapper's transforms draw from the one data set it has.
+            # A wrapper's transforms draw from the dataset it wraps.
             several = len(found) > 1
             self._wrappers.append((dataset, positions if several else beside))
         return positions
@@ -244,12 +243,12 @@ class InstanceMap:
         return before + torch.arange(len(leaf))
 
     def _images(self, leaves: int | None = None) -> int:
-        """Number of images of the first leaves, or of all."""
+        """Number of images in the first leaves, or in all."""
         return sum(len(leaf) for leaf in self.leaves[:leaves])
 
 
 def batch_instances(data_batch: Any) -> Tensor:
-    """The instance numbers of a batch as the data loader gave it.
+    """The instance numbers of a batch returned by the data loader.
 
     Returns:
         Tensor: int64 (B,).

@@ -1,4 +1,4 @@
-"""Which images may be in a sample, for all processes of a loader."""
+"""Which images may be mixed into samples, shared with a loader's workers."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,10 +12,10 @@ from ies_mm.training.data.tagging import PARTNERS, TAG
 
 
 class Kept:
-    """Which images may be a partner, for all processes of a loader.
+    """Which images may be mixing partners, shared with a loader's workers.
 
-    The flags lie in shared memory: workers have copies of the data set, which
-    persist through the epochs, and see a new selection all the same.
+    The flags are in shared memory, so that even persistent workers, which
+    hold copies of the dataset, see a new selection.
 
     Args:
         instances (int): Number of instances N.
@@ -25,22 +25,22 @@ class Kept:
         self._flags = torch.ones(instances, dtype=torch.bool).share_memory_()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> 'Kept':
-        """All are kept in a copy: what is pruned is the training's own.
+        """Keep all images in a copy; pruning concerns only the training.
 
-        Workers' data sets are pickled or forked, and share the flags.
+        Workers' datasets are pickled or forked, and share the flags.
         """
         return type(self)(len(self._flags))
 
     def set(self, active: Tensor) -> None:
-        """Keep these alone from now on; bool (N,)."""
+        """Keep only these from now on; bool (N,)."""
         self._flags.copy_(active)
 
     def positions(self, numbers: Tensor) -> list[int] | None:
-        """Where a data set shows what is kept; None for everywhere.
+        """The positions of the kept images; None if all are kept.
 
         Args:
-            numbers (Tensor): int64, the instance at every position; below 0
-                for an image that is no instance, and may be a partner.
+            numbers (Tensor): int64, the instance at every position; negative
+                for an image that is not an instance and may be a partner.
         """
         kept = self._flags[numbers.clamp(min=0)] | (numbers < 0)
         return None if kept.all() else torch.nonzero(kept).flatten().tolist()
@@ -53,13 +53,13 @@ class Kept:
 def images_in(sample: Mapping[str, Any]) -> tuple[int, ...]:
     """The instances in a sample that goes through a pipeline.
 
-    Below 0 where that is not known: it was made before the training.
+    Negative if unknown because the sample was made before the training.
     """
     return (sample.get(TAG, -1), *sample.get(PARTNERS, ()))
 
 
 class KeptPart:
-    """A data set as if it had nothing but some positions."""
+    """A view of a dataset restricted to some positions."""
 
     def __init__(self, dataset: Any, positions: list[int]) -> None:
         self._dataset = dataset
@@ -76,14 +76,14 @@ class KeptPart:
 
 
 class AnotherKept:
-    """``_rand_another`` of a data set, of the images that are kept.
+    """A dataset's ``_rand_another``, restricted to the kept images.
 
-    It is asked for where a pipeline gave None. Can be pickled.
+    It is called when a pipeline returns None. Can be pickled.
 
     Args:
-        dataset (BaseDataset): The data set.
+        dataset (BaseDataset): The dataset.
         numbers (Tensor): int64, the instance at each of its indices.
-        kept (Kept): Those that may be fetched.
+        kept (Kept): The images that may be fetched.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Transforms whose samples are not one image each."""
+"""Transforms whose samples show more than one image or view."""
 
 from collections.abc import Iterator, Sequence
 from inspect import getattr_static
@@ -12,13 +12,13 @@ from ies_mm.training.data.partners import DRAWS, plain
 def transforms_of(
     dataset: Any, key: str = 'train_dataloader.dataset'
 ) -> Iterator[tuple[str, Any]]:
-    """The transforms of a data set and those inside of them.
+    """The transforms of a dataset, including nested ones.
 
-    Without those that mmdet's and mmseg's ``MultiImageMixDataset`` skips.
+    Those that mmdet's and mmseg's ``MultiImageMixDataset`` skips are omitted.
 
     Args:
-        dataset (Dataset): A data set, or a wrapper of some.
-        key (str): Of its place in the config.
+        dataset (Dataset): A dataset or a wrapper.
+        key (str): Its config key.
 
     Yields:
         tuple: The place of a transform in the config, and the transform.
@@ -37,7 +37,7 @@ def transforms_of(
 def own_transforms(
     dataset: Any, key: str = 'train_dataloader.dataset'
 ) -> Iterator[tuple[str, Any]]:
-    """As :func:`transforms_of`, without those of wrappers."""
+    """As :func:`transforms_of`, without the wrappers' transforms."""
     if isinstance(dataset, BaseDataset):
         yield from transforms_of(dataset, key)
     elif hasattr(dataset, 'dataset'):
@@ -57,7 +57,7 @@ def _transforms(
         transform = plain(transform)
         place = f'{key}[{i}]'
         yield f'{place} ({type(transform).__name__})', transform
-        # RandomApply, RandomChoice and their like hold further ones.
+        # RandomApply, RandomChoice etc. contain further transforms.
         inner = getattr(transform, 'transforms', ())
         yield from _transforms(inner, f'{place}.transforms')
 
@@ -65,22 +65,22 @@ def _transforms(
 def makes_views(transform: Any) -> bool:
     """Whether a transform, or its class, makes a dict of several samples."""
     cls = transform if isinstance(transform, type) else type(transform)
-    # By its name: not every task has mmdet.
+    # By name, since mmdet need not be installed.
     return any(parent.__name__ == 'MultiBranch' for parent in cls.__mro__)
 
 
 def mixes(transform: Any) -> bool:
-    """Whether a transform, or its class, makes a sample of several images.
+    """Whether a transform, or its class, mixes several images into a sample.
 
-    Such a transform (Mosaic, MixUp, CopyPaste ...) asks its data set for
-    further indices through ``get_indexes`` or ``get_indices``.
+    Such a transform (Mosaic, MixUp, CopyPaste ...) draws further indices of
+    its dataset by ``get_indexes`` or ``get_indices``.
     """
-    # Static, because mmcv's cached methods cannot be read off a class.
+    # Static, because mmcv's cached methods cannot be read from a class.
     return any(
         getattr_static(transform, method, None) is not None for method in DRAWS
     )
 
 
 def pipeline_mixes(pipeline: Any) -> bool:
-    """Whether a transform of a pipeline, or one inside of it, mixes images."""
+    """Whether any transform of a pipeline, even a nested one, mixes images."""
     return any(mixes(transform) for _, transform in _transforms(pipeline, ''))

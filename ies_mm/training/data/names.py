@@ -1,4 +1,4 @@
-"""Paths of images: in messages, and to know the images of a checkpoint by."""
+"""Image paths in messages, and checksums that identify images."""
 
 import hashlib
 from collections import Counter
@@ -13,20 +13,20 @@ from ies_mm.errors import ConfigError
 
 
 def readable(path: str) -> str:
-    """A path for a message; not every file name is text."""
+    """A printable path; not every file name is valid text."""
     return path.encode('utf-8', 'backslashreplace').decode()
 
 
 def below_root(leaf: BaseDataset, path: str) -> str:
-    """A path without the root of its data, where there is one.
+    """Strip the data root, if there is one, from a path.
 
     Args:
-        leaf (BaseDataset): The data set.
-        path (str): Of one of its images.
+        leaf (BaseDataset): The dataset.
+        path (str): Path of one of its images.
     """
     root = getattr(leaf, 'data_root', None)
     prefixes = dict(getattr(leaf, 'data_prefix', None) or {}).values()
-    # Without a root the prefixes say where the data lies.
+    # Without a root, the prefixes say where the data is.
     for folder in [root] if root else prefixes:
         if isinstance(folder, str) and folder:
             start = folder.rstrip('/') + '/'
@@ -39,17 +39,17 @@ def checksums_of(
     parts: Sequence[tuple[BaseDataset, Sequence[str]]],
     tell_apart: bool = True,
 ) -> Tensor:
-    """What tells each image apart, wherever the data lies.
+    """Checksums that identify the images wherever the data is stored.
 
     Args:
-        parts (sequence of tuple): Leaf data sets, each with the paths of its
+        parts (sequence of tuple): Leaf datasets, each with the paths of its
             images; N in all.
-        tell_apart (bool): Whether a file that several leaves show is known by
-            what they say of it too. Defaults to True.
+        tell_apart (bool): Whether to distinguish the leaves that show the
+            same file by their metadata too. Defaults to True.
 
     Returns:
-        Tensor: int64 (N,), of the path below the root and of the leaf's
-        number.
+        Tensor: int64 (N,), checksums of the path below the root and the
+        leaf's number.
     """
     times = Counter(path for _, paths in parts for path in paths)
     sums = []
@@ -63,11 +63,11 @@ def checksums_of(
 
 
 def _source(leaf: BaseDataset) -> str:
-    """What a data set says of its images: classes, where its labels lie."""
+    """A dataset's metadata: its classes and where its labels are."""
     prefixes = dict(getattr(leaf, 'data_prefix', None) or {})
     places = [getattr(leaf, 'ann_file', ''), *prefixes.values()]
     below = [below_root(leaf, str(place)) for place in places]
-    # A place that is not below the root may have been moved with all folders.
+    # Absolute places outside the root may be moved: use only their names.
     names = [Path(b).name if Path(b).is_absolute() else b for b in below]
     return f'|{leaf.metainfo.get("classes")}|{names}'
 
@@ -80,9 +80,9 @@ def check_same(
     Args:
         names (sequence of str): Of the run's N images.
         ours (Tensor): int64 (N,), their checksums.
-        theirs (Tensor): int64 (M,), those of the checkpoint.
-        again (bool): Whether they are those of an earlier training of the
-            same runner, instead of a checkpoint's. Defaults to False.
+        theirs (Tensor): int64 (M,), checksums of the checkpoint's images.
+        again (bool): Whether ``theirs`` is from an earlier training of the
+            same runner instead of a checkpoint. Defaults to False.
 
     Raises:
         ConfigError: They differ; names the first image that does.
@@ -105,7 +105,7 @@ def check_same(
 
 
 def _checksum(name: str) -> int:
-    # File names that are no text are strings with surrogates.
+    # File names that are not valid text are strings with surrogates.
     digest = hashlib.blake2b(
         name.encode('utf-8', 'surrogatepass'), digest_size=8
     ).digest()

@@ -1,10 +1,10 @@
-"""Transforms that mix images: which ones, and only those that are kept.
+"""Tracks the partners of mixing transforms and excludes pruned images.
 
-Mosaic, MixUp and their like draw the partners of an image from its data set
-(``MultiImageMixDataset``) or from a cache of the images that came before
-(``CachedMosaic``). A wrapper around each transform hands on whose sample it
-is and whose images are in it, and leaves out what is pruned. Where nothing is
-pruned it changes nothing: the same random numbers, the same partners.
+Mosaic, MixUp etc. draw an image's partners from its dataset
+(``MultiImageMixDataset``) or from a cache of earlier images
+(``CachedMosaic``). A wrapper around each transform passes on which images are
+in the sample, and keeps pruned images from being partners. If nothing is
+pruned, it changes nothing: same random numbers, same partners.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,27 +25,27 @@ from ies_mm.training.data.tagging import (
 )
 
 KEYS = (TAG, INSTEAD, PARTNERS)
-"""What is known of a sample."""
+"""Keys of what is known about a sample."""
 
 DRAWS = ('get_indexes', 'get_indices')
-"""Methods by which transforms of mmdet and mmseg draw partners."""
+"""Methods by which mmdet's and mmseg's transforms draw partners."""
 
 CACHE = 'results_cache'
-"""Where cached transforms keep the samples that came before."""
+"""Attribute in which cached transforms keep earlier samples."""
 
 
 class Carrying:
-    """A transform that hands on which images are in its sample.
+    """A transform that passes on which images are in its sample.
 
-    Can be pickled. Has ``get_indexes`` or ``get_indices`` where the
-    transform has.
+    Can be pickled. Has ``get_indexes`` or ``get_indices`` if the transform
+    does.
 
     Args:
-        transform (callable): Of a pipeline.
-        kept (Kept): What may be a partner.
+        transform (callable): A transform of a pipeline.
+        kept (Kept): The images that may be partners.
         numbers (Tensor, optional): int64, the instance at every position of
-            the data set that partners are drawn from. Defaults to None, for
-            a transform of the data set's own pipeline.
+            the dataset that partners are drawn from. Defaults to None, for
+            a transform of the dataset's own pipeline.
     """
 
     def __init__(
@@ -71,16 +71,16 @@ class Carrying:
             item = self.carried(results)
         if isinstance(item, Mapping) and item.get('img') is not image:
             drawn.extend(others)
-        # Transforms inside of this one have noted theirs already.
+        # Nested transforms have noted theirs already.
         partners = (*(partners_in(item) or known.get(PARTNERS, ())), *drawn)
         if partners:
             known[PARTNERS] = partners
         return tag(item, known.pop(TAG), known)
 
     def _draw(self, draw: Callable, dataset: Any) -> Any:
-        """Positions of partners, of those that are kept."""
+        """Draw the positions of partners among the kept images."""
         if self._numbers is None or isinstance(dataset, list):
-            return draw(dataset)  # From a cache, which holds what is kept.
+            return draw(dataset)  # From a cache, which holds only kept ones.
         positions = self._kept.positions(self._numbers)
         if positions is None:
             return draw(dataset)
@@ -96,7 +96,7 @@ class Carrying:
 
 
 def plain(transform: Any) -> Any:
-    """The transform that a config asked for."""
+    """The transform without its :class:`Carrying` wrapper."""
     return transform.carried if isinstance(transform, Carrying) else transform
 
 
@@ -104,18 +104,17 @@ def plain(transform: Any) -> Any:
 def carrying(
     pipeline: Any, kept: Kept, numbers: Tensor | None = None
 ) -> Iterator[None]:
-    """Have the transforms of a pipeline hand on whose sample they make.
+    """Wrap the transforms of a pipeline in :class:`Carrying`.
 
     Args:
-        pipeline (list or Compose): Of transforms, which may hold further
-            ones.
+        pipeline (list or Compose): Transforms, possibly nested.
         kept (Kept): See :class:`Carrying`.
         numbers (Tensor, optional): See :class:`Carrying`.
     """
     lists = [*_lists_of(pipeline)]
     own = [[*transforms] for transforms in lists]
     for transforms, found in zip(lists, own, strict=True):
-        # Albumentations keep their settings under that name, too.
+        # Albu keeps its settings under this name, too.
         transforms[:] = [
             Carrying(t, kept, numbers) if callable(t) else t for t in found
         ]
@@ -127,7 +126,7 @@ def carrying(
 
 
 def _lists_of(pipeline: Any) -> Iterator[list]:
-    """A pipeline's list of transforms, and those of RandomChoice's like."""
+    """A pipeline's list of transforms, and those of RandomChoice etc."""
     transforms = getattr(pipeline, 'transforms', pipeline)
     if isinstance(transforms, list):
         yield transforms
@@ -138,14 +137,14 @@ def _lists_of(pipeline: Any) -> Iterator[list]:
 
 
 def _others(results: Mapping[str, Any]) -> list[int]:
-    """The images that ``MultiImageMixDataset`` lays beside a sample."""
+    """The images that ``MultiImageMixDataset`` adds to a sample."""
     beside = results.get('mix_results', ())
     return [number for sample in beside for number in images_in(sample)]
 
 
 @contextmanager
 def _noting_cached(transform: Any) -> Iterator[list[int]]:
-    """Note whose samples a transform takes from its cache."""
+    """Note which images' samples a transform takes from its cache."""
     drawn: list[int] = []
     draws = [name for name in DRAWS if hasattr(transform, name)]
     if not (draws and hasattr(transform, CACHE)):

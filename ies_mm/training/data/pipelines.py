@@ -1,4 +1,4 @@
-"""Which pipeline and losses a training has, to notice a switch."""
+"""Detects when a training's pipeline or losses are switched."""
 
 from collections.abc import Iterator
 from inspect import signature
@@ -10,16 +10,16 @@ from torch import nn
 from ies_mm.training.data.mixing import mixes, transforms_of
 
 LARGEST = 64
-"""Numbers of an array that is described."""
+"""The largest array, in elements, that counts as a setting."""
 _SIMPLE = (bool, int, float, str, type(None))
 
 
 class Pipelines:
-    """Notices that transforms or batch augments were put in place of others.
+    """Detects that transforms or batch augments were replaced.
 
     Args:
-        dataset (Dataset): The training's.
-        model (nn.Module): The training's, not wrapped.
+        dataset (Dataset): The dataset of the training.
+        model (nn.Module): The unwrapped model of the training.
     """
 
     def __init__(self, dataset: Any, model: nn.Module) -> None:
@@ -28,12 +28,12 @@ class Pipelines:
         self._known: list[Any] = []
 
     def now(self, before: str | None) -> str:
-        """A description of what there is now.
+        """A description of the current transforms and augments.
 
         Args:
-            before (str, optional): What this gave last, in this process or
-                before a resume. It is given again where the transforms are
-                the same objects: some count what they have done.
+            before (str, optional): The last description, from this process or
+                before a resume. It is returned again if the transforms are
+                the same objects, since some count their calls.
         """
         parts = list(self._parts())
         same = len(parts) == len(self._known) and all(
@@ -53,12 +53,13 @@ class Pipelines:
 
 
 class LossModules:
-    """Notices that loss modules were put in place of others.
+    """Detects that loss modules were replaced.
 
-    One that changes itself, as a weight that is scheduled does, is the same.
+    A module that changes itself, such as one that schedules its weight, was
+    not replaced.
 
     Args:
-        model (nn.Module): The training's, not wrapped.
+        model (nn.Module): The unwrapped model of the training.
     """
 
     def __init__(self, model: nn.Module) -> None:
@@ -66,7 +67,7 @@ class LossModules:
         self._known: dict[str, nn.Module] = {}
 
     def now(self, before: dict[str, str] | None) -> dict[str, str]:
-        """A description of each, by its name in the model.
+        """A description of each loss module, by its name in the model.
 
         Args:
             before (dict, optional): As in :meth:`Pipelines.now`.
@@ -86,7 +87,7 @@ class LossModules:
 
 
 def switched(before: dict[str, str] | None, now: dict[str, str]) -> list[str]:
-    """Names of the loss modules that are others; not what joins or leaves."""
+    """Names of the replaced loss modules, without added or removed ones."""
     both = now.keys() & (before or {}).keys()
     return sorted(
         name for name in both if before and now[name] != before[name]
@@ -106,20 +107,20 @@ def _described(part: Any) -> str:
         if not name.startswith('_') and name != 'training'
     }
     if mixes(part):
-        # The others are its cache, and what it has drawn last.
+        # Its other attributes are its cache and its last draws.
         found = {k: v for k, v in found.items() if k in _arguments(part)}
     values = {name: x for name, x in found.items() if _is_simple(x)}
     return f'{type(part).__module__}.{type(part).__qualname__}{values}'
 
 
 def _arguments(part: Any) -> set[str]:
-    """What a transform, and those it is derived from, are made with."""
+    """Constructor parameters of a transform's class and its bases."""
     classes = type(part).__mro__[:-1]
     return {name for cls in classes for name in signature(cls).parameters}
 
 
 def _plain(value: Any) -> Any:
-    """Means and deviations as lists; a large array is no setting."""
+    """Small arrays, such as means, as lists; large ones are not settings."""
     is_array = isinstance(value, np.ndarray) and value.size <= LARGEST
     return value.tolist() if is_array else value
 

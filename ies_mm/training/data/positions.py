@@ -1,10 +1,9 @@
-"""Which image does a data set show at a position?
+"""Which image does a dataset show at a position?
 
-A sampler yields positions of the outermost data set. What its wrappers make
-of them is read off wrappers that are known, here or by
-:func:`register_wrapper`; whatever shows its images in a way of its own is
-refused, since what is left out would be other images than those that were
-chosen.
+A sampler yields positions of the outermost dataset. How wrappers map them to
+images is known for the wrappers listed here or given to
+:func:`register_wrapper`. Anything else is rejected, since the wrong images
+could be pruned.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,10 +19,10 @@ from torch.utils.data import ConcatDataset
 from ies_mm.errors import ConfigError
 
 Part = tuple[Any, Sequence[int] | None]
-"""A data set, and the indices of it that are shown; None for all in order."""
+"""A dataset and the indices of it that are shown; None for all in order."""
 
 Parts = Callable[[Any], list[Part]]
-"""What a wrapper shows, one part after the other."""
+"""The parts that a wrapper shows, in order."""
 
 KEY = 'train_dataloader.dataset'
 
@@ -31,32 +30,32 @@ OPENMMLAB = ('mmcv', 'mmdet', 'mmengine', 'mmpretrain', 'mmseg')
 
 
 def register_wrapper(cls: type, parts: Parts) -> None:
-    """Say which images a data set wrapper shows at its positions.
+    """Register which images a dataset wrapper shows at its positions.
 
-    Position 0 of the wrapper is the first of the first part. It is for
-    wrappers each of whose samples is one image; a pipeline of their own, if
-    they have one, is an attribute ``pipeline``.
+    Position 0 of the wrapper is the first image of the first part. Each
+    sample of the wrapper must show one image; its own pipeline, if any, must
+    be its attribute ``pipeline``.
 
     Args:
         cls (type): The wrapper's class; subclasses that keep its
-            ``__getitem__`` are known too.
-        parts (callable): Given such a wrapper, a list of (data set, indices),
-            where None stands for all of its images in order.
+            ``__getitem__`` are covered too.
+        parts (callable): Maps a wrapper to a list of (dataset, indices),
+            where None stands for all images in order.
     """
     _WRAPPERS[_name(cls)] = parts
 
 
 def parts_of(wrapper: Any) -> list[Part]:
-    """What a wrapper shows, one part after the other.
+    """The parts that a wrapper shows, in order.
 
     Args:
-        wrapper (Dataset): One of a known class, or a subclass that keeps how
-            it shows its images.
+        wrapper (Dataset): An instance of a known class, or of a subclass that
+            does not change how its images are shown.
 
     Raises:
-        ConfigError: It is none of them.
+        ConfigError: Its class is unknown.
         ConfigError: It overrides ``__getitem__`` or ``_get_ori_dataset_idx``.
-        ConfigError: ``num_batch_per_epoch`` asks for more than there is.
+        ConfigError: ``num_batch_per_epoch`` exceeds the dataset.
     """
     for base in type(wrapper).__mro__:
         if _name(base) in _WRAPPERS:
@@ -68,28 +67,28 @@ def parts_of(wrapper: Any) -> list[Part]:
     raise ConfigError(
         f'{KEY}: {type(wrapper).__name__} is neither an mmengine BaseDataset '
         f'nor a wrapper of one that is known ({known}), so its images cannot '
-        'be told apart; derive it from mmengine.dataset.BaseDataset, or say '
-        'by ies_mm.engine.register_wrapper which images it shows'
+        'be told apart; derive it from mmengine.dataset.BaseDataset, or '
+        'register which images it shows with ies_mm.engine.register_wrapper'
     )
 
 
 def check_leaf(leaf: BaseDataset) -> None:
-    """Refuse a data set that does not show its images one by one.
+    """Check that a dataset shows its images one by one.
 
     Raises:
         ConfigError: It overrides ``__getitem__``.
-        ConfigError: It says that it has more images, or fewer, than it has.
+        ConfigError: It reports more or fewer images than it has.
     """
     _check_kept(leaf, '__getitem__', BaseDataset)
     check_length(leaf, BaseDataset.__len__(leaf))
 
 
 def check_length(dataset: Any, images: int) -> None:
-    """Compare a data set's own length with what it is made of.
+    """Compare a dataset's reported length with the samples it shows.
 
     Args:
-        dataset (Dataset): The data set.
-        images (int): What it shows, as far as is known.
+        dataset (Dataset): The dataset.
+        images (int): The number of samples it is known to show.
 
     Raises:
         ConfigError: They differ.
@@ -97,13 +96,13 @@ def check_length(dataset: Any, images: int) -> None:
     if len(dataset) != images:
         raise ConfigError(
             f'{KEY}: {type(dataset).__name__} says that its length is '
-            f'{len(dataset)}, and has {images} samples; which image it shows '
-            'at a position is not known then. Do not override __len__'
+            f'{len(dataset)}, and has {images} samples, so which image it '
+            'shows at a position is not known; do not override __len__'
         )
 
 
 def _check_kept(dataset: Any, method: str, known: type) -> None:
-    """Refuse a method that neither OpenMMLab nor the known class has."""
+    """Reject a method not defined by OpenMMLab, torch or the known class."""
     for base in type(dataset).__mro__:
         if method in vars(base):
             package = base.__module__.partition('.')[0]
@@ -111,8 +110,8 @@ def _check_kept(dataset: Any, method: str, known: type) -> None:
                 return
             raise ConfigError(
                 f'{KEY}: {base.__name__} overrides {method}, so which image '
-                'it shows at a position is not known; do what it does in a '
-                'transform of the pipeline, in prepare_data or when the '
+                'it shows at a position is not known; move that code to a '
+                'transform of the pipeline, to prepare_data or to where the '
                 'annotations are loaded'
             )
 
@@ -135,14 +134,14 @@ def _first_ones(wrapper: Any) -> list[Part]:
     """MMEngine's wrapper for ``num_batch_per_epoch``.
 
     Raises:
-        ConfigError: It asks for more than there is.
+        ConfigError: It asks for more than the dataset has.
     """
     whole, asked = wrapper._dataset, len(wrapper)
     if asked > len(whole):
         raise ConfigError(
             f'train_dataloader.num_batch_per_epoch asks for {asked} images '
-            f'an epoch, and the data set shows {len(whole)}; lower it, or '
-            'leave it out'
+            f'per epoch, but the dataset shows {len(whole)}; lower it, or '
+            'remove it'
         )
     return [(whole, range(asked))]
 
@@ -155,10 +154,10 @@ _WRAPPERS: dict[str, Parts] = {
     _name(ConcatDataset): _every_part,
     _name(RepeatDataset): _by_origin,
     _name(ClassBalancedDataset): _by_origin,
-    # By their names: not every task has these libraries.
-    # KFoldDataset._get_ori_dataset_idx is of the whole set, not of the fold.
+    # By name, since these libraries need not be installed.
+    # KFoldDataset._get_ori_dataset_idx refers to the whole set, not the fold.
     'mmpretrain.datasets.dataset_wrappers.KFoldDataset': _one_part,
-    # Transforms that mix are refused by themselves.
+    # Mixing transforms are checked separately.
     'mmdet.datasets.dataset_wrappers.MultiImageMixDataset': _one_part,
     'mmseg.datasets.dataset_wrappers.MultiImageMixDataset': _one_part,
     'mmengine.runner.runner._SlicedDataset': _first_ones,

@@ -1,4 +1,4 @@
-"""Data sets whose samples get the numbers of the images they show."""
+"""Tags a dataset's samples with the numbers of the images they show."""
 
 import copy
 from collections.abc import Callable, Iterator
@@ -16,22 +16,21 @@ from ies_mm.training.data.tagging import INSTEAD, TAG, tag
 from ies_mm.training.data.watched import giving_up
 
 NOT_SHOWN = -1
-"""In the place of the number of an image that no position shows."""
+"""Number of an image that no position shows."""
 
 
 @contextmanager
 def tagged(leaf: BaseDataset, numbers: Tensor, kept: Kept) -> Iterator[None]:
-    """Have the items of a data set carry the numbers of their instances.
+    """Tag the items of a dataset with their instance numbers.
 
-    Wraps ``prepare_data``, which is given the index of the image that is
-    really loaded, also where a pipeline returned None and another image was
-    fetched instead. Open it before workers start: they hold copies of the
-    data set.
+    Wraps ``prepare_data``, which receives the index of the image actually
+    loaded, even if a pipeline returned None and another image was fetched
+    instead. Enter it before workers start: they hold copies of the dataset.
 
     Args:
-        leaf (BaseDataset): The data set.
-        numbers (Tensor): int64 (len(leaf),), of its instances.
-        kept (Kept): Those that may be mixed into samples of others.
+        leaf (BaseDataset): The dataset.
+        numbers (Tensor): int64 (len(leaf),), its instance numbers.
+        kept (Kept): The images that may be mixed into other samples.
     """
     own = vars(leaf).get('prepare_data')
     with ExitStack() as stack:
@@ -55,10 +54,10 @@ def _put(leaf: BaseDataset, name: str, value: Any) -> Iterator[None]:
 
 
 def unmixed(leaf: BaseDataset, pipeline: Callable) -> BaseDataset:
-    """A :func:`tagged` data set with another pipeline, which shares its data.
+    """Copy a :func:`tagged` dataset with another pipeline; the data is shared.
 
     Args:
-        leaf (BaseDataset): The data set; it is left as it is.
+        leaf (BaseDataset): The dataset; it is not changed.
         pipeline (callable): From loading to packing.
     """
     other = copy.copy(leaf)
@@ -69,21 +68,21 @@ def unmixed(leaf: BaseDataset, pipeline: Callable) -> BaseDataset:
 
 
 _NOT_SHOWN = (
-    'an image came in the place of another one, and is none of those that '
-    'the data set shows at its positions; leave '
-    'train_dataloader.num_batch_per_epoch out'
+    'an image came in place of another one, and is none of those that the '
+    'dataset shows at its positions; remove '
+    'train_dataloader.num_batch_per_epoch'
 )
 
 
 class _TaggedPreparation:
-    """``leaf.prepare_data`` that tags what it returns; can be pickled.
+    """A ``leaf.prepare_data`` that tags what it returns; can be pickled.
 
     Args:
-        leaf (BaseDataset): The data set.
-        numbers (Tensor): int64 (len(leaf),), of its instances.
-        kept (Kept): Those that may be mixed into samples of others.
-        own (callable, optional): What the object itself had in the place of
-            its class's method.
+        leaf (BaseDataset): The dataset.
+        numbers (Tensor): int64 (len(leaf),), its instance numbers.
+        kept (Kept): The images that may be mixed into other samples.
+        own (callable, optional): The ``prepare_data`` set on the object
+            itself, which overrides its class's method.
     """
 
     def __init__(
@@ -104,11 +103,11 @@ class _TaggedPreparation:
         self._calls = 0
 
     def of(self, leaf: BaseDataset) -> '_TaggedPreparation':
-        """The same for a copy of the data set."""
+        """The same preparation for a copy of the dataset."""
         return type(self)(leaf, self._numbers, self._kept, self._own)
 
     def __call__(self, index: int) -> Any:
-        # After None, BaseDataset asks for another image.
+        # When None is returned, BaseDataset asks for another image.
         instead, self._gave_nothing = self._gave_nothing, []
         self._calls += 1
         item, number, given_up = self._prepare(index)
@@ -121,7 +120,7 @@ class _TaggedPreparation:
         return tag(item, number, {INSTEAD: tuple(missed)} if missed else {})
 
     def _prepare(self, index: int) -> tuple[Any, int | str, list[int]]:
-        """The item, its number, and those that were given up for it."""
+        """The item, its number, and the numbers given up for it."""
         leaf = self.leaf
         method, mixing = type(leaf).prepare_data, self._is_mixing()
         simple = self._own is None and method is BaseDataset.prepare_data
@@ -150,13 +149,13 @@ class _TaggedPreparation:
             item = prepare(index)
         if self._calls > calls:  # It called itself for another image.
             given_up.append(self._number(index))
-        # What is kept from an earlier call is the image of that call.
+        # If nothing was loaded, the image is the one loaded earlier.
         asked = asked or self._asked_before.get(index, set())
         self._asked_before[index] = asked
         return item, self._the_one(asked), given_up
 
     def _is_mixing(self) -> bool:
-        """Whether the pipeline, which hooks may switch, mixes images."""
+        """Whether the current pipeline mixes images; hooks may switch it."""
         pipeline = getattr(self.leaf, 'pipeline', None)
         now = [*getattr(pipeline, 'transforms', ())]
         if now != self._transforms:
@@ -168,17 +167,17 @@ class _TaggedPreparation:
         return int(self._numbers[int(index) % len(self.leaf)])
 
     def _the_one(self, asked: set[int]) -> int | str:
-        """The one image that was loaded, or why it is not known."""
+        """The image that was loaded, or the reason why it is not known."""
         if len(asked) == 1:
             return next(iter(asked))
         name = f'{type(self.leaf).__name__}.prepare_data'
         if asked:
             return (
                 f'{name} asks get_data_info for {len(asked)} images to make '
-                'one sample, so whose loss it has is not known; ask for one '
-                'image, or train without a selection hook'
+                'one sample, so it is not known whose loss it has; ask for '
+                'one image, or train without a selection hook'
             )
         return (
-            f'{name} loads an image without get_data_info, so which one it '
-            'is is not known; take it from self.get_data_info(index)'
+            f'{name} loads an image without get_data_info, so it is not '
+            'known which one; take it from self.get_data_info(index)'
         )

@@ -1,4 +1,4 @@
-"""Samplers of a base config whose place the IESSampler takes."""
+"""Checks which sampler of a base config the IESSampler replaces."""
 
 import ast
 from collections.abc import Iterator
@@ -18,28 +18,27 @@ from ies_mm.training.data.sampler import (
 )
 
 SAME_ORDER = ('DefaultSampler', 'InfiniteSampler')
-"""MMEngine's, whose order IESSampler has to the bit."""
+"""MMEngine's samplers, whose order the IESSampler reproduces exactly."""
 
 KEEP_REPEATS = (
     "Write train_dataloader=dict(sampler=dict(type='IESSampler', "
-    'num_repeats={})), which has its order'
+    'num_repeats={})), which keeps its order'
 )
 
 
 def check_replaced(cfg: Config) -> None:
-    """Refuse to put the IESSampler in the place of another way of sampling.
+    """Refuse to replace a sampler whose order the IESSampler does not have.
 
-    A child config merges ``sampler=dict(type='IESSampler')`` with what its
-    base says, which then chooses its images in another way than its own plain
-    run.
+    A child config merges ``sampler=dict(type='IESSampler')`` with its base,
+    and would then draw its images differently from the base's own plain run.
 
     Args:
-        cfg (Config): With the IESSampler. What it was made from is read off
-            the files that MMEngine notes in it; a config without files has
+        cfg (Config): A config with the IESSampler. Its bases are found by the
+            files that MMEngine notes in it; a config without files has
             nothing to compare with.
 
     Raises:
-        ConfigError: The base has another sampler than MMEngine's own two.
+        ConfigError: The base's sampler is not one of MMEngine's two.
         ConfigError: Arguments of another sampler are left over.
     """
     sampler = cfg.train_dataloader.get('sampler') or {}
@@ -54,8 +53,8 @@ def check_replaced(cfg: Config) -> None:
             break
         raise ConfigError(
             f'train_dataloader.sampler: IESSampler takes the place of the '
-            f'{name} of {path}, and with it goes how that one chooses images: '
-            'the run without IES is another training then. '
+            f'{name} of {path}, but does not choose images as it does, so '
+            'the run without IES would be another training. '
             + (KEEP_REPEATS.format(repeats) if repeats else WHAT_TO_DO)
         )
     known = (*signature(IESSampler).parameters, 'type', '_scope_')
@@ -63,7 +62,7 @@ def check_replaced(cfg: Config) -> None:
 
 
 def _files(cfg: Config) -> Iterator[str]:
-    """The config's file and those it is based on, the nearest first."""
+    """The config's file and its bases, the nearest first."""
     lines = (cfg.text or '').splitlines()
     for line in reversed(lines):
         if line.endswith('.py') and '=' not in line and Path(line).is_file():
@@ -74,7 +73,7 @@ def _files(cfg: Config) -> Iterator[str]:
 
 
 def _read_by(path: Path) -> Iterator[Path]:
-    """Files that a config imports by ``read_base``, which notes none."""
+    """Files imported under ``read_base``, which MMEngine does not note."""
     for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
         if isinstance(node, ast.With) and 'read_base' in ast.dump(node):
             for base in node.body:

@@ -24,14 +24,14 @@ WHAT_TO_DO = (
     "Write train_dataloader=dict(sampler=dict(_delete_=True, type='Default"
     "Sampler', shuffle=True)) into a config that both runs are based on"
 )
-"""If a base has a sampler whose order is not reproduced."""
+"""Advice for a base whose sampler's order is not reproduced."""
 
 REPEATS = 'RepeatAugSampler'
-"""mmpretrain's; its order is kept with ``num_repeats``."""
+"""mmpretrain's sampler; ``num_repeats`` reproduces its order."""
 
 
 def check_left_over(arguments: Iterable[str]) -> None:
-    """Refuse arguments that belong to another sampler.
+    """Reject arguments that belong to another sampler.
 
     Args:
         arguments (iterable of str): Their names.
@@ -42,7 +42,7 @@ def check_left_over(arguments: Iterable[str]) -> None:
     if names := ', '.join(arguments):
         raise ConfigError(
             f'train_dataloader.sampler: IESSampler does not take {names}, '
-            f'which is left over from the sampler of the base. {WHAT_TO_DO}'
+            f"which is left over from the base's sampler. {WHAT_TO_DO}"
         )
 
 
@@ -50,12 +50,12 @@ def check_left_over(arguments: Iterable[str]) -> None:
 class IESSampler(Sampler[int]):
     """MMEngine's samplers, over the positions of the selected instances.
 
-    With everything selected its stream is, bit for bit, that of
+    With everything selected, its stream is bit for bit that of
     :class:`mmengine.dataset.DefaultSampler` or, in an iteration-based
-    training, that of :class:`mmengine.dataset.InfiniteSampler`. It takes the
+    training, of :class:`mmengine.dataset.InfiniteSampler`. It accepts the
     arguments of both, so ``sampler=dict(type='IESSampler')`` in a child
     config keeps those of the base. The hook calls :meth:`set_selection`
-    between epochs. The sampler is in the main process, so a new selection
+    between epochs. The sampler runs in the main process, so a new selection
     reaches persistent workers too.
 
     Args:
@@ -66,8 +66,8 @@ class IESSampler(Sampler[int]):
         round_up (bool): Whether to repeat samples so that all ranks have
             equally many. Defaults to True. An endless stream needs no
             repeats.
-        num_repeats (int): Above 1 the order is that of mmpretrain's
-            ``RepeatAugSampler``: an epoch shows a part of the images, each so
+        num_repeats (int): If above 1, the order is that of mmpretrain's
+            ``RepeatAugSampler``: an epoch shows part of the images, each that
             many times in a row. Defaults to 1.
         **left_over: Must be empty. A child config may have inherited
             arguments of its base's sampler.
@@ -100,7 +100,7 @@ class IESSampler(Sampler[int]):
 
     @property
     def instances(self) -> InstanceMap:
-        """The numbering of instances that selections refer to."""
+        """The instance numbering that selections refer to."""
         if self._instances is None:
             self._instances = InstanceMap(self.dataset)
         return self._instances
@@ -132,7 +132,7 @@ class IESSampler(Sampler[int]):
 
         Args:
             consumed (int): Positions shown or skipped before.
-            seed (int, optional): That of the resumed run. Defaults to None,
+            seed (int, optional): Seed of the resumed run. Defaults to None,
                 the sampler's own.
 
         Raises:
@@ -141,8 +141,8 @@ class IESSampler(Sampler[int]):
         if self._num_repeats > 1:
             raise ConfigError(
                 f'train_dataloader.sampler.num_repeats={self._num_repeats}: '
-                'an endless stream repeats no images; leave it out, or train '
-                'in epochs (EpochBasedTrainLoop)'
+                'an endless stream repeats no images; remove it, or train in '
+                'epochs (EpochBasedTrainLoop)'
             )
         before = self._epochs
         self._endless = EndlessStream(
@@ -155,7 +155,7 @@ class IESSampler(Sampler[int]):
     def set_selection(self, selection: Selection) -> None:
         """Yield only the positions of these instances from now on.
 
-        An epoch that has begun is not changed; an endless stream skips the
+        An epoch already begun does not change; an endless stream skips the
         other instances from the next sample it draws.
 
         Args:
@@ -171,7 +171,7 @@ class IESSampler(Sampler[int]):
         self._epochs = self._epochs_over(count, epoch)
 
     def orders(self, positions: Tensor, epoch: int) -> list[list[int]]:
-        """What an epoch over these positions would yield on every rank.
+        """The order in which an epoch would yield positions on every rank.
 
         Args:
             positions (Tensor): int64, ascending.
@@ -191,7 +191,7 @@ class IESSampler(Sampler[int]):
     def set_epoch(self, epoch: int) -> None:
         """Shuffle for this epoch, as ``DefaultSampler`` does.
 
-        MMEngine calls it in every training, before the first batch.
+        MMEngine calls this in every training, before the first batch.
 
         Raises:
             ConfigError: There is no selection hook.
@@ -206,7 +206,7 @@ class IESSampler(Sampler[int]):
         return sampler
 
     def _order_of(self, images: Sized, seed: int | None) -> Any:
-        """The sampler whose order an epoch has, over some images."""
+        """The sampler that determines an epoch's order, over some images."""
         if self._num_repeats == 1:
             return DefaultSampler(images, self._shuffle, seed, self._round_up)
         return DATA_SAMPLERS.build(
@@ -239,12 +239,12 @@ class IESSampler(Sampler[int]):
         if found != known:
             raise ConfigError(
                 f'train_dataloader.dataset has {found} samples, and had '
-                f'{known} when the training began; its images are known by '
-                'their positions, so let it have the same ones throughout'
+                f'{known} when the training began; its images are identified '
+                'by their positions, so do not change it during the training'
             )
 
     def __len__(self) -> int:
-        """Samples of this rank per epoch; if endless, of the dataset."""
+        """Samples of this rank per epoch; if endless, the dataset's length."""
         if self._endless is not None:
             return len(self.dataset)
         return len(self._epochs)

@@ -1,4 +1,4 @@
-"""The endless order of an iteration-based training."""
+"""The endless sample order of an iteration-based training."""
 
 import copy
 from collections import deque
@@ -13,7 +13,7 @@ from mmengine.dist import get_rank, get_world_size
 from torch import Tensor
 
 Step = tuple[int, int, int]
-"""A position, the pass that it belongs to, and what is consumed with it."""
+"""A position, its pass, and the positions consumed up to it."""
 
 
 @dataclass(frozen=True)
@@ -21,10 +21,10 @@ class Drawn:
     """One sample for every rank.
 
     Attributes:
-        positions (list of int): Their positions in the data set.
+        positions (list of int): Positions in the dataset.
         passes (list of int): The pass over the data that each belongs to.
-        consumed (int): Positions shown or skipped up to here, over all
-            passes; what is skipped before the next sample is in it.
+        consumed (int): Positions shown or skipped so far, over all passes,
+            including those skipped before the next sample.
     """
 
     positions: list[int]
@@ -33,28 +33,28 @@ class Drawn:
 
 
 class EndlessStream:
-    """``InfiniteSampler``'s order, without the positions not selected.
+    """``InfiniteSampler``'s order without the unselected positions.
 
-    With everything selected it is the stream of
-    :class:`mmengine.dataset.InfiniteSampler`, to the bit: one permutation
-    after the other, dealt out over the ranks. A position that is not selected
-    is skipped, which changes no later permutation.
+    With everything selected, it is bit for bit the stream of
+    :class:`mmengine.dataset.InfiniteSampler`: one permutation after another,
+    dealt out over the ranks. Unselected positions are skipped, which leaves
+    later permutations unchanged.
 
-    A new selection holds from the next sample drawn on. Workers draw ahead,
-    so :attr:`drawn` says of every sample of the first iterator, in order,
-    what had been consumed when it was drawn; whoever trains on it takes it
-    off the left. Further iterators (a hook may read the training's loader)
-    start where the first did and are not noted.
+    A new selection takes effect with the next sample drawn. Since workers
+    draw ahead, :attr:`drawn` records, for every sample of the first iterator
+    in order, what had been consumed when it was drawn; training on a sample
+    pops it from the left. Further iterators (a hook may read the training's
+    loader) start where the first did and are not recorded.
 
     Args:
-        size (int): Length of the data set.
+        size (int): Length of the dataset.
         shuffle (bool): Whether to shuffle.
         seed (int): Seed of the shuffling, the same on all ranks.
         consumed (int): Positions consumed before. Defaults to 0.
 
     Attributes:
-        read_aside (bool): Whether another iterator than the training's was
-            begun after it.
+        read_aside (bool): Whether another iterator was begun after the
+            training's.
     """
 
     def __init__(
@@ -78,21 +78,22 @@ class EndlessStream:
         self._active = active.tolist()
 
     def shown_before(self) -> list[int]:
-        """What the first pass had shown by then, if nothing was skipped."""
+        """Positions shown before in its first pass, if none was skipped."""
         return self._new_walk().shown
 
     def consumed_after(self, batches: int, samples: int) -> list[int]:
-        """What will be consumed with each of the coming batches.
+        """The positions consumed after each of the coming batches.
 
-        Those that are drawn already, then others under the present selection.
+        First the batches already drawn, then those that the current selection
+        would give.
 
         Args:
             batches (int): How many to look ahead, at most.
-            samples (int): Of each batch, on every rank.
+            samples (int): Samples per batch and rank.
 
         Returns:
-            list of int: As of :attr:`Drawn.consumed`, one a batch; fewer
-            where nothing is selected.
+            list of int: As :attr:`Drawn.consumed`, one per batch; fewer if
+            nothing is selected.
         """
         ends = [sample.consumed for sample in self.drawn]
         coming = self._groups(self._walk.copied())
@@ -102,9 +103,9 @@ class EndlessStream:
 
     @contextmanager
     def training(self) -> Iterator[None]:
-        """Have the iterator that is begun inside be the training's.
+        """Treat the iterator begun inside as the training's.
 
-        Loaders begin one late, with their first batch.
+        Loaders begin theirs late, with the first batch.
         """
         self._is_training = True
         try:
@@ -137,10 +138,10 @@ class EndlessStream:
 
 
 class _Walk:
-    """Where an endless order stands.
+    """A position in an endless order.
 
     Args:
-        size (int): Length of the data set.
+        size (int): Length of the dataset.
         shuffle (bool): Whether to shuffle.
         seed (int): Seed of the shuffling.
         consumed (int): Positions consumed before.
@@ -160,18 +161,18 @@ class _Walk:
 
     @property
     def shown(self) -> list[int]:
-        """The positions of this pass that are consumed."""
+        """The positions of this pass consumed so far."""
         return self._order[: self._index].tolist()
 
     def copied(self) -> '_Walk':
-        """One that goes on from here by itself."""
+        """An independent copy that continues from here."""
         other = copy.copy(self)
         other._generator = torch.Generator()
         other._generator.set_state(self._generator.get_state())
         return other
 
     def next(self, active: list[bool]) -> Step | None:
-        """Go to the next selected position; None where there is none.
+        """Advance to the next selected position; None if there is none.
 
         Args:
             active (list of bool): Whether each position is selected.

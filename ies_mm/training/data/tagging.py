@@ -1,4 +1,4 @@
-"""Samples that carry the number of the image that they really show."""
+"""Instance numbers in samples: which image each one actually shows."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,30 +10,30 @@ from torch import Tensor
 from ies_mm.errors import ConfigError
 
 TAG = 'ies_instance'
-"""Meta information key under which a sample carries its instance number.
+"""Meta information key of a sample's instance number.
 
-Where there is no such number, the reason.
+If it is not known, the value is the reason why.
 """
 
 INSTEAD = 'ies_fetched_instead'
-"""Meta information key of a sample that came in the place of others.
+"""Meta information key of the instances that a sample replaces.
 
-Their numbers, tuple of int: the pipeline gave None for them.
+Their numbers, tuple of int: the pipeline returned None for them.
 """
 
 PARTNERS = 'ies_partners'
-"""Meta information key of a sample that several images were mixed into.
+"""Meta information key of the partners mixed into a sample.
 
-The numbers of all but the one of ``TAG``, tuple of int.
+Their numbers without that of ``TAG``, tuple of int.
 """
 
 
 def tag(item: Any, number: int | str, more: Mapping[str, Any] = {}) -> Any:
-    """Write the number of its instance into an item of a data set.
+    """Write the number of its instance into an item of a dataset.
 
     Args:
-        item (Any): What a data set gave. In a dict without a data sample,
-            which a wrapper has yet to pack, the number is a key of its own.
+        item (Any): Item of a dataset. In a dict without a data sample, which
+            a wrapper has yet to pack, the number gets its own key.
         number (int or str): See ``TAG``.
         more (mapping): Further meta information. Defaults to none.
 
@@ -56,14 +56,14 @@ def instances_of(samples: Sequence[Any] | None) -> Tensor:
 
     Raises:
         ConfigError: A sample carries no number.
-        ConfigError: A data set's ``prepare_data`` loads its images in a way
-            that is not known.
-        ConfigError: They are several views of the images.
+        ConfigError: It is not known which image a dataset's ``prepare_data``
+            loads.
+        ConfigError: They are a dict, such as several views of the images.
     """
     if isinstance(samples, Mapping):
         raise ConfigError(
             "the batch's data_samples are a dict of "
-            f'{", ".join(map(str, samples))}, not one sample an image; '
+            f'{", ".join(map(str, samples))}, not one sample per image; '
             f'{_of_a_dict(samples)}'
         )
     numbers = [getattr(sample, TAG, None) for sample in samples or []]
@@ -79,14 +79,14 @@ def instances_of(samples: Sequence[Any] | None) -> Tensor:
 
 
 def missed_of(samples: Sequence[Any]) -> set[int]:
-    """The instances in whose place data samples came."""
+    """The instances that data samples replaced."""
     return {
         number for sample in samples for number in getattr(sample, INSTEAD, ())
     }
 
 
 def partners_in(item: Any) -> tuple[int, ...]:
-    """The other instances in a data sample, or in an item of a data set."""
+    """The partners in a data sample or in an item of a dataset."""
     if isinstance(item, Mapping):
         item = item.get('data_samples', item)
     if isinstance(item, Mapping):
@@ -95,28 +95,28 @@ def partners_in(item: Any) -> tuple[int, ...]:
 
 
 def _of_a_dict(samples: Mapping[Any, Any]) -> str:
-    """What to do about data samples that came as a dict."""
+    """Advice for data samples that came as a dict."""
     if any(_is_sample(part) for part in samples.values()):
         return (
-            'several views of an image (MultiBranch) have no loss of their '
+            'the views of an image (MultiBranch) have no losses of their '
             'own: train without a selection hook, or without the views'
         )
     return (
         'a train_dataloader.collate_fn that makes tensors of them (as '
-        "yolov5_collate does) drops their numbers; take MMEngine's "
+        "yolov5_collate does) drops their numbers; use MMEngine's "
         'pseudo_collate'
     )
 
 
 def _of_untagged(samples: Sequence[Any]) -> str:
-    """What to do about data samples without a number."""
+    """Advice for data samples without a number."""
     if samples and all(_is_sample(sample) for sample in samples):
         return (
-            'they were made anew after the data set had made them (by a '
-            'wrapper, or by collate_fn), or by a data set or workers that '
-            'were not there when the training began: in an iteration-based '
-            'loop mmengine up to 0.10.7 starts the workers before any hook '
-            "runs; update it, or take the sampler 'IESSampler'"
+            'they were made anew after the dataset had made them (by a '
+            'wrapper or collate_fn), or by a dataset or workers that were not '
+            'there when the training began: in an iteration-based loop '
+            'mmengine up to 0.10.7 starts the workers before any hook runs; '
+            "update it, or use the sampler 'IESSampler'"
         )
     return (
         "the pipeline must end in OpenMMLab's own packing (PackDetInputs, "

@@ -1,4 +1,4 @@
-"""Images that a data set cannot give, and shows others in the place of."""
+"""Images that a dataset cannot load and replaces by others."""
 
 import logging
 from collections import Counter
@@ -10,19 +10,19 @@ from ies_mm.training.data.identity import InstanceMap
 from ies_mm.training.data.names import readable
 
 OFTEN = 3
-"""Epochs without an image after which it may be named."""
+"""Epochs that must miss an image before it is named."""
 
 
 class Unread:
-    """Names the images that cannot be read, each once.
+    """Warns about the images that cannot be read, once each.
 
-    A pipeline that returns None has the data set fetch another image. A crop
-    that shows no object does so by chance; an image that was missed in three
-    epochs, and in half of all that asked for it, does not.
+    If a pipeline returns None, the dataset fetches another image. A crop
+    without objects can cause this by chance; missing an image in three
+    epochs, and in half of those that requested it, is no accident.
 
     Args:
-        instances (InstanceMap): Numbering of the data set.
-        logger (Logger): Where to name them.
+        instances (InstanceMap): Numbering of the dataset.
+        logger (Logger): Where to warn.
     """
 
     def __init__(self, instances: InstanceMap, logger: logging.Logger) -> None:
@@ -33,11 +33,11 @@ class Unread:
         self._named: set[int] = set()
 
     def note(self, missed: set[int], *seen: Tensor) -> None:
-        """Take an epoch.
+        """Count an epoch's missed images; warn about new ones.
 
         Args:
-            missed (set of int): Instances in whose place another came.
-            *seen (Tensor): int64, those that were shown.
+            missed (set of int): Instances that another one replaced.
+            *seen (Tensor): int64, instances that were shown.
         """
         if not (missed or self._missed):
             return
@@ -59,6 +59,6 @@ class Unread:
         more = ' ...' if len(numbers) > 5 else ''
         self._logger.warning(
             f'{len(numbers)} images could not be loaded in {OFTEN} epochs or '
-            f'more: {", ".join(paths)}{more}; the pipeline gave None for '
-            'them, and others were trained in their place (each is named once)'
+            f'more: {", ".join(paths)}{more}; the pipeline returned None for '
+            'them, and others were trained instead (each is named once)'
         )

@@ -1,4 +1,4 @@
-"""Pipelines that are watched for images that they give up on."""
+"""Watches pipelines for images that they give up on."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,14 +9,14 @@ from mmengine.dataset import BaseDataset
 
 @contextmanager
 def giving_up(leaf: BaseDataset, asked: set[int]) -> Iterator[list[int]]:
-    """Forget the images whose pipeline fails: they are in no sample.
+    """Move the images for which the pipeline fails out of ``asked``.
 
     Args:
-        leaf (BaseDataset): Whose pipeline.
+        leaf (BaseDataset): The dataset whose pipeline is watched.
         asked (set of int): The images asked for so far.
 
     Yields:
-        list of int: Those that were given up.
+        list of int: The images that were given up.
     """
     given_up: list[int] = []
     pipeline = vars(leaf).get('pipeline')
@@ -31,13 +31,13 @@ def giving_up(leaf: BaseDataset, asked: set[int]) -> Iterator[list[int]]:
     try:
         yield given_up
     finally:
-        # A data set may well put another one in its place.
+        # A dataset may replace its pipeline meanwhile.
         if vars(leaf).get('pipeline') is watched:
             vars(leaf)['pipeline'] = pipeline
 
 
 class _WatchedPipeline:
-    """A pipeline that says when it gave no sample."""
+    """A pipeline that reports when it returns no sample."""
 
     def __init__(self, pipeline: Any, give_up: Callable[[], None]) -> None:
         self._pipeline = pipeline

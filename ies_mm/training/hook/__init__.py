@@ -1,1 +1,1 @@
-"""Where selection methods meet MMEngine's events."""
+"""The hook that connects selection methods to MMEngine's events."""

@@ -1,21 +1,21 @@
-"""Seconds of the parts of an epoch."""
+"""Times the parts of an epoch."""
 
 import time
 
 
 class Clock:
-    """A stopwatch of laps that can be paused."""
+    """A stopwatch with laps and pauses."""
 
     def __init__(self) -> None:
         self._started = self._paused = time.perf_counter()
 
     def lap(self) -> float:
-        """Seconds since the last lap, without pauses."""
+        """Start a lap; return the seconds of the last one, without pauses."""
         before, self._started = self._started, time.perf_counter()
         return self._started - before
 
     def since_lap(self) -> float:
-        """Seconds of the lap that goes on, without pauses."""
+        """Seconds of the current lap, without pauses."""
         return time.perf_counter() - self._started
 
     def pause(self) -> None:
@@ -23,7 +23,7 @@ class Clock:
         self._paused = time.perf_counter()
 
     def go_on(self) -> float:
-        """Count again; the seconds of the pause."""
+        """Resume counting; return the seconds of the pause."""
         pause = time.perf_counter() - self._paused
         self._started += pause
         return pause

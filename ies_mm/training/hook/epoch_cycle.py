@@ -1,4 +1,4 @@
-"""What happens around an epoch: begin, observe, refresh, decide, record."""
+"""The work around an epoch: begin, observe, refresh, decide, record."""
 
 from typing import Any
 
@@ -15,17 +15,17 @@ from ies_mm.training.state.observations import Observations
 from ies_mm.training.state.session import Session
 
 Merged = tuple[Tensor, Tensor, Tensor]
-"""What :meth:`Observations.merge` gives: ids, losses, and who was seen."""
+"""As :meth:`Observations.merge` returns: ids, losses, instances seen."""
 
 
 class EpochCycle:
     """The work between epochs, the same for every method and loop.
 
     Args:
-        session (Session): Of the training.
-        steps (Steps): Made in its epochs; their clock's laps are the parts of
+        session (Session): The session of the training.
+        steps (Steps): Its training steps; their clock's laps are the parts of
             an epoch.
-        reporter (Reporter): Writes what happened.
+        reporter (Reporter): Writes the records and the log.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class EpochCycle:
         self._mastered = 0
 
     def begin(self) -> None:
-        """Say what this epoch trains; compare its first batch now and then."""
+        """Log what this epoch trains; decide whether to compare a batch."""
         state, pace = self._session.state, self._session.pace
         pace.announce_end()
         excluded = self._steps.expected_excluded()
@@ -60,10 +60,10 @@ class EpochCycle:
         self._clock.lap()
 
     def note_first_batch(self) -> bool:
-        """Note how long the epoch's first batch took to come.
+        """Note how long the epoch's first batch took to arrive.
 
         Returns:
-            bool: Whether this is the first one.
+            bool: Whether this is the first batch.
         """
         if self._start_seconds is not None:
             return False
@@ -108,7 +108,7 @@ class EpochCycle:
         self.stop_if_nothing_is_left()
 
     def end_training(self) -> None:
-        """Record that the training has ended, and why."""
+        """Record that the training ended, and why."""
         state, reason = self._session.state, 'planned'
         if not state.selection.active.any():
             reason = 'mastered'
@@ -117,7 +117,7 @@ class EpochCycle:
         self._reporter.end(state.epochs, reason)
 
     def stop_if_nothing_is_left(self) -> None:
-        """End the training where every instance is mastered."""
+        """End the training if every instance is mastered."""
         state, pace = self._session.state, self._session.pace
         if state.selection.active.any():
             return
@@ -127,7 +127,7 @@ class EpochCycle:
             f'{state.epochs} epochs: all {state.instances} images are '
             f'mastered. Of {planned} epochs {planned - state.epochs} are not '
             f'trained{standing}. If that is too early, give a smaller delta, '
-            "or one that sets itself: delta=dict(type='Budget', saved=0.2)"
+            "or let it set itself: delta=dict(type='Budget', saved=0.2)"
         )
         pace.stop(state.epochs)
 
@@ -145,7 +145,8 @@ class EpochCycle:
 
         Args:
             due (Tensor): int64 (M,), instances.
-            trained (Observations): The epoch's; told what these passes saw.
+            trained (Observations): The epoch's observations; terms and misses
+                of these passes are added.
         """
         with self._session.correct.noting(self._runner.model):
             scored = self._steps.source.score(due)
@@ -155,7 +156,7 @@ class EpochCycle:
         return merged
 
     def _say_what_changed(self, known: list[str], present: set[str]) -> None:
-        """Name the terms that joined, left or came back in this epoch."""
+        """Log the terms that joined, left or returned in this epoch."""
         state = self._session.state
         joined = [name for name in state.names if name not in known]
         gone, back = state.note_terms(present)
@@ -168,14 +169,14 @@ class EpochCycle:
                 self._runner.logger.info(
                     f'loss term {", ".join(terms)} {what} in epoch '
                     f'{state.epochs + 1}: it counts as 0 while it is not '
-                    'there, and images are judged across the seam by the '
+                    'there, and images are judged across the change by the '
                     'other terms'
                 )
 
     def _take_decision(
         self, ids: Tensor, losses: Tensor, left_out: Tensor
     ) -> dict[str, Any]:
-        """Take the epoch in and set up the next one; for the record."""
+        """Take in the epoch and select the next; return record entries."""
         session, state = self._session, self._session.state
         state.history.observe(ids, losses)
         counts = state.count_epoch(left_out)
@@ -195,7 +196,7 @@ class EpochCycle:
 def _joined(
     trained: tuple[Tensor, Tensor], scored: Merged | None
 ) -> tuple[Tensor, Tensor]:
-    """Observations of a training's steps, and of forward passes behind them.
+    """Join the observations of training steps and of later forward passes.
 
     Returns:
         tuple: ids, int64 (M,), each once, and losses, float32 (M, T).
@@ -206,7 +207,7 @@ def _joined(
     # Scoring may be the first to see a term.
     joined = more_losses.shape[1] - losses.shape[1]
     losses = torch.nn.functional.pad(losses, (0, joined))
-    # A data set that fetches another image may show a trained one.
+    # A dataset that fetches another image may show a trained one.
     new = ~torch.isin(more, ids)
     return (
         torch.cat([ids, more[new]]),

@@ -1,4 +1,4 @@
-"""A batch as it comes from the data loader: whose it is."""
+"""A batch from the data loader, with the instances it shows."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +11,7 @@ from ies_mm.training.data.tagging import missed_of, partners_in
 from ies_mm.training.state.session import Session
 
 OF_MMENGINE = ('default_collate', 'pseudo_collate')
-"""What puts batches together and keeps their samples."""
+"""MMEngine's collate functions, which keep the samples."""
 
 
 @dataclass(frozen=True)
@@ -20,11 +20,11 @@ class Batch:
 
     Attributes:
         index (int): Its number in the loop's epoch.
-        data (Any): As the loader gave it.
+        data (Any): As returned by the loader.
         ids (Tensor): int64 (B,), the instances that it shows.
         epochs (list of tuple): See :meth:`Pace.batch_epochs`.
-        partners (list of tuple): The other instances in each sample, where
-            its pipeline mixes images.
+        partners (list of tuple): The other instances in each sample, if its
+            pipeline mixes images.
     """
 
     index: int
@@ -35,15 +35,15 @@ class Batch:
 
 
 def batch_of(session: Session, index: int, data: Any) -> Batch:
-    """What the loader gave, compared with what was asked for.
+    """Compare what the loader returned with what the sampler requested.
 
     Args:
-        session (Session): Of the training.
-        index (int): Its number in the loop's epoch.
-        data (Any): As the loader gave it.
+        session (Session): The session of the training.
+        index (int): Number of the batch in the loop's epoch.
+        data (Any): As returned by the loader.
 
     Raises:
-        ConfigError: Its images are not known, or were not asked for.
+        ConfigError: Its images are not known or were not requested.
     """
     ids = _instances_of(session, data)
     epochs = session.pace.batch_epochs(len(ids))
@@ -56,7 +56,7 @@ def batch_of(session: Session, index: int, data: Any) -> Batch:
 
 
 def _instances_of(session: Session, data: Any) -> Tensor:
-    """As :func:`batch_instances`, and says who made the batch."""
+    """As :func:`batch_instances`; errors name a custom collate function."""
     try:
         return batch_instances(data)
     except ConfigError as error:

@@ -1,8 +1,8 @@
 """Where an epoch's observations come from.
 
-As a rule from its training steps. Where these train mixtures of images, no
-loss belongs to one image: then images are scored by forward passes without
-mixing, or, by name, a mixture's loss is noted for all images in it.
+Usually they come from its training steps. If these train mixtures of images,
+no loss belongs to a single image: then either forward passes without mixing
+score the images, or a mixture's loss is recorded for all images in it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,18 +20,18 @@ from ies_mm.training.state.session import Session
 
 
 class ByTraining:
-    """Each image by the loss that its training step computes anyway.
+    """Observes each image by the loss that its training step computes anyway.
 
     Args:
-        session (Session): Of the training.
-        refresher (Refresher): Scores what is left out.
+        session (Session): The session of the training.
+        refresher (Refresher): Scores the pruned images.
     """
 
     interval = 0
     """Epochs between two scoring passes over all images; 0 for none."""
 
     of_steps = True
-    """Whether every step's losses are wanted."""
+    """Whether every step's losses are needed."""
 
     def __init__(self, session: Session, refresher: Refresher) -> None:
         self.session = session
@@ -39,29 +39,29 @@ class ByTraining:
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """To be open while a step is made."""
+        """A context to keep open during a step."""
         yield
 
     def note(self, batch: Batch, captured: Any) -> None:
-        """Note a batch that was trained.
+        """Record a batch that was trained.
 
         Args:
             batch (Batch): The batch.
-            captured (CapturedLosses): Its losses, in its order; None where
-                they were not wanted.
+            captured (CapturedLosses): Its losses, in its order; None if they
+                were not captured.
         """
         self.session.observed.add(
             batch.epochs, batch.ids, captured.losses, captured.missing
         )
 
     def due(self, left_out: Tensor) -> Tensor:
-        """What is scored by forward passes after an epoch; int64 (M,).
+        """Instances to score by forward passes after an epoch, int64 (M,).
 
         Args:
-            left_out (Tensor): bool (N,), what the epoch did not train.
+            left_out (Tensor): bool (N,), instances the epoch did not train.
         """
         session = self.session
-        # The epoch that has just been trained is not counted yet.
+        # The epoch just trained is not counted yet.
         due = session.method.due(session.standing(behind=1))
         return torch.nonzero(left_out & due).flatten()
 
@@ -76,13 +76,13 @@ class ByTraining:
 
 
 class ByMixtures(ByTraining):
-    """Each image by the losses of all mixtures that it is in."""
+    """Observes each image by the losses of all mixtures it is in."""
 
     _mates: Sequence[Tensor] = ()
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """Notes which images batch augments mix with each other."""
+        """Note which images batch augments mix with each other."""
         with noting_mates(self.session.runner.model) as self._mates:
             yield
 
@@ -119,12 +119,12 @@ class ByMixtures(ByTraining):
 
 
 class ByScoring(ByTraining):
-    """All images by forward passes without mixing, every few epochs.
+    """Observes all images by forward passes without mixing, every few epochs.
 
     Args:
-        session (Session): Of the training.
-        refresher (Refresher): Over images that are not mixed.
-        interval (int): Epochs between two passes; 0 for none at all.
+        session (Session): The session of the training.
+        refresher (Refresher): Scores images without mixing.
+        interval (int): Epochs between two passes; 0 for none.
     """
 
     of_steps = False
@@ -136,14 +136,14 @@ class ByScoring(ByTraining):
         self.interval = interval
 
     def note(self, batch: Batch, captured: Any) -> None:
-        """Note who was trained, and what the terms are called."""
+        """Record which images were trained, and the names of the terms."""
         names = self.session.state.names
         if captured is not None and not names:
             names.extend(captured.losses)
         self.session.observed.note_seen(batch.epochs, batch.ids)
 
     def due(self, left_out: Tensor) -> Tensor:
-        """Everything, in epochs that the interval divides."""
+        """Everything, in every epoch divisible by the interval."""
         epoch = self.session.state.epochs + 1
         last = epoch >= self.session.pace.max_epochs
         if last or not self.interval or epoch % self.interval:

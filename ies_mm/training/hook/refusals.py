@@ -1,4 +1,4 @@
-"""What must hold before a training with a selection hook may start."""
+"""Checks before a training with a selection hook starts."""
 
 from typing import Any
 
@@ -35,19 +35,19 @@ def check_training(
     mixing: Mixing,
     fallback: bool,
 ) -> IESSampler | AnySampler:
-    """Refuse what cannot work, before the first batch.
+    """Reject a training that cannot work, before its first batch.
 
     Args:
-        runner (Runner): Of the training.
+        runner (Runner): The runner of the training.
         hook (Hook): The selection hook.
-        needs_sampler (bool): Whether it may leave images out.
-        method (Method): The hook's.
-        mixing (Mixing): What the user wants where images are mixed.
+        needs_sampler (bool): Whether the hook may prune images.
+        method (Method): The hook's method.
+        mixing (Mixing): The user's options for mixed images.
         fallback (bool): See :func:`capture_per_image_losses`.
 
     Returns:
-        IESSampler or AnySampler: The training's sampler; what stands for
-        it where it is none of ours and nothing is left out.
+        IESSampler or AnySampler: The training's sampler, or a stand-in if it
+        is not an IESSampler and nothing is pruned.
 
     Raises:
         ConfigError: Says which key of the config to change.
@@ -78,12 +78,12 @@ def _sampler(runner: Runner, needs_sampler: bool) -> IESSampler | AnySampler:
 
 
 def check_samples(runner: Runner, method: Method, mixing: Mixing) -> None:
-    """Refuse samples and batches that the method cannot work with.
+    """Reject samples and batches that the method cannot work with.
 
     Args:
-        runner (Runner): Of the training.
-        method (Method): What selects.
-        mixing (Mixing): What the user wants where images are mixed.
+        runner (Runner): The runner of the training.
+        method (Method): The selection method.
+        mixing (Mixing): The user's options for mixed images.
 
     Raises:
         ConfigError: Names the first one.
@@ -98,20 +98,20 @@ def check_samples(runner: Runner, method: Method, mixing: Mixing) -> None:
 def check_transform(
     key: str, transform: Any, method: Method, mixing: Mixing
 ) -> None:
-    """Refuse a transform whose samples the method cannot work with.
+    """Reject a transform whose samples the method cannot work with.
 
     Args:
         key (str): Its place in the config.
-        transform (Any): It, or its class.
-        method (Method): What selects.
-        mixing (Mixing): What the user wants where images are mixed.
+        transform (Any): The transform or its class.
+        method (Method): The selection method.
+        mixing (Mixing): The user's options for mixed images.
 
     Raises:
         ConfigError: It makes several views of an image.
         ConfigError: It mixes images, and the method needs the loss of each.
     """
     if makes_views(transform):
-        fault = 'makes several views of an image, whose losses are not told '
+        fault = 'makes several views of an image, whose losses cannot be told '
         fault += 'apart; remove it, or train without a selection hook'
     elif mixes(transform) and _needs_each(method, mixing):
         fault = 'mixes several images into one sample, whose loss belongs to '
@@ -124,32 +124,32 @@ def check_transform(
 
 
 def check_cache(key: str, transform: Any) -> None:
-    """Refuse a transform of whose partners nothing is known.
+    """Reject a mixing transform whose partners are not known.
 
     Args:
         key (str): Its place in the config.
-        transform (Any): Of a data set's own pipeline.
+        transform (Any): A transform of a dataset's own pipeline.
 
     Raises:
-        ConfigError: It mixes images that it keeps in a way of its own.
+        ConfigError: It mixes images but does not keep them in ``CACHE``.
     """
     if mixes(transform) and not hasattr(transform, CACHE):
         raise ConfigError(
-            f'{key} mixes images that it does not keep in {CACHE}, as '
-            'CachedMosaic does, so it is not known which images are in a '
-            'sample; keep them there, or draw them in a MultiImageMixDataset'
+            f'{key} mixes images that it does not keep in {CACHE}, unlike '
+            'CachedMosaic, so it is not known which images are in a sample; '
+            'keep them there, or draw them in a MultiImageMixDataset'
         )
 
 
 def check_batch_augments(
     model: nn.Module, method: Method, mixing: Mixing
 ) -> None:
-    """Refuse Mixup, CutMix and their like where each image's loss is needed.
+    """Reject batch augments such as Mixup if each image's loss is needed.
 
     Args:
-        model (nn.Module): Of the training.
-        method (Method): What selects.
-        mixing (Mixing): What the user wants where images are mixed.
+        model (nn.Module): The model of the training.
+        method (Method): The selection method.
+        mixing (Mixing): The user's options for mixed images.
 
     Raises:
         ConfigError: Names them, their config key and the option.
@@ -160,14 +160,14 @@ def check_batch_augments(
             f'model.train_cfg.augments (or data_preprocessor.batch_augments): '
             f'{", ".join(names)} mixes the images of a batch, so a loss '
             f'belongs to two of them, and {method.name} {method.needs_steps}; '
-            'remove it, or set allow_batch_augments=True in the hook: what is '
-            'recorded for an image is then the loss of the mixture in its '
-            'place of the batch'
+            'remove it, or set allow_batch_augments=True in the hook, which '
+            'records for each image the loss of the mixture in its place of '
+            'the batch'
         )
 
 
 def _needs_each(method: Method, mixing: Mixing) -> bool:
-    """Whether each image's own loss is needed of every training step."""
+    """Whether every training step must give each image's own loss."""
     return bool(method.needs_steps) and mixing.observe == SCORING
 
 
@@ -176,12 +176,12 @@ def _check_loop(runner: Runner) -> None:
     if not isinstance(runner.train_loop, known):
         raise ConfigError(
             f'train_cfg.type={type(runner.train_loop).__name__!r}: selection '
-            "hooks know 'EpochBasedTrainLoop' and 'IterBasedTrainLoop'"
+            "hooks support 'EpochBasedTrainLoop' and 'IterBasedTrainLoop'"
         )
 
 
 def _check_wrapper(model: nn.Module) -> None:
-    """Parameters that are sharded cannot be scored by one process alone."""
+    """Reject sharded parameters: a single process cannot score with them."""
     known = (DataParallel, DistributedDataParallel)
     kind = type(model).__name__
     if kind == 'MMSeparateDistributedDataParallel':
@@ -197,11 +197,11 @@ def _check_wrapper(model: nn.Module) -> None:
 
 
 def _check_turn(runner: Runner, hook: Hook) -> None:
-    """The hook must come before what steps, logs and saves by its word."""
+    """Reject a hook that runs after those that step schedules or save."""
     for other in runner.hooks[: runner.hooks.index(hook)]:
         if isinstance(other, ParamSchedulerHook | CheckpointHook):
             raise ConfigError(
                 f'{type(hook).__name__} comes after {type(other).__name__}, '
                 'which then steps or saves without it; give it a higher '
-                "priority, or leave 'priority' out"
+                "priority, or remove 'priority'"
             )

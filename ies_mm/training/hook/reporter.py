@@ -1,4 +1,4 @@
-"""What is written and said about an epoch."""
+"""Writes and logs what happened in an epoch."""
 
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,10 @@ class Reporter:
     """Completes an epoch's record, writes it, and logs one line of it.
 
     Args:
-        instances (InstanceMap): Numbering of the data set.
-        runner (Runner): Whose log and work directory to write to.
-        keep (int, optional): Epochs of per-instance values kept; None, all.
+        instances (InstanceMap): Numbering of the dataset.
+        runner (Runner): Its log and work directory are written to.
+        keep (int, optional): Epochs of per-instance values to keep; None for
+            all.
     """
 
     def __init__(
@@ -38,7 +39,7 @@ class Reporter:
         )
 
     def open(self, after: int) -> None:
-        """Start the files, or go on with them after some epoch."""
+        """Start the files, or continue them after some epoch."""
         if is_main_process():
             try:
                 self._records.open(after)
@@ -46,7 +47,7 @@ class Reporter:
                 self._warn_of_disk(error)
 
     def begin(self, **scalars: float) -> None:
-        """Have MMEngine log how an epoch begins, beside its losses."""
+        """Have MMEngine log these scalars beside the epoch's losses."""
         for name, value in scalars.items():
             self.runner.message_hub.update_scalar(f'train/ies/{name}', value)
 
@@ -60,21 +61,21 @@ class Reporter:
         decided: str,
         correct: Tensor | None = None,
     ) -> None:
-        """Take an epoch; see :meth:`RunRecords.add`.
+        """Record an epoch; see :meth:`RunRecords.add`.
 
         Args:
-            record (dict): Of the epoch.
-            names (list of str): The terms.
-            ids (Tensor): int64 (M,), observed.
+            record (dict): The record of the epoch.
+            names (list of str): Names of the T terms.
+            ids (Tensor): int64 (M,), observed instances.
             losses (Tensor): float32 (M, T).
             trained (Tensor): bool (N,).
-            decided (str): What the log says of the decision.
+            decided (str): The decision, in the words of the log.
             correct (Tensor, optional): float32 (N,). Defaults to None.
         """
         finite = torch.isfinite(losses).all(dim=1)
         self._name_non_finite(record['epoch'], ids[~finite])
         means: list[float | None] = [None] * len(names)
-        if finite.any():  # JSON has no NaN, the mean of nothing.
+        if finite.any():  # JSON has no NaN, which an empty mean would be.
             means = losses[finite].double().mean(dim=0).tolist()
         record = record | {
             'non_finite': int((~finite).sum()),
@@ -90,11 +91,11 @@ class Reporter:
     def say(
         self, record: dict[str, Any], ids: Tensor, losses: Tensor, decided: str
     ) -> None:
-        """Log one line of an epoch.
+        """Log one line about an epoch.
 
         Args:
-            record (dict): Of the epoch.
-            ids (Tensor): int64 (M,), observed, with finite losses.
+            record (dict): The record of the epoch.
+            ids (Tensor): int64 (M,), instances observed with finite losses.
             losses (Tensor): float32 (M, T).
             decided (str): As in :meth:`add`.
         """
@@ -105,11 +106,11 @@ class Reporter:
         )
 
     def end(self, epochs: int, reason: str) -> None:
-        """Say that the training has ended.
+        """Record that the training has ended.
 
         Args:
-            epochs (int): That were recorded.
-            reason (str): ``'planned'``, or why it was earlier.
+            epochs (int): Number of recorded epochs.
+            reason (str): ``'planned'``, or why it ended earlier.
         """
         if is_main_process():
             try:
@@ -122,7 +123,7 @@ class Reporter:
             self._logger.warning(
                 f'{self._records.folder} cannot be written to: '
                 f'{error.strerror}; the training goes on, and its epochs are '
-                'recorded there as soon as that works'
+                'recorded as soon as writing works again'
             )
         self._warned_of_disk = True
 

@@ -1,17 +1,17 @@
-"""How much of a training's time goes into scoring by forward passes."""
+"""The time spent on scoring, relative to that of the training."""
 
 import logging
 import math
 
 MOST = 0.05
-"""The share of the training time above which a warning is due."""
+"""The share of the training time above which to warn."""
 
 SETTLED = 2
-"""Passes after which it is: the first also starts workers."""
+"""Passes before a warning; the first also starts workers."""
 
 
 class ScoringShare:
-    """Adds up seconds of training and of scoring, in this process.
+    """Adds up this process's seconds of training and of scoring.
 
     Args:
         logger (Logger): Where to warn, once.
@@ -24,16 +24,16 @@ class ScoringShare:
         self._warned = False
 
     def add(self, training: float, scoring: float, every: int | None) -> float:
-        """Take an epoch.
+        """Add an epoch, and warn if scoring takes too long.
 
         Args:
             training (float): Seconds of its training steps.
-            scoring (float): Seconds of the scoring behind it; 0 for none.
-            every (int, optional): See :class:`Standing`. None for a method
-                that scores each batch before it trains; nothing is said then.
+            scoring (float): Seconds of the scoring after it; 0 for none.
+            every (int, optional): ``Standing.scored_every``. None for a
+                method that scores each batch before it trains: no warning.
 
         Returns:
-            float: Seconds of scoring so far over those of training.
+            float: Seconds of scoring so far, divided by those of training.
         """
         self._training += training
         self._scoring += scoring

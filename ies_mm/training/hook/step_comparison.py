@@ -1,4 +1,4 @@
-"""Captures training steps, and sees that they train on what is captured."""
+"""Captures training steps and verifies that they train what is captured."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,18 +11,18 @@ from ies_mm.losses.agreement import Agreement
 from ies_mm.training.loop.optimisers import optim_wrappers
 
 FIRST_COMPARED = 2
-"""Batches of a training whose captured losses are compared with its own."""
+"""First batches whose captured losses are compared with the model's own."""
 
 
 class StepComparison:
     """Captures the losses of a training's steps.
 
-    The first batches of a training, and those of epochs ever further apart,
-    are compared at once, the others where they have shares, at the end of the
-    epoch: reading a sum waits for the device.
+    The first batches of a training, and of epochs ever further apart, are
+    compared at once. Others that have shares are compared at the end of the
+    epoch, since reading a sum waits for the device.
 
     Args:
-        runner (Runner): Whose steps.
+        runner (Runner): The runner of the training.
         fallback (bool): See :func:`capture_per_image_losses`.
     """
 
@@ -35,7 +35,7 @@ class StepComparison:
         self.due = FIRST_COMPARED
 
     def begin_epoch(self, epoch: int) -> None:
-        """Compare the first batch of epochs 1, 2, 4, 8, ..."""
+        """Have the first batch of epochs 1, 2, 4, 8, ... compared."""
         if epoch.bit_count() == 1:
             self.due = max(self.due, 1)
 
@@ -43,11 +43,11 @@ class StepComparison:
     def captured(
         self, weights: Callable[[], Tensor] | None = None
     ) -> Iterator[CapturedLosses]:
-        """Capture the step that is made in this context.
+        """Capture the step made in this context.
 
         Args:
-            weights (callable, optional): Gives those of the images, in the
-                order of the loss. Defaults to None, the step is the plain one.
+            weights (callable, optional): Returns the images' weights, in the
+                order of the loss. Defaults to None, a plain step.
         """
         now = self.due > 0
         self.due -= now
@@ -66,7 +66,7 @@ class StepComparison:
             self._agreement.check()
 
     def check(self) -> None:
-        """Compare what was noted since the last time.
+        """Compare what was noted since the last comparison.
 
         Raises:
             UnsupportedModelError: The model trains on something else.

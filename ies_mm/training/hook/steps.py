@@ -1,4 +1,4 @@
-"""How a training step is made, and what it trains."""
+"""Training steps: how they run, and what they train."""
 
 from typing import Any
 
@@ -18,12 +18,12 @@ from ies_mm.training.state.session import Session
 
 
 class Steps:
-    """The model's own steps, weighted where the selection has weights.
+    """The model's own steps, weighted if the selection has weights.
 
     Args:
-        session (Session): Of the training.
+        session (Session): The session of the training.
         comparison (StepComparison): Captures the steps.
-        clock (Clock): Of the epoch.
+        clock (Clock): The epoch's clock.
 
     Attributes:
         selects (bool): Whether the steps themselves select what is trained.
@@ -41,11 +41,11 @@ class Steps:
         self.clock = clock
 
     def train(self, batch: Batch, step: Step) -> Any:
-        """Train on a batch, weighted, and note its per-image losses.
+        """Train on a batch, weighted, and record its per-image losses.
 
         Args:
-            batch (Batch): What the loader gave.
-            step (callable): The model's own ``train_step`` of some data.
+            batch (Batch): The loader's batch.
+            step (callable): Runs the model's own ``train_step`` on data.
 
         Returns:
             What the model's ``train_step`` returned.
@@ -74,7 +74,7 @@ class Steps:
         return outputs
 
     def observe(self, batch: Batch, captured: CapturedLosses) -> None:
-        """Note a batch's losses, under the epochs that it belongs to.
+        """Record a batch's losses under the epochs it belongs to.
 
         Args:
             batch (Batch): The batch.
@@ -90,7 +90,7 @@ class Steps:
             raise ConfigError(str(error)) from error
 
     def _check_weights(self) -> None:
-        """Refuse to weight what belongs to no image.
+        """Refuse to weight samples that do not belong to a single image.
 
         Raises:
             ConfigError: The training mixes images.
@@ -103,29 +103,29 @@ class Steps:
             )
 
     def scored(self) -> int:
-        """How many instances an epoch's steps have scored without training."""
+        """Number of instances the epoch's steps scored without training."""
         return 0
 
     def scoring_seconds(self) -> float:
-        """Seconds of the clock's pauses that were spent on that."""
+        """Seconds of the clock's pauses spent on that scoring."""
         return 0.0
 
     def recorded(self) -> dict[str, Any]:
-        """What the record of an epoch that ends holds beside the rest."""
+        """Further entries for the record of an epoch that ends."""
         return {}
 
     def expected_excluded(self) -> int:
-        """How many instances the coming epoch leaves out."""
+        """Number of instances that the coming epoch prunes."""
         return len(self.session.state.selection.excluded)
 
     def account(self, seen: Tensor) -> tuple[Tensor, Tensor]:
-        """What the epoch trained and what it left out.
+        """The instances that the epoch trained and those it pruned.
 
         Args:
-            seen (Tensor): int64 (M,), the instances that were observed.
+            seen (Tensor): int64 (M,), the instances that were seen.
 
         Returns:
-            tuple: trained and left out, bool (N,).
+            tuple: trained and pruned, each bool (N,).
         """
         state = self.session.state
         trained = torch.zeros(state.instances, dtype=torch.bool)

@@ -1,12 +1,12 @@
-"""Notices a pipeline or a loss that was put in the place of another."""
+"""Detects a switched pipeline or loss."""
 
 from ies_mm.losses.context import unwrap
 from ies_mm.training.data.pipelines import LossModules, Pipelines, switched
 from ies_mm.training.state.session import Session
 
 _JUMP_LEFT_OUT = (
-    ': losses before and after it are not compared, so no image is left out '
-    'or taken back because of the jump'
+    ': losses before and after it are not compared, so no image is pruned or '
+    're-included because of the jump'
 )
 _JUMP_COMPARED = (
     ' again, soon after the last time: losses before and after it are '
@@ -15,10 +15,10 @@ _JUMP_COMPARED = (
 
 
 class Switches:
-    """Keeps the jump of all losses at a switch from affecting any decision.
+    """Keeps the jump of all losses at a switch from affecting decisions.
 
     Args:
-        session (Session): Of the training.
+        session (Session): The session of the training.
     """
 
     def __init__(self, session: Session) -> None:
@@ -29,7 +29,7 @@ class Switches:
         self._loss_modules = LossModules(model)
 
     def look(self) -> bool:
-        """Whether something was switched since the last epoch; said."""
+        """Whether something was switched since the last epoch; logs it."""
         state = self._session.state
         what = self._what_was_switched()
         if not what:
@@ -44,7 +44,7 @@ class Switches:
         return True
 
     def _what_was_switched(self) -> str:
-        """Pipeline or loss, for the log; empty where it was neither."""
+        """What was switched, for the log; empty if nothing was."""
         state = self._session.state
         pipeline, losses = state.pipeline, state.loss_modules
         state.pipeline = self._pipelines.now(pipeline)

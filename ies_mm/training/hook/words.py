@@ -1,4 +1,4 @@
-"""How a training stands, in the words of a log line."""
+"""Wording of log lines about the state of a training."""
 
 from mmengine.runner import Runner
 
@@ -11,11 +11,11 @@ def how_it_stands(runner: Runner) -> str:
     """The newest training losses, and the metrics of the last validation.
 
     Args:
-        runner (Runner): Whose message hub to ask.
+        runner (Runner): Its message hub is read.
 
     Returns:
-        str: As ``'; the training loss is 2.1, accuracy/top1 is 18.2'``, empty
-        where nothing is known.
+        str: As ``'; the training loss is 2.1, accuracy/top1 is 18.2'``; empty
+        if nothing is known.
     """
     known = []
     for name, values in runner.message_hub.log_scalars.items():
@@ -31,8 +31,8 @@ def what_was_decided(session: Session, mastered: int) -> str:
     """The decision after an epoch.
 
     Args:
-        session (Session): Behind that epoch, with what it selected.
-        mastered (int): How many instances are.
+        session (Session): After that epoch and its selection.
+        mastered (int): Number of mastered instances.
 
     Returns:
         str: As ``'80 are mastered, 60 are left out of the next epoch (20
@@ -56,7 +56,7 @@ def what_was_decided(session: Session, mastered: int) -> str:
 
 
 def _without_objects(session: Session) -> str:
-    """How many of what is left out show nothing, where images do."""
+    """How many pruned images have no objects; empty if no image lacks them."""
     empty = session.instances.without_objects()
     out = session.state.selection.excluded
     if not len(out) or not empty.any():

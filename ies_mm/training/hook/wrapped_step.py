@@ -1,4 +1,4 @@
-"""``train_step``, made to go another way once an iteration."""
+"""Redirects ``train_step`` once per iteration."""
 
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -12,15 +12,14 @@ from ies_mm.losses.capture.patching import override
 from ies_mm.training.data.identity import batch_instances
 
 Step = Callable[[Any], Any]
-"""The model's own ``train_step`` of some data."""
+"""Runs the model's own ``train_step`` on some data."""
 
 
 class WrappedStep:
-    """Has the coming ``train_step`` of a model go another way, once.
+    """Redirects the next ``train_step`` of a model.
 
-    A loop of the user's own may leave the step of an iteration out. One that
-    makes several of the same images is refused: the first alone would be
-    captured and weighted.
+    A custom loop may omit the step of an iteration. Several steps on the same
+    images are refused, since only the first would be captured and weighted.
     """
 
     def __init__(self) -> None:
@@ -29,19 +28,19 @@ class WrappedStep:
     def prepare(
         self, model: nn.Module, ids: Tensor, run: Callable[[Any, Step], Any]
     ) -> None:
-        """Have the coming step go through ``run``.
+        """Redirect the next step to ``run``.
 
         Args:
             model (nn.Module): Wrapped in DDP or not.
-            ids (Tensor): int64 (B,), the images of the coming step.
-            run (callable): Called as ``run(data, step)`` in its place.
+            ids (Tensor): int64 (B,), the images of the next step.
+            run (callable): Called as ``run(data, step)`` instead.
         """
         self.close()
 
         def train_step(
             original: Callable, data: Any, *args: Any, **kwargs: Any
         ) -> Any:
-            # First of all, so that no exception can leave it in place.
+            # First, so that no exception can leave it in place.
             self.close()
             outputs = run(data, lambda data: original(data, *args, **kwargs))
             self._refuse_another(model, ids)
@@ -50,7 +49,7 @@ class WrappedStep:
         self._put(model, train_step)
 
     def close(self) -> None:
-        """Leave the model as it was; the iteration is over."""
+        """Restore the model's own step at the end of the iteration."""
         self._scope.close()
 
     def _refuse_another(self, model: nn.Module, ids: Tensor) -> None:
@@ -62,9 +61,8 @@ class WrappedStep:
             self.close()
             raise UnsupportedModelError(
                 'an iteration makes more than one train_step of its images, '
-                'of which the first alone has per-image losses and weights; '
-                'make one step an iteration, or train without a selection '
-                'hook'
+                'and only the first has per-image losses and weights; make '
+                'one step per iteration, or train without a selection hook'
             )
 
         self._put(model, train_step)
@@ -76,7 +74,7 @@ class WrappedStep:
 
 
 class Replacement:
-    """A step in the place of the model's; a copy of the model has its own.
+    """A replacement of the model's step; copies of the model get the original.
 
     A hook may copy or save the whole model in the middle of an iteration.
     """
@@ -96,7 +94,7 @@ def _as_it_is(original: Callable, *args: Any, **kwargs: Any) -> Any:
 
 
 def _shows(data: Any, ids: Tensor) -> bool:
-    """Whether a batch shows these images; one of other origin does not."""
+    """Whether a batch shows these images; False if it has no numbers."""
     try:
         found = batch_instances(data)
     except ConfigError:

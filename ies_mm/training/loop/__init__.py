@@ -1,1 +1,1 @@
-"""How MMEngine's two loops count: epochs, iterations, schedules, batches."""
+"""Epochs, iterations, schedules and batches of MMEngine's two loops."""

@@ -1,8 +1,8 @@
-"""The batches that an epoch really has.
+"""The actual batches of an epoch.
 
-Some batch samplers say another number than they yield: mmdet's
-``AspectRatioBatchSampler`` with ``drop_last``, where the images that fill no
-batch of their aspect ratio are dropped, and its
+Some batch samplers report another length than they yield: mmdet's
+``AspectRatioBatchSampler`` with ``drop_last``, which drops the images that do
+not fill a batch of their aspect ratio, and its
 ``MultiDataAspectRatioBatchSampler``, which has a batch size for each part.
 """
 
@@ -23,14 +23,14 @@ _BY_ASPECT_RATIO += 'AspectRatioBatchSampler'
 
 
 def largest_size(loader: DataLoader) -> int:
-    """Images of a batch; where parts have sizes of their own, the largest."""
+    """The batch size, or the largest one if parts have different sizes."""
     return max(sizes_of(loader))
 
 
 def sizes_of(loader: DataLoader) -> list[int]:
-    """The batch sizes that a loader was given, one as a rule.
+    """The batch sizes of a loader, usually one.
 
-    That of a batch sampler that does not say is its average.
+    Of a batch sampler without ``batch_size`` it is the average.
     """
     batches: Any = loader.batch_sampler
     size = getattr(batches, 'batch_size', None)
@@ -40,20 +40,20 @@ def sizes_of(loader: DataLoader) -> list[int]:
 
 
 def sampler_of(loader: DataLoader) -> Any:
-    """The sampler that really orders the samples.
+    """The sampler that actually orders the samples.
 
-    A batch sampler of the config hides it: ``loader.sampler`` is then a mere
+    A batch sampler in the config hides it: ``loader.sampler`` is then just a
     ``SequentialSampler``.
     """
     return getattr(loader.batch_sampler, 'sampler', loader.sampler)
 
 
 def copied(batch_sampler: Any, order: Sampler) -> Any:
-    """A batch sampler of its own over another order.
+    """A copy of a batch sampler over another order.
 
     Args:
-        batch_sampler (BatchSampler): Which is not changed.
-        order (Sampler): With the data set as ``dataset``.
+        batch_sampler (BatchSampler): The original; it is not changed.
+        order (Sampler): Has the dataset as ``dataset``.
     """
     sampler = batch_sampler.sampler
     shared = {id(sampler): order, id(sampler.dataset): sampler.dataset}
@@ -61,12 +61,12 @@ def copied(batch_sampler: Any, order: Sampler) -> Any:
 
 
 def sample_of(batch: Any, place: int) -> Any:
-    """One sample of a batch, as the data set gave it.
+    """One sample of a batch, as the dataset returned it.
 
     Args:
-        batch (Any): As MMEngine's collate functions make it: a sample that is
-            a dict or a tuple becomes one of batches.
-        place (int): Of the sample.
+        batch (Any): As MMEngine's collate functions make it: samples that are
+            dicts or tuples become a dict or tuple of batches.
+        place (int): Index of the sample.
     """
     if isinstance(batch, Mapping):
         return {key: sample_of(part, place) for key, part in batch.items()}
@@ -78,7 +78,7 @@ def sample_of(batch: Any, place: int) -> Any:
 
 
 class GivenOrder(Sampler[int]):
-    """Yields what it was last given; batch samplers ask for its data set."""
+    """Yields the indices in ``given``; batch samplers read its dataset."""
 
     def __init__(self, dataset: Any) -> None:
         self.dataset = dataset
@@ -92,10 +92,10 @@ class GivenOrder(Sampler[int]):
 
 
 class EpochBatches:
-    """Counts the batches of an epoch, for whatever is selected.
+    """Counts the batches of an epoch for any selection.
 
     Args:
-        loader (DataLoader): The training's.
+        loader (DataLoader): The training loader.
         sampler (IESSampler): Its sampler.
     """
 
@@ -105,7 +105,7 @@ class EpochBatches:
 
     @property
     def said(self) -> bool:
-        """Whether the length is what the batch sampler says it is."""
+        """Whether the length reported by the batch sampler can be trusted."""
         kind = type(self._batch_sampler)
         if kind is BatchSampler:
             return True
@@ -113,12 +113,12 @@ class EpochBatches:
         return named == _BY_ASPECT_RATIO and not self._batch_sampler.drop_last
 
     def sizes(self, positions: Tensor, epoch: int) -> list[list[int]]:
-        """Images of every batch of an epoch, rank by rank.
+        """Size of every batch of an epoch, rank by rank.
 
-        Batches are made and thrown away, without loading an image.
+        Makes the batches of indices without loading an image.
 
         Args:
-            positions (Tensor): int64, those that are selected.
+            positions (Tensor): int64, the selected positions.
             epoch (int): From 0.
         """
         order = GivenOrder(self._sampler.dataset)
@@ -130,7 +130,7 @@ class EpochBatches:
         return found
 
     def count(self, positions: Tensor, epoch: int) -> int:
-        """Batches of this rank; see :meth:`sizes`."""
+        """Number of batches of this rank; see :meth:`sizes`."""
         return len(self.sizes(positions, epoch)[get_rank()])
 
     def everything(self) -> Tensor:

@@ -1,4 +1,4 @@
-"""The data loader of an endless stream: its order, iterator and workers."""
+"""Order, iterator and workers of an endless stream's data loader."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from ies_mm.training.loop.resumed_batches import ResumedBatches
 
 
 def check_order(runner: Runner) -> None:
-    """Refuse loaders that do not keep the stream's order.
+    """Reject loaders that do not keep the stream's order.
 
     Raises:
         ConfigError: Names the key of the config.
@@ -23,28 +23,28 @@ def check_order(runner: Runner) -> None:
         raise ConfigError(
             'train_dataloader.batch_sampler='
             f'{type(loader.batch_sampler).__name__} changes the order of an '
-            'endless stream; in an iteration-based training leave it out, or '
+            'endless stream; in an iteration-based training remove it, or '
             'train with EpochBasedTrainLoop'
         )
     if not getattr(loader, 'in_order', True):
         raise ConfigError(
             'train_dataloader.in_order=False changes the order of an endless '
-            'stream; leave it out in an iteration-based training'
+            'stream; remove it in an iteration-based training'
         )
 
 
 def fresh_iterator(
     loader: DataLoader, trained: int, stream: EndlessStream
 ) -> ResumedBatches:
-    """An iterator that follows the stream from where it stands.
+    """A new iterator that follows the stream from its current position.
 
-    One made before knows nothing of the stream, and its workers nothing of
-    the numbering (mmengine up to 0.10.7 makes one at once).
+    An older one does not follow the stream, and its workers do not tag
+    samples (mmengine up to 0.10.7 makes one at once).
 
     Args:
-        loader (DataLoader): Of the training.
-        trained (int): Iterations that the loop has behind it.
-        stream (EndlessStream): Of the loader's sampler.
+        loader (DataLoader): The training loader.
+        trained (int): Iterations that the loop has completed.
+        stream (EndlessStream): The stream of the loader's sampler.
     """
     internals.drop_iterator(loader)
     with preserved_random_state(), stream.training():
@@ -53,11 +53,11 @@ def fresh_iterator(
 
 
 def say_how_late(runner: Runner) -> None:
-    """Log how many batches are fetched under an earlier selection."""
+    """Log how many batches late a new selection takes effect."""
     loader = runner.train_dataloader
     late = loader.num_workers * (loader.prefetch_factor or 0)
     if late:
         runner.logger.info(
             f'{loader.num_workers} workers fetch {late} batches ahead, so '
-            'a selection takes hold that many batches after its decision'
+            'a selection takes effect that many batches after its decision'
         )

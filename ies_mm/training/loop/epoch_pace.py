@@ -1,4 +1,4 @@
-"""Counting in ``EpochBasedTrainLoop``, whose epochs are passes already."""
+"""Counting in ``EpochBasedTrainLoop``, whose epochs are passes."""
 
 from dataclasses import replace
 from typing import Any
@@ -18,10 +18,10 @@ from ies_mm.training.loop.schedule import Schedule
 
 
 class EpochPace(Pace):
-    """Epochs of fewer iterations, with schedules spread over them.
+    """Shorter epochs, over which the steps of schedules are spread.
 
     Raises:
-        ConfigError: The loader makes no batch, of all images together.
+        ConfigError: The loader makes no batch even of all images.
     """
 
     loop_ends_epochs = True
@@ -32,28 +32,28 @@ class EpochPace(Pace):
         self.sampler = sampler
         self._batches = EpochBatches(runner.train_dataloader, sampler)
         self._schedule = Schedule(runner, 0)
-        # Iterations of the unpruned run: before this epoch, within it, and
-        # up to the last batch.
+        # Iterations of the unpruned run: before this epoch, in it, and up to
+        # the last batch.
         self._behind = self._full = self._reached = 0
         self._pruned = self._ever_pruned = False
         self._planned = self._length = self._batches_of_all()
 
     @property
     def max_epochs(self) -> int:
-        """The loop's."""
+        """The loop's number of epochs."""
         return self.runner.max_epochs
 
     @property
     def epochs_behind(self) -> int:
-        """The loop's."""
+        """The loop's current epoch."""
         return self.runner.epoch
 
     def batch_epochs(self, samples: int) -> list[tuple[int, int]]:
-        """A batch is never split between epochs."""
+        """The current epoch; batches are never split between epochs."""
         return [(self.runner.epoch, samples)]
 
     def asked_for(self, ids: Tensor, selection: Selection) -> Tensor:
-        """Batch samplers reorder: it asked for what is selected."""
+        """Whether each is selected; batch samplers may reorder images."""
         return selection.active[ids]
 
     def after_iteration(self, batch_idx: int) -> None:
@@ -65,25 +65,25 @@ class EpochPace(Pace):
         self._schedule.advance(self._reached)
 
     def is_last(self, batch_idx: int) -> bool:
-        """By the batches that are made, whatever the loader says."""
+        """Judged by the actual batches, not by the loader's length."""
         return batch_idx + 1 == self._length
 
     def left_out(
         self, epoch: int, selection: Selection, trained: Tensor
     ) -> Tensor:
-        """What was not selected, but for what was trained nevertheless.
+        """The instances neither selected nor trained.
 
-        A data set that fetches another image may show an excluded one.
+        A dataset that fetches another image may show a pruned one.
         """
         return ~selection.active & ~trained
 
     def fill_batches(self, epoch: int, selection: Selection) -> Selection:
-        """Take excluded images back, other ones each time.
+        """Re-include pruned images to fill batches, different ones each epoch.
 
-        BatchNorm cannot be trained on a batch of one image, and with
-        ``drop_last`` less than a batch would be no batch at all; and ranks
-        with unequal numbers of batches would wait for each other for ever.
-        Where this takes all of them back, no weights are left either.
+        BatchNorm cannot train on a batch of one image, ``drop_last`` drops
+        an incomplete batch, and ranks with unequal numbers of batches would
+        wait for each other forever. If all images are re-included, the
+        weights are dropped too.
         """
         if not selection.active.any():
             return selection
@@ -96,9 +96,9 @@ class EpochPace(Pace):
         return replace(selection, active=active)
 
     def announce_end(self) -> None:
-        """Count on the coming epochs to be as long as this one.
+        """Assume that the coming epochs are as long as this one.
 
-        With everything selected the end is what the loop planned.
+        With everything selected, the end is the one the loop planned.
         """
         self._begin_epoch()
         if self._batches.said or self._ever_pruned:
@@ -106,12 +106,12 @@ class EpochPace(Pace):
             self._set_max_iters(self.runner.iter + ahead * self._length)
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Know whether the run is a plain one so far."""
+        """Restore the counts, and whether the run has ever pruned."""
         super().load_state_dict(state)
         self._ever_pruned = state['excluded'] > 0
 
     def stop(self, epochs: int) -> None:
-        """The last epoch becomes this one."""
+        """Make this epoch the last one."""
         self._validate_by(self.max_epochs, epochs)
         internals.set_max_epochs(self.runner, epochs)
         self._set_max_iters(self.runner.iter)
@@ -123,7 +123,7 @@ class EpochPace(Pace):
         )
 
     def _begin_epoch(self) -> None:
-        """Where this epoch begins in the unpruned run, and both lengths."""
+        """Set this epoch's start in the unpruned run, and both lengths."""
         before = self._behind + self._full
         self._behind = before if self._pruned else self._reached
         self._pruned = self.sampler.selected < len(self.sampler.dataset)
@@ -140,10 +140,10 @@ class EpochPace(Pace):
             self._length = self._batches.count(selected, epoch)
 
     def _batches_of_all(self) -> int:
-        """Batches of an epoch that trains on everything.
+        """Number of batches of an epoch that trains on everything.
 
         Raises:
-            ConfigError: There is none.
+            ConfigError: There are none.
         """
         loader = self.runner.train_dataloader
         if self._batches.said:
@@ -173,7 +173,7 @@ class EpochPace(Pace):
         )
 
     def _is_lonely(self, shown: int) -> bool:
-        """Whether so many samples make a batch of one, or none."""
+        """Whether that many samples make a batch of one, or no batch."""
         batches: Any = self.runner.train_dataloader.batch_sampler
         size = getattr(batches, 'batch_size', 1)
         samples = -(-shown // get_world_size())

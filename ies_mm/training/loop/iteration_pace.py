@@ -1,4 +1,4 @@
-"""Counting in ``IterBasedTrainLoop``, of which a pass is an epoch."""
+"""Counting in ``IterBasedTrainLoop``, where a pass is an epoch."""
 
 from collections import defaultdict
 from itertools import groupby
@@ -25,19 +25,20 @@ from ies_mm.training.loop.schedule import Schedule
 
 BEGUN_ANEW = (
     'a hook reads the data loader of the training while it runs, whose '
-    'persistent workers then begin anew, and the batches that they had '
-    'fetched are lost; set train_dataloader.persistent_workers=False, or give '
-    'the hook a data loader of its own'
+    'persistent workers then begin anew and lose the batches they had '
+    'fetched; set train_dataloader.persistent_workers=False, or give the hook '
+    'a data loader of its own'
 )
 
 
 class IterationPace(Pace):
-    """``max_iters`` is a budget of samples.
+    """``max_iters`` as a budget of samples.
 
-    The budget is what ``max_iters`` full batches hold. Samples trained and
-    samples skipped use it up alike, so that skipping ends the run earlier.
-    Samples are counted over all ranks. Where a run goes on with another number
-    of samples an iteration, the iterations that are left have that many.
+    The budget is the number of samples in ``max_iters`` full batches. Trained
+    and skipped samples both consume it, so that skipping ends the run
+    earlier. Samples are counted over all ranks. If a run is resumed with
+    another number of samples per iteration, the remaining iterations have
+    that many.
 
     Raises:
         ConfigError: The loader's batches do not follow the sampler's order.
@@ -54,13 +55,13 @@ class IterationPace(Pace):
         self._announced = self._planned_length
         self._budget = SampleBudget(self._planned_length, self._batch_samples)
         self._shown: dict[int, list[int]] = defaultdict(list)
-        # A plain run, which this one may go on from, has skipped nothing.
+        # If this resumes a plain run, that one has skipped nothing.
         self._restart(runner.iter * self._batch_samples)
         self._shown[self.epochs_behind].extend(sampler.stream.shown_before())
         say_how_late(runner)
 
     def check_loader(self) -> None:
-        """Refuse a batch of another data loader, or of another iterator."""
+        """Reject a batch of another data loader or iterator."""
         super().check_loader()
         if self.loop.dataloader_iterator is not self._iterator:
             raise ConfigError(REPLACED)
@@ -75,11 +76,11 @@ class IterationPace(Pace):
 
     @property
     def epochs_behind(self) -> int:
-        """Passes ended before the next sample."""
+        """Passes completed before the next sample."""
         return self._consumed // self._positions
 
     def batch_epochs(self, samples: int) -> list[tuple[int, int]]:
-        """Batches do not stop at the end of a pass.
+        """See :meth:`Pace.batch_epochs`; batches may cross the end of a pass.
 
         Raises:
             ConfigError: The batch has more samples than were drawn.
@@ -103,7 +104,7 @@ class IterationPace(Pace):
         return [(epoch, len(list(run))) for epoch, run in groupby(epochs)]
 
     def asked_for(self, ids: Tensor, selection: Selection) -> Tensor:
-        """One after the other, as they were drawn."""
+        """Compare the images one by one, in the order they were drawn."""
         return ids == self.sampler.instances.of_position[self._asked_for]
 
     def after_iteration(self, batch_idx: int) -> None:
@@ -114,20 +115,20 @@ class IterationPace(Pace):
         self.announce_end()
 
     def is_over(self, epoch: int) -> bool:
-        """Whether the last position of this pass is shown or skipped."""
+        """Whether the last position of this pass was shown or skipped."""
         return self._consumed >= (epoch + 1) * self._positions
 
     def left_out(
         self, epoch: int, selection: Selection, trained: Tensor
     ) -> Tensor:
-        """What was not shown: a late selection is counted as it was."""
+        """The instances not shown, even if a selection took effect late."""
         shown = torch.tensor(self._shown.pop(epoch, []), dtype=torch.long)
         left_out = ~trained
         left_out[self.sampler.instances.of_position[shown]] = False
         return left_out
 
     def announce_end(self) -> None:
-        """What this pass has left to show, then whole passes like it."""
+        """Expect the rest of this pass, then whole passes like it."""
         ahead = 0
         if self._consumed < self._budget.samples and self.sampler.selected:
             ahead = self._iterations_left()
@@ -138,16 +139,16 @@ class IterationPace(Pace):
         self._announced = end
 
     def stop(self, epochs: int) -> None:
-        """With nothing selected no iteration is ahead."""
+        """With nothing selected, no iterations remain."""
         self.announce_end()
 
     def withdraw(self) -> None:
-        """Unless somebody has planned anew since."""
+        """Restore the planned length, unless it was changed since."""
         if self.runner.max_iters == self._announced:
             self._set_max_iters(self._planned_length)
 
     def state_dict(self) -> dict[str, Any]:
-        """Where the stream stands, for what has been trained."""
+        """The position of the stream after the last sample trained."""
         shown = torch.zeros(self._positions, dtype=torch.bool)
         shown[self._shown[self.epochs_behind]] = True
         return {
@@ -159,7 +160,7 @@ class IterationPace(Pace):
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on behind the last sample trained."""
+        """Continue after the last sample trained."""
         self._budget = self._budget.resumed(
             state['since'], state['batch_samples'], state['consumed']
         )
@@ -172,12 +173,12 @@ class IterationPace(Pace):
     def _after_change(self) -> str:
         left = self._budget.iterations_ahead
         return (
-            f'the {left} iterations that are left of {self._planned_length} '
-            'have that many, and schedules go on step by step'
+            f'the remaining {left} iterations of {self._planned_length} have '
+            'that many, and schedules go on step by step'
         )
 
     def _iterations_left(self) -> int:
-        """Exactly, where gathered gradients have to know it."""
+        """Iterations left; exact if gradients are accumulated."""
         left = max(1, -(-self._samples_left() // self._batch_samples))
         steps = max(
             internals.gathered_steps(w)

@@ -1,4 +1,4 @@
-"""The optimiser wrappers of a training, be it one or several."""
+"""The optimiser wrappers of a training, whether one or several."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -9,7 +9,7 @@ from torch import nn
 
 
 def optim_wrappers(wrapper: Any) -> list[OptimWrapper]:
-    """Those that accumulate gradients; an ``OptimWrapperDict`` has several.
+    """The optimiser wrappers in ``wrapper``, one or several.
 
     Args:
         wrapper (Any): ``runner.optim_wrapper``.
@@ -21,11 +21,11 @@ def optim_wrappers(wrapper: Any) -> list[OptimWrapper]:
 
 @contextmanager
 def optim_context(wrapper: Any, model: nn.Module) -> Iterator[None]:
-    """The context of a training's forward: autocast where it has it.
+    """The context of the training's forward pass, such as autocast.
 
     Args:
         wrapper (Any): ``runner.optim_wrapper``. An ``OptimWrapperDict`` has
-            no context of its own, but its parts have.
+            no context of its own, but its parts do.
         model (nn.Module): The model.
     """
     several = isinstance(wrapper, OptimWrapperDict)

@@ -1,8 +1,8 @@
-"""What a selection hook asks of a training loop.
+"""What a selection hook needs from a training loop.
 
 An epoch is a pass over the data, whatever the loop counts. Skipped images
-count as done: schedules stand where the unpruned run's stand, and what a
-training is long for is told to MMEngine, which logs and saves by it.
+count as done: schedules follow the unpruned run's, and MMEngine, which logs
+and saves by it, is told how long the training will be.
 """
 
 from abc import ABC, abstractmethod
@@ -22,8 +22,8 @@ from ies_mm.training.loop.optimisers import optim_wrappers
 
 REPLACED = (
     'the data loader of the training was replaced while it runs, and the '
-    'images of another one have no numbers; put it in place before the '
-    'training starts, or train without a selection hook'
+    'images of another one have no numbers; replace it before the training '
+    'starts, or train without a selection hook'
 )
 
 
@@ -31,15 +31,15 @@ class Pace(ABC):
     """How a loop counts epochs, iterations and its end.
 
     Args:
-        runner (Runner): At the start of its training, everything selected.
+        runner (Runner): At the start of its training; everything is selected.
         sampler (IESSampler or AnySampler): The training's sampler.
     """
 
     loop_ends_epochs: bool
-    """Whether the loop itself says when an epoch has ended."""
+    """Whether the loop itself signals the end of an epoch."""
 
     length: str
-    """What a config calls the length of the training."""
+    """Config key of the training's length."""
 
     def __init__(
         self, runner: Runner, sampler: IESSampler | AnySampler
@@ -53,7 +53,7 @@ class Pace(ABC):
         self._batch_samples = size * get_world_size()
 
     def check_loader(self) -> None:
-        """Refuse a batch of another data loader.
+        """Reject a batch of another data loader.
 
         Raises:
             ConfigError: It was replaced while the training runs.
@@ -64,16 +64,16 @@ class Pace(ABC):
     @property
     @abstractmethod
     def max_epochs(self) -> int:
-        """Epochs of the whole training; the last may be a part of one."""
+        """Epochs of the whole training; the last may be incomplete."""
 
     @property
     @abstractmethod
     def epochs_behind(self) -> int:
-        """Epochs done when the training starts or is resumed."""
+        """Epochs completed before the training starts or resumes."""
 
     @abstractmethod
     def batch_epochs(self, samples: int) -> list[tuple[int, int]]:
-        """Which epoch, from 0, the next batch belongs to.
+        """The epochs, from 0, that the next batch belongs to.
 
         Args:
             samples (int): Samples of this rank in the batch.
@@ -84,12 +84,12 @@ class Pace(ABC):
 
     @abstractmethod
     def asked_for(self, ids: Tensor, selection: Selection) -> Tensor:
-        """Whether the sampler asked for the images of the batch.
+        """Whether the sampler requested the images of the batch.
 
         Args:
             ids (Tensor): int64 (B,), the instances that the batch of the last
                 :meth:`batch_epochs` shows on this rank.
-            selection (Selection): Of the epoch.
+            selection (Selection): The selection of the epoch.
 
         Returns:
             Tensor: bool (B,).
@@ -97,14 +97,14 @@ class Pace(ABC):
 
     @abstractmethod
     def after_iteration(self, batch_idx: int) -> None:
-        """Move the schedules, before MMEngine's own step."""
+        """Advance the schedules, before MMEngine's own step."""
 
     def is_over(self, epoch: int) -> bool:
-        """Whether ``epoch``, from 0, has ended with this iteration."""
+        """Whether ``epoch``, from 0, ended with this iteration."""
         return False
 
     def is_last(self, batch_idx: int) -> bool:
-        """Whether the loop's epoch ends with this batch; endless: never."""
+        """Whether the loop's epoch ends with this batch; never if endless."""
         return False
 
     @abstractmethod
@@ -115,32 +115,32 @@ class Pace(ABC):
 
         Args:
             epoch (int): From 0.
-            selection (Selection): Of this epoch.
-            trained (Tensor): bool (N,), what was trained.
+            selection (Selection): The selection of this epoch.
+            trained (Tensor): bool (N,), the instances trained.
 
         Returns:
             Tensor: bool (N,).
         """
 
     def fill_batches(self, epoch: int, selection: Selection) -> Selection:
-        """``selection``, or more of it where its batches could not train.
+        """Extend a selection whose batches could not be trained.
 
         Args:
-            epoch (int): From 0, the one that is selected for.
+            epoch (int): The epoch selected for, from 0.
             selection (Selection): Over all N instances.
         """
         return selection
 
     @abstractmethod
     def announce_end(self) -> None:
-        """Tell the loop how many iterations there will be in all."""
+        """Tell the loop the total number of iterations."""
 
     @abstractmethod
     def stop(self, epochs: int) -> None:
         """End the training after these epochs as if that had been planned.
 
-        The last validation and checkpoint then come; ``stop_training`` would
-        leave them out.
+        This keeps the last validation and checkpoint, which ``stop_training``
+        would skip.
         """
 
     def was_stopped(self) -> bool:
@@ -149,44 +149,43 @@ class Pace(ABC):
         return bool(self.loop.stop_training) and early
 
     def withdraw(self) -> None:
-        """Have the loop plan again what it did before this pace counted."""
+        """Restore the length that the loop planned before this pace."""
         return
 
     def state_dict(self) -> dict[str, Any]:
-        """What a checkpoint has to keep beside the loop's own counts."""
+        """What a checkpoint must store besides the loop's own counts."""
         return {
             'length': self._planned_length,
             'batch_samples': self._batch_samples,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from a checkpoint; the loop has been resumed already.
+        """Continue from a checkpoint; the loop has been resumed already.
 
-        Another length, and other numbers of processes or of images in a
-        batch, are said.
+        Warns if the length, or the number of images per iteration, changed.
         """
         now = self._planned_length
         if state['length'] not in (None, now):
             self.runner.logger.warning(
                 f'the training goes on with {self.length}={now} (was '
-                f'{state["length"]}): what is yet to be saved and the last '
+                f'{state["length"]}): the rest to be saved and the last '
                 'epochs are planned by the new length'
             )
         if state['batch_samples'] not in (None, self._batch_samples):
             self.runner.logger.warning(
-                f'the training goes on with {self._batch_samples} images an '
+                f'the training goes on with {self._batch_samples} images per '
                 f'iteration on {get_world_size()} processes (was '
                 f'{state["batch_samples"]}): {self._after_change()}'
             )
 
     @abstractmethod
     def _after_change(self) -> str:
-        """What a changed number of images an iteration means."""
+        """What a changed number of images per iteration entails."""
 
     def _validate_by(self, planned: int, end: int) -> None:
-        """Let the last validation come where the end comes before it.
+        """Keep the last validation if the training ends before ``val_begin``.
 
-        What else was planned behind the end is said.
+        Logs what else was planned after the end.
         """
         if self.runner.val_loop is None or self._said_end:
             return
@@ -195,13 +194,13 @@ class Pace(ABC):
         if end < self.loop.val_begin <= planned:
             self.runner.logger.info(
                 f'{ends}train_cfg.val_begin={self.loop.val_begin}: it is '
-                'validated at its end'
+                'validated at its end instead'
             )
             self.loop.val_begin = end
         later = [m for m in self.loop.dynamic_milestones if end < m <= planned]
         if later:
             self.runner.logger.info(
-                f'{ends}train_cfg.dynamic_intervals takes hold at {later[0]}'
+                f'{ends}train_cfg.dynamic_intervals takes effect at {later[0]}'
             )
 
     def _set_max_iters(self, iterations: int) -> None:

@@ -1,4 +1,4 @@
-"""An iterator that a loop resumes with."""
+"""The iterator of a resumed loop."""
 
 from typing import Any
 
@@ -6,11 +6,11 @@ from ies_mm.training.data.stream import EndlessStream
 
 
 class ResumedBatches:
-    """The training's batches, for a loop that goes on after some iterations.
+    """The training's batches, for a loop that resumes after some iterations.
 
-    Such a loop begins with skipping what it has trained, which the stream has
-    behind it already: by ``skip_iter``, or in mmengine up to 0.10.7, whose
-    iterators have no such method, by drawing it.
+    Such a loop first skips the batches it has trained, but the stream is
+    already past them. It calls ``skip_iter``, or draws them in mmengine up
+    to 0.10.7, whose iterators have no such method.
     """
 
     def __init__(
@@ -21,7 +21,7 @@ class ResumedBatches:
         self._to_ignore = 0 if hasattr(iterator, 'skip_iter') else trained
 
     def skip_iter(self, iterations: int) -> None:
-        """There is nothing to skip."""
+        """Do nothing; the stream is already past them."""
 
     def __iter__(self) -> 'ResumedBatches':
         return self

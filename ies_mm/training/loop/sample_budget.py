@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True)
 class SampleBudget:
-    """What ``max_iters`` full batches hold, over all ranks.
+    """The samples in ``max_iters`` full batches, over all ranks.
 
     Attributes:
-        iterations (int): ``max_iters``, as it was planned.
-        batch_samples (int): Samples of an iteration.
-        since (tuple of int): Samples and iterations when iterations got their
-            present size. Defaults to (0, 0).
+        iterations (int): ``max_iters`` as planned.
+        batch_samples (int): Samples per iteration.
+        since (tuple of int): Samples and iterations done when iterations got
+            their current size. Defaults to (0, 0).
     """
 
     iterations: int
@@ -26,11 +26,11 @@ class SampleBudget:
 
     @property
     def iterations_ahead(self) -> int:
-        """Iterations that were left when they got their present size."""
+        """Iterations left when they got their current size."""
         return max(0, self.iterations - self.since[1])
 
     def iterations_of(self, consumed: int) -> int:
-        """Iterations of the unpruned run that so many samples are."""
+        """Iterations of the unpruned run that this many samples make."""
         samples, iterations = self.since
         return iterations + (consumed - samples) // self.batch_samples
 
@@ -40,14 +40,14 @@ class SampleBudget:
         batch_samples: int | None,
         consumed: int,
     ) -> 'SampleBudget':
-        """Of a run that goes on, where iterations may have another size now.
+        """The budget of a resumed run, whose iteration size may have changed.
 
         Args:
-            since (tuple of int, optional): Of the run before; None where it
-                wrote none.
-            batch_samples (int, optional): Of the run before; None where it
-                wrote none.
-            consumed (int): Samples that lie behind.
+            since (tuple of int, optional): ``since`` of the earlier run; None
+                if it wrote none.
+            batch_samples (int, optional): ``batch_samples`` of the earlier
+                run; None if it wrote none.
+            consumed (int): Samples consumed so far.
         """
         samples, iterations = since or (0, 0)
         if batch_samples not in (None, self.batch_samples):

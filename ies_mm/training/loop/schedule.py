@@ -1,4 +1,4 @@
-"""Parameter schedules that count what is skipped as done."""
+"""Parameter schedules that count skipped images as done."""
 
 from mmengine.hooks import ParamSchedulerHook
 from mmengine.runner import Runner
@@ -7,17 +7,17 @@ from ies_mm.training import mmengine_internals as internals
 
 
 class Schedule:
-    """Keeps iteration-wise schedulers where the unpruned run has them.
+    """Keeps iteration-wise schedulers in step with the unpruned run.
 
-    MMEngine steps every scheduler of ``by_epoch=False`` once an iteration. An
-    iteration of a pruned epoch stands for more than one of the full epoch;
-    the steps in between are made here, through MMEngine's own hook, one by
-    one: chained schedulers then go through the very values of the unpruned
+    MMEngine steps every scheduler with ``by_epoch=False`` once per iteration.
+    An iteration of a pruned epoch stands for several of the full epoch; the
+    steps in between are made here, one by one through MMEngine's own hook, so
+    that chained schedulers pass through exactly the values of the unpruned
     run.
 
     Args:
-        runner (Runner): Whose schedulers to step.
-        done (int): Iterations of the unpruned run that lie behind.
+        runner (Runner): Its schedulers are stepped.
+        done (int): Iterations of the unpruned run completed so far.
     """
 
     def __init__(self, runner: Runner, done: int) -> None:
@@ -33,8 +33,8 @@ class Schedule:
         """Make the steps that MMEngine will not make in this iteration.
 
         Args:
-            planned (int): Iterations of the unpruned run that this one, when
-                it ends, stands for in all.
+            planned (int): Iterations of the unpruned run completed at the end
+                of this one.
         """
         for _ in range(planned - self._done - 1):
             for hook in self._hooks:

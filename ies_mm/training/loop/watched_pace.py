@@ -1,6 +1,6 @@
 """Counting along with a loop whose images any sampler draws.
 
-Nothing is left out, so there is no schedule to move and no end to announce.
+Nothing is pruned, so no schedule is advanced and no end announced.
 """
 
 from itertools import groupby
@@ -19,64 +19,64 @@ from ies_mm.training.loop.pace import Pace
 
 
 class WatchedPace(Pace):
-    """Says which epoch a batch belongs to, and changes nothing."""
+    """Determines the epochs of batches without changing anything."""
 
     def asked_for(self, ids: Tensor, selection: Selection) -> Tensor:
-        """Only the user's own sampler knows what it asked for."""
+        """Always True; only the user's own sampler knows."""
         return torch.ones_like(ids, dtype=torch.bool)
 
     def after_iteration(self, batch_idx: int) -> None:
-        """The schedules are MMEngine's own."""
+        """Do nothing; the schedules are MMEngine's own."""
         return
 
     def left_out(
         self, epoch: int, selection: Selection, trained: Tensor
     ) -> Tensor:
-        """Nothing; what the sampler did not draw is not observed."""
+        """No instances; images not drawn are just not observed."""
         return torch.zeros_like(trained)
 
     def announce_end(self) -> None:
-        """It is where the loop planned it."""
+        """Do nothing; the end is where the loop planned it."""
         return
 
     def stop(self, epochs: int) -> None:
-        """An observer ends no training."""
+        """Do nothing; an observer does not end a training."""
         return
 
     def _after_change(self) -> str:
-        return 'the records go on, an epoch of them being as many images'
+        return 'the records go on, with as many images per epoch as before'
 
 
 class WatchedEpochs(WatchedPace):
-    """The epochs of ``EpochBasedTrainLoop``."""
+    """Epochs as in ``EpochBasedTrainLoop``."""
 
     loop_ends_epochs = True
     length = 'max_epochs'
 
     @property
     def max_epochs(self) -> int:
-        """The loop's."""
+        """The loop's number of epochs."""
         return self.runner.max_epochs
 
     @property
     def epochs_behind(self) -> int:
-        """The loop's."""
+        """The loop's current epoch."""
         return self.runner.epoch
 
     def batch_epochs(self, samples: int) -> list[tuple[int, int]]:
-        """A batch is never split between epochs."""
+        """The current epoch; batches are never split between epochs."""
         return [(self.runner.epoch, samples)]
 
 
 class WatchedIterations(WatchedPace):
-    """In ``IterBasedTrainLoop`` an epoch is one length of the data set.
+    """Epochs of one dataset length each in ``IterBasedTrainLoop``.
 
-    That many samples, counted over all processes, are a pass of
-    ``InfiniteSampler``, to the sample: a batch may belong to two of them. A
-    ``DefaultSampler`` ends its passes itself, with a smaller batch, so there
-    an epoch is as many batches as it makes. Of other samplers no pass is
-    known, and batch samplers that reorder images carry some into the next
-    one: an epoch may then observe an image twice, or not at all.
+    Counted over all processes, that many samples are exactly a pass of
+    ``InfiniteSampler``, so a batch may belong to two epochs. A
+    ``DefaultSampler`` ends its passes itself with a smaller batch, so its
+    epochs are counted in batches. The passes of other samplers are not known,
+    and batch samplers that reorder images carry some into the next pass: an
+    epoch may then observe an image twice or not at all.
 
     Iterations are counted, not samples, so that all processes agree.
     """
@@ -96,11 +96,11 @@ class WatchedIterations(WatchedPace):
 
     @property
     def epochs_behind(self) -> int:
-        """Epochs ended before the next sample."""
+        """Epochs completed before the next sample."""
         return self._consumed // self._per_epoch
 
     def batch_epochs(self, samples: int) -> list[tuple[int, int]]:
-        """The samples are dealt out over the processes one by one."""
+        """The epochs of the samples, which are dealt out one per process."""
         first, step = self._consumed + get_rank(), get_world_size()
         self._consumed += self._batch_samples
         places = range(first, first + samples * step, step)
@@ -108,15 +108,15 @@ class WatchedIterations(WatchedPace):
         return [(epoch, len(list(run))) for epoch, run in groupby(epochs)]
 
     def is_over(self, epoch: int) -> bool:
-        """Whether its last sample was trained."""
+        """Whether the last sample of ``epoch`` was trained."""
         return self._consumed >= (epoch + 1) * self._per_epoch
 
     def state_dict(self) -> dict[str, Any]:
-        """How many samples were trained, beside what every pace keeps."""
+        """The number of samples trained, besides the state of every pace."""
         return super().state_dict() | {'consumed': self._consumed}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on behind the last sample trained."""
+        """Continue after the last sample trained."""
         super().load_state_dict(state)
         self._go_on_after(state['consumed'])
 
@@ -134,11 +134,11 @@ class WatchedIterations(WatchedPace):
 
 
 def watched_pace(runner: Runner, sampler: AnySampler) -> WatchedPace:
-    """The one for a runner's loop.
+    """The watching pace for a runner's loop.
 
     Args:
         runner (Runner): At the start of its training.
-        sampler (AnySampler): In the place of its sampler.
+        sampler (AnySampler): Stand-in for its sampler.
     """
     if isinstance(runner.train_loop, EpochBasedTrainLoop):
         return WatchedEpochs(runner, sampler)

@@ -1,1 +1,1 @@
-"""Forward passes over images that are not trained, which leave no trace."""
+"""Forward passes over untrained images, without side effects."""

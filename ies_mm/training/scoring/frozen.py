@@ -1,8 +1,8 @@
-"""Repeated forward passes with weights that stand still.
+"""Repeated forward passes with frozen weights.
 
 What differs between two of them is noise: augmentation, sampled anchors and
-RoIs, dropout, and with BatchNorm who else is in the batch. Every source has a
-seed of its own, so that any of them can be held still.
+RoIs, dropout and, with BatchNorm, the other images of the batch. Every source
+has its own seed, so that each can be held fixed.
 """
 
 from collections.abc import Collection
@@ -38,35 +38,35 @@ DROPOUT = 'dropout'
 def drawn_instances(
     runner: Runner, instances: InstanceMap, images: int, seed: int
 ) -> Tensor:
-    """Instances for the passes, int64 (M,).
+    """Draw instances for the passes, int64 (M,).
 
-    At least four batches of them, so that an image is not with the same
-    others each time, and at most all.
+    At least four batches of them, so that an image's batch can vary, and at
+    most all.
 
     Args:
-        runner (Runner): With a training loader.
-        instances (InstanceMap): Numbering of its data set.
-        images (int): As many as these, or more.
-        seed (int): Of the draw.
+        runner (Runner): Has a training loader.
+        instances (InstanceMap): Numbering of its dataset.
+        images (int): The number to draw, or more.
+        seed (int): Seed of the draw.
     """
     loader: Any = runner.train_dataloader
     count = max(images, 4 * largest_size(loader))
-    # Not sorted: data sets often are, class by class.
+    # Not sorted, since datasets are often sorted by class.
     order = np.random.default_rng(seed).permutation(len(instances))
     return torch.from_numpy(order[:count])
 
 
 class FrozenPasses:
-    """Scores the same instances again and again, as training sees them.
+    """Scores the same instances repeatedly, as training sees them.
 
-    In training mode, since dropout and BatchNorm's batches are noise of the
-    training too; statistics and random numbers are given back.
+    The model is in training mode, since dropout and BatchNorm's batches are
+    noise of the training too; statistics and random state are restored.
 
     Args:
-        runner (Runner): With model, optimiser wrapper and training loader.
-        instances (InstanceMap): Numbering of the loader's data set.
+        runner (Runner): Has a model, optimiser wrapper and training loader.
+        instances (InstanceMap): Numbering of the loader's dataset.
         ids (Tensor): int64 (M,), the instances to score.
-        seed (int): Of everything random. Defaults to 0.
+        seed (int): Seed of everything random. Defaults to 0.
         fallback (bool): See :func:`capture_per_image_losses`. Defaults to
             False.
 
@@ -93,7 +93,7 @@ class FrozenPasses:
         self._fallback = fallback
 
     def sources(self) -> list[str]:
-        """What may differ between two passes."""
+        """The sources of noise that may vary between passes."""
         samplers = samplers_of(unwrap(self._runner.model))
         return [AUGMENTATION, BATCHES, DROPOUT, *samplers]
 
@@ -103,14 +103,14 @@ class FrozenPasses:
         """The losses of every pass.
 
         Args:
-            passes (int): P.
+            passes (int): Number of passes P.
             names (list of str): Names of the T terms.
-            vary (collection of str): The :meth:`sources` that differ from
-                pass to pass; the others are the same in each.
+            vary (collection of str): The :meth:`sources` that vary between
+                passes; the others stay fixed.
 
         Returns:
-            Tensor: float32 (P, M, T). A term that an image has not is zero;
-            a loss that is not finite stays so.
+            Tensor: float32 (P, M, T). A term that an image does not have is
+            zero; non-finite losses are kept.
         """
         with forward_only(self._runner, hold=False):
             rows = [
@@ -163,12 +163,12 @@ def _check_unmixed(runner: Runner) -> None:
         raise ConfigError(
             f'the training mixes images ({type(mixing[0]).__name__}), and '
             'the noise of mixtures is not that of the images that were '
-            'judged; give --images 0 to do without it'
+            'judged; give --images 0 to skip it'
         )
 
 
 def _batches(order: NDArray[np.int64], size: int) -> list[NDArray[np.int64]]:
-    """Parts of ``size``; BatchNorm cannot train on an image left alone."""
+    """Parts of ``size``; the last takes in a lone image, for BatchNorm."""
     starts = list(range(size, len(order), size))
     if len(order) % size == 1 and size > 1:
         starts = starts[:-1]

@@ -1,8 +1,8 @@
-"""The images that the model's loss is really given.
+"""The images that the model's loss actually receives.
 
-Between the loader's batch and the loss stand the model's own training step
-and its data preprocessor. The losses that are captured are in the order of
-the samples that ``model.loss`` was given, whatever these made of the batch.
+Between the loader's batch and the loss are the model's own training step and
+its data preprocessor. Whatever these do to the batch, the captured losses are
+in the order of the samples passed to ``model.loss``.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -21,7 +21,7 @@ from ies_mm.training.data.tagging import instances_of
 
 
 class Given:
-    """What the one loss forward of a batch is given.
+    """The instances passed to the single loss forward of a batch.
 
     Args:
         ids (Tensor): int64 (B,), the instances of the batch.
@@ -42,39 +42,38 @@ class Given:
         return cast(Tensor, self._ids)
 
     def check(self) -> None:
-        """Refuse a step that computed no loss.
+        """Reject a step that computed no loss.
 
         Raises:
             UnsupportedModelError: There was no loss forward.
         """
         if self._ids is None:
             raise UnsupportedModelError(
-                "the training step made no call of the model's loss, so "
-                'there are no per-image losses; call the model with '
-                "mode='loss'"
+                "the training step did not call the model's loss, so there "
+                "are no per-image losses; call the model with mode='loss'"
             )
 
     @contextmanager
     def noting(
         self, model: nn.Module, captured: CapturedLosses | None = None
     ) -> Iterator[None]:
-        """Note the images of the loss forward inside of the context.
+        """Note the images of the loss forward inside the context.
 
-        Open it within the context that captures the losses, so that the
-        fall-back's own passes are not counted.
+        Enter it within the context that captures the losses, so that the
+        fallback's own passes are not counted.
 
         Args:
             model (nn.Module): The model, wrapped in DDP or not.
-            captured (CapturedLosses, optional): What is captured. When the
-                context ends it holds what it held after the loss forward: a
-                head may be asked again in the same step, by an optimiser
-                wrapper that looks at moved weights. Defaults to None.
+            captured (CapturedLosses, optional): The captured losses. On exit
+                they are reset to those of the loss forward, since an
+                optimiser wrapper that evaluates moved weights may call a head
+                again in the same step. Defaults to None.
 
         Raises:
             ConfigError: As :meth:`note`, before the loss is computed.
         """
-        # Numbers are no part of a compiled forward, which would be another
-        # one for every batch.
+        # Keep the numbers out of a compiled forward, which would otherwise be
+        # recompiled for every batch.
         note = torch.compiler.disable(self.note)
         first: dict[str, dict[str, Tensor]] = {}
         of_captured = {} if captured is None else vars(captured)
@@ -98,13 +97,14 @@ class Given:
 
         Raises:
             ConfigError: They carry no number.
-            UnsupportedModelError: It is the second, or of other images.
+            UnsupportedModelError: It is the second loss forward, or shows
+                other images.
         """
         if self._ids is not None:
             raise UnsupportedModelError(
                 "the model's loss is computed more than once in a training "
                 'step, so it is not known which of them belongs to the '
-                'batch; train with one forward pass a step, or without a '
+                'batch; train with one forward pass per step, or without a '
                 'selection hook'
             )
         self._ids = instances_of(samples)
@@ -117,10 +117,11 @@ class Given:
             )
 
     def in_batch_order(self, captured: CapturedLosses) -> CapturedLosses:
-        """What was captured, in the order of the batch.
+        """Reorder the captured losses to the order of the batch.
 
         Args:
-            captured (CapturedLosses): Of the loss forward; it is changed.
+            captured (CapturedLosses): Losses of the loss forward; changed in
+                place.
         """
         return in_order(captured, self.ids, self._expected)
 
@@ -128,11 +129,11 @@ class Given:
 def in_order(
     captured: CapturedLosses, ids: Tensor, wanted: Tensor
 ) -> CapturedLosses:
-    """Losses by the order of other images.
+    """Reorder captured losses.
 
     Args:
-        captured (CapturedLosses): It is changed.
-        ids (Tensor): int64 (B,), the instances that its losses are of.
+        captured (CapturedLosses): Changed in place.
+        ids (Tensor): int64 (B,), the instances in its current order.
         wanted (Tensor): int64 (B,), the same instances in another order.
 
     Returns:
@@ -140,7 +141,7 @@ def in_order(
     """
     if torch.equal(ids, wanted):
         return captured
-    # An image has the same place among the sorted ones in both.
+    # Once sorted, both have an image in the same place.
     order = torch.empty_like(ids)
     order[wanted.argsort(stable=True)] = ids.argsort(stable=True)
     for part in (captured.losses, captured.shares, captured.missing):

@@ -1,10 +1,10 @@
-"""Layers that are held still while images are scored.
+"""Layers set to evaluation mode while images are scored.
 
-A scoring pass is to give the loss that a training step would give, without
-its noise and without leaving a trace. So the model stays in training mode,
-which heads and transformers ask for (denoising queries, auxiliary outputs,
-decoded boxes), and single layers alone are set to evaluation: those whose
-training mode draws at random or keeps statistics of what it sees.
+A scoring pass should give the loss of a training step, without its noise and
+without side effects. So the model stays in training mode, which heads and
+transformers depend on (denoising queries, auxiliary outputs, decoded boxes),
+and only those layers are set to evaluation mode whose training mode draws at
+random or updates statistics of its inputs.
 """
 
 from torch import nn
@@ -38,11 +38,11 @@ HELD = frozenset(
 
 
 def is_held(module: nn.Module) -> bool:
-    """Whether a layer is set to evaluation while images are scored.
+    """Whether a layer is set to evaluation mode while images are scored.
 
-    Layers of timm, Hugging Face and the like are: they know of no loss, and
-    drop out in functions of their own. What a user's own modules do in
-    training mode they do here too.
+    All layers of timm and Hugging Face transformers are: they compute no
+    loss, and apply dropout in their own functions. A user's own modules stay
+    in training mode.
     """
     kinds = type(module).__mro__
     if isinstance(module, _TORCHS):

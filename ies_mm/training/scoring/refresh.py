@@ -1,4 +1,4 @@
-"""Forward-only passes over instances that are not trained."""
+"""Forward-only passes over untrained instances."""
 
 import time
 import weakref
@@ -19,27 +19,28 @@ from ies_mm.training.scoring.scoring import forward_only, preprocessed, score
 from ies_mm.training.state.observations import Observations
 
 SECONDS_BETWEEN_LINES = 5.0
-"""A pass that takes longer says how far it is."""
+"""Seconds between the progress lines of a pass."""
 
 
 class Refresher:
-    """Scores instances as the paper's program does (Algorithm 1, line 3).
+    """Scores instances as the authors' code does (Algorithm 1, line 3).
 
-    No gradient, noisy layers held, the training pipeline. Random
-    numbers are left as they were. Each rank scores its part.
+    It computes no gradients, holds noisy layers in evaluation mode, uses the
+    training pipeline and restores the random state. Each rank scores its
+    part.
 
-    Where the training's workers persist, so do those of the passes. They start
-    anew with the training's, by which a hook has them see a changed data set.
+    If the training's workers persist, so do those of the passes. They restart
+    with the training's, so that they see a dataset that a hook has changed.
 
     Args:
-        train_loader (DataLoader): Whose data set, batches and workers to use.
-        instances (InstanceMap): Numbering of the data set.
+        train_loader (DataLoader): Provides dataset, batches and workers.
+        instances (InstanceMap): Numbering of the dataset.
         fallback (bool): See :func:`capture_per_image_losses`. Defaults to
             False.
-        batch_size (int, optional): Images of a forward pass. Defaults to
-            None, the training's.
+        batch_size (int, optional): Images per forward pass. Defaults to
+            None, the training's batch size.
         images (Dataset, optional): The images in another form, at the same
-            positions. Defaults to None, the training's data set.
+            positions. Defaults to None, the training's dataset.
     """
 
     def __init__(
@@ -63,12 +64,12 @@ class Refresher:
     def score(
         self, runner: Runner, ids: Tensor, names: list[str]
     ) -> Observations:
-        """Per-image losses of some instances under the present weights.
+        """Per-image losses of some instances under the current weights.
 
         Args:
-            runner (Runner): Whose model to use.
+            runner (Runner): The runner with the model.
             ids (Tensor): int64 (M,), instances.
-            names (list of str): The run's terms.
+            names (list of str): Names of the run's terms.
         """
         observed = Observations(names)
         mine = ids[get_rank() :: get_world_size()]
@@ -81,7 +82,7 @@ class Refresher:
         """Score two images in this process, so that faults show early.
 
         Args:
-            runner (Runner): Whose model to use.
+            runner (Runner): The runner with the model.
 
         Raises:
             ConfigError: The images cannot be made into a batch.
@@ -98,16 +99,16 @@ class Refresher:
                 raise ConfigError(
                     'the pipeline by which images are scored fails '
                     f'({type(error).__name__}: {error}); give another one as '
-                    'scoring=dict(pipeline=[...]) of the hook'
+                    "the hook's scoring=dict(pipeline=[...])"
                 ) from error
             score(runner, data, self._fallback)
 
     def close(self) -> None:
-        """Let the workers go."""
+        """Release the workers."""
         internals.drop_iterator(self._loader)
 
     def _follow_the_training(self) -> None:
-        """Start workers anew where the training's have been."""
+        """Restart the workers if the training's were restarted."""
         iterator = _iterator_of(self._train_loader)
         if iterator() is not self._started_with():
             self.close()
@@ -140,23 +141,23 @@ def _batches_like(
     """The training's batch sampler over given positions.
 
     Args:
-        train_loader (DataLoader): The training's.
-        positions (GivenOrder): What to make batches of.
-        batch_size (int, optional): Another size than its.
+        train_loader (DataLoader): The training loader.
+        positions (GivenOrder): The positions to batch.
+        batch_size (int, optional): Replaces its batch size.
     """
     original: Any = train_loader.batch_sampler
     batches = copied(original, positions)
     batches.drop_last = False
     if batch_size is not None:
         parts = len(sizes_of(train_loader))
-        # A batch sampler of the user's own need not know its size.
+        # A user's own batch sampler may have no batch_size.
         several = isinstance(getattr(original, 'batch_size', 1), list)
         batches.batch_size = [batch_size] * parts if several else batch_size
     return batches
 
 
 def _iterator_of(loader: Any) -> Any:
-    """A reference that does not keep the iterator, and its workers, alive."""
+    """A weak reference: does not keep the iterator and its workers alive."""
     iterator = internals.iterator_of(loader)
     return _nothing if iterator is None else weakref.ref(iterator)
 

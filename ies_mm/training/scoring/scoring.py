@@ -1,4 +1,4 @@
-"""Forward passes that leave no trace in the training."""
+"""Forward passes without side effects on the training."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -24,36 +24,36 @@ from ies_mm.training.scoring.given import Given
 from ies_mm.training.scoring.held import is_held
 
 RESIZE = 'BatchSyncRandomResize'
-"""Resizes batches of a training to a size that changes now and then."""
+"""Resizes training batches to a size that changes now and then."""
 
 
 @contextmanager
 def forward_only(runner: Runner, hold: bool = True) -> Iterator[None]:
-    """Training mode without a gradient and without a trace.
+    """Training mode without gradients and without side effects.
 
-    Every module keeps the mode that it is trained in, also one that a hook
-    has set to evaluation; a model that is in evaluation as a whole is set to
-    training first. Mode, buffers, attributes and random numbers are given
-    back. Batches have the size that the pipeline gives: no
-    ``BatchSyncRandomResize`` changes it.
+    Every module keeps its training-time mode, including those that a hook set
+    to evaluation; if the whole model is in evaluation mode, it is set to
+    training first. Modes, buffers, attributes and random state are restored
+    afterwards. Batches keep the size given by the pipeline:
+    ``BatchSyncRandomResize`` is disabled.
 
     Args:
-        runner (Runner): Whose model is going to be run.
-        hold (bool): Whether layers that draw at random or keep statistics
-            are in evaluation mode, see :mod:`ies_mm.training.scoring.held`.
-            Defaults to True.
+        runner (Runner): The runner with the model.
+        hold (bool): Whether to set layers that draw at random or keep
+            statistics to evaluation mode; see
+            :mod:`ies_mm.training.scoring.held`. Defaults to True.
     """
     model = runner.model
-    # Also those that a detector hides, as its teacher.
+    # Including those that a detector hides, such as its teacher.
     modules = [p for p in parts_of(model) if isinstance(p, nn.Module)]
     modes = [(module, module.training) for module in modules]
     if not model.training:
-        # With the overrides of backbones that keep their statistics.
+        # Respects the overrides of backbones that keep their statistics.
         model.train()
     for module, _ in modes if hold else ():
         module.training = module.training and not is_held(module)
     try:
-        # Some losses count what they see, also without a gradient.
+        # Some losses update their state even without gradients.
         with (
             state_of(snapshot(model)),
             _one_size(modules),
@@ -68,11 +68,11 @@ def forward_only(runner: Runner, hold: bool = True) -> Iterator[None]:
 
 
 def preprocessed(runner: Runner, batch: Any) -> Any:
-    """A batch as the model takes it; the loader's is left as it is.
+    """Preprocess a batch for the model, without changing the loader's.
 
     Args:
-        runner (Runner): Whose model to run.
-        batch (Any): As a data loader gives it.
+        runner (Runner): The runner with the model.
+        batch (Any): As returned by a data loader.
     """
     model: Any = unwrap(runner.model)
     # Processes with unequal numbers of batches must not wait for each other.
@@ -81,11 +81,11 @@ def preprocessed(runner: Runner, batch: Any) -> Any:
 
 
 def score(runner: Runner, data: Any, fallback: bool = False) -> CapturedLosses:
-    """Per-image losses of a batch; to be called within :func:`forward_only`.
+    """Per-image losses of a batch; call it within :func:`forward_only`.
 
     Args:
-        runner (Runner): Whose model to run.
-        data (Any): A batch that is :func:`preprocessed`.
+        runner (Runner): The runner with the model.
+        data (Any): A :func:`preprocessed` batch.
         fallback (bool): See :func:`capture_per_image_losses`. Defaults to
             False.
 
@@ -105,10 +105,10 @@ def score(runner: Runner, data: Any, fallback: bool = False) -> CapturedLosses:
 
 @contextmanager
 def _one_size(modules: list[nn.Module]) -> Iterator[None]:
-    """Leave the size of a batch as the pipeline makes it.
+    """Keep batches at the size made by the pipeline.
 
-    A size that was drawn for some iterations of the training would be
-    another one for every pass, and another one on every process.
+    A size drawn for some iterations of the training would differ between
+    passes and between processes.
     """
 
     def as_it_is(original: Callable, inputs: Any, samples: Any) -> Any:
@@ -116,7 +116,7 @@ def _one_size(modules: list[nn.Module]) -> Iterator[None]:
 
     with ExitStack() as stack:
         for module in modules:
-            # By its name: not every task has mmdet.
+            # By name, since mmdet need not be installed.
             if any(kind.__name__ == RESIZE for kind in type(module).__mro__):
                 stack.enter_context(override(module, 'forward', as_it_is))
         yield

@@ -1,4 +1,4 @@
-"""Random numbers that belong to an image."""
+"""Random numbers tied to an image."""
 
 import random
 from collections.abc import Callable, Iterator
@@ -14,7 +14,7 @@ from ies_mm.losses.capture.random_state import preserved_random_state
 
 
 def seed_all(*numbers: int) -> None:
-    """Seed Python, NumPy and torch by some numbers."""
+    """Seed Python, NumPy and torch from some numbers."""
     state = np.random.SeedSequence(numbers).generate_state(1)[0]
     random.seed(int(state))
     np.random.seed(int(state))
@@ -22,7 +22,7 @@ def seed_all(*numbers: int) -> None:
 
 
 def samplers_of(model: nn.Module) -> dict[str, Any]:
-    """What draws anchors or RoIs, by its name in the model."""
+    """The samplers of anchors or RoIs, by their names in the model."""
     found = {}
     for name, module in model.named_modules():
         for attribute in ('sampler', 'bbox_sampler'):
@@ -39,10 +39,10 @@ def seeded_samplers(
     """Seed every draw of anchors or RoIs by its image.
 
     Args:
-        model (nn.Module): Whose samplers.
-        images (list of int): Those of the coming batch, in order.
+        model (nn.Module): The model with the samplers.
+        images (list of int): Images of the next batch, in order.
         seed (callable): Called as ``seed(source, image)`` before a draw, with
-            the sampler's name; random numbers are given back after it.
+            the sampler's name; the random state is restored afterwards.
     """
     with ExitStack() as stack:
         for source, sampler in samplers_of(model).items():

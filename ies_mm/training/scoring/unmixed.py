@@ -1,4 +1,4 @@
-"""Images as they are scored where the training mixes them: each alone."""
+"""Unmixed images, for scoring while the training mixes them."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,21 +13,21 @@ from ies_mm.training.data.identity import InstanceMap
 from ies_mm.training.data.preparation import unmixed
 
 AUGMENTS = 'batch_augments'
-"""Where a data preprocessor of mmpretrain has Mixup, CutMix and their like."""
+"""Attribute of mmpretrain's data preprocessors with Mixup, CutMix etc."""
 
 
 class Unmixed:
-    """The images of a training by pipelines that mix nothing.
+    """The images of a training, loaded by pipelines without mixing.
 
-    It has the positions of the training's data set, so that batches are made
-    of it as the training's are. What a pipeline gives up on is fetched from
-    another image, as in training.
+    It has the positions of the training's dataset, so that its batches are
+    made like the training's. If a pipeline returns None, another image is
+    fetched, as in training.
 
     Args:
-        instances (InstanceMap): Numbering of the training's data set, while
-            it tags.
-        pipelines (sequence of callable): One for each of its leaves, from
-            loading to packing.
+        instances (InstanceMap): Numbering of the training's dataset, inside
+            its ``tagging`` context.
+        pipelines (sequence of callable): One per leaf, from loading to
+            packing.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Unmixed:
             self._places[numbers[shown], 1] = shown
 
     def __len__(self) -> int:
-        """As many as the training's data set has."""
+        """The number of positions in the training's dataset."""
         return len(self._of_position)
 
     def __getitem__(self, position: int) -> Any:
@@ -55,7 +55,7 @@ class Unmixed:
 
 
 def batch_augments(model: nn.Module) -> list[Any]:
-    """What mixes the images of a batch: Mixup, CutMix and their like."""
+    """The augments that mix the images of a batch: Mixup, CutMix etc."""
     augments = getattr(_preprocessor(model), AUGMENTS, None)
     found = getattr(augments, 'augments', None) or ()
     return [augment for augment in found if augment is not None]
@@ -63,7 +63,7 @@ def batch_augments(model: nn.Module) -> list[Any]:
 
 @contextmanager
 def batches_unmixed(model: nn.Module) -> Iterator[None]:
-    """Hold batch augments off; labels are one-hot, as they are with them.
+    """Disable batch augments; labels stay one-hot, as with them.
 
     Args:
         model (nn.Module): The model, wrapped in DDP or not.
@@ -83,15 +83,15 @@ def batches_unmixed(model: nn.Module) -> Iterator[None]:
 def noting_mates(model: nn.Module) -> Iterator[list[Tensor]]:
     """Note which images of a batch its batch augments mix with each other.
 
-    A column for every image is put beside the labels, which are mixed as
-    the images are.
+    A column for every image is appended to the labels, which are mixed like
+    the images.
 
     Args:
         model (nn.Module): The model, wrapped in DDP or not.
 
     Yields:
-        list of Tensor: bool (B, B), row after row whether an image of the
-        batch is in the mixture; one for each batch that was mixed.
+        list of Tensor: bool (B, B), one per mixed batch: whether the mixture
+        of each row contains the image of each column.
     """
     noted: list[Tensor] = []
 

@@ -1,1 +1,1 @@
-"""What is known of a training: observations, selection, checkpoints."""
+"""The state of a training: observations, selection, checkpoints."""

@@ -1,4 +1,4 @@
-"""What a selection hook puts into a checkpoint, and takes from one."""
+"""Saves the state of a selection hook in checkpoints and restores it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,20 +18,21 @@ def save(session: Session, checkpoint: dict[str, Any]) -> None:
     """Put the state of a session into a checkpoint.
 
     Args:
-        session (Session): Since its training began.
-        checkpoint (dict): MMEngine's; tensors, numbers, strings and None are
-            added, which ``torch.load(weights_only=True)`` takes.
+        session (Session): The session of the training.
+        checkpoint (dict): MMEngine's; only tensors, numbers, strings and None
+            are added, which ``torch.load(weights_only=True)`` accepts.
     """
     checkpoint[KEY] = _state(session)
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """What a checkpoint said of the run that it is of.
+    """What a loaded checkpoint says about its run.
 
     Attributes:
-        iterations (int): That the run had behind it.
-        state (dict, optional): Of :func:`save`; None where it has none.
+        iterations (int): Iterations that the run had completed.
+        state (dict, optional): The state of :func:`save`; None if it has
+            none.
     """
 
     iterations: int = 0
@@ -39,25 +40,25 @@ class Loaded:
 
     @classmethod
     def of(cls, checkpoint: dict[str, Any]) -> 'Loaded':
-        """Read a checkpoint of MMEngine, or mere weights."""
+        """Read a checkpoint of MMEngine, or one with only weights."""
         meta = checkpoint.get('meta') or {}
         return cls(meta.get('iter') or 0, checkpoint.get(KEY))
 
     def is_resumed_by(self, runner: Runner) -> bool:
-        """Whether the loop stands where the checkpoint was saved.
+        """Whether the loop is where the checkpoint was saved.
 
-        With ``load_from`` it stands at its beginning.
+        With ``load_from``, it is at its beginning.
         """
         return 0 < self.iterations == runner.iter
 
 
 def carried_over(session: Session) -> dict[str, Any]:
-    """What a training that goes on in the same process had reached.
+    """The state of a training that continues in the same process.
 
-    To be called on all ranks.
+    Call it on all ranks.
 
     Args:
-        session (Session): Before another one of the same training begins.
+        session (Session): The session, before the training's next one begins.
     """
     session.pace.withdraw()
     session.observed.gather()
@@ -65,17 +66,17 @@ def carried_over(session: Session) -> dict[str, Any]:
 
 
 def load(session: Session, loaded: dict[str, Any]) -> None:
-    """Go on from what :func:`save` put into a checkpoint.
+    """Continue from what :func:`save` put into a checkpoint.
 
-    Arguments of the hook that have changed hold from its next decision on;
-    the log names them.
+    Changed arguments of the hook take effect with its next decision; the log
+    names them.
 
     Args:
         session (Session): At the start of a training.
         loaded (dict): ``checkpoint[KEY]``.
 
     Raises:
-        ConfigError: It is of another method, data set or kind of loop, or
+        ConfigError: It belongs to another method, dataset or kind of loop, or
             was written by another version.
     """
     loaded = as_of_today(session, loaded)
@@ -86,7 +87,7 @@ def load(session: Session, loaded: dict[str, Any]) -> None:
         # MMEngine counts one epoch more in a checkpoint saved by hand.
         state.epochs = pace.epochs_behind
     pace.load_state_dict(loaded)
-    # MMEngine draws another one where the config has none.
+    # MMEngine draws another one if the config has none.
     session.method.seed = loaded['method_seed']
     for part in session.of_method:
         part.load_state_dict(loaded['of_method'])
@@ -133,7 +134,7 @@ def _say_what_was_taken_over(session: Session) -> None:
 
 
 def _plain(value: Any) -> Any:
-    """In Python's own types: NumPy's numbers would have to be unpickled."""
+    """Convert to built-in types: NumPy's numbers would need unpickling."""
     if isinstance(value, Mapping):
         return {_plain(key): _plain(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):

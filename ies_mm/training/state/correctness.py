@@ -1,4 +1,4 @@
-"""Which images a classifier got right, from the steps it makes anyway."""
+"""Which images a classifier gets right, from its ordinary steps."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,18 +13,17 @@ from ies_mm.losses.context import unwrap
 from ies_mm.training.data.tagging import instances_of
 
 COMPUTES = '_get_loss'
-"""What mmpretrain's heads give their scores to, beside the data samples."""
+"""Method of mmpretrain's heads that takes scores and data samples."""
 
 SEVERAL_LABELS = 'MultiLabelClsHead'
 
 
 class Correctness:
-    """Notes for each image whether the highest score was that of its label.
+    """Notes for each image whether its label had the highest score.
 
-    Of classifiers with one label an image; other models, and images that are
-    mixed, have none. No forward pass is made for it. In an iteration-based
-    loop nothing is noted: its checkpoints fall within an epoch, and its
-    batches into two.
+    Only for classifiers with one label per image and for unmixed images. It
+    makes no forward pass of its own. In an iteration-based loop nothing is
+    noted: its checkpoints fall within epochs, and its batches span them.
 
     Args:
         instances (int): Number of instances N.
@@ -39,7 +38,7 @@ class Correctness:
 
     @contextmanager
     def noting(self, model: nn.Module) -> Iterator[None]:
-        """Note the loss forwards inside of the context.
+        """Note the loss forwards inside the context.
 
         Args:
             model (nn.Module): Wrapped in DDP or not.
@@ -48,7 +47,7 @@ class Correctness:
         if not (self._by_epochs and _has_one_label(head)):
             yield
             return
-        # No part of a compiled forward.
+        # Keep it out of a compiled forward.
         note = torch.compiler.disable(self._note)
 
         def computes(
@@ -65,11 +64,11 @@ class Correctness:
             yield
 
     def take(self) -> Tensor | None:
-        """What was noted since the last call, of all processes.
+        """What all processes noted since the last call.
 
         Returns:
-            Tensor: float32 (N,), the part of an image's passes that were
-            right, NaN where it had none; None where nothing was noted.
+            Tensor: float32 (N,), the part of each image's passes that were
+            right, NaN if it had none; None if nothing was noted.
         """
         parts = all_gather_object(self._local())
         self._ids, self._right = [], []
@@ -84,7 +83,7 @@ class Correctness:
         return total / times
 
     def _local(self) -> tuple[Tensor, Tensor]:
-        """Copied from the device at once."""
+        """This rank's notes, copied from the device in one go."""
         if not self._ids:
             return torch.zeros(0, dtype=torch.long), torch.zeros(0).bool()
         return torch.cat(self._ids), torch.cat(self._right).cpu()
@@ -95,7 +94,7 @@ class Correctness:
         ]
         if not (isinstance(scores, Tensor) and scores.ndim == 2):
             return
-        # A label each; that of a mixture has become a gt_score.
+        # One label each; a mixture has a gt_score instead.
         if any(hasattr(sample, 'gt_score') for sample in samples) or any(
             label is None or label.numel() != 1 for label in labels
         ):

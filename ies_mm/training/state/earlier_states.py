@@ -1,4 +1,4 @@
-"""States that earlier versions wrote into a checkpoint."""
+"""Checkpoint states written by earlier versions."""
 
 import hashlib
 from typing import Any
@@ -19,13 +19,13 @@ _WRITTEN_SINCE = (
     'switched',
     'begun',
 )
-"""What earlier versions did not write, and need not be known."""
+"""Optional entries that earlier versions did not write."""
 
 
 def as_of_today(session: Session, loaded: dict[str, Any]) -> dict[str, Any]:
-    """A state with what earlier versions did not write.
+    """Add to a state what earlier versions did not write.
 
-    Version 0.1.0 had one hash of all whole paths, so the data must not have
+    Version 0.1.0 stored one hash of all full paths, so the data must not have
     moved.
     """
     images = session.instances
@@ -34,12 +34,12 @@ def as_of_today(session: Session, loaded: dict[str, Any]) -> dict[str, Any]:
         if loaded['dataset'] != hashlib.sha256(paths).hexdigest():
             raise ConfigError(
                 'cannot resume: the checkpoint is of another dataset, or its '
-                'images were moved; resume with the same data at the same '
+                'images were moved; resume with the same data in the same '
                 'place, or start over with load_from'
             )
         loaded = {**loaded, 'images': images.checksums()}
     elif 'length' not in loaded:
-        # Files that several parts show were not told apart.
+        # Parts that show the same file were not told apart.
         before = loaded['images'].cpu()
         if torch.equal(images.checksums_of_paths(), before):
             loaded = {**loaded, 'images': images.checksums()}

@@ -1,4 +1,4 @@
-"""The per-image losses seen in one epoch."""
+"""The per-image losses observed in one epoch."""
 
 import torch
 from mmengine.dist import all_gather_object
@@ -11,19 +11,19 @@ Noted = tuple[Tensor, Tensor, Tensor]
 class Observations:
     """Collects losses batch by batch, without waiting for the device.
 
-    A term may join late, as YOLOX's L1 loss does, and in one process before
-    another. The run's names grow when an epoch is merged, in all processes
-    alike; with the first batch of a run they are known at once.
+    A term may join late, as YOLOX's L1 loss does, and earlier in one process
+    than in another. The run's names are set by its first batch and grow, in
+    all processes alike, when an epoch is merged.
 
     Args:
-        names (list of str): Names of the run's terms, filled by the first
-            batch where it is empty. Shared by all collections of a run.
+        names (list of str): Names of the run's terms; if empty, the first
+            batch fills it. Shared by all collections of a run.
 
     Attributes:
-        present (set of str): Terms that a batch had; of all processes after
-            :meth:`merge`.
-        missed (set of int): Instances in whose place others came; of all
-            processes after :meth:`merge`.
+        present (set of str): Terms of this rank's batches; of all ranks'
+            after :meth:`merge`.
+        missed (set of int): Instances that others replaced on this rank; on
+            all ranks after :meth:`merge`.
     """
 
     def __init__(self, names: list[str]) -> None:
@@ -37,7 +37,7 @@ class Observations:
         self._seen: list[Tensor] = []
 
     def note_seen(self, ids: Tensor) -> None:
-        """Note images that were trained, and whose losses are not known.
+        """Record images that were trained but whose losses are not known.
 
         Args:
             ids (Tensor): int64 (B,), instances.
@@ -50,14 +50,14 @@ class Observations:
         losses: dict[str, Tensor],
         missing: dict[str, Tensor] | None = None,
     ) -> None:
-        """Note a batch.
+        """Record a batch.
 
         Args:
             ids (Tensor): int64 (B,), instances.
-            losses (dict): Term -> float32 (B,), on any device. A head leaves
-                a term out where the whole batch has nothing for it.
-            missing (dict, optional): Term -> bool (B,), where an image has no
-                such loss by its nature. Defaults to None, all have all.
+            losses (dict): Term -> float32 (B,), on any device. A head omits a
+                term if nothing in the batch has it.
+            missing (dict, optional): Term -> bool (B,), True for images that
+                cannot have this loss. Defaults to None, all have all.
         """
         if not self.names:
             self.names.extend(losses)
@@ -77,7 +77,7 @@ class Observations:
         )
 
     def tensors(self) -> Noted:
-        """What was noted on this rank, term by term of :meth:`columns`."""
+        """This rank's observations, with the terms of :meth:`columns`."""
         terms = len(self.columns())
         if not self._ids:
             empty = torch.zeros(0, dtype=torch.long)
@@ -90,7 +90,7 @@ class Observations:
         )
 
     def seen(self) -> Tensor:
-        """int64, what :meth:`note_seen` was given on this rank."""
+        """int64, the instances passed to :meth:`note_seen` on this rank."""
         return torch.cat([torch.zeros(0, dtype=torch.long), *self._seen])
 
     def columns(self) -> list[str]:
@@ -105,16 +105,16 @@ class Observations:
         columns: list[str] | None = None,
         present: list[str] | None = None,
     ) -> None:
-        """Note again what :meth:`tensors` gave, of the run's names or others.
+        """Add what :meth:`tensors` returned, possibly with other terms.
 
         Args:
-            ids (Tensor): As of :meth:`tensors`.
-            losses (Tensor): As of :meth:`tensors`.
-            missing (Tensor): As of :meth:`tensors`.
+            ids (Tensor): From :meth:`tensors`.
+            losses (Tensor): From :meth:`tensors`.
+            missing (Tensor): From :meth:`tensors`.
             columns (list of str, optional): Their terms. Defaults to None,
                 the run's.
-            present (list of str, optional): Those that a batch had. Defaults
-                to None, all.
+            present (list of str, optional): The terms that any batch had.
+                Defaults to None, all.
         """
         theirs = self.names if columns is None else columns
         had = theirs if present is None else present
@@ -128,16 +128,16 @@ class Observations:
             parts.append(ordered(values.cpu(), theirs, self._columns))
 
     def merge(self) -> tuple[Tensor, Tensor, Tensor]:
-        """One observation per instance, over all ranks.
+        """Merge the ranks' losses into one observation per instance.
 
-        An instance seen several times in the epoch (a repeated data set, a
-        rank filled up) has the mean of its losses. A term that it does not
-        have counts zero; where it has none at all it is seen, not observed.
-        The run's names get the terms that joined.
+        An instance seen several times in the epoch (a repeated dataset, a
+        rank filled up) gets the mean of its losses. A term it does not have
+        counts as zero; if it has none at all, it is seen but not observed.
+        Terms that joined are added to the run's names.
 
         Returns:
-            tuple: ids int64 (M,), each once and ascending, losses float32
-            (M, T), and the instances seen, int64, all on the CPU.
+            tuple: ids, int64 (M,), unique and ascending; losses, float32
+            (M, T); the instances seen, int64; all on the CPU.
         """
         parts = all_gather_object(
             (
@@ -171,12 +171,12 @@ class Observations:
 
 
 def ordered(values: Tensor, terms: list[str], wanted: list[str]) -> Tensor:
-    """The columns of some terms as those of others; zero where there is none.
+    """Rearrange columns to another list of terms; new columns are zero.
 
     Args:
         values (Tensor): (samples, terms).
-        terms (list of str): Of its columns.
-        wanted (list of str): Of the columns wanted, all of them at least.
+        terms (list of str): Terms of its columns.
+        wanted (list of str): Terms of the result, including all of ``terms``.
     """
     if terms == wanted:
         return values
@@ -186,7 +186,7 @@ def ordered(values: Tensor, terms: list[str], wanted: list[str]) -> Tensor:
 
 
 def _joined(parts: list[Tensor], terms: int) -> Tensor:
-    # Parts of a checkpoint are on the CPU; one copy for all the others.
+    # Parts from a checkpoint are on the CPU; copy all others at once.
     device = parts[-1].device
     wide = [
         torch.nn.functional.pad(part, (0, terms - part.shape[1]))

@@ -1,4 +1,4 @@
-"""What was observed in the epochs that have not ended."""
+"""The observations of unfinished epochs."""
 
 import torch
 from mmengine.dist import all_gather_object, is_main_process
@@ -8,20 +8,20 @@ from ies_mm.errors import ConfigError
 from ies_mm.training.state.observations import Observations, ordered
 
 ByEpoch = dict[int, tuple]
-"""Epoch -> what was noted, its terms, those that a batch had."""
+"""Epoch -> observations, as :meth:`ObservationsByEpoch.state_dict` says."""
 
 
 class ObservationsByEpoch:
-    """The observations of the epochs that have not ended.
+    """The observations of unfinished epochs.
 
-    In an iteration-based loop a batch may belong to two of them.
+    In an iteration-based loop, a batch may belong to two of them.
 
     Args:
         names (list of str): See :class:`Observations`.
 
     Attributes:
         latest (list of str, optional): Terms of the last batch; None before
-            any.
+            the first.
     """
 
     def __init__(self, names: list[str]) -> None:
@@ -39,7 +39,7 @@ class ObservationsByEpoch:
         losses: dict[str, Tensor],
         missing: dict[str, Tensor],
     ) -> None:
-        """Note a batch; see :meth:`Observations.add`.
+        """Record a batch; see :meth:`Observations.add`.
 
         Args:
             epochs (list of tuple): (epoch, samples) in the batch's order.
@@ -61,7 +61,7 @@ class ObservationsByEpoch:
             start += samples
 
     def note_seen(self, epochs: list[tuple[int, int]], ids: Tensor) -> None:
-        """Note a batch whose losses are not known.
+        """Record a batch whose losses are not known.
 
         Args:
             epochs (list of tuple): See :meth:`add`.
@@ -74,24 +74,24 @@ class ObservationsByEpoch:
             self._of(epoch).note_seen(part)
 
     def note_missed(self, epoch: int, numbers: set[int]) -> None:
-        """Note images in whose place others came.
+        """Record images that others replaced.
 
         A checkpoint within the epoch does not keep them.
 
         Args:
-            epoch (int): Of the batch.
+            epoch (int): The batch's epoch.
             numbers (set of int): Instances.
         """
         self._of(epoch).missed |= numbers
 
     def take(self, epoch: int) -> Observations:
-        """The observations of an epoch that has ended; forgotten here.
+        """Remove and return the observations of a finished epoch.
 
         Raises:
-            ConfigError: A term of the checkpoint that was resumed from was
-                in no batch of a whole epoch.
+            ConfigError: A term of the resumed checkpoint was in no batch of a
+                whole epoch.
         """
-        # The rest of an epoch may have none by chance.
+        # The rest of a resumed epoch may lack one by chance.
         whole = epoch not in self._begun_before
         if whole and self._awaited and self._awaited != set(self._names):
             raise ConfigError(
@@ -104,14 +104,14 @@ class ObservationsByEpoch:
         return self._epochs.pop(epoch, Observations(self._names))
 
     def samples(self, epoch: int) -> int:
-        """How many samples of an epoch were noted."""
+        """Number of recorded samples of an epoch."""
         noted = self._of(epoch)
         return len(noted.tensors()[0]) + len(noted.seen())
 
     def gather(self) -> None:
-        """Have the coming checkpoint hold what all ranks noted.
+        """Gather all ranks' observations for the next checkpoint.
 
-        To be called by all of them; one rank alone writes checkpoints.
+        Call it on all ranks; only one writes checkpoints.
         """
         parts = all_gather_object(self._noted())
         epochs = sorted({epoch for part in parts for epoch in part})
@@ -121,25 +121,25 @@ class ObservationsByEpoch:
         }
 
     def state_dict(self) -> ByEpoch:
-        """What was noted so far, by epoch.
+        """The observations so far, by epoch.
 
-        Ids, losses, missing, their terms, the terms that a batch had, and
-        the instances that were trained without a loss of their own.
+        Per epoch: ids, losses, missing, their terms, the terms that any batch
+        had, and the instances trained without a loss of their own.
 
-        Of all ranks right after :meth:`gather`, else of this one.
+        From all ranks right after :meth:`gather`, else from this one.
         """
         return self._noted() if self._gathered is None else self._gathered
 
     def load_state_dict(
         self, state: ByEpoch, absent: set[str], latest: list[str] | None
     ) -> None:
-        """Note again what :meth:`state_dict` gave, under the run's names.
+        """Restore what :meth:`state_dict` returned, under the run's names.
 
         Args:
-            state (dict): What it gave.
+            state (dict): As :meth:`state_dict` returned it.
             absent (set of str): Terms that had left before.
             latest (list of str, optional): Terms of the last batch; others
-                were about to leave. None where that is not known.
+                were about to leave. None if not known.
         """
         self._awaited = set(self._names) - absent
         if latest is not None:
@@ -179,7 +179,7 @@ def _concatenated(parts: list[tuple]) -> tuple:
 
 
 def _as_of_today(noted: tuple[int, tuple]) -> tuple[int, tuple]:
-    """With what earlier versions did not write: nothing seen alone."""
+    """Add what earlier versions did not write, such as instances seen."""
     epoch, (ids, losses, missing, *rest) = noted
     nothing = torch.zeros(0, dtype=torch.long)
     unknown = (None, None, nothing)[len(rest) :]

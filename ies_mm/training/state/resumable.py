@@ -1,4 +1,4 @@
-"""Whether a training can go on from a state, and what has changed since."""
+"""Whether a training can resume from a state, and what has changed since."""
 
 from typing import Any
 
@@ -8,21 +8,21 @@ from ies_mm.training.data.names import check_same
 from ies_mm.training.state.session import Session
 
 VERSION = 2
-"""Of the state; 0.1.0 wrote none."""
+"""Version of the state; 0.1.0 wrote none."""
 
 
 def check(
     session: Session, loaded: dict[str, Any], ours: dict[str, Any]
 ) -> None:
-    """Refuse a state that cannot be gone on from; log changed arguments.
+    """Reject a state that cannot be resumed; log changed arguments.
 
     Args:
         session (Session): At the start of a training.
-        loaded (dict): The state, with what earlier versions did not write.
+        loaded (dict): The state, completed by :func:`as_of_today`.
         ours (dict): What the session would save.
 
     Raises:
-        ConfigError: It is of another method, data set or kind of loop, or
+        ConfigError: It belongs to another method, dataset or kind of loop, or
             was written by another version.
     """
     _check_version(loaded)
@@ -39,7 +39,7 @@ def check(
 
 
 def origin(session: Session) -> dict[str, str]:
-    """What a checkpoint and a run that goes on from it must share."""
+    """What a checkpoint and a run that resumes from it must share."""
     loop = 'epochs' if session.pace.loop_ends_epochs else 'iterations'
     return {
         'method': session.method.name,
@@ -75,8 +75,8 @@ def _check_complete(loaded: dict[str, Any], ours: dict[str, Any]) -> None:
     if missing:
         raise ConfigError(
             f'cannot resume: the state in the checkpoint has no {missing[0]!r}'
-            ', another version of ies_mm wrote it; resume with that version, '
-            'or start over with load_from'
+            ', since another version of ies_mm wrote it; resume with that '
+            'version, or start over with load_from'
         )
 
 
@@ -95,6 +95,6 @@ def _say_what_changed(session: Session, before: dict[str, Any]) -> None:
     if changed:
         session.runner.logger.warning(
             f'{session.method.name} goes on with other arguments than the '
-            f'checkpoint: {", ".join(changed)}; they hold from the next '
+            f'checkpoint: {", ".join(changed)}; they apply from the next '
             'decision on'
         )

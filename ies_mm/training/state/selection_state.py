@@ -18,19 +18,19 @@ class SelectionState:
 
     Attributes:
         names (list of str): Names of the terms, known from the first batch.
-        absent (set of str): Those that no batch of the last epoch had.
-        pipeline (str, optional): That of the last epoch, see
-            :class:`Pipelines`; None before any.
-        loss_modules (dict, optional): Those of the last epoch, see
-            :class:`LossModules`; None before any.
+        absent (set of str): Terms that no batch of the last epoch had.
+        pipeline (str, optional): Pipeline of the last epoch, see
+            :class:`Pipelines`; None before the first.
+        loss_modules (dict, optional): Loss modules of the last epoch, see
+            :class:`LossModules`; None before the first.
         switched (int, optional): Epochs trained before one of these was last
-            switched; None where none was.
+            switched; None if none was.
         history (LossHistory): Filled from the first epoch on.
-        selection (Selection): Of the epoch that is trained now, or next.
-        left_out (Tensor): bool (N,), what the last epoch left out.
+        selection (Selection): Selection of the current or next epoch.
+        left_out (Tensor): bool (N,), instances the last epoch did not train.
         epochs (int): Epochs trained.
-        begun (int): Of them, those before the method began.
-        excluded (int): Excluded instance-epochs so far.
+        begun (int): Epochs trained before the method began.
+        excluded (int): Instance-epochs pruned so far.
     """
 
     def __init__(self, instances: int, depth: int) -> None:
@@ -50,7 +50,7 @@ class SelectionState:
 
     @property
     def history(self) -> LossHistory:
-        """Kept from when the number of terms is known; empty before."""
+        """The loss history; empty until the number of terms is known."""
         if self._history is not None:
             joined = len(self.names) - self._history.terms
             if joined:
@@ -62,13 +62,13 @@ class SelectionState:
         return history
 
     def note_terms(self, present: set[str]) -> tuple[list[str], list[str]]:
-        """Have nobody judged by the jump of a term that left or came back.
+        """Ignore the jump of a term that left or returned in all decisions.
 
         Args:
             present (set of str): Terms that the epoch's batches had.
 
         Returns:
-            tuple: Names of the terms that left and that came back.
+            tuple: Names of the terms that left, and of those that returned.
         """
         absent = set(self.names) - present if present else self.absent
         gone, back = sorted(absent - self.absent), sorted(self.absent - absent)
@@ -79,12 +79,12 @@ class SelectionState:
         return gone, back
 
     def note_switch(self) -> bool:
-        """Have nobody judged by the jump of another pipeline or loss.
+        """Ignore the jump of a switched pipeline or loss in all decisions.
 
         Returns:
-            bool: Whether that was done. Where one switch follows the other
-            before the method's observations are all of one pipeline, every
-            jump left out would make all curves flat.
+            bool: Whether it is ignored. If switches follow one another before
+            the method's observations all come from one pipeline, ignoring
+            every jump would make all curves flat.
         """
         before, self.switched = self.switched, self.epochs
         if before is not None and self.epochs - before < self._depth:
@@ -93,7 +93,7 @@ class SelectionState:
         return True
 
     def count_epoch(self, left_out: Tensor) -> dict[str, Any]:
-        """Count the epoch just trained; its part of the record.
+        """Count the epoch just trained; return its record entries.
 
         Args:
             left_out (Tensor): bool (N,), the instances not trained.
@@ -112,7 +112,7 @@ class SelectionState:
         }
 
     def state_dict(self) -> dict[str, Any]:
-        """Tensors, numbers and strings alone, for ``weights_only`` loading."""
+        """Tensors, numbers and strings only, for ``weights_only`` loading."""
         return {
             'names': list(self.names),
             'absent': sorted(self.absent),
@@ -129,11 +129,11 @@ class SelectionState:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over the state of a checkpoint.
+        """Restore the state of a checkpoint.
 
         Raises:
-            ConfigError: The state is of another number of instances or of
-                another depth.
+            ConfigError: The state has another number of instances or another
+                depth.
         """
         self.names.extend(state['names'])
         self.absent = set(state.get('absent', ()))
@@ -144,7 +144,7 @@ class SelectionState:
             self.history.load_state_dict(state['history'])
         except ValueError as error:
             raise ConfigError(
-                f'cannot resume: {error}; resume with the data set, order '
+                f'cannot resume: {error}; resume with the dataset, order '
                 'and window of the checkpoint, or start over with load_from'
             ) from error
         weight = state['weight']

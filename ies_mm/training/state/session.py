@@ -1,4 +1,4 @@
-"""A training in which images are left out: all that is known of it."""
+"""A training with a selection method, and its whole state."""
 
 from typing import Any, Protocol
 
@@ -23,32 +23,33 @@ from ies_mm.training.state.selection_state import SelectionState
 
 
 class Stateful(Protocol):
-    """What has a part in a checkpoint."""
+    """An object with state to store in checkpoints."""
 
     def state_dict(self) -> dict[str, Any]:
-        """What it has to keep."""
+        """The state to store."""
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over what :meth:`state_dict` gave."""
+        """Restore what :meth:`state_dict` returned."""
 
 
 class Session:
-    """A method at work in a training.
+    """A selection method at work in a training.
 
     Args:
-        method (Method): Begun anew.
+        method (Method): The method, which is begun anew.
         runner (Runner): At the start of its training.
-        sampler (IESSampler or AnySampler): The training's.
-        arguments (dict): What the hook was made with, by name.
+        sampler (IESSampler or AnySampler): The training's sampler.
+        arguments (dict): The arguments the hook was constructed with, by
+            name.
 
     Attributes:
-        instances (InstanceMap): Numbering of the data set.
-        state (SelectionState): What is known after the last epoch.
-        observed (ObservationsByEpoch): Of the epochs that have not ended.
-        correct (Correctness): Which images are right in this epoch.
+        instances (InstanceMap): Numbering of the dataset.
+        state (SelectionState): The state after the last epoch.
+        observed (ObservationsByEpoch): Observations of unfinished epochs.
+        correct (Correctness): Images classified correctly in this epoch.
         pace (Pace): How the training's loop counts.
-        of_method (list of Stateful): What else a checkpoint has to keep.
-        filled (int): How many images train only to fill a batch.
+        of_method (list of Stateful): Further state to store in checkpoints.
+        filled (int): Number of images trained only to fill a batch.
         scored_every (int): See :class:`Standing`.
     """
 
@@ -86,8 +87,7 @@ class Session:
         """Where the training stands.
 
         Args:
-            behind (int): Epochs that are trained and not counted yet.
-                Defaults to 0.
+            behind (int): Epochs trained but not counted yet. Defaults to 0.
         """
         rates = self.runner.optim_wrapper.get_lr()
         return Standing(
@@ -101,10 +101,10 @@ class Session:
         )
 
     def select(self, selection: Selection) -> None:
-        """Train on this in the epoch to come, or on more to fill a batch.
+        """Train this selection next, or more to fill a batch.
 
         Raises:
-            ConfigError: It is not of this training's instances.
+            ConfigError: It does not fit this training's instances.
         """
         self._check(selection)
         filled = self.pace.fill_batches(self.state.epochs, selection)
@@ -113,7 +113,7 @@ class Session:
         self.sampler.set_selection(filled)
 
     def _check(self, selection: Selection) -> None:
-        """A method of the user's own may well give another shape."""
+        """Check types and shapes; a user's own method may get them wrong."""
         images = len(self.instances)
         for key, dtype in (('active', torch.bool), ('weight', torch.float32)):
             value = getattr(selection, key)
@@ -122,8 +122,8 @@ class Session:
             if (value.dtype, tuple(value.shape)) != (dtype, (images,)):
                 raise ConfigError(
                     f'{self.method.name}: the {key} of a Selection must be '
-                    f'{dtype} of shape ({images},), one value an image, found '
-                    f'{value.dtype} of shape {tuple(value.shape)}'
+                    f'{dtype} of shape ({images},), one value per image, '
+                    f'found {value.dtype} of shape {tuple(value.shape)}'
                 )
 
 

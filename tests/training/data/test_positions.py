@@ -170,7 +170,7 @@ def refused(config: Config, message: str) -> int:
         ('Shifted', 'overrides __getitem__'),
         ('PastInfo', r'^PastInfo.prepare_data loads an image without get_'),
         ('Two', r'^Two.prepare_data asks get_data_info for 2 images'),
-        ('Moving', 'in the place of .*get_data_info or a transform'),
+        ('Moving', 'in place of .*get_data_info or a transform'),
     ],
 )
 def test_a_data_set_is_refused_before_the_first_step(
@@ -215,7 +215,7 @@ def test_a_transform_that_exchanges_images_is_refused(
 ) -> None:
     config = config_of(folders, tmp_path, 3)
     config.train_dataloader.dataset.pipeline.insert(1, dict(type='Exchange'))
-    refused(config, 'in the place of .*get_data_info or a transform')
+    refused(config, 'in place of .*get_data_info or a transform')
 
 
 class Shrink(Hook):

@@ -183,7 +183,7 @@ def anew_collate(batch: list) -> dict:
     ('name', 'message'),
     [
         ('tensors_collate', 'data_samples are a dict of labels'),
-        ('anew_collate', 'made anew after the data set had made them'),
+        ('anew_collate', 'made anew after the dataset had made them'),
     ],
 )
 def test_a_collate_function_is_named(

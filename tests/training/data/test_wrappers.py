@@ -256,7 +256,7 @@ def test_an_image_from_beyond_is_refused(
     config = short(config_of(folders, tmp_path, 3), None)
     refuse = dict(type='Refuse', images=list(range(12)))
     config.train_dataloader.dataset.pipeline.insert(1, refuse)
-    refused(config, 'is none of those that the data set shows at its pos')
+    refused(config, 'is none of those that the dataset shows at its pos')
 
 
 def refused(config: Config, message: str) -> None:

@@ -208,7 +208,7 @@ def test_the_last_validation_comes_before_its_planned_begin(
     log = next(tmp_path.rglob('*.log')).read_text()
     end = 'the training ends at iter 20, before train_cfg.'
     assert log.count(f'{end}val_begin=25: it is validated at its end') == 1
-    assert log.count(f'{end}dynamic_intervals takes hold at 22') == 1
+    assert log.count(f'{end}dynamic_intervals takes effect at 22') == 1
 
 
 @pytest.mark.parametrize('length', [24, 30, 38])

@@ -118,7 +118,7 @@ def test_iterations_that_are_left_are_trained_with_another_batch_size(
     assert 8 < runner.iter <= 30
     assert noted.rate == pytest.approx(FINAL)
     assert any(
-        f'{after} images an iteration on 1 processes (was {before}): the '
+        f'{after} images per iteration on 1 processes (was {before}): the '
         in message for message in noted.warned
     )  # fmt: skip
     shown = first.trained[: 8 * before] + noted.trained
@@ -141,7 +141,7 @@ def test_a_run_that_was_changed_goes_on_once_more(
         runner, noted = go(config, always(OUT))
         ends.append((runner.iter, noted.rate))
     assert ends[1] == ends[0]
-    assert not [m for m in noted.warned if 'images an iteration' in m]
+    assert not [m for m in noted.warned if 'images per iteration' in m]
 
 
 def test_scaled_learning_rates_are_the_plain_runs(

@@ -215,7 +215,7 @@ def test_samples_without_their_numbers_are_refused(
     [
         ('Replaying', 'which are not the 4 of the batch'),
         ('Exchanging', 'which are not the 4 of the batch'),
-        ('Silent', "made no call of the model's loss"),
+        ('Silent', "did not call the model's loss"),
     ],
 )
 def test_another_loss_forward_is_refused_before_it_trains(

@@ -159,7 +159,7 @@ def test_of_another_version(
 
     path = changed(checkpoint, tmp_path, take_out)
     config = resumed(config_of(folders, tmp_path / 'run', 3), path)
-    with pytest.raises(ConfigError, match=f"no '{missing}', another version"):
+    with pytest.raises(ConfigError, match=f"no '{missing}', since"):
         train(config, with_hook(IESHook(0.1)))
 
 
@@ -193,7 +193,7 @@ def test_of_an_option_that_is_gone(
     path = changed(checkpoint, tmp_path, lambda s: s['arguments'].update(gone))
     config = resumed(config_of(folders, tmp_path / 'run', 3), path)
     train(config, with_hook(IESHook(0.1)))
-    said = 'checkpoint: fixed_refresh is gone (was True); they hold'
+    said = 'checkpoint: fixed_refresh is gone (was True); they apply'
     assert said in log_of(tmp_path / 'run')
 
 
