@@ -156,7 +156,7 @@ def test_without_matplotlib(
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, 'matplotlib', None)
     line = refusal(monkeypatch, capsys, 'a')
-    assert "install it by pip install 'ies-mm[report]'" in line
+    assert "install it with pip install 'ies-mm[report]'" in line
 
 
 def with_config(work_dir: Path, text: str) -> None:

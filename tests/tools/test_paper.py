@@ -496,7 +496,7 @@ def test_no_such_figure_as_a_user_sees_it(tmp_path: Path) -> None:
         (['figure1', '--data', 'text.jpg'], 'neither as a folder nor as a'),
         (['figure3', '--scale', 'paper'], 'needs an accelerator'),
         (['figure3', '--scale', 'large'], "invalid choice: 'large'"),
-        (['figure3', '--jobs', '0'], 'give a number from 1 on'),
+        (['figure3', '--jobs', '0'], 'give an integer >= 1'),
     ],
 )
 def test_bad_input_is_one_line(
@@ -534,5 +534,5 @@ def test_runs_of_another_setting_are_one_line(
     status, _, errors = command('figure3', '--out', out, '--data', images)
     assert status == 2
     [line] = errors.splitlines()
-    assert 'was trained by other settings (_base_ = "other.py"; now' in line
+    assert 'was trained with other settings (_base_ = "other.py"; now' in line
     assert not (out / 'small' / 'figure3.png').exists()

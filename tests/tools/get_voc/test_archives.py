@@ -150,7 +150,7 @@ def test_an_archive_of_something_else(
 ) -> None:
     for data, message in (
         (b'no archive', 'cannot unpack'),
-        (voc_tar('2007', 'trainval', ['000001']), 'holds no VOC2012'),
+        (voc_tar('2007', 'trainval', ['000001']), 'does not contain VOC2012'),
     ):
         server.content['/2012.tar'] = data
         digest = hashlib.md5(data).hexdigest()
