@@ -90,9 +90,9 @@ def write(name: str, content: bytes | int) -> Callable:
 DAMAGES = {
     'npz cut off': (write('instances.npz', 300), 'cannot be read'),
     'npz empty': (write('instances.npz', b' '), 'cannot be read'),
-    'npz of another data set': (
+    'npz of another dataset': (
         change_arrays(identity=lambda a: a[::-1]),
-        'of another data set: image 0 is data/b/3.jpg, here data/a/1.jpg',
+        'of another dataset: image 0 is data/b/3.jpg, here data/a/1.jpg',
     ),
     'npz of fewer images': (
         change_arrays(
@@ -100,7 +100,7 @@ DAMAGES = {
             losses=lambda a: a[:, :2],
             trained=lambda a: a[:, :2],
         ),
-        'of a data set of 2 images, here 3',
+        'of a dataset of 2 images, here 3',
     ),
     'npz of another shape': (
         change_arrays(losses=lambda a: a[0]), 'losses is float32 (3, 1)',
@@ -118,21 +118,21 @@ DAMAGES = {
         change_line(0, lambda r: r | {'epoch': 'one'}), "has epoch='one'",
     ),
     'a line that is a list': (
-        change_line(1, lambda r: [r]), 'line 2 is no JSON object',
+        change_line(1, lambda r: [r]), 'line 2 is not a JSON object',
     ),
     'a line twice': (
         change_line(1, lambda r: r | {'epoch': 1}), 'line 2 is of epoch 1',
     ),
     'a line of other images': (
         change_line(2, lambda r: r | {'instances': 4}),
-        'line 3 is of a data set of 4 images, not 3',
+        'line 3 is of a dataset of 4 images, not 3',
     ),
     'lines that are no text': (
         write('epochs.jsonl', b'\xff\xfe\n' * 9), 'cannot be read',
     ),
     'lines of brackets': (
         write('epochs.jsonl', b'[' * 100_000 + b'\n{}\n'),
-        'line 1 is no JSON object',
+        'line 1 is not a JSON object',
     ),
 }  # fmt: skip
 
@@ -265,7 +265,7 @@ def test_warnings_are_python_s_own_by_default(run: Path) -> None:
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter('always')
         RunRecords(run / 'ies', IMAGES).open(after=1)
-    assert 'put aside as' in str(said[0].message)
+    assert 'were moved to' in str(said[0].message)
 
 
 def test_images_are_named_once_while_it_goes_on(tmp_path: Path) -> None:

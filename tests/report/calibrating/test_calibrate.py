@@ -190,8 +190,8 @@ def test_an_image_that_is_broken(
 @pytest.mark.parametrize(
     ('text', 'named'),
     [
-        ('default_hooks = []', 'default_hooks is [], and no dict'),
-        ('train_dataloader = "x"', "train_dataloader is 'x', and no dict"),
+        ('default_hooks = []', 'default_hooks is [], not a dict'),
+        ('train_dataloader = "x"', "train_dataloader is 'x', not a dict"),
         (f'x = {"-" * 100_000}1', 'cannot be read: '),
         ('model = dict(type="None")', 'cannot be run (give --images 0'),
         ('train_dataloader = dict(batch_size=2)', 'cannot be run'),

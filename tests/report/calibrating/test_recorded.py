@@ -135,7 +135,7 @@ def test_a_run_in_which_nothing_could_be_left_out(recorded: Recorded) -> None:
 
 def test_an_epoch_without_a_finite_loss(recorded: Recorded) -> None:
     recorded.losses[-1] = np.nan
-    with pytest.raises(ConfigError, match='without one finite loss'):
+    with pytest.raises(ConfigError, match='without any finite loss'):
         diagnose(recorded, Criterion(0))
 
 
@@ -180,5 +180,5 @@ def test_an_epoch_of_nan_stays_and_is_refused(tmp_path: Path) -> None:
         [record(e, non_finite=2 * int(e == 5)) for e in range(1, 11)],
     )
     write_instances(tmp_path, ['a', 'b'], [[1, 1]] * 10, losses.tolist())
-    with pytest.raises(ConfigError, match='without one finite loss'):
+    with pytest.raises(ConfigError, match='without any finite loss'):
         diagnose(read_recorded(tmp_path), Criterion(0))

@@ -173,7 +173,7 @@ def test_a_seed_without_a_number_is_named(tmp_path: Path) -> None:
     ]
     found = compare_runs(runs)
     assert [len(d.by_seed) for d in found.rows[1].differences] == [1]
-    assert any('seed 1 is no number' in note for note in found.notes)
+    assert any('seed 1 is not a number' in note for note in found.notes)
 
 
 def test_runs_without_a_seed(tmp_path: Path) -> None:

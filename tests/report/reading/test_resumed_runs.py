@@ -82,4 +82,4 @@ def test_resumed_from_another_folder(tmp_path: Path) -> None:
     )
     run = read_run(work_dir)
     assert run.total_seconds is None
-    assert 'goes on from a checkpoint of another folder' in run.notes[0]
+    assert 'resumed from a checkpoint of another folder' in run.notes[0]

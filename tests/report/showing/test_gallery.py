@@ -56,7 +56,7 @@ def test_a_whole_run(tmp_path: Path) -> None:
         'Excluded first': 'abc',
         'Excluded last': 'cba',
         # a twice, b once; c only when everything was trained again.
-        'Most often taken back': 'ab',
+        'Most often re-included': 'ab',
         # By the last observed loss: 3, and 2 (then it was not observed).
         'Never excluded': 'ed',
     }

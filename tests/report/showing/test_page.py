@@ -77,7 +77,7 @@ def test_names_are_escaped(tmp_path: Path) -> None:
 def test_facts_and_placeholders(tmp_path: Path) -> None:
     page = page_of(run_with_images(tmp_path))
     assert page.text.count('no file') == 5
-    fact = 'out in 2 of 4 epochs, first in epoch 2, taken back once, last '
+    fact = 'excluded in 2 of 4 epochs, first in epoch 2, re-included once, '
     assert f'{fact}loss 1.00' in page.text
     assert 'trained in all 4 epochs, last loss 1.00' in page.text
     assert any('5 of 6 image files were not' in text for text in page.text)
@@ -102,7 +102,7 @@ def test_a_dry_run_does_not_pretend(tmp_path: Path) -> None:
 
 def test_a_run_without_instances_says_so(tmp_path: Path) -> None:
     page = page_of(ies_run(tmp_path))
-    assert any('Nothing was kept of its images' in t for t in page.text)
+    assert any('No per-image records were kept' in t for t in page.text)
 
 
 @pytest.mark.parametrize(

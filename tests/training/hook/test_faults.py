@@ -250,7 +250,7 @@ def test_records_do_not_decide_whether_a_training_goes_on(
         assert_equal(ours[part], theirs[part], part)
     assert [record['epoch'] for record in epochs_of(work_dir)] == [EPOCHS]
     log = ''.join(path.read_text() for path in work_dir.glob('*/*.log'))
-    assert log.count('the records so far were put aside as') == 1
+    assert log.count('the records so far were moved to') == 1
     assert len(list(work_dir.glob('ies_2*/epochs.jsonl'))) == 1
 
 
