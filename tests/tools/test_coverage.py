@@ -159,7 +159,7 @@ def test_all_has_a_row_for_every_config(
 def test_all_needs_a_page_of_its_own() -> None:
     result = call(TOOLS / 'coverage.py', '--all')
     assert result.returncode == 2
-    assert 'error: --all has a page of its own: name it with' in result.stderr
+    assert 'error: --all writes a separate page: name it with' in result.stderr
 
 
 def test_every_folder_of_configs_has_a_row(tool: Any) -> None:

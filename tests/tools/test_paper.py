@@ -476,7 +476,7 @@ def test_list(command: Any, tmp_path: Path) -> None:
         *(f'table{number}' for number in range(1, 15)),
     ]
     assert lines[8] == 'table1: not built yet'
-    assert '1 training, 0 of them there' in lines[3]
+    assert '1 training, 0 of them done' in lines[3]
     assert not (tmp_path / 'out').exists()
 
 
@@ -492,7 +492,7 @@ def test_no_such_figure_as_a_user_sees_it(tmp_path: Path) -> None:
     [
         (['table3'], 'table3 is not built yet; there are figure1'),
         (['figure1', '--data', 'none'], 'there is no such folder or archive'),
-        (['figure1', '--data', '.'], 'wants train/<class>/*.jpg'),
+        (['figure1', '--data', '.'], 'needs train/<class>/*.jpg'),
         (['figure1', '--data', 'text.jpg'], 'neither as a folder nor as a'),
         (['figure3', '--scale', 'paper'], 'needs an accelerator'),
         (['figure3', '--scale', 'large'], "invalid choice: 'large'"),
@@ -521,7 +521,7 @@ def test_a_folder_of_data_sets_that_is_not_there(
     data = ('--data', tmp_path / 'none', '--out', tmp_path / 'out')
     _, _, errors = command('figure3', '--scale', 'paper', *data, device='gpu')
     [line] = errors.splitlines()
-    assert 'there is no such folder; it wants one with cifar10/' in line
+    assert 'there is no such folder; give one with cifar10/' in line
 
 
 def test_runs_of_another_setting_are_one_line(

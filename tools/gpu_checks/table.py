@@ -1,4 +1,4 @@
-"""What was measured on GPUs: one JSON a run, and a page from all of them."""
+"""Results on GPUs: one JSON file per run, and a page from all of them."""
 
 import json
 from pathlib import Path
@@ -34,7 +34,7 @@ NONE_YET = 'No run took place yet.'
 
 
 def gather(out: Path) -> dict[str, Any]:
-    """What the parts have left behind, also where they were cut off."""
+    """Collect the parts' results, also if they were cut off."""
     found: dict[str, Any] = dict(machine=_read(out / 'machine.json'))
     found['costs'] = _all(out / 'costs')
     found['works'] = _all(out / 'works')
@@ -50,7 +50,7 @@ def gather(out: Path) -> dict[str, Any]:
 
 
 def tables(run: dict[str, Any]) -> str:
-    """A run in Markdown."""
+    """Format a run as Markdown."""
     lines = [_machine(run['machine']), '']
     if run['costs']:
         lines += [*_costs(run['costs']), '']
@@ -116,7 +116,7 @@ def _cost(row: dict[str, Any]) -> str:
 
 
 def _numbers(by_way: dict[str, int | None]) -> str:
-    """Without scoring; nothing on a CPU."""
+    """All but scoring; empty on a CPU."""
     values = list(by_way.values())[:3]
     return ', '.join(str(value) for value in values if value is not None)
 

@@ -71,7 +71,7 @@ def test_records_of_another_run_are_left_out(tmp_path: Path) -> None:
     write_records(tmp_path, [record(1)])
     run = read_run(plain_run(tmp_path))
     assert (run.method, run.records) == ('plain', [])
-    assert any('/ies was left out' in note for note in run.notes)
+    assert any('/ies was ignored' in note for note in run.notes)
 
 
 def test_nan_is_no_reason_to_fail(tmp_path: Path) -> None:

@@ -118,5 +118,5 @@ def test_a_foreign_venv_is_never_removed(with_venv: Path) -> None:
     mine.touch()
     result = set_up(with_venv)
     assert result.returncode == 1
-    assert 'was not made by `make setup`' in result.stderr
+    assert 'was not created by `make setup`' in result.stderr
     assert mine.exists()
