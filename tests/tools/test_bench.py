@@ -1,4 +1,4 @@
-"""The benchmark of whole trainings: what it trains, reads and prints."""
+"""The benchmark of whole trainings: what it runs, reads and prints."""
 
 import json
 import math

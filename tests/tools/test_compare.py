@@ -1,4 +1,4 @@
-"""The command: what it prints and writes, and its one line on bad input."""
+"""The command: its output, its files, and its one-line errors."""
 
 import json
 import os
@@ -40,7 +40,7 @@ def refusal(
     capsys: pytest.CaptureFixture[str],
     *arguments: str,
 ) -> str:
-    """The one line of a call that fails."""
+    """The one-line error of a failing call."""
     with pytest.raises(SystemExit) as left:
         call(monkeypatch, *arguments)
     printed = capsys.readouterr()
@@ -96,7 +96,7 @@ def test_one_run_and_a_metric_of_choice(
 def test_a_second_call_over_all_of_work_dirs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The files of the first lie among the work directories."""
+    """The first call's files are among the work directories."""
     plain_run(tmp_path / 'work_dirs' / 'a')
     call(monkeypatch, 'work_dirs/a')
     call(monkeypatch, 'work_dirs/a', 'work_dirs/compare')
@@ -160,7 +160,7 @@ def test_without_matplotlib(
 
 
 def with_config(work_dir: Path, text: str) -> None:
-    """The same run, with further lines in its config."""
+    """Append lines to the run's config."""
     [path] = work_dir.glob('*/vis_data/config.py')
     path.write_text(f'{path.read_text()}\n{text}\n')
 
@@ -242,7 +242,7 @@ def test_scalars_that_were_edited(
 def test_what_is_odd_and_does_no_harm(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Dates that are none, keys that cannot be keys, names that are none."""
+    """Invalid dates, unhashable keys, non-identifier names."""
     write_start(
         tmp_path / 'a',
         config_of(),
@@ -281,7 +281,7 @@ def test_records_that_begin_late(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Those before were put aside."""
+    """Earlier records were moved aside."""
     write_records(ies_run(tmp_path / 'a'), [record(3), record(4)])
     call(monkeypatch, 'a')
     words = ' '.join(capsys.readouterr().out.split())

@@ -1,4 +1,4 @@
-"""The command: the file it writes, and its one line on bad input."""
+"""The command: its file, and its one-line errors."""
 
 import runpy
 import sys

@@ -1,4 +1,4 @@
-"""The tournament: its entries, and a small one to the end."""
+"""The tournament: its entries, and a small complete one."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A work directory is read as what happened in it."""
+"""A work directory is read as the run that happened in it."""
 
 from pathlib import Path
 
@@ -158,7 +158,7 @@ def test_our_sampler_without_a_hook_is_a_plain_training(
 
 
 def test_a_config_that_imports_its_classes(tmp_path: Path) -> None:
-    """It is dumped with their paths, here those of 0.1.0 and of today."""
+    """The dump has their full paths, here of 0.1.0 and of today."""
     config = config_of(hook={'type': 'ies_mm.engine.soft.SoftIESHook'})
     sampler = config['train_dataloader']['sampler']
     sampler['type'] = 'ies_mm.training.data.sampler.IESSampler'
