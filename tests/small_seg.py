@@ -99,7 +99,7 @@ def seg_batch(
 
     Args:
         sizes (list): (height, width) of each image.
-        ignored (list): Of each image, the part of its pixels ignored.
+        ignored (list): Ignored fraction of each image's pixels.
         classes (int): How many classes the maps show.
     """
     generator = torch.Generator().manual_seed(seed)

@@ -406,7 +406,7 @@ def test_somebody_else_s_folder_is_left_alone(trained: Any) -> None:
     train_once, folder = trained
     (folder / 'run').mkdir()
     (folder / 'run' / 'thesis.tex').touch()
-    with pytest.raises(Exception, match='holds something else'):
+    with pytest.raises(Exception, match='holds something other'):
         train_once(folder / 'run', ['config.py'], 'said', resume=True)
     assert (folder / 'run' / 'thesis.tex').exists()
 

@@ -12,7 +12,7 @@ from runs import ies_config, train
 from task_runs import in_iterations
 
 WEIGHTS = dict(type='Pretrained', checkpoint='no_such_weights.pth')
-"""Whoever fetches them ends in another error."""
+"""Weights whose loading raises another error."""
 
 
 def refusal(config: Config) -> str:

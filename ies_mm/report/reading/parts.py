@@ -55,7 +55,7 @@ class Part:
 
     @property
     def begins_late(self) -> bool:
-        """Whether it did resume from a checkpoint."""
+        """Whether it actually resumed from a checkpoint."""
         logger = (self.config.get('default_hooks') or {}).get('logger') or {}
         interval = logger.get('interval') or LOGGER_INTERVAL
         return self.resumed and self.first_iteration > interval
