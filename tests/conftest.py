@@ -1,9 +1,10 @@
 """One thread per test process, and data shared by many tests."""
 
+import gc
 import subprocess
 import sys
 import traceback
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from importlib.metadata import distributions
 from pathlib import Path
 
@@ -11,8 +12,11 @@ import hypothesis
 import pytest
 import torch
 
+sys.path.insert(0, str(Path(__file__).parent))
+
+from quick_runners import quick_runners
+
 TESTS = Path(__file__).parent
-sys.path.insert(0, str(TESTS))
 torch.set_num_threads(1)
 # Slow examples on a busy machine are not failures.
 hypothesis.settings.register_profile('untimed', deadline=None)
@@ -22,6 +26,23 @@ hypothesis.settings.load_profile('untimed')
 ORIGINAL_MMSEG = any(
     d.metadata['Name'] == 'mmsegmentation' for d in distributions()
 )
+
+
+def pytest_collection_finish() -> None:
+    """Take what is imported out of garbage collections.
+
+    BaseDataset collects garbage whenever it is built, which takes half a
+    second in a process that has imported OpenMMLab.
+    """
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope='session', autouse=True)
+def quick() -> Iterator[None]:
+    """No run of the suite waits for nothing."""
+    with quick_runners():
+        yield
 
 
 @pytest.hookimpl(wrapper=True)

@@ -4,6 +4,7 @@ Every process writes what it observed in each training, for the tests:
 ``RESULTS/NAME-RANK.pt``.
 """
 
+import gc
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -27,6 +28,7 @@ from ies_mm.engine import (
 from ies_mm.training.data.identity import batch_instances
 from method_cases import config_of
 from mixing_runs import rtmdet
+from quick_runners import quick_runners
 from runs import FixedSelection, ies_config, train
 from same_runs import by_epochs, by_iterations
 from task_runs import in_iterations, with_sampler
@@ -209,17 +211,18 @@ RUNS: dict[str, Run] = {
     )),
     'resized': (resized, lambda: FixedSelection(
         {1: [0, 3, 5, 8, 9], 2: [1, 2, 4]}, keep_history=True,
-        refresh_batch_size=2,
+        scoring=dict(batch_size=2),
     )),
     'mosaics': (mosaics, lambda: FixedSelection(
         {1: [0, 3, 5, 8, 9], 2: [1, 2, 4, 6]}, keep_history=True,
-        scoring_interval=2,
+        scoring=dict(interval=2),
     )),
     'endless': (endless, plain_hook),
     'frozen': (frozen, plain_hook),
     'spaced': (spaced, lambda: IESHook(
         dict(type='Budget', saved=0.4), order=0, window=1, keep_history=True,
-        refresh_interval=dict(type='Spaced', cap=4), refresh_batch_size=2,
+        refresh_interval=dict(type='Spaced', cap=4),
+        scoring=dict(batch_size=2),
     )),
     'accumulating': (accumulating, plain_hook),
     'unused': (unused, lambda: InfoBatchHook(anneal=0)),
@@ -281,8 +284,10 @@ def main() -> None:
     voc, folders, results = (Path(argument) for argument in sys.argv[1:])
     torch.set_num_threads(1)
     dist.init_process_group('gloo')
-    for name in RUNS:
-        run(name, voc if name in DETECTORS else folders, results)
+    gc.freeze()
+    with quick_runners():
+        for name in RUNS:
+            run(name, voc if name in DETECTORS else folders, results)
     dist.barrier()
     dist.destroy_process_group()
 

@@ -5,6 +5,7 @@ commands. A command runs in a fork of this process, which has done nothing but
 import; its arguments, environment, folder and output are its own.
 """
 
+import gc
 import importlib
 import json
 import os
@@ -25,6 +26,7 @@ def serve() -> dict[str, Any]:
     os.dup2(2, 1)  # libraries print what is missing
     for name in IMPORTED:
         importlib.import_module(name)
+    gc.freeze()  # a child's garbage collections would go through all of it
     for line in sys.stdin:
         request: dict[str, Any] = json.loads(line)
         child = os.fork()

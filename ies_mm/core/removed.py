@@ -1,5 +1,6 @@
-"""What 0.1.0 had and measurements spoke against."""
+"""Arguments of 0.1.0 that were removed or renamed."""
 
+import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -57,3 +58,25 @@ def check_removed(place: str, names: Iterable[str]) -> None:
                 f'{_REASONS[name]} (docs/results_archive.md, "Tried and '
                 'removed"); remove it from the config'
             )
+
+
+def renamed_scoring(
+    place: str, scoring: dict[str, Any] | None, arguments: dict[str, Any]
+) -> dict[str, Any] | None:
+    """Move ``refresh_batch_size`` of 0.1.0 into ``scoring``, with a warning.
+
+    Args:
+        place (str): Where the arguments stand, for the warning.
+        scoring (dict, optional): The argument ``scoring``.
+        arguments (dict): Unknown arguments; the renamed one is taken out.
+    """
+    if 'refresh_batch_size' not in arguments:
+        return scoring
+    size = arguments.pop('refresh_batch_size')
+    warnings.warn(
+        f'{place}: refresh_batch_size is deprecated; write '
+        f'scoring=dict(batch_size={size})',
+        DeprecationWarning,
+        stacklevel=3,
+    )
+    return {'batch_size': size, **(scoring or {})}

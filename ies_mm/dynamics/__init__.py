@@ -1,1 +1,1 @@
-"""What a training does to the model: gradient norm, loss, sharpness."""
+"""Training dynamics: gradient norm, loss and sharpness."""

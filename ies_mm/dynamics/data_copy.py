@@ -1,4 +1,4 @@
-"""A training set to load images from without a trace."""
+"""A copy of the training set, to load images without side effects."""
 
 import copy
 from collections.abc import Iterator
@@ -13,29 +13,29 @@ from ies_mm.training.data.partners import CACHE
 
 
 def own_copy(dataset: Any) -> Any:
-    """A data set with transforms of its own over the same annotations.
+    """A dataset with its own transforms over the same annotations.
 
-    A transform may keep a cache or a generator, which the training's must
-    not notice. Caches of mixing transforms are empty in the copy, and no
-    image is pruned there: its samples depend on nothing but the random state.
+    A transform may keep a cache or a generator, and the training's must not
+    change. In the copy, caches of mixing transforms are empty and no image is
+    pruned, so its samples depend only on the random state.
 
     Raises:
-        ConfigError: It cannot be copied.
+        ConfigError: The dataset cannot be copied.
     """
     try:
         memo = dict(_shared(dataset)) | dict(_emptied(dataset))
         return copy.deepcopy(dataset, memo)
     except TypeError as error:
         raise ConfigError(
-            f'TrainingDynamicsHook loads its images by a copy of the '
-            f'training set, and {type(dataset).__name__} cannot be copied '
-            f'({error}); have it open files and connections when an image '
-            'is loaded, or train without this hook'
+            f'TrainingDynamicsHook loads its images from a copy of the '
+            f'training set, but {type(dataset).__name__} cannot be copied '
+            f'({error}); open files and connections only when an image is '
+            'loaded, or train without this hook'
         ) from error
 
 
 def _shared(dataset: Any) -> Iterator[tuple[int, Any]]:
-    """What is large and is only read, as deepcopy's memo wants it."""
+    """Large read-only values, as entries of deepcopy's memo."""
     for name, value in vars(dataset).items():
         if isinstance(value, np.ndarray | Tensor) or name == 'data_list':
             yield id(value), value
@@ -46,7 +46,7 @@ def _shared(dataset: Any) -> Iterator[tuple[int, Any]]:
 
 
 def _emptied(dataset: Any) -> Iterator[tuple[int, list]]:
-    """Caches of the samples that came before, for the same memo."""
+    """Caches of earlier samples, to be emptied, for the same memo."""
     for _, transform in transforms_of(dataset):
         if isinstance(cache := getattr(transform, CACHE, None), list):
             yield id(cache), []

@@ -1,4 +1,4 @@
-"""The loss of the same images again and again, held still."""
+"""The loss of a fixed set of images, with all randomness held still."""
 
 import copy
 from collections.abc import Iterator, Mapping, Sequence
@@ -37,28 +37,28 @@ from ies_mm.training.scoring.seeding import (
 
 
 class HeldLoss:
-    """The training loss of some images as a function of the weights alone.
+    """The training loss of some images as a function of the weights only.
 
     A :class:`Landscape`, to be used within :meth:`holding`. It is the mean
-    over batches as large as the training's. BatchNorm and dropout are in
-    evaluation mode, random numbers (augmentation, sampled anchors and RoIs,
-    denoising queries) are the same in every evaluation, and it is computed
-    in single precision, since half precision would drown a difference of
-    gradients.
+    over batches of the training's size. BatchNorm and dropout are in
+    evaluation mode, and random numbers (augmentation, sampled anchors and
+    RoIs, denoising queries) are the same in every evaluation. It is computed
+    in single precision: in half precision, rounding would swamp gradient
+    differences.
 
     Args:
-        runner (Runner): With model, optimiser wrapper and training loader.
-        images (int): How many of the training set.
-        seed (int): Of their choice and of all random numbers.
+        runner (Runner): Has model, optimizer wrapper and training loader.
+        images (int): Number of images of the training set to use.
+        seed (int): Seed of their choice and of all random numbers.
 
     Attributes:
-        exact (bool): Whether Hessian products are second derivatives; else
-            they are differences of gradients.
+        exact (bool): Whether Hessian products are second derivatives rather
+            than differences of gradients.
 
     Raises:
-        ConfigError: The model is spread over processes.
+        ConfigError: The model is sharded over processes.
         ConfigError: The training set has fewer images.
-        ConfigError: It cannot be copied.
+        ConfigError: The training set cannot be copied.
     """
 
     def __init__(self, runner: Runner, images: int, seed: int) -> None:
@@ -77,19 +77,19 @@ class HeldLoss:
         self._positions = order[:images].tolist()
         self._batches: list[tuple[int, Any]] = []
         self.exact = can_be_exact(self._model)
-        own_copy(loader.dataset)  # refused now rather than in some epoch
+        own_copy(loader.dataset)  # Fail now rather than in a later epoch.
 
     @property
     def parameters(self) -> list[nn.Parameter]:
-        """Those that are trained."""
+        """The trainable parameters."""
         return [p for p in self._model.parameters() if p.requires_grad]
 
     @contextmanager
     def holding(self) -> Iterator[None]:
         """Load the images, and hold everything still.
 
-        Weights, gradients, buffers, attributes, the modes of modules and
-        the random state are given back.
+        Restores weights, gradients, buffers, attributes, module modes and the
+        random state on exit.
         """
         runner = self._runner
         device = self.parameters[0].device.type
@@ -106,30 +106,30 @@ class HeldLoss:
                 self._batches, self._state = [], []
 
     def loss(self) -> float:
-        """The mean loss of the images at the present weights."""
+        """The mean loss of the images at the current weights."""
         with torch.no_grad():
             return sum(float(loss) for loss in self._parts())
 
     def gradient(self) -> Vector:
-        """Its gradient, detached; zero for what the loss does not need."""
+        """Its gradient, detached; zero for unused parameters."""
         with torch.enable_grad():
             for loss in self._parts():
-                # As the training: torch's checkpoint knows no autograd.grad.
+                # torch's checkpointing does not support autograd.grad.
                 loss.backward()
         return taken(self.parameters)
 
     def hessian_product(self, vector: Vector) -> Vector:
-        """Its second derivative times a vector, exact where there is one."""
+        """Its Hessian times a vector, exact where that is possible."""
         if self.exact:
             try:
                 return self._exact_product(vector)
             except RuntimeError as error:
-                taken(self.parameters)  # what it had come to
+                taken(self.parameters)  # Discard partial gradients.
                 self.exact = False
                 self._runner.logger.warning(
                     'TrainingDynamicsHook: the loss cannot be differentiated '
                     f'twice ({_first_line(error)}); the top eigenvalue is '
-                    'that of differences of gradients, see docs/dynamics.md'
+                    'computed from gradient differences, see docs/dynamics.md'
                 )
         return difference_product(self, vector)
 
@@ -138,7 +138,7 @@ class HeldLoss:
             return exact_product(self._parts(), self.parameters, vector)
 
     def _parts(self) -> Iterator[Tensor]:
-        """The part of every batch in the mean, computed one by one."""
+        """Each batch's contribution to the mean, computed one by one."""
         for number, (images, batch) in enumerate(self._batches):
             share = images / len(self._positions)
             yield share * self._batch_loss(number, images, batch)
@@ -155,7 +155,7 @@ class HeldLoss:
             one_process(),
             seeded_samplers(self._model, [*range(images)], seed),
         ):
-            # Preprocessors and heads may write into what they are given.
+            # Preprocessors and heads may modify their input in place.
             data = preprocessed(self._runner, copy.deepcopy(batch))
             return self._objective(data)
 
@@ -168,7 +168,7 @@ class HeldLoss:
         return model.parse_losses(losses)[0]
 
     def _loaded(self) -> list[tuple[int, Any]]:
-        """The batches as the loader would give them, and their sizes."""
+        """The batches as the loader would yield them, with their sizes."""
         loader: Any = self._runner.train_dataloader
         dataset = own_copy(loader.dataset)
         size = largest_size(loader)
@@ -184,7 +184,7 @@ class HeldLoss:
 
 @contextmanager
 def _without_gradients(parameters: Sequence[nn.Parameter]) -> Iterator[None]:
-    """Put the gradients aside: an accumulated step may not be complete."""
+    """Set gradients aside: gradient accumulation may be in progress."""
     own = [parameter.grad for parameter in parameters]
     for parameter in parameters:
         parameter.grad = None
@@ -200,7 +200,7 @@ def _check_whole(model: nn.Module) -> None:
     if is_model_wrapper(model) and not isinstance(model, known):
         raise ConfigError(
             f'TrainingDynamicsHook: the model is wrapped in '
-            f'{type(model).__name__}, so that no process has all weights; '
+            f'{type(model).__name__}, so no process has all weights; '
             "train with model_wrapper_cfg=dict(type='MMDistributedData"
             "Parallel'), or without this hook"
         )

@@ -1,4 +1,4 @@
-"""The hook that records what a training does to the model."""
+"""The hook that records training dynamics."""
 
 import math
 import time
@@ -22,13 +22,13 @@ from ies_mm.training.loop.batches import largest_size
 from ies_mm.training.state.checkpoint import Loaded
 
 KEY = 'ies_dynamics'
-"""Of what a checkpoint has of the hook."""
+"""Key of the hook's state in a checkpoint."""
 
 SHARPNESS = (
     'images', 'subset_loss', 'sam', 'top_eigenvalue', 'residual', 'exact',
     'seconds',
 )  # fmt: skip
-"""What is null in the epochs between two measurements."""
+"""Fields that are null in epochs without a measurement."""
 
 
 @HOOKS.register_module()
@@ -36,26 +36,27 @@ class TrainingDynamicsHook(Hook):
     """Records gradient norm, loss, SAM value and the Hessian's top eigenvalue.
 
     Figure 4 and appendix B.5 of the paper, for any MMEngine model, with or
-    without a selection hook. A line of ``<work_dir>/ies/dynamics.jsonl`` an
-    epoch; see docs/dynamics.md. The training stays what it is, to the bit.
+    without a selection hook. Writes one line per epoch to
+    ``<work_dir>/ies/dynamics.jsonl``, see docs/dynamics.md. The training is
+    unchanged, bit for bit.
 
     Args:
-        interval (int): Epochs from one measurement of the SAM value and the
-            eigenvalue to the next; the first is before the training.
-        images (int): How many images of the training set they are of, the
-            same ones in every run with this seed.
-        rho (float): Length of the step to where the loss is compared.
-            Defaults to 0.05, as in the paper.
+        interval (int): Number of epochs between measurements of SAM value and
+            eigenvalue; the first is before training.
+        images (int): Number of training images to measure on, the same ones
+            in every run with this seed.
+        rho (float): Length of the step for the SAM value. Defaults to 0.05,
+            as in the paper.
         iterations (int): Power iterations. Defaults to 20, as in the paper.
-        seed (int): Of the choice of images, their augmentation, and the
-            vector that the iterations begin with. Defaults to 0.
+        seed (int): Seed of the choice of images, their augmentation and the
+            initial vector. Defaults to 0.
 
     Raises:
         TypeError: An argument is of the wrong type.
         ValueError: An argument is out of range.
     """
 
-    # After selection hooks have ended the epoch, before it is saved.
+    # After selection hooks end the epoch, before the checkpoint is saved.
     priority = 'BELOW_NORMAL'
 
     def __init__(
@@ -81,12 +82,12 @@ class TrainingDynamicsHook(Hook):
         self._epoch = self._instances = 0
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Keep the counts for a training that goes on with it."""
+        """Keep the counts for a training that resumes from it."""
         iterations = Loaded.of(checkpoint).iterations
         self._loaded = Loaded(iterations, checkpoint.get(KEY))
 
     def before_train(self, runner: Runner) -> None:
-        """Watch the steps; measure what the training begins with."""
+        """Watch the steps, and measure the initial model."""
         self._steps.close()
         self._held = HeldLoss(runner, self.images, self.seed)
         self._file = DynamicsFile(Path(runner.work_dir))
@@ -102,10 +103,10 @@ class TrainingDynamicsHook(Hook):
         data_batch: Any = None,
         outputs: Any = None,
     ) -> None:
-        """Note the step; a pass of an iteration-based loop may end here."""
+        """Record the step; an iteration-based loop's pass may end here."""
         self._steps.end_iteration(outputs)
         if not _loop_ends_epochs(runner):
-            # The loop counts this iteration only afterwards.
+            # The loop increments its iteration only after this hook.
             behind = runner.iter + 1
             self._end_epoch(runner, _passes(runner, behind), behind)
 
@@ -115,11 +116,11 @@ class TrainingDynamicsHook(Hook):
             self._end_epoch(runner, runner.epoch + 1, runner.iter)
 
     def after_train(self, runner: Runner) -> None:
-        """Leave model and optimisers as they were."""
+        """Restore model and optimizer wrappers."""
         self._steps.close()
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Add the counts; the first process's stand for all of them."""
+        """Save the counts of the main process, which stand for all."""
         checkpoint[KEY] = {
             'instances': self._instances,
             'epoch': self._epoch,
@@ -127,7 +128,7 @@ class TrainingDynamicsHook(Hook):
         }
 
     def _take_up(self, runner: Runner) -> None:
-        """Begin, or go on where an earlier start of the run was."""
+        """Begin, or continue from the loaded checkpoint."""
         loaded, self._loaded = self._loaded, Loaded()
         if not runner.iter:
             self._epoch = self._instances = 0
@@ -140,7 +141,7 @@ class TrainingDynamicsHook(Hook):
             self._epoch = _passes(runner, runner.iter)
             runner.logger.warning(
                 'the checkpoint has no counts of TrainingDynamicsHook: '
-                'backpropagated images are counted from here'
+                'counting backpropagated images from here on'
             )
         after = self._epoch if runner.iter else None
         self._write(runner, lambda: self._file.open(after))
@@ -153,7 +154,7 @@ class TrainingDynamicsHook(Hook):
     def _add(
         self, runner: Runner, epoch: int, iteration: int, sums: Sums
     ) -> None:
-        """Write an epoch's line."""
+        """Write the line of an epoch."""
         self._instances += round(sums.images)
         record: dict[str, Any] = {
             'epoch': epoch,
@@ -170,7 +171,7 @@ class TrainingDynamicsHook(Hook):
         self._write(runner, lambda: self._file.add(record))
 
     def _measured(self, runner: Runner) -> dict[str, Any]:
-        """Sharpness at the present weights; each process finds the same."""
+        """Sharpness at the current weights, equal in all processes."""
         started, held = time.perf_counter(), self._held
         with held.holding():
             loss = held.loss()
@@ -193,7 +194,7 @@ class TrainingDynamicsHook(Hook):
         }
 
     def _write(self, runner: Runner, write: Callable[[], None]) -> None:
-        """Write in the first process; a full disk ends no training."""
+        """Write in the main process; a full disk does not stop training."""
         if not is_main_process():
             return
         try:
@@ -201,7 +202,7 @@ class TrainingDynamicsHook(Hook):
         except OSError as error:
             runner.logger.warning(
                 f'{runner.work_dir}/ies/dynamics.jsonl cannot be written to: '
-                f'{error.strerror}; the training goes on'
+                f'{error.strerror}; training continues'
             )
 
 
@@ -210,9 +211,9 @@ def _loop_ends_epochs(runner: Runner) -> bool:
 
 
 def _passes(runner: Runner, iterations: int) -> int:
-    """Passes over the data that an iteration-based loop has behind it.
+    """Number of passes over the data that an iteration-based loop finished.
 
-    As a selection hook counts them, whose passes are shorter.
+    A selection hook's count takes precedence, as its passes are shorter.
     """
     for hook in runner.hooks:
         if isinstance(hook, SelectionHook):
@@ -227,5 +228,5 @@ def _mean(total: float, number: float) -> float | None:
 
 
 def _finite(value: float) -> float | None:
-    """JSON has no NaN and no infinity."""
+    """Replace NaN and infinity, which JSON does not have, by None."""
     return value if math.isfinite(value) else None

@@ -1,4 +1,4 @@
-"""The loss around the weights: sharpness and curvature, with torch alone."""
+"""Sharpness and curvature of the loss around the weights, in plain torch."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -9,15 +9,15 @@ import torch
 from torch import Tensor
 
 Vector = list[Tensor]
-"""A vector in the space of the weights, a tensor for each parameter."""
+"""A vector in weight space, one tensor per parameter."""
 
 STEP = 0.05
-"""How far the weights are moved for a difference of gradients, |v| = 1.
+"""Step length for gradient differences, |v| = 1.
 
-The paper's rho, so that both measures look as far. A difference over a much
-smaller step is not the better one: the gradient of a network with ReLU or
-max pooling is full of jumps, as is that of a detector whose proposals change
-with the weights, and a jump is divided by the step; see docs/dynamics.md.
+Equals the paper's rho, so both measures look equally far. A much smaller step
+is no better: the gradient of a network with ReLU or max pooling has many
+jumps, as has that of a detector whose proposals change with the weights, and
+a jump is divided by the step; see docs/dynamics.md.
 """
 
 
@@ -25,31 +25,31 @@ class Landscape(Protocol):
     """A loss as a function of weights that can be moved.
 
     Attributes:
-        parameters (sequence of Tensor): The weights; they are moved in place
-            and given back, to the bit.
+        parameters (sequence of Tensor): The weights; moved in place and
+            restored bit for bit.
     """
 
     @property
     def parameters(self) -> Sequence[Tensor]: ...
 
     def loss(self) -> float:
-        """The loss at the present weights."""
+        """The loss at the current weights."""
 
     def gradient(self) -> Vector:
-        """Its gradient at the present weights."""
+        """Its gradient at the current weights."""
 
     def hessian_product(self, vector: Vector) -> Vector:
-        """Its second derivative there, times a vector of norm 1."""
+        """Its Hessian at the current weights times a vector of norm 1."""
 
 
 @dataclass(frozen=True)
 class Eigenvalue:
-    """What power iterations found.
+    """The result of power iterations.
 
     Attributes:
         value (float): The Rayleigh quotient v'Hv of the last vector.
-        residual (float): |Hv - value v|; some eigenvalue of H is no further
-            than this from ``value``.
+        residual (float): |Hv - value v|; some eigenvalue of H is within this
+            distance of ``value``.
     """
 
     value: float
@@ -72,7 +72,7 @@ def moved(
 ) -> Iterator[None]:
     """Move the weights by ``length * direction`` while the context is open.
 
-    They are given back from a copy: adding and subtracting would round.
+    They are restored from a copy: subtracting again would round.
     """
     own = [parameter.detach().clone() for parameter in parameters]
     try:
@@ -90,10 +90,10 @@ def sam_value(landscape: Landscape, rho: float) -> float:
     """How much the loss rises within ``rho`` of the weights, to first order.
 
     ``L(w + rho g / |g|) - L(w)`` with the gradient ``g`` at ``w`` (Foret et
-    al. 2021, as in appendix B.5 of the paper of IES). Zero where ``g`` is.
+    al. 2021, as in appendix B.5 of the IES paper). Zero if ``g`` is zero.
 
     Args:
-        landscape (Landscape): The loss and where it is.
+        landscape (Landscape): The loss at the current weights.
         rho (float): Euclidean length of the step.
     """
     gradient = landscape.gradient()
@@ -111,8 +111,8 @@ def exact_product(
     """``Hv`` of a sum of losses, each differentiated twice.
 
     Args:
-        losses (iterable of Tensor): Scalars with a graph; one at a time is
-            held.
+        losses (iterable of Tensor): Scalars with a graph; only one is held at
+            a time.
         parameters (sequence of Tensor): The weights, without gradients.
         vector (list of Tensor): v.
 
@@ -126,18 +126,18 @@ def exact_product(
         pairs = zip(gradient, vector, strict=True)
         slopes = [(g * v).sum() for g, v in pairs if g is not None]
         slope = torch.stack(slopes).sum()
-        if slope.requires_grad:  # else the loss is linear in the weights
-            # Not autograd.grad: on its way to the weights alone it passes by
-            # the nodes that say that there is no second derivative.
+        if slope.requires_grad:  # Otherwise the loss is linear in weights.
+            # Not autograd.grad: it only visits nodes on the way to the
+            # weights, and misses those that report a missing derivative.
             slope.backward()
     return taken(parameters)
 
 
 def taken(parameters: Sequence[Tensor]) -> Vector:
-    """The gradients that were accumulated, zero where there is none.
+    """Take the accumulated gradients, zero where there is none.
 
     Args:
-        parameters (sequence of Tensor): They are left without.
+        parameters (sequence of Tensor): Their gradients are set to None.
     """
     gradients = [
         torch.zeros_like(parameter)
@@ -156,9 +156,9 @@ def difference_product(
     """``Hv`` as a central difference of gradients.
 
     Args:
-        landscape (Landscape): The loss and where it is.
+        landscape (Landscape): The loss at the current weights.
         vector (list of Tensor): v, of norm 1.
-        step (float): See ``STEP``.
+        step (float): Step length. Defaults to ``STEP``.
     """
     with moved(landscape.parameters, vector, step):
         ahead = landscape.gradient()
@@ -175,14 +175,14 @@ def top_eigenvalue(
 ) -> Eigenvalue:
     """The Hessian's eigenvalue of largest magnitude, by power iterations.
 
-    As appendix B.5 of the paper of IES, 20 iterations from a random vector.
-    It has its sign: a negative one says that the steepest curvature is
-    downwards.
+    As in appendix B.5 of the IES paper: 20 iterations from a random vector.
+    The sign is kept: a negative value means that the strongest curvature is
+    downward.
 
     Args:
-        landscape (Landscape): The loss and where it is.
-        iterations (int): Products of the Hessian. Defaults to 20.
-        seed (int): Of the first vector. Defaults to 0.
+        landscape (Landscape): The loss at the current weights.
+        iterations (int): Number of Hessian products. Defaults to 20.
+        seed (int): Seed of the initial vector. Defaults to 0.
     """
     vector = _random_direction(landscape.parameters, seed)
     found = Eigenvalue(0.0, 0.0)
@@ -207,7 +207,7 @@ def _random_direction(parameters: Sequence[Tensor], seed: int) -> Vector:
 
 
 def _rayleigh(vector: Vector, image: Vector) -> Eigenvalue:
-    """What a vector of norm 1 and its image say of an eigenvalue."""
+    """Eigenvalue estimate from a vector of norm 1 and its image."""
     value = sum(
         float((one * other).double().sum())
         for one, other in zip(vector, image, strict=True)

@@ -1,4 +1,4 @@
-"""Second derivatives of operations that come without them."""
+"""Second derivatives for operations that lack them."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -22,14 +22,14 @@ CONSTANT_GRADIENTS = frozenset(
         'tin_shift',
     )
 )
-"""Whose gradients torch takes for constants, without an error.
+"""Operations whose gradients torch treats as constant, without an error.
 
-All other operations of mmcv without a second derivative say so.
+All other mmcv operations without a second derivative raise one.
 """
 
 
 def can_be_exact(model: nn.Module) -> bool:
-    """Whether no part of a model hides that it has no second derivative."""
+    """Whether no part of a model silently lacks a second derivative."""
     return not any(
         f'{kind.__module__}.{kind.__qualname__}'.startswith(name)
         for module in model.modules()
@@ -43,15 +43,15 @@ def twice_differentiable(model: nn.Module) -> Iterator[None]:
     """Give the RoIAlign layers of a model a second derivative.
 
     Average pooling over a RoI is linear in the features, so its derivative
-    is its adjoint, and that of the adjoint is the pooling. Values stay what
-    they are, to the bit.
+    is its adjoint, whose derivative is the pooling. Values are unchanged, bit
+    for bit.
 
     Args:
-        model (nn.Module): Whose layers.
+        model (nn.Module): The model.
     """
 
     def forward(original: Callable, features: Tensor, rois: Tensor) -> Any:
-        # As in mmcv, nothing is differentiated by the boxes.
+        # As in mmcv, boxes get no gradient.
         return Linear.apply(lambda x: original(x, rois.detach()), features)
 
     with ExitStack() as stack:
@@ -68,7 +68,7 @@ def _is_linear(module: nn.Module) -> bool:
 
 
 class Linear(torch.autograd.Function):
-    """A linear operation that can be differentiated any number of times."""
+    """A linear operation, made differentiable any number of times."""
 
     @staticmethod
     def forward(ctx: Any, operation: Callable, inputs: Tensor) -> Tensor:
@@ -83,13 +83,13 @@ class Linear(torch.autograd.Function):
 
 
 class Adjoint(torch.autograd.Function):
-    """The adjoint of a linear operation that can be differentiated once."""
+    """The adjoint of a linear operation that is differentiable once."""
 
     @staticmethod
     def forward(
         ctx: Any, operation: Callable, like: Tensor, gradient: Tensor
     ) -> Tensor:
-        """Its gradient by inputs of the shape of ``like``."""
+        """Its gradient with respect to inputs shaped like ``like``."""
         ctx.operation = operation
         with torch.enable_grad():
             inputs = torch.zeros_like(like, requires_grad=True)
@@ -98,5 +98,5 @@ class Adjoint(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple:
-        """The operation."""
+        """The operation itself."""
         return None, None, Linear.apply(ctx.operation, *gradients)

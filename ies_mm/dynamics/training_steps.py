@@ -1,4 +1,4 @@
-"""What the steps of a training show: gradients, losses, images."""
+"""Statistics of training steps: gradients, losses, images."""
 
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -19,14 +19,14 @@ from ies_mm.training.loop.optimisers import optim_wrappers
 
 @dataclass
 class Sums:
-    """Of the steps since the last epoch ended.
+    """Sums over the steps since the end of the last epoch.
 
     Attributes:
-        steps (float): Optimiser steps whose gradient norm is finite.
+        steps (float): Number of optimizer steps with a finite gradient norm.
         norms (float): Sum of these norms.
-        non_finite (float): Steps whose norm is not finite.
-        images (float): Images that were backpropagated.
-        losses (float): Sum of the batches' losses times their images.
+        non_finite (float): Number of steps with a non-finite norm.
+        images (float): Number of backpropagated images.
+        losses (float): Sum of batch losses, each times its number of images.
     """
 
     steps: float = 0.0
@@ -37,12 +37,12 @@ class Sums:
 
 
 class TrainingSteps:
-    """Adds up what steps show; nothing waits for the device meanwhile.
+    """Accumulates statistics of steps without waiting for the device.
 
-    A gradient is read where the optimiser makes its step: that of the mean
-    loss of all batches that make one step, averaged over processes, before
-    clipping, and without the loss scale of mixed precision. Where several
-    optimisers step in an iteration, theirs is one gradient.
+    Reads the gradient at the optimizer step: that of the mean loss over all
+    accumulated batches, averaged over processes, before clipping and without
+    the loss scale of mixed precision. If several optimizers step in an
+    iteration, their gradients form one.
     """
 
     def __init__(self) -> None:
@@ -54,10 +54,10 @@ class TrainingSteps:
         self._losses: list[Tensor] = []
 
     def watch(self, runner: Runner) -> None:
-        """Have the steps of a training be noted.
+        """Start recording the steps of a training.
 
         Args:
-            runner (Runner): At the start of the training.
+            runner (Runner): The runner, at the start of training.
         """
 
         def train_step(
@@ -66,8 +66,8 @@ class TrainingSteps:
             self._images += images_of(data)
             return original(data, *args, **kwargs)
 
-        # Below the step that a selection hook puts in its place, so that
-        # the images that it chose are counted.
+        # Below a selection hook's own train_step, so that only the images it
+        # chose are counted.
         self._scope.enter_context(
             override(runner.model, 'train_step', Replacement(train_step))
         )
@@ -75,15 +75,15 @@ class TrainingSteps:
             self._watch_optimiser(number, wrapper)
 
     def close(self) -> None:
-        """Leave model and optimisers as they were."""
+        """Restore model and optimizer wrappers."""
         self._scope.close()
 
     def end_iteration(self, outputs: Any) -> None:
         """Complete an iteration.
 
         Args:
-            outputs (Any): What ``train_step`` returned; of a dict, its
-                'loss' is taken.
+            outputs (Any): The result of ``train_step``; if it is a dict, its
+                'loss' is used.
         """
         self._end_step()
         loss = outputs.get('loss') if isinstance(outputs, Mapping) else None
@@ -93,10 +93,10 @@ class TrainingSteps:
         self._images = 0
 
     def sums(self) -> Sums:
-        """Those of this process, up to now."""
+        """The sums of this process so far."""
         sums = self._sums
         for value in _numbers(self._norms):
-            finite = value < float('inf')  # which NaN is not
+            finite = value < float('inf')  # False for NaN
             sums.steps += finite
             sums.norms += value if finite else 0.0
             sums.non_finite += not finite
@@ -105,10 +105,10 @@ class TrainingSteps:
         return sums
 
     def take(self) -> Sums:
-        """Those of all processes together; they begin anew.
+        """The sums over all processes; resets them.
 
-        A step has the same gradient in each of them, so that of steps there
-        are as many as in one.
+        A step has the same gradient in every process, so steps are counted
+        once.
         """
         sums, self._sums = self.sums(), Sums()
         values = torch.tensor(astuple(sums), dtype=torch.float64)
@@ -117,7 +117,7 @@ class TrainingSteps:
         return Sums(*values.tolist())
 
     def go_on_with(self, sums: Sums) -> None:
-        """Begin with sums of an earlier start of the run."""
+        """Continue from the sums of an earlier start of the run."""
         self._sums = sums
 
     def _watch_optimiser(self, number: int, wrapper: OptimWrapper) -> None:
@@ -128,7 +128,7 @@ class TrainingSteps:
         self._scope.enter_context(override(wrapper, 'step', step))
 
     def _note(self, number: int, wrapper: OptimWrapper) -> None:
-        if number in self._squares:  # its second step in this iteration
+        if number in self._squares:  # Its second step in this iteration.
             self._end_step()
         gradients = [
             parameter.grad
@@ -148,10 +148,10 @@ class TrainingSteps:
 
 
 def images_of(data: Any) -> int:
-    """How many images a batch has, as MMEngine's collate functions make it.
+    """Number of images in a batch from MMEngine's collate functions.
 
     Args:
-        data (Any): A dict with data samples or inputs, or a tuple that begins
+        data (Any): A dict with data samples or inputs, or a tuple that starts
             with inputs.
     """
     part: Any = data
@@ -160,13 +160,13 @@ def images_of(data: Any) -> int:
         part = data.get('inputs') if part is None else part
     else:
         part = data[0]
-    while isinstance(part, Mapping):  # several branches of the same images
+    while isinstance(part, Mapping):  # Several branches of the same images.
         part = next(iter(part.values()))
     return len(part)
 
 
 def _loss_scale(wrapper: OptimWrapper, like: Tensor) -> Tensor | float:
-    """What mixed precision has multiplied the loss by; no wait for it."""
+    """The loss scale of mixed precision, without waiting for the device."""
     if not isinstance(wrapper, AmpOptimWrapper):
         return 1.0
     one = torch.ones((), dtype=torch.float32, device=like.device)

@@ -1,1 +1,1 @@
-"""Metrics by groups of images or of classes."""
+"""Metrics by groups of images or classes."""

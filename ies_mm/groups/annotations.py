@@ -1,4 +1,4 @@
-"""Files that say which group an image belongs to."""
+"""Files that assign images to groups."""
 
 import csv
 import json
@@ -13,14 +13,14 @@ class GroupFile:
     """The groups of images, by path.
 
     A ``.json`` file is one object, path -> group. A ``.csv`` file has two
-    columns, path and group, and no heading. A path may be a file's name, or
-    as much of the end of its path as tells it apart.
+    columns, path and group, and no header. A path may be a file name, or any
+    unambiguous trailing part of the path.
 
     Args:
-        path (str): Of the file.
+        path (str): Path of the file.
 
     Raises:
-        ConfigError: It cannot be read, or is neither.
+        ConfigError: The file cannot be read, or has another format.
     """
 
     def __init__(self, path: str) -> None:
@@ -31,10 +31,10 @@ class GroupFile:
         """The group of an image.
 
         Args:
-            image (str): Its path, as the data set has it.
+            image (str): Its path, as given by the dataset.
 
         Raises:
-            ConfigError: The file does not name it.
+            ConfigError: The file does not list the image.
         """
         parts = PurePosixPath(image).parts
         for first in range(len(parts)):
@@ -42,8 +42,8 @@ class GroupFile:
             if name in self._groups:
                 return self._groups[name]
         raise ConfigError(
-            f'{self._path} names no group of {image}; give each image of the '
-            'evaluated data set one'
+            f'{self._path} names no group for {image}; give every image of '
+            'the evaluated dataset one'
         )
 
 
@@ -54,17 +54,17 @@ def _read(path: Path) -> dict[str, str]:
         if path.suffix == '.csv':
             return _from_csv(path)
     except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, 'strerror', None) or 'it is no text'
+        reason = getattr(error, 'strerror', None) or 'it is not text'
         raise ConfigError(
             f'groups={str(path)!r} cannot be read: {reason}'
         ) from error
     except ValueError as error:
         raise ConfigError(
-            f'groups={str(path)!r} is no JSON file: {error}'
+            f'groups={str(path)!r} is not a JSON file: {error}'
         ) from error
     raise ConfigError(
         f'groups={str(path)!r}: give a .json file, path -> group, or a .csv '
-        'file of two columns, path and group'
+        'file with two columns, path and group'
     )
 
 
@@ -74,7 +74,7 @@ def _from_json(path: Path, content: Any) -> dict[str, str]:
         for group in content.values()
     ):
         raise ConfigError(
-            f'groups={str(path)!r} is to be one JSON object, path -> group'
+            f'groups={str(path)!r} must be one JSON object, path -> group'
         )
     return {name: str(group) for name, group in content.items()}
 

@@ -1,4 +1,4 @@
-"""CelebA as a data set of one attribute, with another one as the group."""
+"""CelebA with one attribute as label and another one as group."""
 
 from pathlib import Path
 from typing import Any
@@ -16,20 +16,21 @@ PARTS = {'train': '0', 'val': '1', 'test': '2'}
 
 @DATASETS.register_module()
 class CelebAAttribute(BaseDataset):
-    """Faces with one attribute as label, and one as group.
+    """Faces with one attribute as label and another one as group.
 
-    Table 14 of the paper: *Attractive* by *Male*. In the layout of
+    Table 14 of the paper: *Attractive* by *Male*. Uses the layout of
     ``torchvision.datasets.CelebA``: ``<data_root>/img_align_celeba/*.jpg``,
-    ``list_attr_celeba.txt`` and ``list_eval_partition.txt``. The sample's
-    ``group`` is the attribute's name, with ``not_`` before it where it does
-    not hold; ``PackInputs`` keeps it where ``meta_keys`` has it.
+    ``list_attr_celeba.txt`` and ``list_eval_partition.txt``. A sample's
+    ``group`` is the attribute's name, prefixed with ``not_`` if the attribute
+    does not hold; ``PackInputs`` keeps it if ``meta_keys`` includes it.
 
     Args:
-        data_root (str): The folder of the files.
+        data_root (str): Folder with the files.
         split (str): 'train', 'val' or 'test'.
         label (str): Name of the attribute to learn. Defaults to 'Attractive'.
-        group (str): Name of the attribute of the groups. Defaults to 'Male'.
-        **kwargs: Of MMEngine's ``BaseDataset``.
+        group (str): Name of the attribute that defines the groups. Defaults
+            to 'Male'.
+        **kwargs: Arguments of MMEngine's ``BaseDataset``.
 
     Raises:
         ConfigError: There is no such split, file or attribute.
@@ -45,7 +46,7 @@ class CelebAAttribute(BaseDataset):
     ) -> None:
         if split not in PARTS:
             raise ConfigError(
-                f'CelebAAttribute: split={split!r}; there are '
+                f'CelebAAttribute: split={split!r}; give one of '
                 f'{", ".join(PARTS)}'
             )
         self._split, self._label, self._group = split, label, group
@@ -81,16 +82,16 @@ def _lines(path: Path) -> list[str]:
         return path.read_text().splitlines()
     except OSError as error:
         raise ConfigError(
-            f'{path} cannot be read: {error.strerror}; get CelebA by '
-            'torchvision.datasets.CelebA(ROOT, download=True), and name '
-            'ROOT/celeba as data_root'
+            f'{path} cannot be read: {error.strerror}; get CelebA with '
+            'torchvision.datasets.CelebA(ROOT, download=True), and set '
+            'data_root to ROOT/celeba'
         ) from error
 
 
 def _column(names: list[str], wanted: str) -> int:
     if wanted not in names:
         raise ConfigError(
-            f'CelebAAttribute: there is no attribute {wanted!r}; there are '
+            f'CelebAAttribute: there is no attribute {wanted!r}; give one of '
             f'{", ".join(names)}'
         )
     return names.index(wanted)

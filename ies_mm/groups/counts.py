@@ -1,4 +1,4 @@
-"""What is counted of predictions, class by class, and what it amounts to."""
+"""Counts of predictions by class, and metrics computed from them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,17 +7,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 Counted = NDArray[np.int64]
-"""(C,), a number for each class."""
+"""(C,), one number per class."""
 
 
 @dataclass(frozen=True)
 class Counts:
-    """Of images, pixels or boxes: what a confusion table's margins say.
+    """Counts of images, pixels or boxes: a confusion matrix's margins.
 
     Attributes:
-        hits (ndarray): int64 (C,), those of a class that were found.
-        predicted (ndarray): int64 (C,), those that were taken for it.
-        actual (ndarray): int64 (C,), those that there are.
+        hits (ndarray): int64 (C,), correctly predicted as the class.
+        predicted (ndarray): int64 (C,), predicted as the class.
+        actual (ndarray): int64 (C,), actually of the class.
     """
 
     hits: Counted
@@ -32,24 +32,24 @@ class Counts:
         )
 
     def of(self, classes: list[int]) -> 'Counts':
-        """Those of some classes."""
+        """The counts of some classes."""
         return Counts(
             self.hits[classes], self.predicted[classes], self.actual[classes]
         )
 
 
 def accuracy(counts: Counts) -> float:
-    """The part of all that was found; NaN where there is nothing."""
+    """The fraction predicted correctly; NaN without any."""
     return _ratio(counts.hits.sum(), counts.actual.sum())
 
 
 def recall(counts: Counts, positive: int | None = None) -> float:
-    """The part of the positives that was found.
+    """The fraction of the positives that was found.
 
     Args:
-        counts (Counts): Of any number of classes.
-        positive (int, optional): The positive class. Defaults to None, the
-            mean over classes of which there is something.
+        counts (Counts): Counts for any number of classes.
+        positive (int, optional): The positive class. Defaults to None: the
+            mean over classes that occur.
     """
     if positive is not None:
         return _ratio(counts.hits[positive], counts.actual[positive])
@@ -57,25 +57,25 @@ def recall(counts: Counts, positive: int | None = None) -> float:
 
 
 def mean_iou(counts: Counts) -> float:
-    """Intersection over union, the mean over classes that occur."""
+    """Intersection over union, averaged over classes that occur."""
     union = counts.predicted + counts.actual - counts.hits
     return _mean(counts.hits, union)
 
 
 def selection_rate(counts: Counts, positive: int) -> float:
-    """The part that is predicted as positive."""
+    """The fraction predicted as positive."""
     return _ratio(counts.predicted[positive], counts.actual.sum())
 
 
 def demographic_parity_difference(
     groups: Mapping[str, Counts], positive: int
 ) -> float:
-    """Largest minus smallest selection rate of groups; 0 is parity.
+    """Largest minus smallest selection rate of the groups; 0 is parity.
 
     Appendix I of the paper; fairlearn's metric of the same name.
 
     Args:
-        groups (mapping): Group -> its counts; at least one image in each.
+        groups (mapping): Group -> counts, with at least one image each.
         positive (int): The positive class.
     """
     rates = [selection_rate(counts, positive) for counts in groups.values()]

@@ -1,4 +1,4 @@
-"""The metric that evaluators of all three libraries can have."""
+"""The group metric, for evaluators of all three libraries."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -34,44 +34,44 @@ from ies_mm.groups.tasks import (
 class GroupMetric(BaseMetric):
     """Metrics over all images and by group (appendix I of the paper).
 
-    A group is one of images (by a file, or a key of the samples) or of
-    classes (head, middle and tail). What is measured depends on the task:
+    Groups consist of images (by a file or a key of the samples) or of classes
+    (head, middle and tail). The measures depend on the task:
 
-    - classifiers: ``accuracy`` and ``recall``, in percent as mmpretrain's, of
-      the positive class, else the mean over classes; with a positive class
-      and groups of images ``demographic_parity_difference``, from 0 to 1: the
-      largest minus the smallest share of images predicted as positive.
-    - segmentors: ``mIoU``, ``accuracy`` of pixels and ``recall`` (mmseg's
-      mAcc), in percent, over the pixels of the group's images, or of its
-      classes. Parity of predictions is not defined for pixels.
-    - detectors: ``recall`` of boxes, from 0 to 1, at one overlap and from one
-      score on, over all boxes of the group's images or classes. Average
-      precision by groups of images would compare rankings of other images.
+    - classifiers: ``accuracy`` and ``recall``, in percent as in mmpretrain,
+      of the positive class, else the mean over classes; with a positive class
+      and groups of images also ``demographic_parity_difference``, from 0 to
+      1: the largest minus the smallest fraction of images predicted positive.
+    - segmentors: ``mIoU``, pixel ``accuracy`` and ``recall`` (mmseg's mAcc),
+      in percent, over the pixels of the group's images or classes. Parity of
+      predictions is not defined for pixels.
+    - detectors: ``recall`` of boxes, from 0 to 1, at fixed IoU and score
+      thresholds, over all boxes of the group's images or classes. Average
+      precision by image group would compare rankings of different images.
 
-    Names are ``group/<measure>`` over all, ``group/<group>/<measure>``.
-    A measure of nothing (a group without a positive image) is left out.
+    Names are ``group/<measure>`` overall and ``group/<group>/<measure>``.
+    Undefined measures (a group without a positive image) are omitted.
 
     Args:
         groups (str or dict, optional): A ``.json`` or ``.csv`` file, see
-            :class:`GroupFile`; or classes, group -> names of classes.
-            Defaults to None: the classes that the data set's ``metainfo`` has
-            as ``groups``, else the samples' own ``key``.
+            :class:`GroupFile`; or groups of classes, group -> class names.
+            Defaults to None: ``groups`` of the dataset's ``metainfo`` (class
+            groups), else the samples' own ``key``.
         key (str): The samples' meta information that names the group of an
             image; packing must keep it (``meta_keys``). Defaults to 'group'.
         positive (int or str, optional): The positive class, or its name.
             Defaults to None: the second of two classes, else none.
-        iou_thr (float): Overlap from which a box counts as found. Defaults to
+        iou_thr (float): Minimum IoU for a box to count as found. Defaults to
             0.5.
-        score_thr (float): Score from which a detection counts. Defaults to
-            0.3.
+        score_thr (float): Minimum score of a detection. Defaults to 0.3.
         collect_device (str): See MMEngine's ``BaseMetric``. Defaults to
             'cpu'.
-        prefix (str, optional): See there. Defaults to None, ``group``.
-        collect_dir (str, optional): See there. Defaults to None.
+        prefix (str, optional): See ``BaseMetric``. Defaults to None:
+            ``group``.
+        collect_dir (str, optional): See ``BaseMetric``. Defaults to None.
 
     Raises:
         ConfigError: The file cannot be read or is malformed.
-        TypeError: ``groups`` is something else.
+        TypeError: ``groups`` has another type.
         ValueError: A threshold is out of range.
     """
 
@@ -93,7 +93,7 @@ class GroupMetric(BaseMetric):
         check_ratio('score_thr', score_thr)
         if not isinstance(groups, str | Mapping | None):
             raise TypeError(
-                f'groups={groups!r}: give a file, or group -> names of classes'
+                f'groups={groups!r}: give a file, or a dict group -> classes'
             )
         self._file = GroupFile(groups) if isinstance(groups, str) else None
         self._of_classes = groups if isinstance(groups, Mapping) else None
@@ -102,10 +102,10 @@ class GroupMetric(BaseMetric):
         self._thresholds = iou_thr, score_thr
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
-        """Count what each sample of a batch shows.
+        """Add the counts of each sample of a batch.
 
         Raises:
-            ConfigError: Predictions of another task, or an image of no group.
+            ConfigError: The task is not supported, or an image has no group.
         """
         by_class = self._classes_of_groups() is not None
         for sample in data_samples:
@@ -114,10 +114,10 @@ class GroupMetric(BaseMetric):
             self.results.append((task, group, self._count(task, sample)))
 
     def compute_metrics(self, results: list) -> dict[str, float]:
-        """The measures over all, and of each group.
+        """The measures overall and of each group.
 
         Args:
-            results (list): (task, group, counts) of every image.
+            results (list): Tuple (task, group, counts) of every image.
         """
         task = results[0][0]
         total: Counts = reduce(add, [counts for _, _, counts in results])
@@ -153,9 +153,9 @@ class GroupMetric(BaseMetric):
             return self._file.group_of(str(sample.get('img_path')))
         if self._key not in sample:
             raise ConfigError(
-                f'GroupMetric: the samples have no {self._key!r} that names '
-                'their group; give groups=FILE, group -> classes, or have the '
-                "pipeline's packing keep it (meta_keys)"
+                f'GroupMetric: the samples have no {self._key!r} to name '
+                'their group; give groups=FILE or groups of classes, or add '
+                'the key to meta_keys of the packing transform'
             )
         return str(sample[self._key])
 
@@ -173,8 +173,8 @@ class GroupMetric(BaseMetric):
         for name in classes:
             if name not in names:
                 raise ConfigError(
-                    f'GroupMetric: there is no class {name!r}; the data set '
-                    f'has {", ".join(names) or "no names of classes"}'
+                    f'GroupMetric: there is no class {name!r}; the dataset '
+                    f'has {", ".join(names) or "no class names"}'
                 )
         return [names.index(name) for name in classes]
 

@@ -1,4 +1,4 @@
-"""What is counted of a sample, by task."""
+"""Counting of a sample's predictions, by task."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,14 +12,14 @@ from ies_mm.groups.counts import Counts
 CLASSIFIER, SEGMENTOR, DETECTOR = 'classifier', 'segmentor', 'detector'
 
 IGNORED = 255
-"""The label of void pixels, as mmseg's metrics have it."""
+"""The label of void pixels, as in mmseg's metrics."""
 
 
 def task_of(sample: Mapping[str, Any]) -> str:
-    """The task that a sample with predictions is of.
+    """The task of a sample with predictions.
 
     Raises:
-        ConfigError: None that is known.
+        ConfigError: The task is unknown.
     """
     if 'pred_sem_seg' in sample:
         return SEGMENTOR
@@ -28,29 +28,29 @@ def task_of(sample: Mapping[str, Any]) -> str:
     if 'pred_score' in sample or 'pred_label' in sample:
         return CLASSIFIER
     raise ConfigError(
-        'GroupMetric knows predictions of classifiers (pred_score, '
+        'GroupMetric supports predictions of classifiers (pred_score, '
         'pred_label), segmentors (pred_sem_seg) and detectors '
-        f'(pred_instances), found {", ".join(map(str, sample))}; take it out '
-        'of the evaluator'
+        f'(pred_instances), found {", ".join(map(str, sample))}; remove it '
+        'from the evaluator'
     )
 
 
 def of_classifier(sample: Mapping[str, Any], classes: int) -> Counts:
-    """One image.
+    """The counts of one image.
 
     Args:
-        sample (mapping): With ``gt_label`` and ``pred_score`` or
+        sample (mapping): Has ``gt_label`` and ``pred_score`` or
             ``pred_label``.
         classes (int): C.
 
     Raises:
-        ConfigError: It has no label, or several.
+        ConfigError: The image has no label or several.
     """
     labels = _array(sample.get('gt_label', [])).ravel()
     if len(labels) != 1:
         raise ConfigError(
-            'GroupMetric counts images of one class each, found one of '
-            f'{len(labels)} classes; take it out of the evaluator'
+            'GroupMetric supports images of one class each, found one of '
+            f'{len(labels)} classes; remove it from the evaluator'
         )
     if 'pred_score' in sample:
         predicted = _array(sample['pred_score']).argmax()
@@ -60,10 +60,10 @@ def of_classifier(sample: Mapping[str, Any], classes: int) -> Counts:
 
 
 def of_segmentor(sample: Mapping[str, Any], classes: int) -> Counts:
-    """The pixels of an image that are not void.
+    """The counts of an image's pixels that are not void.
 
     Args:
-        sample (mapping): With ``pred_sem_seg`` and ``gt_sem_seg``.
+        sample (mapping): Has ``pred_sem_seg`` and ``gt_sem_seg``.
         classes (int): C.
     """
     predicted = _array(sample['pred_sem_seg']['data']).ravel()
@@ -75,17 +75,17 @@ def of_segmentor(sample: Mapping[str, Any], classes: int) -> Counts:
 def of_detector(
     sample: Mapping[str, Any], classes: int, iou: float, score: float
 ) -> Counts:
-    """The boxes of an image: found are those that a detection matches.
+    """The counts of an image's boxes; boxes matched by a detection are found.
 
-    Of a class, detections in order of their scores take the box that they
-    overlap most, if that is free, as PASCAL VOC's rule has it.
+    Within a class, detections in descending order of score take the box that
+    they overlap most, if it is free, following PASCAL VOC.
 
     Args:
-        sample (mapping): With ``pred_instances`` and ``gt_instances``, both
-            in the original image's pixels.
+        sample (mapping): Has ``pred_instances`` and ``gt_instances``, both in
+            pixels of the original image.
         classes (int): C.
-        iou (float): Overlap from which a box counts as found.
-        score (float): Detections below it do not count.
+        iou (float): Minimum IoU for a box to count as found.
+        score (float): Minimum score of a detection.
     """
     given, found = sample['gt_instances'], sample['pred_instances']
     boxes, labels = _array(given['bboxes']), _array(given['labels'])
@@ -117,7 +117,7 @@ def _count(labels: NDArray, classes: int) -> NDArray[np.int64]:
 
 
 def _matched(boxes: NDArray, detections: NDArray, iou: float) -> int:
-    """How many boxes are found by detections, best score first."""
+    """Number of boxes found by detections, given in order of score."""
     taken: set[int] = set()
     for detection in detections if len(boxes) else ():
         overlaps = _overlaps(boxes, detection)
@@ -128,7 +128,7 @@ def _matched(boxes: NDArray, detections: NDArray, iou: float) -> int:
 
 
 def _overlaps(boxes: NDArray, box: NDArray) -> NDArray:
-    """IoU of each of some boxes (N, 4) with a box (4,)."""
+    """IoU of boxes (N, 4) with one box (4,)."""
     low = np.maximum(boxes[:, :2], box[:2])
     high = np.minimum(boxes[:, 2:], box[2:])
     shared = (high - low).clip(0).prod(axis=1)

@@ -1,1 +1,1 @@
-"""Label noise: planted in a file, and read by the training's pipeline."""
+"""Label noise: planted in a file and read by the training pipeline."""

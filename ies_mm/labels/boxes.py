@@ -1,4 +1,4 @@
-"""Noise in the boxes of images. Pure: boxes in, other boxes out."""
+"""Noise in boxes. Pure: boxes in, noisy boxes out."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -6,14 +6,14 @@ from numpy.typing import NDArray
 from ies_mm.labels.noise import Labels, drawn_share
 
 LEAST, MOST = 0.2, 0.5
-"""How far a box is shifted, in parts of its own width and height.
+"""Range of the shift of a box, as a fraction of its width and height.
 
-Its overlap (IoU) with the true box is then below 0.5, unless the border of the
-image cuts it off, and a quarter of the object or more is still in it.
+Its IoU with the true box is then below 0.5, unless clipped at the image
+border, and it still covers at least a quarter of the object.
 """
 
 GONE = -1
-"""In the place of the class of a box that is missing."""
+"""Replaces the class of a missing box."""
 
 Boxes = NDArray[np.float32]
 
@@ -28,10 +28,10 @@ def shifted(
 
     Args:
         boxes (ndarray): float32 (B, 4), x1, y1, x2, y2 in pixels.
-        sizes (ndarray): float32 (B, 2), width and height of their images,
-            where shifted boxes are cut off; infinite where not known.
-        ratio (float): Share that is shifted, to within one box.
-        generator (Generator): Draws which, and where to.
+        sizes (ndarray): float32 (B, 2), width and height of their images, to
+            which shifted boxes are clipped; infinite if unknown.
+        ratio (float): Share of boxes to shift, to within one box.
+        generator (Generator): Draws the boxes and their shifts.
 
     Returns:
         ndarray: float32 (B, 4).
@@ -50,15 +50,15 @@ def shifted(
 def missing(
     labels: Labels, ratio: float, generator: np.random.Generator
 ) -> Labels:
-    """Take a share of the boxes away.
+    """Remove a share of the boxes.
 
     Args:
-        labels (ndarray): int64 (B,), their classes.
-        ratio (float): Share that is missing, to within one box.
-        generator (Generator): Draws which.
+        labels (ndarray): int64 (B,), classes of the boxes.
+        ratio (float): Share of boxes to remove, to within one box.
+        generator (Generator): Draws the boxes.
 
     Returns:
-        ndarray: int64 (B,), ``GONE`` for a box that is missing.
+        ndarray: int64 (B,), ``GONE`` for missing boxes.
     """
     noisy = labels.copy()
     noisy[drawn_share(len(labels), ratio, generator)] = GONE

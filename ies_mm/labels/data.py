@@ -1,4 +1,4 @@
-"""What a training's data set says of its images."""
+"""The images of a training dataset, with identities and pixels."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -17,27 +17,27 @@ from ies_mm.training.data.identity import InstanceMap
 from ies_mm.training.data.names import below_root, readable
 
 SIDE = 32
-"""Images are projected at this size, in pixels; CIFAR's are as they are."""
+"""Side in pixels to which images are resized for projection; CIFAR's own."""
 
 Info = dict[str, Any]
 
 
 class Images:
-    """The images of a training, as its data set lists them.
+    """The images of a training, as its dataset lists them.
 
     Args:
-        cfg (Config): Of the training. That it reads noisy labels already does
-            not matter: those here are the clean ones.
+        cfg (Config): The training config. It may already read noisy labels;
+            the labels here are the clean ones.
 
     Attributes:
         classes (list of str): Names of the C classes.
         identity (list of str): Path of each of N images below its data root;
-            empty where the images are in no files.
+            empty if the images are not files.
 
     Raises:
-        ConfigError: The data set cannot be built, or its images not be told
+        ConfigError: The dataset cannot be built, or its images cannot be told
             apart.
-        ConfigError: It does not name its classes.
+        ConfigError: The dataset has no class names.
     """
 
     def __init__(self, cfg: Config) -> None:
@@ -48,7 +48,7 @@ class Images:
         if len(self.classes) < 2:
             name = type(self._leaves[0]).__name__
             raise ConfigError(
-                f'train_dataloader.dataset: {name} names no classes; give '
+                f'train_dataloader.dataset: {name} has no class names; give '
                 'them as metainfo=dict(classes=...)'
             )
         self.identity = self._identity()
@@ -58,16 +58,16 @@ class Images:
         return sum(len(leaf) for leaf in self._leaves)
 
     def infos(self) -> Iterator[Info]:
-        """What is known of each, in order."""
+        """The annotations of every image, in order."""
         for leaf in self._leaves:
             for index in range(len(leaf)):
                 yield leaf.get_data_info(index)
 
     def pixels(self, numbers: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Some of them, float32 (n, 3072), from 0 to 1.
+        """Pixels of some images, float32 (n, 3072), from 0 to 1.
 
         Args:
-            numbers (ndarray): int64 (n,).
+            numbers (ndarray): int64 (n,), indices of the images.
         """
         return np.stack([self._pixels(int(number)) for number in numbers])
 
@@ -94,7 +94,7 @@ class Images:
         if len(paths) < len(self):
             raise ConfigError(
                 'train_dataloader.dataset has several parts whose images are '
-                'in no files, so they cannot be told apart; give one part'
+                'not files, so they cannot be told apart; give one part'
             )
         _check_unique(paths)
         return paths
@@ -104,13 +104,13 @@ def _check_unique(paths: list[str]) -> None:
     if len(set(paths)) < len(paths):
         twice = next(path for path in paths if paths.count(path) > 1)
         raise ConfigError(
-            f'train_dataloader.dataset has {readable(twice)} in several '
-            'parts, whose labels cannot be told apart; give each image once'
+            f'train_dataloader.dataset lists {readable(twice)} more than '
+            'once, so its labels cannot be told apart; list each image once'
         )
 
 
 def _loader(leaf: BaseDataset) -> Any:
-    """The transform that loads an image, with the config's own settings."""
+    """The transform that loads an image, with the config's settings."""
     transforms = getattr(leaf.pipeline, 'transforms', ())
     found = [t for t in transforms if isinstance(t, LoadImageFromFile)]
     return found[0] if found else LoadImageFromFile()

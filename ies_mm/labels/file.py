@@ -1,4 +1,4 @@
-"""The file of noisy labels, which keeps the clean ones too."""
+"""The noisy-label file, which also holds the clean labels."""
 
 import hashlib
 import io
@@ -16,25 +16,25 @@ from ies_mm.report.files import write_files
 
 @dataclass(frozen=True)
 class NoisyLabels:
-    """Clean and noisy labels of a data set.
+    """Clean and noisy labels of a dataset.
 
     Attributes:
-        kind (str): Of the noise.
-        ratio (float): That was asked for; NaN for human labels.
-        seed (int): Of the noise.
+        kind (str): Kind of noise.
+        ratio (float): Requested share; NaN for human labels.
+        seed (int): Seed of the noise.
         classes (list of str): Names of the C classes.
-        identity (list of str): Path of each of N images below the root of the
-            data. Empty for a data set without image files, whose images are
-            known by their index.
-        image (ndarray): int64 (B,), the image of each label, ascending. For a
-            classifier B is N, an image after the other.
-        number (ndarray): int64 (B,), the place of each label among those of
-            its image; 0 for a classifier.
-        clean (ndarray): int64 (B,), classes.
-        noisy (ndarray): int64 (B,), classes; -1 for a box that is missing.
+        identity (list of str): Path of each of N images below the data root.
+            Empty for a dataset without image files, whose images are
+            identified by index.
+        image (ndarray): int64 (B,), the image of each label, ascending. For
+            classifiers, B = N and there is one label per image.
+        number (ndarray): int64 (B,), index of each label within its image; 0
+            for classifiers.
+        clean (ndarray): int64 (B,), clean classes.
+        noisy (ndarray): int64 (B,), noisy classes; -1 for missing boxes.
         clean_boxes (ndarray): float32 (B, 4), x1, y1, x2, y2 in pixels;
-            (0, 4) for a classifier.
-        noisy_boxes (ndarray): float32, as many.
+            (0, 4) for classifiers.
+        noisy_boxes (ndarray): float32, of the same shape.
     """
 
     kind: str
@@ -51,22 +51,22 @@ class NoisyLabels:
 
     @property
     def has_boxes(self) -> bool:
-        """Whether the labels are those of boxes."""
+        """Whether the labels belong to boxes."""
         return len(self.clean_boxes) > 0
 
     @property
     def changed(self) -> NDArray[np.bool_]:
-        """bool (B,), the labels that are not as they were."""
+        """Which labels differ from the clean ones, bool (B,)."""
         moved = (self.clean_boxes != self.noisy_boxes).any(axis=1)
         other: NDArray[np.bool_] = self.clean != self.noisy
         return other | moved if self.has_boxes else other
 
 
 def write_labels(path: Path, labels: NoisyLabels) -> None:
-    """Write the file whole, or not at all.
+    """Write the file atomically.
 
     Raises:
-        ConfigError: It cannot be written.
+        ConfigError: The file cannot be written.
     """
     content = io.BytesIO()
     np.savez_compressed(
@@ -90,11 +90,11 @@ def read_labels(path: Path) -> NoisyLabels:
     """Read the file.
 
     Raises:
-        ConfigError: It is not there, or holds something else.
+        ConfigError: The file does not exist or has other content.
     """
     if not path.is_file():
         raise ConfigError(
-            f'there is no file {path} of noisy labels; make it with '
+            f'there is no noisy-label file {path}; make it with '
             'tools/make_noisy_labels.py'
         )
     try:
@@ -108,17 +108,17 @@ def read_labels(path: Path) -> NoisyLabels:
                 **{name: found[name] for name in _ARRAYS},
             )
         _check(labels)
-    except Exception as error:  # zipfile and NumPy raise nearly anything
+    except Exception as error:  # zipfile and NumPy raise all kinds.
         reason = ' '.join(str(error).split()) or type(error).__name__
         raise ConfigError(
-            f'{path} is no file of noisy labels: {reason}; make it with '
+            f'{path} is not a noisy-label file: {reason}; make it with '
             'tools/make_noisy_labels.py'
         ) from error
     return labels
 
 
 def checksum_of(path: Path) -> str:
-    """Of a file's content, 16 hexadecimal digits."""
+    """Checksum of a file's content, 16 hexadecimal digits."""
     return hashlib.blake2b(path.read_bytes(), digest_size=8).hexdigest()
 
 
@@ -128,10 +128,10 @@ _ARRAYS = (
 
 
 def _check(labels: NoisyLabels) -> None:
-    """Refuse arrays that do not belong together.
+    """Refuse arrays of inconsistent shapes.
 
     Raises:
-        ValueError: Says which.
+        ValueError: A shape is inconsistent; names the array.
     """
     shape = labels.image.shape
     boxes = (*shape, 4) if labels.has_boxes else (0, 4)
@@ -139,4 +139,4 @@ def _check(labels: NoisyLabels) -> None:
         wanted = boxes if name.endswith('boxes') else shape
         found = getattr(labels, name).shape
         if found != wanted:
-            raise ValueError(f'{name} has shape {found}, and not {wanted}')
+            raise ValueError(f'{name} has shape {found}, expected {wanted}')

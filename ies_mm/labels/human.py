@@ -1,4 +1,4 @@
-"""Labels that people gave: CIFAR-10N and CIFAR-100N (Wei et al., 2022)."""
+"""Human labels: CIFAR-10N and CIFAR-100N (Wei et al., 2022)."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,17 +17,17 @@ def read_human(path: Path, column: str | None) -> tuple[Labels, Labels]:
     """Read ``CIFAR-10_human.pt`` or ``CIFAR-100_human.pt``.
 
     Args:
-        path (Path): Of the file, as its authors publish it.
-        column (str, optional): Which of its labels: ``aggre_label``,
-            ``worse_label``, ``random_label1`` to ``3`` or, of CIFAR-100,
-            ``noisy_label``. May be None where there is one.
+        path (Path): Path of the file, as published by its authors.
+        column (str, optional): Labels to read: ``aggre_label``,
+            ``worse_label``, ``random_label1`` to ``3`` or, for CIFAR-100,
+            ``noisy_label``. May be None if there is only one.
 
     Returns:
         tuple: Clean and noisy labels, int64 (N,), in the order of CIFAR's
         training files.
 
     Raises:
-        ConfigError: It cannot be read, or has no such labels.
+        ConfigError: The file cannot be read, or has no such labels.
     """
     found = _loaded(path)
     columns = [name for name in found if 'label' in name and name != CLEAN]
@@ -48,7 +48,7 @@ def _loaded(path: Path) -> Mapping[str, Any]:
     try:
         with torch.serialization.safe_globals(_ARRAYS):
             found = torch.load(path, map_location='cpu', weights_only=True)
-    except Exception as error:  # whatever a broken file may raise
+    except Exception as error:  # A broken file may raise anything.
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise ConfigError(
             f'{path} cannot be read: {reason[0]}; give CIFAR-10_human.pt or '
@@ -56,7 +56,7 @@ def _loaded(path: Path) -> Mapping[str, Any]:
         ) from error
     if not isinstance(found, Mapping) or CLEAN not in found:
         raise ConfigError(
-            f'{path} holds no {CLEAN}; give CIFAR-10_human.pt or '
+            f'{path} has no {CLEAN}; give CIFAR-10_human.pt or '
             'CIFAR-100_human.pt as published'
         )
     return found
@@ -64,7 +64,7 @@ def _loaded(path: Path) -> Mapping[str, Any]:
 
 _reconstruct: Any = np.zeros(0).__reduce__()[0]
 _ARRAYS: list[Any] = [
-    # The published files hold pickled arrays of NumPy 1; nothing else is run.
+    # The published files hold pickled NumPy 1 arrays; allow nothing else.
     np.ndarray,
     np.dtype,
     type(np.dtype(np.int64)),

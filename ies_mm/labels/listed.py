@@ -1,4 +1,4 @@
-"""The labels of a training's data set, as they are listed there."""
+"""The labels of a training dataset, as listed there."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -13,16 +13,17 @@ from ies_mm.labels.file import NoisyLabels
 from ies_mm.labels.noise import Labels
 
 Row = tuple[int, int, int, tuple[float, ...]]
-"""Image, place among its labels, class, box (none of a classifier)."""
+"""Image, index within the image, class, box (empty for classifiers)."""
 
 
 def listed(images: Images) -> NoisyLabels:
-    """The labels, noisy ones being the clean ones.
+    """The labels of the images; the noisy labels equal the clean ones.
 
-    Boxes that are to be ignored in training are not among them.
+    Boxes that training ignores are not included.
 
     Raises:
-        ConfigError: There are none, or not one class or some boxes an image.
+        ConfigError: There are no labels, or they are neither one class nor
+            boxes per image.
     """
     rows = [
         row
@@ -53,10 +54,10 @@ def sizes_of(images: Images, image: Labels) -> Boxes:
     """Width and height of the image of each label, float32 (B, 2).
 
     Args:
-        images (Images): All of them.
-        image (ndarray): int64 (B,).
+        images (Images): All images.
+        image (ndarray): int64 (B,), the image of each label.
     """
-    # Some data sets know them only once an image is loaded.
+    # Some datasets know the size only once an image is loaded.
     sizes = [
         (info.get('width', np.inf), info.get('height', np.inf))
         for info in images.infos()
@@ -73,8 +74,8 @@ def _rows(image: int, info: Info) -> Iterator[Row]:
     else:
         raise ConfigError(
             'train_dataloader.dataset lists neither one class nor boxes for '
-            'each image; noisy labels are for classifiers of one class an '
-            'image, and for detectors'
+            'each image; noisy labels are for detectors and single-label '
+            'classifiers'
         )
 
 

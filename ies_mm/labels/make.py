@@ -1,4 +1,4 @@
-"""Planting noise into the labels of a training."""
+"""Planting of noise in the labels of a training."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -22,24 +22,24 @@ KINDS = tuple(dict.fromkeys((*FOR_CLASSIFIERS, *FOR_DETECTORS)))
 def plant_noise(
     cfg: Config, kind: str, ratio: float, seed: int = 0
 ) -> NoisyLabels:
-    """Change a share of the labels of a training's data set.
+    """Change a share of the labels of a training dataset.
 
     Args:
-        cfg (Config): Of the training.
-        kind (str): 'symmetric': of the classes (of images or of boxes), each
-            other one with equal probability; 'instance': of the classes of
-            images, by what is in the image (:func:`part_dependent`);
-            'shift' and 'missing': of the boxes of a detector.
+        cfg (Config): The training config.
+        kind (str): 'symmetric': classes of images or boxes change to any
+            other one with equal probability; 'instance': classes of images
+            change depending on the image (:func:`part_dependent`); 'shift'
+            and 'missing': boxes of a detector are shifted or removed.
         ratio (float): Share of the labels, above 0 and below 1.
-        seed (int): Of the noise. Defaults to 0.
+        seed (int): Seed of the noise. Defaults to 0.
 
     Raises:
-        ConfigError: The data set has no such labels, or ``ratio`` is out of
+        ConfigError: The dataset has no such labels, or ``ratio`` is out of
             range.
     """
     if not 0 < ratio < 1:
         raise ConfigError(
-            f'--ratio {ratio:g} is no share of the labels; give a number '
+            f'--ratio {ratio:g} is not a share of the labels; give a number '
             'above 0 and below 1'
         )
     images = Images(cfg)
@@ -47,7 +47,7 @@ def plant_noise(
     kinds = FOR_DETECTORS if clean.has_boxes else FOR_CLASSIFIERS
     if kind not in kinds:
         raise ConfigError(
-            f'--kind {kind} is not for these labels, which are '
+            f'--kind {kind} does not apply to these labels, which are '
             f'{"boxes" if clean.has_boxes else "classes of images"}; '
             f'give {" or ".join(kinds)}'
         )
@@ -55,23 +55,23 @@ def plant_noise(
 
 
 def human_labels(cfg: Config, file: Path, column: str | None) -> NoisyLabels:
-    """Take labels that people gave.
+    """Use human labels as the noisy ones.
 
     Args:
-        cfg (Config): Of a training on CIFAR-10 or CIFAR-100.
+        cfg (Config): Config of a training on CIFAR-10 or CIFAR-100.
         file (Path): See :func:`read_human`.
         column (str, optional): See :func:`read_human`.
 
     Raises:
-        ConfigError: The file cannot be read, or is not of these images.
+        ConfigError: The file cannot be read, or is for other images.
     """
     clean = listed(Images(cfg))
     theirs, noisy = read_human(file, column)
     if clean.has_boxes or not np.array_equal(theirs, clean.clean):
         raise ConfigError(
-            f'{file} is of {len(theirs)} images whose classes are not those '
+            f'{file} has {len(theirs)} images whose classes are not those '
             f"of the config's {len(clean.clean)}; give the config of the "
-            'CIFAR that the file is of, with all of its training images'
+            'matching CIFAR dataset, with all of its training images'
         )
     kind = f'human {column}' if column else 'human'
     return replace(clean, kind=kind, noisy=noisy)

@@ -1,4 +1,4 @@
-"""Noise in the classes of images. Pure: labels in, other labels out."""
+"""Noise in the classes of images. Pure: labels in, noisy labels out."""
 
 from collections.abc import Callable
 
@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 DEVIATION = 0.1
-"""Of the flip rates around the ratio (Xia et al., 2020, section 4.1)."""
+"""Standard deviation of the flip rates (Xia et al., 2020, section 4.1)."""
 
 Labels = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -15,16 +15,16 @@ Floats = NDArray[np.float64]
 def symmetric(
     labels: Labels, classes: int, ratio: float, generator: np.random.Generator
 ) -> Labels:
-    """Give a share of the labels another class, each with equal probability.
+    """Change a share of the labels to another class, chosen uniformly.
 
     Args:
         labels (ndarray): int64 (N,), from 0 to ``classes - 1``.
         classes (int): C, at least 2.
-        ratio (float): Share that is changed, to within one label.
-        generator (Generator): Draws which, and to what.
+        ratio (float): Share of labels to change, to within one label.
+        generator (Generator): Draws the labels and their new classes.
 
     Returns:
-        ndarray: int64 (N,). A label that is drawn never keeps its class.
+        ndarray: int64 (N,). A drawn label never keeps its class.
     """
     noisy = labels.copy()
     drawn = drawn_share(len(labels), ratio, generator)
@@ -36,7 +36,7 @@ def symmetric(
 def drawn_share(
     number: int, ratio: float, generator: np.random.Generator
 ) -> Labels:
-    """int64, ``round(ratio * number)`` of the numbers below it, ascending."""
+    """Draw ``round(ratio * number)`` of ``range(number)``, int64, sorted."""
     drawn = generator.permutation(number)[: round(ratio * number)]
     return np.sort(drawn)
 
@@ -50,17 +50,17 @@ def part_dependent(
 ) -> Labels:
     """Instance-dependent noise (Xia et al., NeurIPS 2020, algorithm 2).
 
-    Every image has a flip rate of its own, drawn around ``ratio``. Where to
-    it flips is drawn from the softmax of a projection of its pixels, which is
-    random and the same for all images of a class.
+    Every image has its own flip rate, drawn around ``ratio``. Its new class is
+    drawn from the softmax of a random projection of its pixels, which is the
+    same for all images of a class.
 
     Args:
-        images_of (callable): Given numbers, int64 (n,), the pixels of these
-            images, float32 (n, S). Asked once for each class.
+        images_of (callable): Indices, int64 (n,) -> pixels of these images,
+            float32 (n, S). Called once per class.
         labels (ndarray): int64 (N,), from 0 to ``classes - 1``.
         classes (int): C, at least 2.
         ratio (float): Mean of the normal distribution of the flip rates.
-        seed (int): Of all that is drawn.
+        seed (int): Seed of all draws.
 
     Returns:
         ndarray: int64 (N,).
@@ -72,7 +72,7 @@ def part_dependent(
     for label in np.unique(labels):
         own = np.flatnonzero(labels == label)
         pixels = images_of(own)
-        # One class at a time: for 1000 classes all would take 12 GB.
+        # One class at a time: all of 1000 classes would take 12 GB.
         projection = np.random.default_rng([seed, 1, label]).standard_normal(
             (pixels.shape[1], classes), dtype=np.float32
         )
@@ -84,7 +84,7 @@ def part_dependent(
 def flip_rates(
     images: int, ratio: float, generator: np.random.Generator
 ) -> Floats:
-    """float64 (images,), normal around ``ratio``, truncated to 0..1."""
+    """Normal around ``ratio``, truncated to 0..1, float64 (images,)."""
     rates = generator.normal(ratio, DEVIATION, images)
     while (outside := (rates < 0) | (rates > 1)).any():
         rates[outside] = generator.normal(ratio, DEVIATION, outside.sum())
@@ -94,12 +94,12 @@ def flip_rates(
 def transitions(
     projected: NDArray[np.float32], own: int, rates: Floats
 ) -> Floats:
-    """Probabilities of the classes that images of a class may get.
+    """Probabilities of the noisy classes of images of one class.
 
     Args:
-        projected (ndarray): float32 (n, C), their projected pixels.
-        own (int): Their class.
-        rates (ndarray): float64 (n,), the probability of another class.
+        projected (ndarray): float32 (n, C), the projected pixels.
+        own (int): The class of the images.
+        rates (ndarray): float64 (n,), probabilities of another class.
 
     Returns:
         ndarray: float64 (n, C), rows that sum to 1.
@@ -113,16 +113,16 @@ def transitions(
 
 
 def drawn_classes(probabilities: Floats, chances: Floats) -> Labels:
-    """A class of each row's distribution.
+    """Draw a class from each row's distribution.
 
     Args:
         probabilities (ndarray): float64 (n, C).
-        chances (ndarray): float64 (n,), uniform from 0 to below 1.
+        chances (ndarray): float64 (n,), uniform in [0, 1).
 
     Returns:
         ndarray: int64 (n,).
     """
     upto = probabilities.cumsum(axis=1)
-    upto /= upto[:, -1:]  # exactly 1 at the end
+    upto /= upto[:, -1:]  # Exactly 1 at the end.
     found: Labels = (upto <= chances[:, None]).sum(axis=1)
     return found

@@ -1,4 +1,4 @@
-"""Where a config reads noisy labels."""
+"""Noisy-label transforms in a config."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,24 +9,24 @@ TRANSFORM = 'LoadNoisyLabels'
 
 
 def check_place(cfg: Mapping[str, Any]) -> None:
-    """Refuse noisy labels in a validation or a test.
+    """Refuse noisy labels in validation or test.
 
     Args:
-        cfg (Config): Of a training.
+        cfg (Config): A training config.
 
     Raises:
-        ConfigError: Names the data loader.
+        ConfigError: Such a data loader reads them; names it.
     """
     for loader in ('val_dataloader', 'test_dataloader'):
         if _is_inside(cfg.get(loader)):
             raise ConfigError(
-                f'{loader} reads noisy labels, so its metric would say '
-                f'nothing; use {TRANSFORM} only in the training pipeline'
+                f'{loader} reads noisy labels, so its metric would be '
+                f'meaningless; use {TRANSFORM} only in the training pipeline'
             )
 
 
 def without_noise(part: Any) -> Any:
-    """A config, or a part of one, without the transform."""
+    """A config, or part of one, without the transform."""
     if isinstance(part, dict):
         kept = {key: without_noise(value) for key, value in part.items()}
         return type(part)(kept)

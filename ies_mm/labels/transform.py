@@ -1,4 +1,4 @@
-"""The transform that gives a training its noisy labels."""
+"""The transform that loads noisy labels for training."""
 
 import copy
 from pathlib import Path
@@ -14,20 +14,20 @@ from ies_mm.labels.file import checksum_of, read_labels
 
 @TRANSFORMS.register_module()
 class LoadNoisyLabels:
-    """Puts the labels of a file in the place of the data set's own.
+    """Replaces the dataset's labels with those of a noisy-label file.
 
-    For the training's pipeline only. Nothing is random here: an image has
-    the same noisy labels in every epoch, worker and run.
+    For the training pipeline only. Nothing is random here: an image has the
+    same noisy labels in every epoch, worker and run.
 
-    In a classifier's pipeline it stands last, or anywhere before the packing.
-    Behind it, the clean label is the data sample's ``clean_label``
-    (metainfo); before it, ``results['clean_label']``, which ``PackInputs``
-    keeps if its ``meta_keys`` name it. In a detector's pipeline it stands
-    before ``LoadAnnotations``, and the clean boxes are
+    In a classifier's pipeline, put it last or anywhere before packing. After
+    packing, it stores the clean label as ``clean_label`` in the data sample's
+    metainfo; before, as ``results['clean_label']``, which ``PackInputs``
+    keeps if its ``meta_keys`` include it. In a detector's pipeline, put it
+    before ``LoadAnnotations``; it stores the clean boxes as
     ``results['clean_instances']``.
 
     Args:
-        file (str): As ``tools/make_noisy_labels.py`` writes it.
+        file (str): A file written by ``tools/make_noisy_labels.py``.
 
     Raises:
         ConfigError: The file cannot be read.
@@ -37,17 +37,17 @@ class LoadNoisyLabels:
         self.file = file
         self._labels = read_labels(Path(file))
         self.checksum = checksum_of(Path(file))
-        """Tells a resumed run of another content."""
+        """Detects changed content when a run is resumed."""
         self._of_path = {
             name: image for image, name in enumerate(self._labels.identity)
         }
 
     def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
-        """Exchange the labels of one image.
+        """Replace the labels of one image.
 
         Raises:
-            ConfigError: The file is of other images.
-            ConfigError: The transform stands in the wrong place.
+            ConfigError: The file is for other images.
+            ConfigError: The transform is in the wrong place.
         """
         sample = results.get('data_samples')
         if sample is not None:
@@ -93,7 +93,7 @@ class LoadNoisyLabels:
         ]
 
     def _is_own(self, row: int, instances: list[dict[str, Any]]) -> bool:
-        """Whether the file's clean box is that of the data set."""
+        """Whether the file's clean box matches the dataset's."""
         number = int(self._labels.number[row])
         if number >= len(instances):
             return False
@@ -102,7 +102,7 @@ class LoadNoisyLabels:
         return same_box and own['bbox_label'] == self._labels.clean[row]
 
     def _rows(self, info: Any) -> range:
-        """Numbers of the labels of an image."""
+        """Indices of the labels of an image."""
         image = self._image(info)
         if image is None:
             raise self._other_data(info)
@@ -113,7 +113,7 @@ class LoadNoisyLabels:
         if not self._of_path:
             index = info.get('sample_idx')
             return index if index is not None and index >= 0 else None
-        # The data may lie below another root than when the file was made.
+        # The data root may differ from when the file was made.
         folders = str(info.get('img_path')).split('/')
         tails = ('/'.join(folders[k:]) for k in range(len(folders)))
         known = (tail for tail in tails if tail in self._of_path)
@@ -122,8 +122,8 @@ class LoadNoisyLabels:
     def _other_data(self, info: Any) -> ConfigError:
         name = info.get('img_path') or f'image {info.get("sample_idx")}'
         return ConfigError(
-            f'{self.file} does not know {name} with its clean labels: it was '
-            'made for other data. Make it with this config, and have '
+            f'{self.file} does not have {name} with its clean labels: it was '
+            'made for other data. Make it with this config, and use '
             'LoadNoisyLabels in the training pipeline only'
         )
 

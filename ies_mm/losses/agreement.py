@@ -1,8 +1,8 @@
-"""Whether what was captured is what the model trains on.
+"""Check that the captured losses are what the model trains on.
 
-An adapter knows the losses of a head. A model may do more with them: scale a
-term, ask a head twice, add a penalty of its own. Then shares do not add up to
-what it optimises, and the losses of images stand in another proportion.
+An adapter knows the losses of a head. The model may process them further:
+scale a term, call a head twice, add a penalty. Then the shares do not add up
+to the objective, and the per-image losses are weighted differently.
 """
 
 import math
@@ -21,18 +21,18 @@ from ies_mm.losses.context import unwrap
 from ies_mm.losses.handed import handed_losses
 
 TOLERANCE = 0.01
-"""Of a term, and of the whole loss: mixed precision rounds by less."""
+"""Relative to the term and to the total loss; above mixed-precision error."""
 
 TOTAL = 'the total loss'
 
 
 class Agreement:
-    """Compares sums of a batch; waits for the device in :meth:`check` alone.
+    """Compares sums over a batch; only :meth:`check` waits for the device.
 
     Args:
         model (nn.Module): Wrapped in DDP or not.
-        optim_wrappers (sequence of OptimWrapper): Those of the training.
-            Defaults to none.
+        optim_wrappers (sequence of OptimWrapper): The optimizer wrappers used
+            in training. Defaults to none.
     """
 
     def __init__(
@@ -44,11 +44,11 @@ class Agreement:
         self._weighted: list[bool] = []
 
     def note_shares(self, captured: CapturedLosses, weighted: bool) -> None:
-        """Note the sums of the shares beside what the model returned.
+        """Record the sums of the shares and the values the model returned.
 
         Args:
-            captured (CapturedLosses): Of a batch.
-            weighted (bool): Whether the batch is trained on them.
+            captured (CapturedLosses): The captured losses of one batch.
+            weighted (bool): Whether the step trains on the weighted shares.
         """
         terms = list(captured.returned)
         if not terms:
@@ -59,15 +59,15 @@ class Agreement:
 
     @contextmanager
     def watched(self, note_total: bool) -> Iterator[None]:
-        """See that a step trains on what ``model.loss`` returned.
+        """Verify that a step trains on what ``model.loss`` returned.
 
         Args:
-            note_total (bool): Whether the values are compared too, beside the
-                names of the terms.
+            note_total (bool): Whether to compare the total loss as well as
+                the names of the terms.
 
         Raises:
-            UnsupportedModelError: A term joins after ``model.loss``.
-            UnsupportedModelError: The step trains on what cannot be seen.
+            UnsupportedModelError: A term is added after ``model.loss``.
+            UnsupportedModelError: The loss the step trains on is not visible.
         """
         returned: dict[str, Any] = {}
         parsed: list[Tensor] = []
@@ -84,7 +84,7 @@ class Agreement:
             *args: Any,
             **kwargs: Any,
         ) -> Any:
-            if returned:  # Else there is nothing that was captured.
+            if returned:  # Otherwise nothing was captured.
                 self._check_names(losses, returned)
             result = original(losses, *args, **kwargs)
             total = result if isinstance(result, Tensor) else result[0]
@@ -102,7 +102,7 @@ class Agreement:
             )
             yield
         if note_total and returned:
-            # Without a wrapper in between, as a step of the user's own has it.
+            # A custom train_step may bypass the optimizer wrapper.
             self._note_total(returned, handed or parsed[-1:])
 
     def _note_total(self, returned: dict, trained: list[Tensor]) -> None:
@@ -124,17 +124,17 @@ class Agreement:
         self._weighted.append(weighted)
 
     def check(self) -> None:
-        """Read what was noted, and forget it.
+        """Compare what was recorded, then clear it.
 
         Raises:
-            UnsupportedModelError: Names the term, with both numbers.
+            UnsupportedModelError: A term differs; names it, with both values.
         """
         if not self._noted:
             return
         noted, self._noted = self._noted, []
         weighted, self._weighted = torch.tensor(self._weighted), []
         terms = [term for names, _ in noted for term in names]
-        # One wait for all of them.
+        # A single synchronisation for all of them.
         pairs = torch.cat([pair for _, pair in noted], dim=1).float().cpu()
         ours, theirs = pairs.unbind()
         lengths = torch.tensor([len(names) for names, _ in noted])
@@ -142,8 +142,8 @@ class Agreement:
         whole = torch.zeros(len(noted)).index_add_(0, batch, theirs.abs())
         allowed = TOLERANCE * (theirs.abs() + whole[batch])
         wrong = (ours - theirs).abs() > allowed
-        # A model may well replace a loss that is not finite; weights of its
-        # parts then bring it back.
+        # A model may replace a loss that is not finite; weighting its shares
+        # would bring it back.
         wrong |= weighted[batch] & theirs.isfinite() & ~ours.isfinite()
         for at in torch.nonzero(wrong).flatten():
             raise UnsupportedModelError(

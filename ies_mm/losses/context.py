@@ -1,4 +1,4 @@
-"""The context that captures the loss of every image of a batch."""
+"""Context manager that captures the loss of every image of a batch."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -72,7 +72,7 @@ def check_supported(
             False.
 
     Raises:
-        UnsupportedModelError: Lists what was found and what is supported.
+        UnsupportedModelError: Names the head and lists the supported ones.
     """
     with capture_per_image_losses(model, shares=shares, fallback=fallback):
         pass
@@ -81,7 +81,7 @@ def check_supported(
 def unwrap(model: nn.Module) -> nn.Module:
     """The model inside a (distributed) wrapper, or the model itself.
 
-    A submodule called ``module`` does not make a model a wrapper.
+    A model is not a wrapper merely for having a submodule ``module``.
     """
     module = getattr(model, 'module', None)
     if is_model_wrapper(model) and isinstance(module, nn.Module):

@@ -1,4 +1,4 @@
-"""The losses that a training step hands to its optimisers."""
+"""The losses that a training step passes to its optimizer wrappers."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -11,14 +11,14 @@ from ies_mm.losses.capture.patching import override
 
 @contextmanager
 def handed_losses(optim_wrappers: Sequence[Any]) -> Iterator[list[Tensor]]:
-    """Note what a step calls ``update_params``, or ``backward``, with.
+    """Record the losses passed to ``update_params`` or ``backward``.
 
     Args:
-        optim_wrappers (sequence of OptimWrapper): Of the step.
+        optim_wrappers (sequence of OptimWrapper): The step's wrappers.
 
     Yields:
-        list of Tensor: Scalars without gradient, before they are divided by
-        the steps that gradients are accumulated over.
+        list of Tensor: Scalars without gradient, before division by the
+        number of gradient accumulation steps.
     """
     handed: list[Tensor] = []
     with ExitStack() as stack:

@@ -1,4 +1,4 @@
-"""Training on the weighted shares of the images of a batch."""
+"""Training on weighted per-image shares of the batch loss."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,30 +19,31 @@ def weight_per_image_losses(
     fallback: bool = False,
     shares: bool = False,
 ) -> Iterator[CapturedLosses]:
-    r"""Have the model return :math:`\sum_i w_i s_i` for each of its terms.
+    r"""Make the model return :math:`\sum_i w_i s_i` for each of its terms.
 
     :math:`s_i` is an image's share of the term's batch loss L. The sum is
-    computed as :math:`L + \sum_i (w_i - 1) s_i`: with all weights 1 that is
-    the batch loss to the bit, and its graph has whatever the model's has
-    (DDP waits for every parameter). What else is captured is as in
+    computed as :math:`L + \sum_i (w_i - 1) s_i`: with all weights 1 it equals
+    the batch loss bit for bit, and its graph includes the model's whole graph
+    (DDP waits for every parameter). The capture itself is that of
     :func:`capture_per_image_losses`.
 
     Args:
         model (nn.Module): As in :func:`capture_per_image_losses`.
-        weights (Tensor or callable, optional): float (N,), of the images that
-            the coming loss forward is given, in its order; or what says them
-            once it has run. None leaves the forward as it is, to the bit.
-        fallback (bool): As in :func:`capture_per_image_losses`; it serves
-            where there are no weights. Defaults to False.
-        shares (bool): Whether shares are captured where there are no weights
-            too. Defaults to False.
+        weights (Tensor or callable, optional): float (N,), one weight per
+            image of the next loss forward, in batch order; or a callable that
+            returns them after the forward. None leaves the forward unchanged,
+            bit for bit.
+        fallback (bool): As in :func:`capture_per_image_losses`; used only
+            without weights. Defaults to False.
+        shares (bool): Whether to capture shares even without weights.
+            Defaults to False.
 
     Yields:
-        CapturedLosses: Filled by the forward; losses are without weights.
+        CapturedLosses: Filled by the forward; the losses are unweighted.
 
     Raises:
-        UnsupportedModelError: As :func:`capture_per_image_losses`.
-        ValueError: There is not one weight an image.
+        UnsupportedModelError: As in :func:`capture_per_image_losses`.
+        ValueError: There is not exactly one weight per image.
     """
     if weights is None:
         with capture_per_image_losses(model, shares, fallback) as captured:

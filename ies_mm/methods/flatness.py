@@ -1,4 +1,4 @@
-"""What the methods share that judge an image by how flat its loss is."""
+"""Base class of methods that judge an image by the flatness of its loss."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -13,18 +13,17 @@ from ies_mm.methods.method import Method
 
 
 class FlatnessMethod(Method):
-    """A method that reads the loss curves by a criterion.
+    """A method that applies a criterion to the loss curves.
 
-    It needs some observations of an image before it can judge it, and
-    measures what it judges in the losses that the training began with.
+    It needs several observations of an image to judge it, and normalises by
+    the losses at the start of training.
 
     Args:
-        criterion (Criterion): How flat a curve is.
-        schedule (PruningSchedule, optional): How much is left out, and when;
-            None where that follows from the losses.
-        begin (int): First epoch, from 1, after which anything may be left
-            out.
-        anneal (float): The last part of the epochs, 0 to 1, that trains on
+        criterion (Criterion): Measures how flat a curve is.
+        schedule (PruningSchedule, optional): How much to prune, and when;
+            None if that follows from the losses.
+        begin (int): First epoch, from 1, after which images may be pruned.
+        anneal (float): Final fraction of the epochs, 0 to 1, that trains on
             everything.
 
     Raises:
@@ -48,16 +47,16 @@ class FlatnessMethod(Method):
         self.anneal = anneal
 
     def reset(self) -> None:
-        """No first loss."""
+        """Clear the first loss."""
         self.first_loss = FirstLoss()
 
     def period(self, standing: Standing) -> PruningPeriod:
-        """Which epochs may leave something out."""
+        """The epochs that may prune images."""
         first = max(standing.after(self.criterion.needed), self.begin)
         return PruningPeriod(standing.epochs, first, self.begin, self.anneal)
 
     def warnings(self, standing: Standing) -> Iterator[str]:
-        """A training too short to leave anything, or enough, out."""
+        """Warn if the training is too short to prune anything, or enough."""
         period = self.period(standing)
         if short := too_short(self.name, period, self.criterion):
             yield short
@@ -65,17 +64,17 @@ class FlatnessMethod(Method):
             yield too_much(self.schedule, period, standing)
 
     def forecast(self, standing: Standing) -> str:
-        """What a schedule gives."""
+        """What the schedule will prune."""
         if self.schedule is None:
             return ''
         return planned(self.schedule, self.period(standing), standing)
 
     def check_terms(self, names: Sequence[str]) -> None:
-        """Refuse unknown terms with the first batch, not after an epoch."""
+        """Refuse unknown terms at the first batch, not after an epoch."""
         self.criterion.columns(names)
 
     def take_in(self, ids: Tensor, losses: Tensor, standing: Standing) -> None:
-        """Note the mean loss of the first epoch."""
+        """Record the mean loss of the first epoch."""
         self.first_loss.take_in(losses)
 
     def state_dict(self) -> dict[str, Any]:
@@ -83,5 +82,5 @@ class FlatnessMethod(Method):
         return self.first_loss.state_dict()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over what :meth:`state_dict` gave."""
+        """Restore what :meth:`state_dict` returned."""
         self.first_loss.load_state_dict(state)

@@ -1,4 +1,4 @@
-"""What a selection method says. Pure: losses in, a selection out."""
+"""Base class of selection methods. Pure: losses in, a selection out."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
@@ -13,21 +13,21 @@ from torch import Tensor
 from ies_mm.core import LossHistory, Selection, Standing
 
 WEIGHTS = 'weights the loss of each image in a batch'
-"""Why some methods need the losses of training steps."""
+"""The ``needs_steps`` of methods that weight images."""
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What an epoch's losses lead to.
+    """A method's decision after an epoch.
 
     Attributes:
         mastered (Tensor): bool (N,), instances that need no training, for
-            record and log; a method may train some of them nevertheless.
-        selection (Selection): What the next epoch trains. One without any
-            instance ends the training.
-        limit (Any): For the record: the threshold in units of the loss, a
-            dict of term -> threshold where it has several. Defaults to None,
-            for a method without one.
+            record and log; a method may still train some of them.
+        selection (Selection): The instances the next epoch trains. An empty
+            selection ends the training.
+        limit (Any): For the record: the threshold in units of the loss, or a
+            dict term -> threshold if there are several. Defaults to None: no
+            threshold.
     """
 
     mastered: Tensor
@@ -36,38 +36,35 @@ class Decision:
 
 
 class Method(ABC):
-    """Which instances are trained, and what has to be known for that.
+    """Decides which instances are trained, and declares what it needs.
 
-    A method supplies :meth:`decide`; everything else has a default. It keeps
-    each of its arguments in an attribute of the same name, for checkpoints.
-    It is made once, and told of each of its trainings by
-    :meth:`begin_training`. Whoever runs it hands an epoch's losses to
-    :meth:`take_in` before :meth:`decide`. docs/own_method.md has examples.
+    A subclass implements :meth:`decide`; everything else has a default. It
+    must keep each of its arguments in an attribute of the same name, for
+    checkpoints. It is constructed once; :meth:`begin_training` starts each
+    training. The caller passes an epoch's losses to :meth:`take_in` before
+    :meth:`decide`. See docs/own_method.md for examples.
 
     Attributes:
-        name (str): In records and log. Defaults to the name of the class.
-        depth (int): Observations of an instance that :meth:`decide` reads.
-            Defaults to 1.
-        refreshes (bool): Whether what is left out is scored after each epoch,
-            see :meth:`due`. Defaults to True; a method that never reads the
-            loss of what it has left out saves the forward passes.
-        instances (int): Number of instances N, known since
+        name (str): Name in records and log. Defaults to the class name.
+        depth (int): Number of observations of an instance that :meth:`decide`
+            reads. Defaults to 1.
+        refreshes (bool): Whether pruned instances are scored after each
+            epoch, see :meth:`due`. Defaults to True; with False, a method
+            that never reads losses of pruned instances saves the passes.
+        instances (int): Number of instances N, set by
             :meth:`begin_training`.
-        seed (int): Of the method's random numbers, equal on all ranks; known
-            since :meth:`begin_training`.
-        reads_losses (bool): Whether :meth:`decide` reads any.
-        needs_steps (str): Why it needs every training step's own loss of each
-            image, as a predicate; empty where losses that are scored by
-            forward passes every few epochs will do.
-        wants_classes (bool): Whether it has to know ``classes``. Defaults to
-            False.
+        seed (int): Seed of the method's random numbers, equal on all ranks;
+            set by :meth:`begin_training`.
+        reads_losses (bool): Whether :meth:`decide` reads losses.
+        needs_steps (str): Why it needs the loss of each image in every
+            training step, as a predicate; empty if scoring passes every few
+            epochs suffice.
+        wants_classes (bool): Whether it needs ``classes``. Defaults to False.
         classes (list of set): The classes in each of the N images, empty for
-            none. Known with ``instances`` where they are wanted.
-        wants_strata (bool): Whether it has to know ``strata``. Defaults to
-            False.
-        strata (Tensor): int64 (N,), the class of each instance, the rarest of
-            those in its image; -1 for none. Known with ``instances`` where it
-            is wanted.
+            none. Set with ``instances`` if wanted.
+        wants_strata (bool): Whether it needs ``strata``. Defaults to False.
+        strata (Tensor): int64 (N,), the class of each instance (the rarest
+            one in its image); -1 for none. Set with ``instances`` if wanted.
     """
 
     name: str
@@ -83,7 +80,7 @@ class Method(ABC):
     strata: Tensor
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Name a method by its class, where it has no name."""
+        """Default a method's name to its class name."""
         super().__init_subclass__(**kwargs)
         if not hasattr(cls, 'name'):
             cls.name = cls.__name__
@@ -92,89 +89,90 @@ class Method(ABC):
     def decide(
         self, history: LossHistory, names: Sequence[str], standing: Standing
     ) -> Decision:
-        """Judge after an epoch.
+        """Decide after an epoch.
 
-        Called on all processes with the same, so it must not draw random
-        numbers but by :meth:`generator`.
+        Called on all processes with the same arguments, so it must draw
+        random numbers only from :meth:`generator`.
 
         Args:
-            history (LossHistory): Up to that epoch. ``history.values[-1]``,
-                float32 (N, T), are the newest losses, NaN where an instance
-                was not observed or its loss was not finite.
-            names (sequence of str): Its T terms.
-            standing (Standing): Where the training stands behind it.
+            history (LossHistory): Losses up to that epoch.
+                ``history.values[-1]``, float32 (N, T), holds the newest, NaN
+                where an instance was not observed or its loss not finite.
+            names (sequence of str): Names of its T terms.
+            standing (Standing): State of the training after the epoch.
         """
 
     def begin_training(self, instances: int, seed: int) -> None:
-        """Begin a training; what an earlier one left is forgotten."""
+        """Begin a training, clearing the state of an earlier one."""
         self.instances, self.seed = instances, seed
         self.reset()
 
     def reset(self) -> None:
-        """Forget what was learned in an earlier training."""
+        """Clear the state of an earlier training."""
         return
 
     def first_selection(self, standing: Standing) -> Selection:
-        """What the first epoch trains; by default everything."""
+        """The instances the first epoch trains; by default all."""
         return Selection.everything(self.instances)
 
     def due(self, standing: Standing) -> Tensor:
-        """Which of the left out are scored after an epoch.
+        """Which pruned instances are scored after an epoch.
 
         An instance that is neither trained nor scored keeps its old loss, and
-        a method that reads old losses leaves the same ones out for ever. So
-        by default all are scored while there is a decision ahead, unless
-        ``refreshes`` is False.
+        a method that reads old losses would prune the same ones forever. So
+        by default all are scored while decisions remain, unless ``refreshes``
+        is False.
 
         Args:
-            standing (Standing): Behind that epoch, which is not yet counted
-                in ``excluded``.
+            standing (Standing): State after that epoch, which ``excluded``
+                does not include yet.
 
         Returns:
-            Tensor: bool (N,); those that were trained do not matter.
+            Tensor: bool (N,); entries of trained instances are ignored.
         """
         ahead = standing.epoch < standing.epochs
         return torch.full((self.instances,), self.refreshes and ahead)
 
     def held_back(self, standing: Standing) -> str:
-        """Why some of the mastered are trained nevertheless, for the log."""
+        """Why some mastered instances are still trained, for the log."""
         return ''
 
     def warnings(self, standing: Standing) -> Iterator[str]:
-        """What a user should know before the training starts."""
+        """Warnings to log before the training starts."""
         yield from ()
 
     def forecast(self, standing: Standing) -> str:
-        """What the epochs will train, for the log, where it is known."""
+        """What the epochs will train, for the log; empty if unknown."""
         return ''
 
     def check_terms(self, names: Sequence[str]) -> None:
-        """Refuse a model whose terms do not fit, when they are known.
+        """Refuse a model whose terms do not fit, once they are known.
 
         Raises:
-            ValueError: Says which.
+            ValueError: A term does not fit; says which.
         """
         return
 
     def take_in(self, ids: Tensor, losses: Tensor, standing: Standing) -> None:
-        """Learn from an epoch's observations, beside the history.
+        """Process an epoch's observations, in addition to the history.
 
         Args:
-            ids (Tensor): int64 (M,), instances, each once.
+            ids (Tensor): int64 (M,), distinct instances.
             losses (Tensor): float32 (M, T).
-            standing (Standing): Behind that epoch.
+            standing (Standing): State of the training after the epoch.
         """
         return
 
     def forget_level(self) -> None:
-        """Losses before and after now are not to be compared.
+        """Stop comparing earlier losses with later ones.
 
-        The pipeline or the loss was switched. The history sees to its own.
+        Called when the pipeline or the loss was switched. The history handles
+        its own data.
         """
         return
 
     def arguments(self) -> dict[str, Any]:
-        """What the method was made with, by name."""
+        """The arguments the method was constructed with, by name."""
         return {
             name: getattr(self, name)
             for name, parameter in signature(type(self)).parameters.items()
@@ -182,19 +180,19 @@ class Method(ABC):
         }
 
     def state_dict(self) -> dict[str, Any]:
-        """What a checkpoint has to keep beside history and selection."""
+        """The state for a checkpoint, besides history and selection."""
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over what :meth:`state_dict` gave."""
+        """Restore what :meth:`state_dict` returned."""
         return
 
     def generator(self, *numbers: int) -> torch.Generator:
-        """Random numbers of the method's own, equal on all ranks.
+        """A random generator of the method's own, equal on all ranks.
 
-        They depend on ``seed`` and on ``numbers`` (of an epoch, an
-        iteration) alone, so that a resumed run draws the same, and the
-        training's own random numbers stay as they are.
+        It depends only on ``seed`` and ``numbers`` (such as the epoch or
+        iteration), so a resumed run draws the same numbers, and the
+        training's random state is unaffected.
         """
         seeds = np.random.SeedSequence([self.seed, *numbers])
         return torch.Generator().manual_seed(int(seeds.generate_state(1)[0]))

@@ -18,7 +18,7 @@ STOPS = 'early_stopping'
 OF_THE_TRAINING = ('keep_history', 'allow_batch_augments')
 """Arguments of a selection hook that stay when its method goes."""
 
-OF_IES = ('refresh_batch_size', 'fallback')
+OF_IES = ('scoring', 'fallback')
 """Those that stay where IES stays."""
 
 

@@ -49,7 +49,7 @@ def test_other_attributes(root: str) -> None:
 
 
 def test_what_is_not_there(root: str, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match='there are train, val, test'):
+    with pytest.raises(ConfigError, match='give one of train, val, test'):
         CelebAAttribute(root, 'all')
     with pytest.raises(ConfigError, match='no attribute'):
         CelebAAttribute(root, 'val', group='Young')

@@ -260,7 +260,7 @@ def test_every_library_finds_it(scope: str) -> None:
     [
         ('a.json', '[1]', 'one JSON object, path -> group'),
         ('a.json', '{"a": ["b"]}', 'one JSON object, path -> group'),
-        ('a.json', '{"a"', 'is no JSON file'),
+        ('a.json', '{"a"', 'is not a JSON file'),
         ('a.csv', 'a,b\nc\n', 'line 2: expected two columns'),
         ('a.txt', 'a b', 'give a .json file'),
         ('none.csv', None, 'cannot be read: No such file'),
@@ -277,7 +277,7 @@ def test_files_that_cannot_be_used(
 
 def test_an_image_that_the_file_does_not_name(tmp_path: Path) -> None:
     (tmp_path / 'a.json').write_text('{"b.jpg": "x"}')
-    with pytest.raises(ConfigError, match=r'names no group of c/d\.jpg'):
+    with pytest.raises(ConfigError, match=r'names no group for c/d\.jpg'):
         evaluated(
             GroupMetric(str(tmp_path / 'a.json')),
             [image(0, 0, path='c/b.jpg'), image(0, 0, path='c/d.jpg')],
@@ -290,7 +290,7 @@ def test_an_image_that_the_file_does_not_name(tmp_path: Path) -> None:
     [
         (dict(key='age'), "the samples have no 'age'"),
         (dict(positive=2), 'positive=2, but there are 2 classes'),
-        (dict(positive='c'), "there is no class 'c'; the data set has a, b"),
+        (dict(positive='c'), "there is no class 'c'; the dataset has a, b"),
         (dict(groups=dict(x=['c'])), "there is no class 'c'"),
     ],
 )

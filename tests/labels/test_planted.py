@@ -105,7 +105,10 @@ def test_a_file_of_other_data_is_refused(
         list(built(cfg))
     other = tmp_path / 'other.npz'
     other.write_bytes(b'nothing')
-    for path, reason in ((other, 'no file of noisy'), (moved, 'no file')):
+    for path, reason in (
+        (other, 'is not a noisy-label file'),
+        (moved, 'there is no noisy-label file'),
+    ):
         with pytest.raises(ConfigError, match=reason):
             read_labels(path)
 

@@ -42,7 +42,7 @@ def test_the_file_and_what_is_said_of_it(
     ('arguments', 'reason'),
     [
         (('--kind', 'symmetric'), '--kind symmetric needs a --ratio'),
-        (('--kind', 'symmetric', '--ratio', '1.5'), '--ratio 1.5 is no share'),
+        (('--kind', 'symmetric', '--ratio', '1.5'), '--ratio 1.5 is not a'),
         (('--ratio', '0.2'), 'give one of --kind and --human'),
         (('--human', 'missing.pt'), 'missing.pt cannot be read'),
         (('--human', 'a.pt', '--ratio', '0.2'), '--ratio needs --kind'),

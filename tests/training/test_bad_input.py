@@ -42,8 +42,11 @@ from runs import ies_config, plain_config, train, with_hook
         ),
         ({'delta': {'type': 'NoiseFloor'}}, 'NoiseFloor was removed in 0.2.0'),
         ({'observe': 'all'}, "observe='all': give 'scoring' or 'mixtures'"),
-        ({'scoring_interval': 0}, 'scoring_interval=0: give an integer >= 1'),
-        ({'scoring_pipeline': 'a'}, 'scoring_pipeline must be a list of tra'),
+        ({'scoring': 5}, 'scoring=5: give a dict with batch_size, interval'),
+        ({'scoring': {'size': 2}}, "scoring has no option 'size'; it takes"),
+        ({'scoring': {'interval': 0}}, 'scoring.interval=0: give an integer'),
+        ({'scoring': {'batch_size': 1.5}}, 'scoring.batch_size=1.5: give an'),
+        ({'scoring': {'pipeline': 'a'}}, 'scoring.pipeline must be a list of'),
         ({'detla': 1}, "unexpected keyword argument 'detla'"),
     ],
 )
@@ -356,10 +359,10 @@ def test_mixing_transforms_that_lie_deeper(
 @pytest.mark.parametrize(
     ('pipeline', 'message'),
     [
-        ([dict(type='Nowhere')], 'scoring_pipeline: '),
+        ([dict(type='Nowhere')], 'scoring.pipeline: '),
         (
             [dict(type='CachedMosaic', img_scale=(96, 72))],
-            'scoring_pipeline: CachedMosaic mixes several images',
+            'scoring.pipeline: CachedMosaic mixes several images',
         ),
         (
             [dict(type='LoadAnnotations', with_keypoints=True)],
@@ -372,7 +375,9 @@ def test_a_scoring_pipeline_that_fails(
     voc: Path, tmp_path: Path, pipeline: list, message: str
 ) -> None:
     """Before the first step, however late the first scoring pass."""
-    config = ies_config(voc, tmp_path, delta=0.1, scoring_pipeline=pipeline)
+    config = ies_config(
+        voc, tmp_path, delta=0.1, scoring=dict(pipeline=pipeline)
+    )
     config.train_dataloader.dataset.pipeline.insert(
         2, dict(type='CachedMosaic', img_scale=(96, 72))
     )

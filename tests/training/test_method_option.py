@@ -146,9 +146,9 @@ def test_early_stopping_keeps_the_metric_s_direction() -> None:
 
 def test_what_ies_needs_of_the_model_stays_with_ies() -> None:
     config = read('faster_rcnn_voc', 'ies_')
-    config.default_hooks.ies |= dict(fallback=True, refresh_batch_size=4)
+    config.default_hooks.ies |= dict(fallback=True, scoring=dict(batch_size=4))
     hook = swap_method(config, 'ies_order1', METHODS).default_hooks.ies
-    assert (hook.fallback, hook.refresh_batch_size) == (True, 4)
+    assert (hook.fallback, hook.scoring.batch_size) == (True, 4)
     other = swap_method(config, 'infobatch', METHODS).default_hooks.ies
     assert 'fallback' not in other
 

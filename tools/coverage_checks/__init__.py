@@ -1,1 +1,1 @@
-"""What tools/coverage.py checks of every model family."""
+"""The checks that tools/coverage.py runs on every model family."""

@@ -1,7 +1,6 @@
-"""What must hold of captured losses, checked on a model and a batch.
+"""Checks of captured losses, on a model and a batch.
 
-Every check returns what is wrong, a list of short sentences; none if all is
-as it should be.
+Every check returns a list of errors, short sentences; empty if it passes.
 """
 
 from collections.abc import Iterator
@@ -26,21 +25,21 @@ from ies_mm.losses import CapturedLosses, capture_per_image_losses
 from ies_mm.losses.capture.patching import override
 from ies_mm.losses.capture.processes import one_process
 
-# The shares of a term, added up, to the term.
+# Tolerance between the sum of a term's shares and the term.
 SHARES = 1e-5
-# Their gradient, parameter by parameter: deep graphs, summed in another order.
+# Of their gradient, by parameter: deep graphs, summed in another order.
 GRADIENT = 1e-3
-# A layer computes one image of a batch and an image alone by other kernels.
+# Of an image alone: layers use other kernels for a single image.
 ALONE = 1e-4
-# Of the whole loss (gradient): a difference below it is not seen in training,
-# and a term of that size is all rounding.
+# Relative to the total loss (gradient): smaller differences do not matter in
+# training, and terms of that size are all rounding.
 FLOOR = 1e-6
-# DDODHead's method that counts the batch's positives and weighs by them.
+# DDODHead's method that counts the batch's positives and weights by them.
 _COUNTING = 'calc_reweight_factor'
 
 
 def check_unchanged(ours: Step, theirs: Step) -> list[str]:
-    """The captured step is the plain one, to the bit."""
+    """Check that the captured step equals the plain one, bit for bit."""
     wrong = []
     if list(ours.losses) != list(theirs.losses):
         wrong.append(f'terms {list(ours.losses)}, not {list(theirs.losses)}')
@@ -61,7 +60,7 @@ def check_unchanged(ours: Step, theirs: Step) -> list[str]:
 def check_terms(
     step: Step, captured: CapturedLosses, images: int
 ) -> list[str]:
-    """All terms of the model, one value an image."""
+    """Check that all terms of the model have one value per image."""
     terms = [term for term in step.losses if 'loss' in term]
     wrong = []
     for kind in ('losses', 'shares'):
@@ -78,7 +77,7 @@ def check_terms(
 
 
 def check_scoring(model: nn.Module, data: dict) -> list[str]:
-    """Scored is what is trained, with noisy layers held still; no trace."""
+    """Check that scoring gives the held training loss and leaves no trace."""
     with same_draws():
         state = remembered(model)
         scored = scoring_pass(model, data)
@@ -98,7 +97,7 @@ def check_scoring(model: nn.Module, data: dict) -> list[str]:
 
 
 def check_sums(step: Step, captured: CapturedLosses) -> list[str]:
-    """The shares of a batch add up to its loss, term by term."""
+    """Check that the shares of a batch add up to its loss, term by term."""
     sums = {t: step.losses[t].sum() for t in captured.shares}
     floor = FLOOR * sum(total.abs() for total in sums.values())
     return [
@@ -111,7 +110,7 @@ def check_sums(step: Step, captured: CapturedLosses) -> list[str]:
 def check_gradient(
     model: nn.Module, step: Step, captured: CapturedLosses
 ) -> list[str]:
-    """The gradient of the summed shares is that of the loss."""
+    """Check that the summed shares have the gradient of the loss."""
     model.zero_grad()
     shares = torch.stack([s.sum() for s in captured.shares.values()]).sum()
     shares.backward()
@@ -126,12 +125,13 @@ def check_gradient(
 
 
 def check_alone(model: nn.Module, data: dict, copies: int = 1) -> list[str]:
-    """An image's captured losses are the model's losses of it alone.
+    """Check that an image's captured losses are the model's losses for it.
 
     Args:
-        model (nn.Module): In training mode.
+        model (nn.Module): The model, in training mode.
         data (dict): A preprocessed batch.
-        copies (int): How often the image is in its batch. Defaults to 1.
+        copies (int): Number of copies of the image in its own batch. Defaults
+            to 1.
     """
     wrong = []
     with frozen_statistics(model, data), same_draws():
@@ -149,13 +149,13 @@ def check_alone(model: nn.Module, data: dict, copies: int = 1) -> list[str]:
 
 
 def own_losses(model: nn.Module, data: dict) -> dict[str, Tensor]:
-    """Of an image that no other process has anything to do with."""
+    """The model's losses for an image, independent of other processes."""
     with one_process():
         return totals(forward(model, data))
 
 
 def alone(data: dict, image: int, copies: int = 1) -> dict:
-    """One image of the padded batch, as often as asked for."""
+    """A batch of copies of one image of the padded batch."""
     own = [image] * copies
     return {
         'inputs': data['inputs'][own],
@@ -165,7 +165,7 @@ def alone(data: dict, image: int, copies: int = 1) -> dict:
 
 @contextmanager
 def frozen_statistics(model: nn.Module, data: dict) -> Iterator[None]:
-    """BatchNorm mixes the images of a batch: it keeps those of this batch."""
+    """Freeze BatchNorm, which mixes images, at this batch's statistics."""
     layers = [
         module
         for module in model.modules()
@@ -190,7 +190,7 @@ def frozen_statistics(model: nn.Module, data: dict) -> Iterator[None]:
 
 @contextmanager
 def _counts_of(model: nn.Module, data: dict, state: State) -> Iterator[None]:
-    """A head that weighs by what it has seen has seen the whole batch."""
+    """Make heads that weight by running counts use those of the batch."""
     heads = [m for m in model.modules() if hasattr(m, _COUNTING)]
     counts: list[list] = [[] for _ in heads]
     with ExitStack() as stack:
@@ -242,7 +242,7 @@ def _or_zeros(gradient: Tensor | None, parameter: Tensor) -> Tensor:
 
 
 def _close(ours: Tensor, theirs: Tensor, relative: float, floor: Any) -> bool:
-    """Also infinite and NaN values may be equal."""
+    """Whether values agree; equal infinite or NaN values do."""
     near = (ours - theirs).abs() <= relative * theirs.abs() + floor
     return bool(near) or same(ours.detach(), theirs.detach())
 

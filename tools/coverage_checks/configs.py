@@ -1,4 +1,4 @@
-"""Which shipped config shows a family, and what is special about some."""
+"""The shipped config for each family, and special cases."""
 
 MMDET = {
     # dense
@@ -21,7 +21,7 @@ MMDET = {
     'RepPoints': 'reppoints/reppoints-moment_r50_fpn_1x_coco.py',
     'GA-RPN': 'guided_anchoring/ga-rpn_r50_fpn_1x_coco.py',
     'AutoAssign': 'autoassign/autoassign_r50-caffe_fpn_1x_coco.py',
-    # two stages and cascades
+    # two-stage detectors and cascades
     'Faster R-CNN': 'faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py',
     'Faster R-CNN C4': 'faster_rcnn/faster-rcnn_r50-caffe-c4_ms-1x_coco.py',
     'Faster R-CNN OHEM': 'faster_rcnn/faster-rcnn_r50_fpn_ohem_1x_coco.py',
@@ -47,7 +47,7 @@ MMDET = {
     'Sparse R-CNN': 'sparse_rcnn/sparse-rcnn_r50_fpn_1x_coco.py',
     'QueryInst': 'queryinst/queryinst_r50_fpn_1x_coco.py',
     'Mask2Former': 'mask2former/mask2former_r50_8xb2-lsj-50e_coco.py',
-    # instances and panoptic maps without boxes first
+    # instance and panoptic segmentation without box detection
     'SOLO': 'solo/solo_r50_fpn_1x_coco.py',
     'SOLOv2': 'solov2/solov2_r50_fpn_1x_coco.py',
     'CondInst': 'condinst/condinst_r50_fpn_ms-poly-90k_coco_instance.py',
@@ -232,8 +232,8 @@ MMPRETRAIN = {
     'Wide-ResNet': 'wrn/wide-resnet50_8xb32_in1k.py',
     'XCiT': 'xcit/xcit-tiny-12-p16_8xb128_in1k.py',
 }
-# The tables below are by library and name, 'mmdet/TOOD'. What no config shows,
-# or none in a state that can be trained, as changes of the config's model:
+# The tables below are keyed by library and name, 'mmdet/TOOD'. This one holds
+# changes to a config's model, for what no shipped, trainable config has:
 _RTMDET = dict(
     _delete_=True,
     num_classes=80,
@@ -248,9 +248,9 @@ _RTMDET = dict(
     loss_bbox=dict(type='GIoULoss', loss_weight=2.0),
 )
 CHANGES: dict[str, dict] = {
-    # A quarter as wide: its 40x40 grids take minutes otherwise.
+    # A quarter of the width: its 40x40 grids take minutes otherwise.
     'mmdet/SOLOv2': dict(mask_head=dict(feat_channels=128)),
-    # Heads that no shipped config has, but classes that one does have.
+    # Heads without a shipped config, whose subclasses have one.
     'mmdet/AnchorHead': dict(
         bbox_head=dict(
             _delete_=True,
@@ -333,7 +333,7 @@ CHANGES: dict[str, dict] = {
             ),
         )
     ),
-    # mmpretrain refuses to train with the distillation of these configs.
+    # mmpretrain refuses to train these configs with distillation.
     'mmpretrain/EfficientFormerClsHead': dict(head=dict(distillation=False)),
     'mmpretrain/LeViTClsHead': dict(head=dict(distillation=False)),
     # MMEngine cannot read the configs of this backbone.
@@ -344,18 +344,18 @@ CHANGES: dict[str, dict] = {
         head=dict(in_channels=1024),
     ),
 }
-# How far a training is; what hooks of the library set on the model by then.
+# Progress of the training; attributes that library hooks have set by then.
 PROGRESS = {'mmdet/TOOD, first epochs': dict(epoch=0, iter=0)}
 ATTRIBUTES = {'mmdet/YOLOX, last epochs': {'bbox_head.use_l1': True}}
-# Families whose per-image losses are by their nature no loss of the image
-# alone: its part of the batch loss is exact, and the reason is said.
+# Families whose per-image losses are inherently not those of the image alone,
+# with the reason; the shares of the batch loss are exact.
 SHARE_EXACT: dict[str, str] = {}
-# Boxes that are refined from stage to stage amplify rounding: with a narrow
-# backbone an image alone differs by 1e-3 from its batch (0 in float64).
+# Refining boxes from stage to stage amplifies rounding: with a narrow
+# backbone, an image alone differs by 1e-3 from its batch (0 in float64).
 WIDE = ('mmdet/Sparse R-CNN', 'mmdet/QueryInst')
-# The image alone is run twice in its batch, and its loss is the mean: LeNet
-# takes a single image for no batch.
+# Run an image alone as a batch of two copies, whose mean is its loss: LeNet
+# does not treat a single image as a batch.
 TWICE = ('mmpretrain/LeNet',)
-# Deep enough that random weights amplify rounding, which is different for one
-# image and for 16 (2e-4 of a loss): the features are computed in float64.
+# Compute features in float64: random weights in deep networks amplify
+# rounding, which differs between one image and 16 (2e-4 of a loss).
 PRECISE = ('mmdet/strongsort',)

@@ -1,7 +1,7 @@
-"""Operations and waits of a step, counted on any device.
+"""Counts of a step's operations and waits, on any device.
 
-On a GPU a small operation costs its launch and a value that is read back
-costs a wait, whatever the size of the images.
+On a GPU, a small operation costs its launch and reading a value back costs a
+wait, whatever the size of the images.
 """
 
 from collections.abc import Callable
@@ -27,7 +27,7 @@ _WAITS = (
     'nonzero',
     'unique',
 )
-# They launch nothing.
+# These launch no kernel.
 _VIEWS = frozenset(
     [
         'alias',
@@ -59,9 +59,9 @@ class Counts:
     """What the capture adds to a step.
 
     Attributes:
-        captured (float): Operations of a captured step by those of a plain.
+        captured (float): Operations of a captured step / of a plain step.
         weighted (float): The same, with shares.
-        waits (int): Operations that wait for a value, beside the plain ones.
+        waits (int): Additional operations that wait for a value.
     """
 
     captured: float
@@ -95,7 +95,7 @@ def _count(model: Any, data: dict, context: Callable[[], Any]) -> '_Counting':
 
 
 class _Counting(TorchDispatchMode):
-    """Counts what is dispatched while it is active."""
+    """Counts operations dispatched while it is active."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
 """A random batch for any model of the three libraries.
 
-Images of different sizes with a different number of objects, so that a
-normaliser counted over the batch is not by chance that of an image.
+The images differ in size and number of objects, so that a normaliser of the
+batch does not equal that of an image by chance.
 """
 
 from collections.abc import Iterator
@@ -21,13 +21,13 @@ from torch import Tensor
 Sizes = tuple[tuple[int, int], ...]
 
 CLASSES = 4
-# Objects of the images of a batch; from the third on some have none.
+# Number of objects in the images of a batch; from the third on, some have 0.
 COUNTS = (3, 1, 0, 5, 2, 1, 4, 0)
-# So many places further on in every further process.
+# Offset into COUNTS for each further process.
 FURTHER = 3
-# (height, width) of the images of a batch, tried in this order: an image is
-# padded to the largest one of its batch, but some models take images of one
-# size only, or large or square ones.
+# (height, width) of the images of a batch, tried in this order: images are
+# padded to the largest of the batch, but some models only take images of one
+# size, or large or square ones.
 _SMALL = ((96, 128), (80, 104))
 SIZES: dict[str, list[Sizes]] = {
     'mmdet': [_SMALL, *(((side, side),) * 2 for side in (128, 192, 320, 512))],
@@ -39,18 +39,18 @@ SIZES: dict[str, list[Sizes]] = {
 def prepared(
     model: Any, cfg: Config, library: str, sizes: Sizes, ignored: bool = False
 ) -> dict:
-    """A batch as the model's forward gets it.
+    """A preprocessed batch for the model's forward.
 
     Args:
-        model (nn.Module): Whose preprocessor is used.
+        model (nn.Module): The model, whose preprocessor is used.
         cfg (Config): Its config.
-        library (str): Whose samples.
+        library (str): The library of its data samples.
         sizes (tuple): (height, width) of each image.
-        ignored (bool): Whether the last semantic map of mmseg has pixels that
-            are ignored. Defaults to False.
+        ignored (bool): Whether mmseg's last semantic map has ignored pixels.
+            Defaults to False.
     """
     if library == 'mmseg':
-        # Otherwise it pads to the training's crop.
+        # Otherwise it pads to the training crop size.
         model.data_preprocessor.size = sizes[0]
         model.data_preprocessor.size_divisor = None
     raw = batch(cfg, library, sizes)
@@ -61,7 +61,7 @@ def prepared(
 
 
 def batch(cfg: Config, library: str, sizes: Sizes) -> dict:
-    """A raw batch as a data loader gives it."""
+    """A raw batch as from a data loader."""
     draws = torch.Generator().manual_seed(0)
     first = FURTHER * get_rank()
     make = dict(mmdet=_detection, mmseg=_segmentation, mmpretrain=_label)
@@ -91,7 +91,7 @@ def _detection(
     sample.ignored_instances = InstanceData(
         bboxes=torch.zeros(0, 4), labels=torch.zeros(0, dtype=torch.long)
     )
-    # Some losses look for masks, and use them where there are any.
+    # Some losses use masks if there are any.
     if any(_values(cfg.get('train_dataloader'), 'with_mask')):
         sample.gt_instances.masks = _masks(boxes, shape)
         sample.ignored_instances.masks = BitmapMasks(
@@ -101,7 +101,7 @@ def _detection(
         bboxes=torch.cat([boxes, _boxes(20, shape, draws)]),
         scores=torch.rand(count + 20, generator=draws),
     )
-    # In panoptic maps the classes of things come first.
+    # In panoptic maps, thing classes come first.
     things = max([*_values(model, 'num_things_classes'), 0])
     sample.gt_sem_seg = PixelData(sem_seg=things + _map(shape, draws))
     return sample
@@ -126,7 +126,7 @@ def _label(
     head = cfg.model.get('head') or {}
     tasks = head.get('task_heads')
     if not tasks:
-        # Without a layer of its own a head takes what the backbone gives.
+        # A head without a layer has the backbone's number of classes.
         return _label_of(
             (cfg.model.get('backbone') or {}) | head, number, draws
         )
@@ -196,7 +196,7 @@ def _channels(model: dict) -> int:
 
 
 def _values(config: Any, key: str) -> Iterator[Any]:
-    """The values of a key, however deep it lies."""
+    """The values of a key at any depth."""
     if isinstance(config, dict):
         if key in config:
             yield config[key]

@@ -1,9 +1,8 @@
-"""Random numbers that an image gets whatever batch it is in.
+"""Random draws that do not depend on the batch an image is in.
 
-An image alone is to draw what it drew in its batch. So every draw gives the
-same to each row of its first dimension, whose rows are images, their objects
-or their queries; a permutation depends on its length alone; nothing is
-dropped out.
+An image alone must draw what it drew in its batch. So every draw returns the
+same values for each row of its first dimension (images, their objects or
+queries); a permutation depends only on its length; dropout is off.
 """
 
 import random
@@ -38,7 +37,7 @@ _OTHER_LIBRARIES = (
 
 @contextmanager
 def same_draws() -> Iterator[None]:
-    """What torch, numpy and the standard library draw is no more random."""
+    """Make draws of torch, NumPy and the standard library deterministic."""
     with ExitStack() as stack:
         stack.enter_context(_SameDraws())
         for module, names in _OTHER_LIBRARIES:
@@ -72,7 +71,7 @@ class _SameDraws(TorchFunctionMode):
 
 
 def _rows(func: Any, drawn: Tensor, args: tuple, kwargs: dict) -> Tensor:
-    """What each row gets: a function of its own shape."""
+    """The values of each row, a function of its shape."""
     generator = torch.Generator().manual_seed(0)
     shape = drawn.shape[1:]
     if func is torch.normal:
@@ -90,7 +89,7 @@ def _rows(func: Any, drawn: Tensor, args: tuple, kwargs: dict) -> Tensor:
 
 
 def _limits(func: Any, args: tuple, kwargs: dict) -> tuple[int, int]:
-    """Of integers, as ``torch.randint`` takes them, by place or by name."""
+    """Limits as ``torch.randint`` takes them, by position or keyword."""
     first = 0 if func is torch.randint else 1
     given = [value for value in args[first:] if isinstance(value, int)]
     given += [kwargs[key] for key in ('low', 'high') if key in kwargs]
@@ -99,7 +98,7 @@ def _limits(func: Any, args: tuple, kwargs: dict) -> tuple[int, int]:
 
 
 def _seeded(draw: Callable) -> Callable:
-    """The same draw, from the same state each time."""
+    """The same draw, seeded anew on each call."""
 
     def again(*args: Any, **kwargs: Any) -> Any:
         state = random_state()
@@ -113,19 +112,19 @@ def _seeded(draw: Callable) -> Callable:
 
 
 def seed_all(seed: int) -> None:
-    """Seed whatever a model might draw from."""
+    """Seed all generators a model might draw from."""
     torch.manual_seed(seed)
     np.random.seed(seed)
     random.seed(seed)
 
 
 def random_state() -> tuple:
-    """The state of whatever a model might draw from."""
+    """The state of all generators a model might draw from."""
     return torch.get_rng_state(), np.random.get_state(), random.getstate()
 
 
 def set_random_state(state: tuple) -> None:
-    """Go on from a state."""
+    """Restore a random state."""
     torch.set_rng_state(state[0])
     np.random.set_state(state[1])
     random.setstate(state[2])
@@ -142,11 +141,11 @@ def same_state(ours: tuple, theirs: tuple) -> bool:
 
 @contextmanager
 def repeatable() -> Iterator[None]:
-    """Have what differs from one plain step to the next stay; a decorator too.
+    """Make plain steps repeatable; also works as a decorator.
 
-    A reversible transformer seeds its layers by ``torch.seed``, anew in every
-    step; a balanced sampler picks from a set of tensors, whose order is that
-    of their addresses in memory.
+    A reversible transformer seeds its layers anew by ``torch.seed`` in every
+    step; a balanced sampler picks from a set of tensors, which is ordered by
+    memory address.
     """
     with (
         patch('torch.seed', lambda: 0),

@@ -1,4 +1,4 @@
-"""Rows kept in a file, so that a page can be made in several runs."""
+"""Rows kept in a file, so that the page can be built over several runs."""
 
 import ast
 import hashlib
@@ -22,7 +22,7 @@ _SOURCES = (
     'ies_mm/training/scoring/scoring.py',
     'tools/coverage_checks/*.py',
 )
-# An adapter of one library is no part of another's rows. mmseg trains mmdet's
+# A library's rows depend only on its own adapters; mmseg also trains mmdet's
 # mask heads.
 _ADAPTERS = {
     'mmdet': {'mmdet'},
@@ -30,19 +30,20 @@ _ADAPTERS = {
     'mmpretrain': {'mmpretrain'},
 }
 _EVERY_ADAPTER = {'mmdet', 'mmseg', 'mmpretrain', 'mmpose', 'mmrotate'}
-# Where packages lie on the machine is no part of a row.
+# Rows do not contain the installation path of packages.
 _PLACE = re.compile(r'/\S*/site-packages/')
-# What is done with a row that is made, and with a training.
+# Files that handle finished rows, or only trainings.
 _AFTERWARDS = ('kept.py', 'table.py', 'agreement.py')
 
 
 @dataclass(frozen=True)
 class Kept:
-    """A row of a file.
+    """A row read from a file.
 
     Attributes:
-        row (Row): It.
-        is_current (bool): Whether the present code and libraries made it.
+        row (Row): The row.
+        is_current (bool): Whether it was made by the current code and library
+            versions.
     """
 
     row: Row
@@ -54,7 +55,7 @@ Rows = dict[Family, dict[str, Kept]]
 
 
 def keep(row: Row, setting: str, file: Path) -> None:
-    """Write a row at the end of a file."""
+    """Append a row to a file."""
     file.parent.mkdir(parents=True, exist_ok=True)
     row = replace(row, note=_PLACE.sub('', row.note))
     fields = dict(setting=setting, key=key(row.family.library)) | asdict(row)
@@ -63,7 +64,7 @@ def keep(row: Row, setting: str, file: Path) -> None:
 
 
 def kept(file: Path) -> Rows:
-    """The rows of a file, those of earlier code too."""
+    """The rows of a file, including those of earlier code."""
     rows: Rows = {}
     for fields in _lines(file):
         setting, made_by = fields.pop('setting'), fields.pop('key')
@@ -77,7 +78,7 @@ def kept(file: Path) -> Rows:
 
 
 def tidy(file: Path) -> None:
-    """Leave the newest line of each family and setting, in a fixed order."""
+    """Keep the newest line of each family and setting, in a fixed order."""
     newest = {
         (*fields['family'].values(), fields['setting']): json.dumps(fields)
         for fields in _lines(file)
@@ -88,9 +89,9 @@ def tidy(file: Path) -> None:
 
 @cache
 def key(library: str) -> str:
-    """What a library's rows depend on: our code and the libraries' versions.
+    """Hash of what a library's rows depend on: our code, library versions.
 
-    Not on comments, nor on where the code stands: a row may take minutes.
+    Ignores comments and the location of code, as a row may take minutes.
     """
     found = {path for source in _SOURCES for path in _ROOT.glob(source)}
     others = _EVERY_ADAPTER - _ADAPTERS[library]
@@ -105,7 +106,7 @@ def key(library: str) -> str:
 
 
 def _statements(source: str) -> Iterator[str]:
-    """The top level of a module, without imports and docstrings."""
+    """Top-level statements of a module, without imports and docstrings."""
     module = ast.parse(source)
     for node in ast.walk(module):
         body = getattr(node, 'body', None)

@@ -1,4 +1,4 @@
-"""The model families that are checked: one row each."""
+"""The model families to check, one row each."""
 
 import importlib
 from collections.abc import Iterator
@@ -24,12 +24,12 @@ _MORE = dict(
 
 @dataclass(frozen=True)
 class Family:
-    """One row.
+    """One model family.
 
     Attributes:
         library (str): 'mmdet', 'mmseg' or 'mmpretrain'.
-        name (str): What the family is called.
-        config (str): Path of a config in the library's folder of configs.
+        name (str): Name of the family.
+        config (str): Path of a config in the library's config folder.
         named (bool): Whether it counts as one of the named families.
     """
 
@@ -40,7 +40,7 @@ class Family:
 
     @property
     def key(self) -> str:
-        """Its name; some name a family in two libraries."""
+        """Library and name; two libraries share some names."""
         return f'{self.library}/{self.name}'
 
     @property
@@ -50,28 +50,28 @@ class Family:
 
     @property
     def changes(self) -> dict[str, Any]:
-        """What is merged into the config's model."""
+        """Changes to merge into the config's model."""
         return configs.CHANGES.get(self.key, {})
 
     @property
     def progress(self) -> dict[str, int]:
-        """How far the training is, as MMEngine's message hub says it."""
+        """Progress of the training, for MMEngine's message hub."""
         late = dict(epoch=100, iter=99_998, max_epochs=200, max_iters=200_000)
         return late | configs.PROGRESS.get(self.key, {})
 
     @property
     def attributes(self) -> dict[str, Any]:
-        """What is set on the built model, by the attribute's path."""
+        """Attributes to set on the built model, by path."""
         return configs.ATTRIBUTES.get(self.key, {})
 
     @property
     def share_exact(self) -> str:
-        """Why an image alone has another loss, or nothing."""
+        """Why an image alone has a different loss; empty if it has not."""
         return configs.SHARE_EXACT.get(self.key, '')
 
     @property
     def wide(self) -> bool:
-        """Whether its backbone stays as wide as it is."""
+        """Whether its backbone keeps its width."""
         return self.key in configs.WIDE
 
     @property
@@ -81,18 +81,18 @@ class Family:
 
     @property
     def copies(self) -> int:
-        """How often an image is in a batch of its own."""
+        """Number of copies of an image in its own batch."""
         return 2 if self.key in configs.TWICE else 1
 
 
 def config_root(library: str) -> Path:
-    """Folder of the configs that a library ships."""
+    """Folder with the configs that a library ships."""
     file = importlib.import_module(library).__file__
     return Path(str(file)).parent / '.mim' / 'configs'
 
 
 def families(library: str) -> list[Family]:
-    """The named families, variants of them, one of every other folder."""
+    """The named families, their variants, and one per other folder."""
     named = [
         Family(library, name, config, named=True)
         for name, config in _NAMED[library].items()
@@ -117,11 +117,11 @@ def every_config(library: str) -> list[Family]:
 
 
 def _first(folder: Path) -> str:
-    """The config that is likely the smallest: its name says so."""
+    """The config that is likely the smallest, judging by its name."""
 
     def rank(path: Path) -> tuple:
         sizes = [i for i, part in enumerate(_SMALL) if part in path.name]
-        # What lies deeper uses the family's model for something else.
+        # Deeper configs use the family's model for something else.
         return len(path.parts), min([*sizes, len(_SMALL)]), len(path.name)
 
     return str(min(_configs(folder), key=rank).relative_to(folder.parent))

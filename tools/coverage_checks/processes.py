@@ -1,7 +1,7 @@
-"""A row made in processes of its own, whose memory is given back.
+"""Makes a row in separate processes, which release their memory.
 
-Several processes train together, as on several GPUs: each has other objects,
-and the further ones a single image.
+Several processes train together, as on several GPUs: each has different
+objects, and all but the first have a single image.
 """
 
 import logging
@@ -21,24 +21,24 @@ from coverage_checks.listed import Family
 from coverage_checks.rows import Row, check_family
 from coverage_checks.settings import Setting
 
-# Seconds a row may take; the part of the memory that it may have.
+# Time limit of a row in seconds; the fraction of memory it may use.
 LIMIT, MEMORY = 1200, 0.75
 PATIENCE = timedelta(seconds=60)
-"""How long a process waits for the others, one of which may have failed."""
+"""How long a process waits for the others, which may have failed."""
 
 _WORST = ('wrong', 'refused', 'not built', 'fall-back', 'share-exact')
-"""The worst first: nothing hides what is wrong in another process."""
+"""Worst first, so that an error in any process is reported."""
 
 
 def isolated(family: Family, setting: Setting) -> Row:
     """Make a row.
 
     Args:
-        family (Family): Which.
-        setting (Setting): In what batches, and in how many processes.
+        family (Family): The family.
+        setting (Setting): Batch sizes and number of processes.
 
     Returns:
-        Row: Of the process that found the worst, else of the first.
+        Row: The worst row of any process, else the first process's.
     """
     with tempfile.TemporaryDirectory() as folder:
         several = setting.processes > 1
@@ -60,7 +60,7 @@ def isolated(family: Family, setting: Setting) -> Row:
 def _start(
     family: Family, setting: Setting, *place: Any
 ) -> tuple[Any, Connection]:
-    # Forked, so that the libraries are imported once.
+    # Fork, so that the libraries are imported only once.
     context = multiprocessing.get_context('fork')
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(

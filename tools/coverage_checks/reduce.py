@@ -1,10 +1,10 @@
-"""A shipped config's model, made cheap without touching its losses.
+"""Makes a shipped config's model cheap without changing its losses.
 
-What is taken away: pretrained weights (no network), batch augmentations (one
-loss, several images), activation checkpoints, synchronised BatchNorm, most of
-the sampled RoIs and of the queries, three quarters of a ResNet's channels.
-What is kept: every layer and every loss. The forward is cheap because the
-images are small.
+Removed: pretrained weights (no network), batch augmentations (one loss for
+several images), activation checkpoints, synchronised BatchNorm, most sampled
+RoIs and queries, three quarters of a ResNet's channels.
+Kept: every layer and every loss. The forward is cheap because the images are
+small.
 """
 
 import copy
@@ -21,9 +21,9 @@ from torch import nn
 
 from coverage_checks.listed import Family, config_root
 
-# What names a file of weights, in the libraries' configs.
+# Config keys that name a weights file.
 _WEIGHTS = ('pretrained', 'checkpoint', 'teacher_ckpt', 'load_from')
-# RoIs drawn an image, queries: a large part of a forward on small images.
+# RoIs per image and queries: a large part of a forward on small images.
 _MOST = {
     'num': 16,
     'num_queries': 40,
@@ -31,13 +31,13 @@ _MOST = {
     'sos_token_num': 40,
 }
 _BATCH_AUGMENTS = ('batch_augments', 'augments')
-# A ResNet is made narrower where a neck alone reads its outputs: most of a
-# step is in its layers, and none of a loss.
+# Factor to narrow a ResNet whose outputs only a neck reads: its layers take
+# most of a step, but are not part of a loss.
 _NARROWER = 4
 
 
 def load(family: Family) -> Config:
-    """A family's config, its model reduced."""
+    """A family's config, with a reduced model."""
     cfg = Config.fromfile(family.path)
     if 'model' not in cfg:
         raise NotImplementedError('the config has no model')
@@ -50,16 +50,16 @@ def load(family: Family) -> Config:
 
 
 def build(cfg: Config, family: Family) -> nn.Module:
-    """The model with random weights, in the midst of its training."""
+    """The model with random weights, as in the middle of training."""
     if cfg.get('custom_imports'):
         import_modules_from_strings(**cfg.custom_imports)
     init_default_scope(cfg.get('default_scope') or family.library)
     model: Any = MODELS.build(copy.deepcopy(cfg.model))
     if is_distributed():
-        # Which takes no images on a CPU.
+        # SyncBN does not run on a CPU.
         model = revert_sync_batchnorm(model)
     model.init_weights()
-    # Some losses change in the course of a training.
+    # Some losses change in the course of training.
     for key, number in family.progress.items():
         MessageHub.get_current_instance().update_info(key, number)
     for name, value in family.attributes.items():
@@ -86,7 +86,7 @@ def _outputs_to_float32(module: nn.Module, inputs: Any, outputs: tuple) -> Any:
 
 
 def reduced(config: Any, library: str) -> Any:
-    """A copy of a model's config without what costs or needs the network."""
+    """A copy of a model's config without what is costly or downloaded."""
     if isinstance(config, dict):
         return {
             key: _value(key, value, library)
@@ -117,7 +117,7 @@ def _is_wide(backbone: Any, neck: dict[str, Any]) -> bool:
     groups = (backbone.get('norm_cfg') or {}).get('type') == 'GN'
     return (
         backbone['type'] == 'ResNet'
-        and not groups  # 32 of them need 32 channels
+        and not groups  # 32 groups need 32 channels
         and isinstance(channels, list)
         and max(channels) == 2048
     )
@@ -133,7 +133,7 @@ def _value(key: str, value: Any, library: str) -> Any:
     if key in _MOST and isinstance(value, int):
         return min(value, _MOST[key])
     if key == 'teacher_config':
-        # They are written relative to the root of the library's sources.
+        # The path is relative to the root of the library's sources.
         return str(config_root(library) / Path(value).relative_to('configs'))
     return reduced(value, library)
 

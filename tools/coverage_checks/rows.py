@@ -1,4 +1,4 @@
-"""A family's row: its model built, run and checked."""
+"""Makes a family's row: builds, runs and checks its model."""
 
 import copy
 import statistics
@@ -38,7 +38,7 @@ from ies_mm.losses import capture_per_image_losses, check_supported
 from ies_mm.losses.capture.processes import one_process
 from ies_mm.losses.capture.registry import adapters_of
 
-# Seconds, and pairs of steps, for their timing.
+# Seconds and maximum number of pairs of steps for timing.
 BUDGET, PAIRS = 5.0, 7
 BOTH = Setting('2 images', 2, times=True, counts=True)
 _DOWNLOADS = ('URLError', 'urlopen', 'huggingface', 'HTTPSConnection')
@@ -47,16 +47,16 @@ _OUT_OF_MEMORY = "can't allocate memory"
 
 @dataclass(frozen=True)
 class Row:
-    """What is known of a family.
+    """The result for a family.
 
     Attributes:
-        family (Family): Which.
+        family (Family): The family.
         verdict (str): 'exact', 'share-exact', 'fall-back', 'refused',
             'wrong' or 'not built'.
-        note (str): Why, where it is not exact.
-        adapters (str): Who captures the losses.
-        overhead (float, optional): Captured step / plain step, in time.
-        counts (Counts, optional): What the capture adds in operations.
+        note (str): The reason, if not exact.
+        adapters (str): Names of the adapters that capture the losses.
+        overhead (float, optional): Time of a captured step / a plain step.
+        counts (Counts, optional): Operations that the capture adds.
     """
 
     family: Family
@@ -69,12 +69,12 @@ class Row:
 
 @repeatable()
 def check_family(family: Family, setting: Setting = BOTH) -> Row:
-    """Build a family's model and check what is captured of it.
+    """Build a family's model and check its captured losses.
 
     Args:
-        family (Family): Which.
-        setting (Setting): In what batches. Defaults to two images, timed and
-            counted.
+        family (Family): The family.
+        setting (Setting): Batch size and measurements. Defaults to two
+            images, timed and counted.
     """
     row = Row(family, 'not built')
     try:
@@ -83,26 +83,26 @@ def check_family(family: Family, setting: Setting = BOTH) -> Row:
         model = build(cfg, family)
         check_supported(model)
         row = replace(row, adapters=_adapters(model))
-        # Trying changes a model, so it gets one of its own.
+        # Use a copy: trying sizes changes the model.
         batches = _runnable(copy.deepcopy(model), cfg, family, setting.images)
-        # Not a copy: mmpretrain's MultiTaskHead binds its heads when built.
+        # Rebuild: mmpretrain's MultiTaskHead binds its heads when built.
         seed_all(0)
         plain = plain_step(build(cfg, family), batches[0])
     except UnsupportedModelError as refusal:
         return replace(row, verdict='refused', note=reason(refusal))
-    except Exception as failure:  # whatever a shipped config may raise
+    except Exception as failure:  # A shipped config may raise anything.
         return replace(row, note=reason(failure))
     try:
         return _checked(row, model, plain, batches, setting)
     except UnsupportedModelError as refusal:
         return replace(row, verdict='refused', note=reason(refusal))
-    except Exception as failure:  # the plain step has none
+    except Exception as failure:  # The plain step raised none.
         verdict = 'not built' if _OUT_OF_MEMORY in str(failure) else 'wrong'
         return replace(row, verdict=verdict, note=reason(failure))
 
 
 def reason(error: Exception) -> str:
-    """An error in one line."""
+    """An error as one line."""
     text = ' '.join(str(error).split()).partition('; supported')[0]
     kind = type(error).__name__
     if any(word in text for word in _DOWNLOADS):
@@ -115,10 +115,10 @@ def reason(error: Exception) -> str:
 def _runnable(
     model: nn.Module, cfg: Any, family: Family, images: int
 ) -> list[dict]:
-    """Batches of the smallest images that the model takes.
+    """Batches of the smallest images that the model accepts.
 
-    The first has pixels to be ignored, the second has none: their number
-    would be in the loss of an image alone, and is not in its per-image loss.
+    Only the first has ignored pixels: their number would enter the loss of an
+    image alone, but not its per-image loss.
     """
     *tries, last = (
         (size * count)[:count]
@@ -128,13 +128,13 @@ def _runnable(
     for sizes in tries:
         try:
             return _run(model, cfg, family, sizes)
-        except Exception:  # whatever a model may raise
+        except Exception:  # A model may raise anything.
             continue
     return _run(model, cfg, family, last)
 
 
 def _counts_of_images(images: int) -> tuple[int, ...]:
-    """One in a further process; a few models take no single image."""
+    """One image in a further process; a few models need more."""
     return (1, images + 1) if get_rank() else (images,)
 
 
@@ -146,7 +146,7 @@ def _run(
         prepared(model, cfg, family.library, sizes, ignored)
         for ignored in (True, False)
     ]
-    # Other processes may take a size that this one does not.
+    # Other processes may accept a size that this one does not.
     with one_process():
         plain_step(model, batches[0])
     return batches
@@ -181,7 +181,7 @@ def _checked(
 
 
 def step_wrong(model: nn.Module, plain: Step, data: dict) -> list[str]:
-    """What is wrong with a captured step: scored, trained, scored again."""
+    """Errors of a captured step: score, train, score again."""
     wrong = check_scoring(model, data)
     ours, captured = captured_step(model, data)
     wrong += check_unchanged(ours, plain)
@@ -193,7 +193,7 @@ def step_wrong(model: nn.Module, plain: Step, data: dict) -> list[str]:
 
 
 def overhead(model: Any, data: dict) -> float:
-    """Captured step / plain step, the median of a few pairs."""
+    """Time of a captured step / a plain step, the median of a few pairs."""
 
     def step(context: Callable[[], Any]) -> None:
         model.zero_grad()

@@ -1,21 +1,21 @@
-"""In what batches a family is checked."""
+"""The batches in which a family is checked."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Setting:
-    """How many images and processes a row is made with.
+    """The numbers of images and processes that a row is made with.
 
     Attributes:
-        title (str): What its column is called.
+        title (str): Title of its column.
         images (int): Batch size of the first process.
-        processes (int): How many train together, on other objects, those
-            after the first on one image, as in a last batch. Defaults to 1.
-        times (bool): Whether steps are timed; several processes would lose
-            each other, which make as many as there is time. Defaults to
-            False.
-        counts (bool): Whether operations and waits are counted. Defaults to
+        processes (int): Number of processes that train together on different
+            objects, all but the first on one image, as in a last batch.
+            Defaults to 1.
+        times (bool): Whether to time steps; not for several processes, which
+            would make different numbers of steps. Defaults to False.
+        counts (bool): Whether to count operations and waits. Defaults to
             False.
     """
 

@@ -1,7 +1,7 @@
-"""What a model remembers beside its parameters: buffers and plain numbers.
+"""The state of a model besides its parameters: buffers and plain values.
 
-Some heads count what they have seen, in buffers (SeesawLoss) or in lists of
-numbers (DDODHead, DynamicRoIHead).
+Some heads keep counts in buffers (SeesawLoss) or in lists of numbers
+(DDODHead, DynamicRoIHead).
 """
 
 import copy
@@ -33,12 +33,12 @@ def remembered(model: nn.Module) -> State:
 
 
 def restore(model: nn.Module, state: State) -> None:
-    """Go back to a state."""
+    """Restore a state."""
     modules = dict(model.named_modules())
     for path, value in state.items():
         owner, _, name = path.rpartition('.')
         inside: list[str] = []
-        while owner not in modules:  # a sampler's, or an assigner's
+        while owner not in modules:  # In a sampler or an assigner.
             owner, _, part = owner.rpartition('.')
             inside.insert(0, part)
         place: Any = reduce(getattr, inside, modules[owner])
@@ -57,7 +57,7 @@ def _attributes(path: str, owner: Any) -> State:
 
 
 def _tools(owner: Any) -> list[tuple[str, Any]]:
-    """Samplers, assigners and their like, which may remember calls too."""
+    """Samplers, assigners and the like, which may also keep state."""
     return [
         (name, value)
         for name, value in vars(owner).items()
@@ -67,7 +67,7 @@ def _tools(owner: Any) -> list[tuple[str, Any]]:
 
 
 def same(ours: Any, theirs: Any) -> bool:
-    """Whether two values are equal to the bit; NaN is NaN."""
+    """Whether two values are equal bit for bit; NaN equals NaN."""
     if isinstance(ours, Tensor) and isinstance(theirs, Tensor):
         return ours.shape == theirs.shape and bool(
             torch.isclose(ours, theirs, rtol=0, atol=0, equal_nan=True).all()
@@ -94,7 +94,7 @@ def _is_plain(value: Any) -> bool:
 
 
 def _copied(value: Any) -> Any:
-    """A copy, of tensors without their graph."""
+    """A copy; tensors are detached."""
     if isinstance(value, Tensor):
         return value.detach().clone()
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""A training step, and what it leaves behind."""
+"""Training steps and what they leave behind."""
 
 import copy
 from contextlib import nullcontext
@@ -23,8 +23,8 @@ class Step:
         losses (dict): Term -> its values, (levels,).
         gradients (dict): Parameter -> gradient, or None.
         memory (dict): Buffers and plain attributes after the step.
-        draws (tuple): The generators' states after the step.
-        patches (set): Callables and hooks that single modules have.
+        draws (tuple): Random states after the step.
+        patches (set): Hooks and callables set on individual modules.
     """
 
     losses: dict[str, Tensor]
@@ -35,7 +35,7 @@ class Step:
 
 
 def plain_step(model: Any, data: dict) -> Step:
-    """A training step as it is without a capture."""
+    """A training step without a capture."""
     seed_all(1)
     losses = forward(model, data)
     _backward(model, losses)
@@ -52,7 +52,7 @@ def captured_step(model: Any, data: dict) -> tuple[Step, CapturedLosses]:
 
 
 def scoring_pass(model: nn.Module, data: dict) -> dict[str, Tensor]:
-    """A scoring pass as between two epochs; the loss terms it finds."""
+    """The loss terms of a scoring pass, as between two epochs."""
     runner: Any = SimpleNamespace(
         model=model,
         optim_wrapper=SimpleNamespace(optim_context=lambda _: nullcontext()),
@@ -64,7 +64,7 @@ def scoring_pass(model: nn.Module, data: dict) -> dict[str, Tensor]:
 
 
 def held_forward(model: nn.Module, data: dict) -> dict[str, Tensor]:
-    """The loss terms of a training forward, its noisy layers held still."""
+    """The loss terms of a training forward with noisy layers held still."""
     layers = [m for m in model.modules() if m.training and _is_noisy(m)]
     for layer in layers:
         layer.training = False
@@ -81,23 +81,23 @@ def _is_noisy(module: nn.Module) -> bool:
     words = ('Drop', 'Attention', 'BatchNorm', 'InstanceNorm', 'EMAModule')
     foreign = type(module).__module__.split('.')[0] in ('timm', 'transformers')
     noisy = any(word in kind for word in words) and 'Levit' not in kind
-    # DenseNet's layers and ViG's graphs draw in functions of their own.
+    # DenseNet's layers and ViG's graphs draw in their own functions.
     return foreign or noisy or kind in ('DenseLayer', 'DenseDilated')
 
 
 def forward(model: Any, data: dict) -> dict[str, Any]:
-    """The model's loss terms; the samples stay as they are."""
+    """The model's loss terms; the data is not modified."""
     losses: dict[str, Any] = model(**copy.deepcopy(data), mode='loss')
     return losses
 
 
 def totals(losses: dict[str, Any]) -> dict[str, Tensor]:
-    """The loss terms, those of several levels added up."""
+    """The loss terms, summed over levels."""
     return {t: levels(v).sum() for t, v in losses.items() if 'loss' in t}
 
 
 def levels(value: Any) -> Tensor:
-    """A term's values as a vector; some have one a level."""
+    """A term's values as a vector; some terms have one per level."""
     several = [value] if isinstance(value, Tensor) else value
     return torch.stack([level.detach().mean() for level in several])
 

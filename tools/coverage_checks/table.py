@@ -64,7 +64,7 @@ def document(rows: Rows) -> str:
     """The whole page.
 
     Args:
-        rows (dict): What is known of each family, in the order of the table.
+        rows (dict): The results of each family, in the order of the table.
     """
     text = _TEXT.format(
         versions=versions(),
@@ -84,7 +84,7 @@ def line(found: dict[str, Kept]) -> str:
     """A row of the table.
 
     Args:
-        found (dict): What is known of a family, by the name of the setting.
+        found (dict): The results of a family, by name of the setting.
     """
     row = next(iter(found.values())).row
     name = f'**{row.family.name}**' if row.family.named else row.family.name
@@ -94,13 +94,13 @@ def line(found: dict[str, Kept]) -> str:
 
 
 def verdict(row: Row) -> str:
-    """What was found, and why it is not more."""
+    """The verdict, with the reason if there is one."""
     note = row.note.replace('|', '\\|').replace('`', "'")
     return f'{row.verdict}: {note}' if note else row.verdict
 
 
 def _verdicts(found: dict[str, Kept]) -> Iterable[str]:
-    """A reason stands in the first column that it is found in."""
+    """The verdicts; a reason is given only in the first column it is in."""
     said = set()
     for setting in SETTINGS:
         if setting not in found:

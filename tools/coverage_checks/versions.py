@@ -1,4 +1,4 @@
-"""What the checked models are made of."""
+"""Versions of the libraries that the checked models use."""
 
 from importlib import import_module
 
@@ -6,6 +6,6 @@ _LIBRARIES = ('torch', 'mmengine', 'mmcv', 'mmdet', 'mmseg', 'mmpretrain')
 
 
 def versions() -> str:
-    """The libraries with their versions, in one line."""
+    """The libraries and their versions, in one line."""
     found = [(name, import_module(name).__version__) for name in _LIBRARIES]
     return ', '.join(f'{name} {version}' for name, version in found)

@@ -146,7 +146,7 @@ def _compiled(lines: dict[str, Any], task: str) -> None:
 
 
 def _scored(lines: dict[str, Any], task: str) -> None:
-    lines['default_hooks']['ies']['refresh_batch_size'] = 16
+    lines['default_hooks']['ies']['scoring'] = dict(batch_size=16)
 
 
 def _exact(lines: dict[str, Any], task: str) -> None:

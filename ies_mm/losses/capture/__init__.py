@@ -1,1 +1,1 @@
-"""What adapters are made of: registry, noted calls, overridden methods."""
+"""Building blocks of adapters: registry, recorded calls, method overrides."""

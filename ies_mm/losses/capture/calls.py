@@ -1,10 +1,10 @@
-"""Calls of loss modules, noted while a head computes its losses.
+"""Calls of loss modules, recorded while a head computes its losses.
 
-A loss module gets predictions and targets of a whole batch and gives one
-number. The values that the number was made of are had in two ways: by asking
-the module again without reduction (:meth:`LossCall.unreduced`), or from what
-it reduced in the call itself (``LossCall.reduced``), which costs nothing and
-matters where the values are as many as the pixels.
+A loss module takes the predictions and targets of a whole batch and returns
+one number. There are two ways to get the values behind it: calling the module
+again without reduction (:meth:`LossCall.unreduced`), or taking the tensor that
+it reduced in the original call (``LossCall.reduced``). The latter is free,
+which matters when there is one value per pixel.
 """
 
 from collections.abc import Callable, Iterator
@@ -28,14 +28,14 @@ class LossCall:
     Attributes:
         name (str): Name of the module in its head.
         module (nn.Module): The loss module.
-        args (tuple): What it was given: predictions, targets, ...
-        kwargs (dict): What it was given by name.
-        output (Tensor): What it returned.
-        state (dict): Its buffers as they were before the call.
-        reduced (Tensor, optional): The last tensor of which it took the sum
-            or the mean, without its factor ``loss_weight``.
-        origin (Origin, optional): The images of the predictions' rows, where
-            these were traced.
+        args (tuple): Positional arguments: predictions, targets, ...
+        kwargs (dict): Keyword arguments.
+        output (Tensor): The value it returned.
+        state (dict): Its buffers before the call.
+        reduced (Tensor, optional): The last tensor that it summed or
+            averaged, before multiplication by ``loss_weight``.
+        origin (Origin, optional): The images of the predictions' rows, if
+            they were traced.
         factor (float): What the head multiplies the output by. Defaults to 1.
     """
 
@@ -51,20 +51,20 @@ class LossCall:
 
     @property
     def is_unreduced(self) -> bool:
-        """Whether it was asked for its values as they are."""
+        """Whether it was called without reduction."""
         return self.kwargs.get('reduction_override') == 'none'
 
     def argument(self, place: int, name: str) -> Any:
-        """An argument by place or name; None where it was not given."""
+        """An argument by position or name; None if it was not given."""
         if len(self.args) > place:
             return self.args[place]
         return self.kwargs.get(name)
 
     def unreduced(self) -> Tensor:
-        """The values before their reduction.
+        """The values before reduction.
 
-        A module with a state (SeesawLoss counts classes) is asked again from
-        the state that it had, and so ends in the state that it has.
+        A stateful module (SeesawLoss counts classes) is restored to its state
+        before the call, so that calling it again ends in its current state.
         """
         for name, value in self.state.items():
             self.module.get_buffer(name).copy_(value)
@@ -72,16 +72,16 @@ class LossCall:
         return self.again(*self.args, **self.kwargs | whole)
 
     def again(self, *args: Any, **kwargs: Any) -> Any:
-        """Call the module past its hooks and past whoever notes its calls."""
+        """Call the module's ``forward``, bypassing hooks and recording."""
         return type(self.module).forward(self.module, *args, **kwargs)
 
 
 @contextmanager
 def noted_calls(head: nn.Module) -> Iterator[list[LossCall]]:
-    """Note the calls of ``head.loss_cls``, ``head.loss_decode.0``, ...
+    """Record the calls of ``head.loss_cls``, ``head.loss_decode.0``, ...
 
     Yields:
-        list of LossCall: In order, filled while the context is open.
+        list of LossCall: In call order, filled while the context is open.
     """
     calls: list[LossCall] = []
     with ExitStack() as stack:
@@ -92,7 +92,7 @@ def noted_calls(head: nn.Module) -> Iterator[list[LossCall]]:
 
 
 def loss_modules(head: nn.Module) -> dict[str, nn.Module]:
-    """The loss modules of a head, also those in a list."""
+    """The loss modules of a head, including those in a ModuleList."""
     found: dict[str, nn.Module] = {}
     for name, module in head.named_children():
         if 'loss' not in name.split('_'):
@@ -110,14 +110,14 @@ def per_image(
     normalisers: list[Any],
     shares: bool,
 ) -> tuple[Tensor, Tensor | None]:
-    """Losses and shares of a term that several calls add up to.
+    """Losses and shares of a term that is the sum of several calls.
 
     Args:
-        sums (list of Tensor): Of each call, (N,), summed over the image.
-        own (list of Tensor): Of each call, (N,), what an image alone would
-            be divided by.
-        normalisers (list): Of each call, what the batch's sum is divided by.
-        shares (bool): Whether the shares are wanted.
+        sums (list of Tensor): For each call, (N,), the sum over each image.
+        own (list of Tensor): For each call, (N,), the normaliser of each
+            image alone.
+        normalisers (list): For each call, the normaliser of the batch.
+        shares (bool): Whether to compute the shares.
 
     Returns:
         tuple: losses, float32 (N,) without gradient, and shares, (N,) with
@@ -136,7 +136,7 @@ def per_image(
 
 
 class Reductions(TorchFunctionMode):
-    """Notes the tensors that are summed or averaged to one number."""
+    """Records the tensors that are summed or averaged to one number."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -149,7 +149,7 @@ class Reductions(TorchFunctionMode):
         args: tuple = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
-        """Call ``func`` as if nobody listened."""
+        """Call ``func`` unchanged."""
         if func in (Tensor.sum, Tensor.mean) and len(args) == 1:
             self.tensors.append(args[0])
         return func(*args, **(kwargs or {}))

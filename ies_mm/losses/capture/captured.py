@@ -1,4 +1,4 @@
-"""The losses of the images of a batch, as they were captured."""
+"""Container for the captured per-image losses of a batch."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,20 +14,20 @@ Losses = dict[str, Tensor]
 
 
 class CapturedLosses:
-    """What one forward left behind.
+    """The values captured during one loss forward.
 
     Attributes:
         losses (dict): Term -> float32 (N,), each image as if it were alone in
             the batch: same outputs, same sampled anchors, RoIs and pixels,
             its own normaliser. Without gradient. NaN where the image has no
             such loss, see ``missing``.
-        shares (dict): Term -> (N,), the parts of the batch loss, which they
-            add up to; with gradient. Empty unless asked for.
-        missing (dict): Term -> bool (N,), where the image has no such loss by
-            its nature: a segmentation map without a valid pixel. A term of
-            which no image can be without is not in it.
-        returned (dict): Term -> scalar, what the model returned, which the
-            shares add up to. Without gradient; empty as they are.
+        shares (dict): Term -> (N,), the images' contributions, which add up
+            to the batch loss; with gradient. Empty unless requested.
+        missing (dict): Term -> bool (N,), True where the image inherently has
+            no such loss, such as a segmentation map without a valid pixel.
+            Terms that every image has are not included.
+        returned (dict): Term -> scalar, the value the model returned, to
+            which the shares add up. Without gradient; empty without shares.
     """
 
     def __init__(self) -> None:
@@ -43,14 +43,14 @@ class CapturedLosses:
         shares: Tensor | None,
         missing: Tensor | None = None,
     ) -> None:
-        """Take one term's (N,) values, by the model's name of the term.
+        """Store one term's (N,) values.
 
         Args:
-            term (str): The model's name.
+            term (str): The model's name of the term.
             losses (Tensor): float32 (N,).
-            shares (Tensor, optional): (N,), or None where not wanted.
+            shares (Tensor, optional): (N,), or None if not requested.
             missing (Tensor, optional): bool (N,), True where the image has no
-                such loss. Defaults to None, all have one.
+                such loss. Defaults to None: all images have one.
         """
         if missing is not None:
             losses = losses.masked_fill(missing, torch.nan)
@@ -60,11 +60,11 @@ class CapturedLosses:
             self.shares[term] = shares
 
     def totals(self) -> Tensor:
-        """The loss of every image, its terms added up.
+        """The total loss of every image, summed over terms.
 
         Returns:
-            Tensor: float32 (N,). A term that an image does not have counts
-            zero; NaN where it has none at all.
+            Tensor: float32 (N,). A missing term counts as zero; NaN where
+            all terms are missing.
         """
         losses = torch.stack(list(self.losses.values()))
         missing = torch.stack(
@@ -77,14 +77,14 @@ class CapturedLosses:
         return total.masked_fill(missing.all(dim=0), torch.nan)
 
     def check_images(self, samples: Sequence[Any] | None) -> None:
-        """Compare with the images that the model was given.
+        """Check that there is one loss per image of the batch.
 
         Args:
-            samples (sequence, optional): Its data samples. Defaults to None,
-                they are not known.
+            samples (sequence, optional): The batch's data samples. None skips
+                the check.
 
         Raises:
-            UnsupportedModelError: Not one loss an image.
+            UnsupportedModelError: There is not one loss per image.
         """
         lengths = {len(values) for values in self.losses.values()}
         if samples is not None and lengths - {len(samples)}:
@@ -95,11 +95,11 @@ class CapturedLosses:
             )
 
     def check_complete(self, model: nn.Module, batch: dict[str, Any]) -> None:
-        """Compare with the model's own loss dict.
+        """Check against the model's own loss dict.
 
         Raises:
             UnsupportedModelError: The model has a loss that no adapter saw.
-            UnsupportedModelError: It detaches one.
+            UnsupportedModelError: The model detaches a loss.
         """
         terms = [term for term in batch if 'loss' in term]
         missing = [term for term in terms if term not in self.losses]
@@ -111,7 +111,7 @@ class CapturedLosses:
             )
         self.losses = {term: self.losses[term] for term in terms}
         self.missing = {t: m for t, m in self.missing.items() if t in terms}
-        # A model may leave out a term that its head has computed.
+        # A model may drop a term that its head computed.
         self.shares = {t: s for t, s in self.shares.items() if t in terms}
         returned = {t: scalar(batch[t]) for t in self.shares}
         for term, value in returned.items():
@@ -127,7 +127,7 @@ class CapturedLosses:
 def samples_of(*args: Any, **kwargs: Any) -> Any:
     """The data samples among the arguments of a model's ``loss``.
 
-    They are in second place, under one of two names.
+    They are the second argument, under one of two names.
     """
     if len(args) > 1:
         return args[1]

@@ -1,4 +1,4 @@
-"""Methods overridden on one object, for a while."""
+"""Temporary method overrides on a single object."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,9 +12,9 @@ def override(
 ) -> Iterator[None]:
     """Replace ``owner.method`` while the context is open.
 
-    The class and other objects of it are left alone. What the object had
-    before, a bound method of its class or an attribute of its own, is there
-    again afterwards, also after an exception.
+    Its class and other instances are unaffected. What the object had before,
+    a method of its class or an instance attribute, is restored on exit, even
+    after an exception.
 
     Args:
         owner (Any): The object.
@@ -24,7 +24,7 @@ def override(
     """
     own = vars(owner).get(method)
     original = getattr(owner, method)
-    # Name and signature stay readable for whoever wraps this in turn.
+    # Keep name and signature for code that wraps this in turn.
     vars(owner)[method] = update_wrapper(
         partial(replacement, original), original
     )
@@ -32,7 +32,7 @@ def override(
         yield
     finally:
         if own is None:
-            # Somebody else may have taken it away.
+            # Other code may have removed it.
             vars(owner).pop(method, None)
         else:
             vars(owner)[method] = own

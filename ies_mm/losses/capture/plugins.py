@@ -1,4 +1,4 @@
-"""Adapters that other libraries bring, found by their entry points."""
+"""Adapters provided by other libraries through entry points."""
 
 import importlib
 import sys
@@ -8,18 +8,18 @@ from importlib.metadata import EntryPoint, entry_points
 from ies_mm.errors import ConfigError
 
 GROUP = 'ies_mm.adapters'
-"""In the metadata of a distribution: ``name = package.module``."""
+"""Entry-point group; each entry is ``name = package.module``."""
 
 
 def load_plugins() -> None:
-    """Import the modules that installed distributions name, once.
+    """Import the modules that installed distributions declare, once.
 
-    A module registers its adapters when it is imported.
+    A module registers its adapters on import.
 
     Raises:
-        ConfigError: One cannot be imported; names its distribution.
+        ConfigError: A module cannot be imported; names its distribution.
     """
-    # Captures are made at every step. An import may extend the path.
+    # Called at every step, so cached. An import may extend sys.path.
     _load_from(tuple(sys.path))
 
 

@@ -1,9 +1,9 @@
-"""What is computed for an image alone concerns no other process.
+"""Single-process evaluation of an image's own loss.
 
 Many of mmdet's losses average their counts over the processes of a training
-(``reduce_mean``). That is right for the loss of the batch. An image alone is
-counted alone; and processes with unequal numbers of images to score would
-wait for each other for ever.
+(``reduce_mean``). That is right for the batch loss, but an image's own loss
+uses its own counts only. Also, processes with unequal numbers of images to
+score would wait for each other forever.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,9 +16,9 @@ from ies_mm.losses.capture.patching import override
 
 @contextmanager
 def one_process() -> Iterator[None]:
-    """Have what runs inside believe that there is one process.
+    """Make code inside the context see a single process.
 
-    MMEngine's and mmdet's helpers all ask ``torch.distributed`` first.
+    MMEngine's and mmdet's helpers all query ``torch.distributed`` first.
     """
 
     def is_initialized(original: Callable) -> bool:

@@ -1,4 +1,4 @@
-"""Random numbers that are given back."""
+"""Preservation of the random state."""
 
 import random
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ import torch
 
 @contextmanager
 def preserved_random_state() -> Iterator[None]:
-    """Give Python's, NumPy's and torch's generators their state back."""
+    """Restore the random state of Python, NumPy and torch on exit."""
     python, numpy = random.getstate(), np.random.get_state()
     devices = range(torch.cuda.device_count())
     with torch.random.fork_rng(devices=devices):

@@ -1,4 +1,4 @@
-"""Which adapter serves which head, and what an adapter is asked for."""
+"""Registry of adapters by head class."""
 
 import importlib
 import sys
@@ -29,12 +29,12 @@ _FAMILIES = {
 
 @dataclass(frozen=True)
 class Wanted:
-    """What an adapter is asked for.
+    """What an adapter has to provide.
 
     Attributes:
-        fallback (bool): Losses by a forward pass for every image past the
-            features, where a head has no adapter.
-        shares (bool): Shares beside the losses.
+        fallback (bool): Whether a model with a head without an adapter is
+            run again per image, from the features on.
+        shares (bool): Whether to compute shares as well as losses.
     """
 
     fallback: bool = False
@@ -44,22 +44,22 @@ class Wanted:
 def register_adapter(
     *heads: type, relies_on: tuple[str, ...] = ()
 ) -> Callable[[Adapter], Adapter]:
-    """Register an adapter for heads and for their subclasses.
+    """Register an adapter for head classes and their subclasses.
 
     An adapter is a context manager ``adapter(name, head, want, note)``:
     while it is open, every loss computation of ``head`` calls
     ``note(term, losses, shares, missing=None)`` for each of its terms (see
-    :meth:`CapturedLosses.note`), under the names that the model returns them
-    by. ``name`` is the head's in the model, ``decode_head`` or
-    ``auxiliary_head.0``; ``want`` is a :class:`Wanted`; None is noted for
-    shares that are not. The adapter restores the head on leaving, also after
-    an exception.
+    :meth:`CapturedLosses.note`), under the names in the model's loss dict.
+    ``name`` is the head's name in the model, such as ``decode_head`` or
+    ``auxiliary_head.0``; ``want`` is a :class:`Wanted`; ``shares`` is None
+    if not requested. The adapter restores the head on exit, even after an
+    exception.
 
     Args:
         *heads (type): Classes of the model's direct children, or of models
-            that compute their loss without a head; ``name`` is '' then.
-        relies_on (tuple of str): Methods of the class that a subclass must
-            not override for the adapter to be right.
+            that compute their loss without a head (``name`` is then '').
+        relies_on (tuple of str): Methods that a subclass must not override
+            for the adapter to be correct.
     """
 
     def decorate(adapter: Adapter) -> Adapter:
@@ -71,27 +71,27 @@ def register_adapter(
 
 
 def refuse_heads(reason: str, *heads: type) -> None:
-    """Refuse heads, and subclasses, whose images have no loss of their own.
+    """Refuse heads and subclasses whose images have no loss of their own.
 
-    The fall-back is no way out for these: the model run on an image alone
-    would have another loss, or none.
+    The fallback does not help here: the model run on a single image would
+    have a different loss, or none.
 
     Args:
-        reason (str): What their loss does, to go on from "its loss".
+        reason (str): What the loss does, completing "its loss ...".
         *heads (type): Classes of the model's direct children.
     """
     _REFUSED.update(dict.fromkeys(heads, reason))
 
 
 def inherits(cls: type, base: type, methods: tuple[str, ...]) -> bool:
-    """Whether ``cls`` is a ``base`` that keeps these methods of it."""
+    """Whether ``cls`` is a ``base`` that does not override ``methods``."""
     return issubclass(cls, base) and all(
         getattr(cls, method) is getattr(base, method) for method in methods
     )
 
 
 def adapter_for(head: type) -> Adapter | None:
-    """The adapter that takes heads of a class, if there is one."""
+    """The adapter for a head class, or None."""
     for base in head.__mro__:
         if base in _ADAPTERS:
             adapter, relies_on = _ADAPTERS[base]
@@ -100,14 +100,14 @@ def adapter_for(head: type) -> Adapter | None:
 
 
 def find_adapter(name: str, head: nn.Module) -> Adapter:
-    """The adapter that is right for a head.
+    """The adapter for a head.
 
     Args:
-        name (str): The head's in the model.
+        name (str): The head's name in the model.
         head (nn.Module): The head.
 
     Raises:
-        UnsupportedModelError: There is none; lists those there are.
+        UnsupportedModelError: There is none; lists the supported heads.
     """
     adapter = adapter_for(type(head))
     if adapter is not None:
@@ -122,7 +122,7 @@ def find_adapter(name: str, head: nn.Module) -> Adapter:
 def adapters_of(
     model: nn.Module,
 ) -> list[tuple[str, nn.Module, Adapter]]:
-    """The heads of a model that have a loss, with name and adapter.
+    """The heads of a model that have a loss, with names and adapters.
 
     Raises:
         UnsupportedModelError: There are none, or one has no adapter.
@@ -146,7 +146,7 @@ def check_not_refused(model: nn.Module) -> None:
     """Refuse a model whose images have no loss of their own.
 
     Raises:
-        UnsupportedModelError: Says why.
+        UnsupportedModelError: The model has such a head; gives the reason.
     """
     _load_adapters()
     for name, head in _children(model):
@@ -160,8 +160,9 @@ def check_not_refused(model: nn.Module) -> None:
 
 def _load_adapters() -> None:
     for package, modules in _FAMILIES.items():
-        # A model of a library can only exist where its models are loaded.
-        # mmpretrain imports mmdet, whose models want mmcv's operators.
+        # A library's model can exist only if its models are imported. Do not
+        # test for mmdet itself: mmpretrain imports it, but mmdet.models
+        # requires mmcv's operators.
         if f'{package}.models' in sys.modules:
             for module in modules:
                 importlib.import_module(f'ies_mm.losses.{package}.{module}')
@@ -169,7 +170,7 @@ def _load_adapters() -> None:
 
 
 def _children(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    """Direct children, those in a list one by one."""
+    """Direct children, with ModuleLists expanded."""
     for name, child in model.named_children():
         if isinstance(child, nn.ModuleList):
             yield from ((f'{name}.{i}', part) for i, part in enumerate(child))
@@ -178,7 +179,7 @@ def _children(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
 
 
 def supported(like: nn.Module) -> str:
-    """Names of the supported heads, of the same library where it has any."""
+    """Names of the supported heads, of the same library if it has any."""
     package = type(like).__module__.partition('.')[0]
     same = [h for h in _ADAPTERS if h.__module__.startswith(f'{package}.')]
     return ', '.join(sorted(head.__name__ for head in same or _ADAPTERS))

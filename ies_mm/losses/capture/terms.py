@@ -1,4 +1,4 @@
-"""Terms of a loss, as MMEngine's ``parse_losses`` understands them."""
+"""Loss terms, as MMEngine's ``parse_losses`` interprets them."""
 
 from typing import Any, cast
 
@@ -9,13 +9,13 @@ Terms = dict[str, Tensor]
 
 
 def terms_of(losses: dict[str, Any]) -> Terms:
-    """The terms that are added to the objective, each one number."""
+    """The terms that enter the objective, each reduced to a scalar."""
     return {
         name: scalar(value) for name, value in losses.items() if 'loss' in name
     }
 
 
 def scalar(value: Tensor | list[Tensor]) -> Tensor:
-    """A term as it is added up, to the bit; some have a value per level."""
+    """A term as ``parse_losses`` adds it, bit for bit; may have levels."""
     levels = [value] if isinstance(value, Tensor) else value
     return cast(Tensor, sum(level.mean() for level in levels))

@@ -1,1 +1,1 @@
-"""A head's loss asked again, image by image: the general way and oracle."""
+"""Re-evaluation of a head's loss per image: the general way and oracle."""

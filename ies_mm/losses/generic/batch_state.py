@@ -1,7 +1,7 @@
-"""Heads that keep tensors of the whole batch on themselves.
+"""Detection of heads that store whole-batch tensors as attributes.
 
-A loss function that reads one beside its arguments would see the batch's
-where an image alone has its own.
+A loss function that reads such an attribute would see the batch's value where
+a single image should have its own.
 """
 
 from collections.abc import Iterator
@@ -17,10 +17,10 @@ _TORCHS_OWN = frozenset(vars(nn.Module()))
 
 
 class BatchState:
-    """Tells what a module has been given since it was last looked at.
+    """Detects attributes set on a module since the last look.
 
     Args:
-        owner (nn.Module): Whose loss function is asked again.
+        owner (nn.Module): The module whose loss function is re-evaluated.
     """
 
     def __init__(self, owner: nn.Module) -> None:
@@ -29,18 +29,18 @@ class BatchState:
         self.seen()
 
     def seen(self) -> None:
-        """Look at it: what there is now is not of the batches to come."""
+        """Snapshot the attributes; these do not stem from later batches."""
         self._before = dict(_attributes(self._owner))
 
     def check(self, method: str, images: int) -> None:
-        """Refuse what was kept of a batch since then.
+        """Refuse new attributes that hold data of the whole batch.
 
         Args:
             method (str): The loss function, for the message.
-            images (int): Batch size; of one image the batch is the image.
+            images (int): Batch size; a batch of one always passes.
 
         Raises:
-            UnsupportedModelError: Names the attribute.
+            UnsupportedModelError: There is one; names the attribute.
         """
         for name, value in _attributes(self._owner):
             is_new = self._before.get(name) is not value
@@ -62,10 +62,10 @@ def _attributes(owner: nn.Module) -> Iterator[tuple[str, Any]]:
 
 
 def _counts(value: Any, images: int) -> bool:
-    """Whether it has an entry for each image.
+    """Whether a value has one entry per image.
 
-    A list of as many tensors may be one of levels, with their points; one of
-    as many dicts is meta information.
+    A list of N tensors may hold levels (such as their points); a list of N
+    dicts is meta information.
     """
     if isinstance(value, dict):
         return any(_counts(entry, images) for entry in value.values())

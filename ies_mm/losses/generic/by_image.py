@@ -1,9 +1,9 @@
-"""A loss function asked again for every image of its batch.
+"""Re-evaluation of a loss function for every image of its batch.
 
-Right for any loss function whose arguments can be taken apart image by image:
-it is called as always, and then once more for every image on the slices of
-the same outputs, from the state and with the random draws that it had. What
-the image alone is divided by, the function itself says.
+Correct for any loss function whose arguments can be sliced by image: it is
+called as usual, then once more for every image on slices of the same outputs,
+with the same initial state and random draws. The function itself determines
+the normaliser of the image alone.
 """
 
 from collections.abc import Callable, Iterator
@@ -38,27 +38,27 @@ def asked_by_image(
     note: Note,
     kept: str = '',
 ) -> Iterator[None]:
-    """Note per-image losses whenever ``owner.method`` computes its losses.
+    """Record per-image losses whenever ``owner.method`` computes its losses.
 
     Args:
-        owner (nn.Module): Whose method it is; its state is given back.
+        owner (nn.Module): The method's owner; its state is restored.
         method (str): Name of the loss function.
-        slices (callable): The arguments of a call -> those of every image
+        slices (callable): Arguments of a call -> arguments for each image
             alone.
-        read (callable): What the function returned -> the scalar loss of each
-            term, under the model's name of it.
-        want (Wanted): What is asked for.
+        read (callable): Result of the function -> scalar loss of each term,
+            under the model's names.
+        want (Wanted): What to provide.
         note (callable): See
             :meth:`~ies_mm.losses.context.CapturedLosses.note`.
-        kept (str): A method of the owner that gives an image what it gave the
-            batch: factors that follow from the whole training so far.
-            Defaults to '', there is none.
+        kept (str): A method of the owner whose results for the batch are
+            reused for each image: factors that depend on the whole training
+            so far. Defaults to '' (none).
     """
     kept_of_batch = BatchState(owner)
 
     def loss(original: Callable, *args: Any, **kwargs: Any) -> Any:
         call: Call = (args, kwargs)
-        # Before the call, which may write into its arguments.
+        # Slice first: the call may write into its arguments.
         parts = slices(call)
         kept_of_batch.check(method, len(parts))
         before = snapshot(owner)
@@ -92,7 +92,7 @@ def asked_by_image(
 
 
 def _check_draws(owner: nn.Module, drew: list[str], images: int) -> None:
-    """Refuse what cannot be handed out again; one image has what it drew."""
+    """Refuse draws that cannot be replayed, unless the batch has one image."""
     if drew and images > 1:
         raise UnsupportedModelError(
             f'no per-image losses for {type(owner).__name__}: it draws from '
@@ -103,7 +103,7 @@ def _check_draws(owner: nn.Module, drew: list[str], images: int) -> None:
 
 @contextmanager
 def _results(owner: nn.Module, method: str) -> Iterator[list[Any]]:
-    """Note what a method returns, call by call."""
+    """Record what a method returns, call by call."""
     results: list[Any] = []
 
     def noted(original: Callable, *args: Any, **kwargs: Any) -> Any:
@@ -118,7 +118,7 @@ def _results(owner: nn.Module, method: str) -> Iterator[list[Any]]:
 def _given(
     owner: nn.Module, method: str, results: list[Any]
 ) -> Iterator[None]:
-    """Have a method return the same again, call by call."""
+    """Make a method return the recorded results again, call by call."""
     left = iter(results)
 
     def again(original: Callable, *args: Any, **kwargs: Any) -> Any:
@@ -129,6 +129,6 @@ def _given(
 
 
 def _of_images(alone: list[Terms], term: str, like: Tensor) -> Tensor:
-    """(N,) of a term; zero for an image that does not have it."""
+    """A term's losses, (N,); zero for images without the term."""
     nothing = torch.zeros_like(like)
     return torch.stack([terms.get(term, nothing) for terms in alone])

@@ -1,4 +1,4 @@
-"""Copies of what a module may change in place."""
+"""Copies of values that a module may change in place."""
 
 import copy
 import pickle
@@ -12,10 +12,10 @@ from mmengine.config import ConfigDict
 from torch import Tensor
 
 MANY = 1000
-"""A list of more entries is data; what stands in it is not looked at."""
+"""Containers with more entries are data; their contents are not examined."""
 
 ATOMS = frozenset({bool, complex, float, int, str, type(None)})
-"""Types of values that hold nothing."""
+"""Types of immutable values that hold no others."""
 
 GENERATORS = (
     np.random.Generator,
@@ -23,26 +23,26 @@ GENERATORS = (
     random.Random,
     torch.Generator,
 )
-"""Of random numbers."""
+"""Types of random number generators."""
 
 _NUMPYS_OWN = np.random.mtrand._rand
-"""Whoever scores gives back the state of this one."""
+"""NumPy's global generator; scoring restores its state separately."""
 
 
 class Copies:
-    """Copies values; what was one object is one object among the copies.
+    """Copies values and preserves their identity among the copies.
 
-    Tensors without a gradient, arrays, generators of random numbers, and
-    lists, dicts, sets and queues with what stands in them. All else is as it
-    is.
+    Copies tensors that do not require grad, arrays, random number generators,
+    sets, and lists, dicts and deques with their contents. Everything else is
+    passed through.
     """
 
     def __init__(self) -> None:
         self._copies: dict[int, tuple[Any, Any]] = {}
 
     def of(self, value: Any) -> Any:
-        """The copy of a value."""
-        # By its type alone: an object may answer to nothing, or to anything.
+        """Copy a value."""
+        # Judge by type only: an object may fake or refuse any attribute.
         kind = type(value)
         if kind in ATOMS:
             return value
@@ -55,7 +55,7 @@ class Copies:
         return self._note(value, _copied(value, kind))
 
     def _note(self, value: Any, copied: Any) -> Any:
-        # With the value itself, so that no other one gets its id.
+        # Keep the value itself, so that its id is not reused.
         self._copies[id(value)] = (value, copied)
         return copied
 

@@ -1,9 +1,9 @@
-"""Random numbers of a loss, drawn once for the batch and again for an image.
+"""Recording of a loss's random draws, and their replay per image.
 
-Some losses draw: anchors of a sample, points of a mask. An image alone is to
-have what was drawn for it in the batch, and the training's random numbers
-are not to be touched. So the draws of the batch are noted, and handed out
-again to the images, one after the other.
+Some losses draw random numbers: sampled anchors, points of a mask. An image
+alone must get what was drawn for it in the batch, and the training's random
+state must not change. So the draws of the batch are recorded and replayed for
+the images, one after the other.
 """
 
 import random
@@ -37,11 +37,11 @@ class Draw:
     """One draw of a batch.
 
     Attributes:
-        function (callable): Of torch.
-        values (Tensor): What it gave, rows first.
-        image (int, optional): For which it was drawn; None for a draw whose
-            rows belong to the images in their order.
-        used (int): Rows that went to images already.
+        function (callable): The torch function.
+        values (Tensor): The values drawn, rows first.
+        image (int, optional): The image it was drawn for; None if its rows
+            belong to the images in order.
+        used (int): Number of rows already given to images.
     """
 
     function: Callable
@@ -50,7 +50,7 @@ class Draw:
     used: int = 0
 
     def take(self, function: Callable, wanted: Tensor) -> Tensor | None:
-        """Rows not used yet that are as wanted, or None."""
+        """The next unused rows that match ``wanted``, or None."""
         rows = len(wanted)
         whole = function is torch.randperm and rows != len(self.values)
         if (
@@ -66,12 +66,12 @@ class Draw:
 
 @contextmanager
 def noted_draws(owner: Any, images: int) -> Iterator[list[Draw]]:
-    """Note what torch draws while the context is open.
+    """Record what torch draws while the context is open.
 
     Args:
-        owner (Any): A head. What it draws in its ``_get_targets_single``,
-            which mmdet's heads call for one image after the other, in every
-            layer anew, is drawn for that image.
+        owner (Any): A head. Draws in its ``_get_targets_single``, which
+            mmdet's heads call image by image in every layer, belong to that
+            image.
         images (int): N.
 
     Yields:
@@ -103,24 +103,23 @@ def noted_draws(owner: Any, images: int) -> Iterator[list[Draw]]:
 
 @contextmanager
 def draws_again(draws: list[Draw], image: int) -> Iterator[None]:
-    """Give an image what was drawn for it, instead of drawing.
+    """Replay what was drawn for an image instead of drawing anew.
 
-    To be opened once for every image, in order. The random state is what it
-    was afterwards.
+    Open it once per image, in order. The random state is restored on exit.
 
     Args:
-        draws (list of Draw): Of the batch.
-        image (int): Which.
+        draws (list of Draw): The draws of the batch.
+        image (int): Index of the image.
 
     Raises:
-        UnsupportedModelError: Something is drawn that the batch did not draw.
-        UnsupportedModelError: NumPy or Python draws, which cannot be handed
-            out again.
+        UnsupportedModelError: The image draws what the batch did not.
+        UnsupportedModelError: NumPy or Python draws, which cannot be
+            replayed.
     """
     with (
         preserved_random_state(),
         _unchanged(_others_states, 'from NumPy or Python'),
-        # Listening to torch takes its time: else its state alone is watched.
+        # Intercepting torch is slow; without draws, only watch its state.
         _again(draws, image)
         if draws
         else _unchanged(_random_states, 'where the batch draws none'),
@@ -139,7 +138,7 @@ def _again(draws: list[Draw], image: int) -> Iterator[None]:
             if draw.image in (None, image):
                 taken = draw.take(function, values)
             if taken is not None:
-                # One call of the batch, one of the image.
+                # A call of the batch serves one call of the image.
                 place = number + 1
                 return taken
         raise _other_draws(f'{function.__name__}{tuple(values.shape)}')
@@ -179,7 +178,7 @@ def _other_draws(what: str) -> UnsupportedModelError:
 
 
 class _Draws(TorchFunctionMode):
-    """Hands over what is drawn."""
+    """Passes drawn values to a callback."""
 
     def __init__(self, then: Callable[[Callable, Tensor], Tensor]) -> None:
         super().__init__()
@@ -192,6 +191,6 @@ class _Draws(TorchFunctionMode):
         args: tuple = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
-        """Call ``func``, and ``then`` with what it drew."""
+        """Call ``func``; if it draws, pass its values through ``then``."""
         values = func(*args, **(kwargs or {}))
         return self.then(func, values) if func in _DRAWING else values

@@ -1,12 +1,12 @@
-"""The loss of every image by a forward pass of its own past the features.
+"""Fallback: each image's loss by its own forward pass from the features on.
 
-For models that no adapter knows. The features are computed once, for the
-batch, with gradient, by the model itself; then everything behind them is run
-again for every image on its slice of the features, without gradient. What it
-costs is up to the head: docs/coverage.md has measured ratios.
+For models without an adapter. The model itself computes the features once,
+for the batch, with gradient; everything after them is run again per image on
+its slice of the features, without gradient. The cost depends on the head: see
+the measured ratios in docs/coverage.md.
 
-It is not exact where what stands behind the features mixes images
-(BatchNorm in a head), or draws random numbers: an image alone draws others.
+Not exact where the layers after the features mix images (BatchNorm in a head)
+or draw random numbers, which differ for an image alone.
 """
 
 import copy
@@ -33,10 +33,10 @@ FEATURES = 'extract_feat'
 def past_the_features(
     model: nn.Module, note: Callable[[str, Tensor, None], None]
 ) -> Iterator[None]:
-    """Note per-image losses whenever ``model.loss`` computes its losses.
+    """Record per-image losses whenever ``model.loss`` computes its losses.
 
     Args:
-        model (nn.Module): A model of OpenMMLab, not wrapped.
+        model (nn.Module): An OpenMMLab model, not wrapped.
         note (callable): See
             :meth:`~ies_mm.losses.context.CapturedLosses.note`.
 
@@ -52,7 +52,7 @@ def past_the_features(
     def loss(
         original: Callable, inputs: Any, data_samples: list, **kwargs: Any
     ) -> Any:
-        # Before the call, which may write into them.
+        # Copy first: the call may write into them.
         samples = copy.deepcopy(data_samples)
         before = snapshot(model)
         with _noted_features(model) as noted:

@@ -1,8 +1,8 @@
-"""Per-image losses of heads that compute them image by image themselves.
+"""Per-image losses of heads that compute their loss image by image.
 
-These heads return a list with one value an image, each divided by what was
-counted in the batch. Divided by the image's own count instead, it is the loss
-of the image alone; as it is, it is the image's share.
+These heads return a list with one value per image, each divided by a count of
+the batch. That value is the image's share; divided by the image's own count
+instead, it is the loss of the image alone.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -19,7 +19,7 @@ _RELIES_ON = ('loss_by_feat', 'get_targets', '_get_targets_single')
 
 
 def is_listed(head: Any) -> bool:
-    """Whether a head returns a list with one value an image."""
+    """Whether a head returns a list with one value per image."""
     if inherits(type(head), heads.YOLACTHead, _RELIES_ON):
         return bool(head.use_ohem)
     return any(
@@ -32,11 +32,11 @@ def is_listed(head: Any) -> bool:
 
 @contextmanager
 def asked_by_list(head: Any, want: Wanted, note: Note) -> Iterator[None]:
-    """Note per-image losses whenever the head computes its losses.
+    """Record per-image losses whenever the head computes its losses.
 
     Args:
-        head (Module): One that :func:`is_listed`.
-        want (Wanted): What is asked for.
+        head (Module): A head for which :func:`is_listed` holds.
+        want (Wanted): What to provide.
         note (callable): See
             :meth:`~ies_mm.losses.context.CapturedLosses.note`.
     """
@@ -61,12 +61,12 @@ def asked_by_list(head: Any, want: Wanted, note: Note) -> Iterator[None]:
 
 
 Counted = dict[str, tuple[float, Sequence[float]]]
-"""Term -> what the batch is divided by, and what each image alone."""
+"""Term -> normaliser of the batch, and of each image alone."""
 
 
 @contextmanager
 def _samples(head: Any) -> Iterator[Counted]:
-    """The anchors sampled, of the batch and of every image."""
+    """Count the sampled anchors of the batch and of every image."""
     counted: Counted = {}
     own: list[float] = []
 
@@ -82,7 +82,7 @@ def _samples(head: Any) -> Iterator[Counted]:
 
 @contextmanager
 def _masks(head: Any) -> Iterator[Counted]:
-    """The masks compared; semantic maps count an image each."""
+    """Count the masks compared; a semantic map counts one per image."""
     counted: Counted = {}
     own: list[float] = []
 

@@ -1,4 +1,4 @@
-"""The objects that a module is made of, and where they keep what they know."""
+"""The objects that make up a module, and where they keep their state."""
 
 import functools
 import types
@@ -13,21 +13,21 @@ from torch.utils.data import Dataset
 from ies_mm.losses.generic.copies import ATOMS, MANY
 
 Space = tuple[MutableMapping[str, Any], list[str]]
-"""Where values are kept by their names, and the names that matter."""
+"""A namespace that maps names to values, and the relevant names."""
 
 _TORCHS_OWN = frozenset(vars(nn.Module()))
 _FOREIGN = ('builtins', 'logging', 'mmengine', 'numpy', 'torch', 'weakref')
-"""Packages of whose objects, modules apart, none is a part of a model."""
+"""Packages whose objects, except modules, are not parts of a model."""
 
 _LIBRARIES = ('mmcv', 'mmdet', 'mmpretrain', 'mmseg', 'timm', 'transformers')
-"""Their modules, and torch's, change no parameter while they run."""
+"""Packages whose modules, like torch's, never change parameters in forward."""
 
 
 def parts_of(module: nn.Module) -> list[Any]:
-    """A module, all in it, and the objects that these hold, each once."""
+    """A module, its submodules and the objects they hold, each once."""
     parts = list(module.modules())
     known = {id(part) for part in parts}
-    for part in parts:  # which grows
+    for part in parts:  # grows in the loop
         for space, names in namespaces_of(part):
             for value in _entries(space[name] for name in names):
                 if id(value) not in known and _is_part(_kind(value)):
@@ -43,7 +43,7 @@ def parts_of(module: nn.Module) -> list[Any]:
 
 
 def namespaces_of(part: Any) -> Iterator[Space]:
-    """Where a part keeps its attributes, buffers and fixed parameters."""
+    """The namespaces of a part: attributes, buffers, frozen parameters."""
     if _has_dict(_kind(part)):
         attributes = vars(part)
         yield attributes, [n for n in attributes if n not in _TORCHS_OWN]
@@ -54,7 +54,7 @@ def namespaces_of(part: Any) -> Iterator[Space]:
         buffers = part._buffers
         yield buffers, [n for n, b in buffers.items() if b is not None]
         if _package(type(part)) not in (*_FOREIGN, *_LIBRARIES):
-            # Prototypes and the like, which a loss moves by itself.
+            # Such as prototypes, which a loss updates itself.
             fixed = part._parameters
             yield (
                 fixed,
@@ -67,7 +67,7 @@ def namespaces_of(part: Any) -> Iterator[Space]:
 
 
 class _Slots(MutableMapping[str, Any]):
-    """The attributes that an object keeps in ``__slots__``, as a dict."""
+    """The ``__slots__`` attributes of an object, as a mapping."""
 
     def __init__(self, owner: Any) -> None:
         self._owner = owner
@@ -93,7 +93,7 @@ class _Slots(MutableMapping[str, Any]):
 
 
 def _entries(values: Iterable[Any]) -> Iterator[Any]:
-    """Values, and what stands in lists and dicts of them, each once."""
+    """Values and the contents of nested lists and dicts, each once."""
     known: set[int] = set()
     left = list(values)
     while left:
@@ -110,7 +110,7 @@ def _entries(values: Iterable[Any]) -> Iterator[Any]:
 
 @functools.cache
 def _is_part(kind: Any) -> bool:
-    # By its type alone: an object may answer to nothing, or to anything.
+    # Judge by type only: an object may fake or refuse any attribute.
     if issubclass(kind, nn.Module):
         return True
     return (
@@ -137,7 +137,7 @@ def _members(kind: Any) -> dict[str, types.MemberDescriptorType]:
 
 @functools.cache
 def _has_dict(kind: Any) -> bool:
-    """Whether objects of a class have a dict, and not one of their own."""
+    """Whether instances have a plain ``__dict__``, not a custom one."""
     found = [
         vars(b)['__dict__'] for b in kind.__mro__ if '__dict__' in vars(b)
     ]
@@ -145,7 +145,7 @@ def _has_dict(kind: Any) -> bool:
 
 
 def _kind(value: Any) -> Any:
-    """Its type, which is hashable; mypy doubts it."""
+    """The type of a value; as Any, since mypy doubts that it is hashable."""
     return type(value)
 
 

@@ -1,14 +1,14 @@
-"""Shares of a batch loss, from the losses of the images alone.
+"""Shares of a batch loss, derived from the losses of the images alone.
 
-In the batch an image's loss is divided by what was counted in the batch. That
-changes it by a factor r: share = r * loss. The gradients with respect to the
+In the batch, an image's loss is divided by the batch's normaliser. That
+scales it by a factor r: share = r * loss. The gradients with respect to the
 image's outputs differ by the same factor, so
 
-    r = <g, h> / <h, h>,  g of the batch's loss, h of the image's alone.
+    r = <g, h> / <h, h>,  g of the batch loss, h of the image's own loss.
 
-Where an image's loss has no gradient by its outputs (nothing to learn, or a
-loss of parameters alone), what the others leave of the batch loss goes to
-such images in proportion to their losses.
+Images whose loss has no gradient with respect to their outputs (nothing to
+learn, or a loss of parameters only) split the rest of the batch loss in
+proportion to their losses.
 """
 
 from collections.abc import Callable
@@ -28,14 +28,14 @@ def share_of_images(
     slices: Slices,
     parts: list[Call],
 ) -> Tensor:
-    """The images' parts of a batch loss.
+    """The images' shares of a batch loss.
 
     Args:
-        batch (Tensor): The loss of the batch, a scalar.
-        alone (Tensor): (N,), of each image alone, with gradient.
-        call (tuple): Arguments that ``batch`` was computed from.
-        slices (callable): Arguments -> those of every image.
-        parts (list): Those that ``alone`` was computed from.
+        batch (Tensor): The batch loss, a scalar.
+        alone (Tensor): (N,), the loss of each image alone, with gradient.
+        call (tuple): The arguments ``batch`` was computed from.
+        slices (callable): Arguments -> arguments of each image.
+        parts (list): The arguments ``alone`` was computed from.
 
     Returns:
         Tensor: (N,), adding up to ``batch``, with gradient.
@@ -56,7 +56,7 @@ def share_of_images(
 
 
 def _gradients_of(loss: Tensor, call: Call) -> Call:
-    """The same arguments, with gradients in the place of what has one."""
+    """The same arguments, with tensors replaced by their gradients."""
     tensors = [tensor for tensor in tensors_of(call) if tensor.requires_grad]
     gradients = _gradients(loss, tensors)
     found = {id(t): g for t, g in zip(tensors, gradients, strict=True)}
@@ -64,10 +64,10 @@ def _gradients_of(loss: Tensor, call: Call) -> Call:
 
 
 def _products(loss: Tensor, part: Call, gradient: Call) -> Tensor:
-    """<g, h> and <h, h> of one image, float32 (2,), up to one factor.
+    """<g, h> and <h, h> of one image, float32 (2,), up to a common factor.
 
-    Scaled by the largest of h, so that small gradients have a square; double
-    precision would do as well, but not every device has it.
+    Scaled by the maximum of abs(h), so that squares of small gradients do not
+    underflow; not every device has double precision.
     """
     pairs = zip(tensors_of(part), tensors_of(gradient), strict=True)
     theirs = [(own, g) for own, g in pairs if own.requires_grad]
@@ -107,7 +107,7 @@ def tensors_of(value: Any) -> list[Tensor]:
 
 
 def _mapped(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
-    """Nested arguments with their tensors changed."""
+    """Nested arguments with ``change`` applied to their tensors."""
     if isinstance(value, Tensor):
         return change(value)
     if isinstance(value, dict):

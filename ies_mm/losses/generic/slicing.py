@@ -1,4 +1,4 @@
-"""One image's part of what a batch's loss function is given."""
+"""Slicing of a loss function's batch arguments by image."""
 
 import copy
 from typing import Any
@@ -10,10 +10,9 @@ from ies_mm.errors import UnsupportedModelError
 
 
 def entry_of(entries: list | None, image: int) -> list | None:
-    """A list with one entry an image, for one image.
+    """Slice a list with one entry per image to a single image.
 
-    The entry is a copy, as some loss functions write into it; its values are
-    not copied.
+    The entry is a shallow copy, as some loss functions write into it.
     """
     if entries is None:
         return None
@@ -26,18 +25,17 @@ def entry_of(entries: list | None, image: int) -> list | None:
 def image_of(
     value: Any, image: int, images: int, layers_first: bool = False
 ) -> Any:
-    """One image's outputs, of a tensor or of nested lists.
+    """Slice outputs, a tensor or nested lists, to a single image.
 
     Args:
         value (Any): (N, ...) tensors.
-        image (int): Which.
+        image (int): Index of the image.
         images (int): N.
         layers_first (bool): ``value`` is a tensor (layers, N, ...). Defaults
             to False.
 
     Raises:
-        UnsupportedModelError: A tensor does not have the images where it
-            should.
+        UnsupportedModelError: A tensor's image axis is not of size N.
     """
     if isinstance(value, list | tuple):
         return type(value)(image_of(part, image, images) for part in value)
@@ -50,16 +48,16 @@ def image_of(
 
 
 def rows_of(value: Any, image: int, lengths: tuple[list[int], ...]) -> Any:
-    """One image's rows, of a tensor, or of a dict or tuple of tensors.
+    """Slice a tensor, or a dict or tuple of tensors, to one image's rows.
 
     Args:
-        value (Any): Rows stand image after image.
-        image (int): Which.
-        lengths (tuple of list): How many rows every image may have; the first
-            that fit count.
+        value (Any): Tensors whose rows are ordered by image.
+        image (int): Index of the image.
+        lengths (tuple of list): Candidate numbers of rows of each image; the
+            first that fits is used.
 
     Raises:
-        UnsupportedModelError: None of them fits a tensor.
+        UnsupportedModelError: No candidate fits a tensor.
     """
     if type(value) is dict:
         return {k: rows_of(v, image, lengths) for k, v in value.items()}

@@ -1,4 +1,4 @@
-"""What a module remembers between two calls of it."""
+"""The state that a module keeps between calls."""
 
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
@@ -15,12 +15,12 @@ Space = MutableMapping[str, Any]
 
 @dataclass(frozen=True)
 class Kept:
-    """What was kept in one place.
+    """A snapshot of one namespace.
 
     Attributes:
-        space (dict): Where values are kept by their names.
-        values (dict): Those that it had, copied.
-        changeable (tuple of str): Names of those that are copies.
+        space (dict): The namespace, names -> values.
+        values (dict): Copies of its values at the time.
+        changeable (tuple of str): Names of the values that were copied.
     """
 
     space: Space
@@ -29,13 +29,13 @@ class Kept:
 
     @classmethod
     def of(cls, space: Space, names: list[str], copies: Copies) -> 'Kept':
-        """What a place has under some names."""
+        """Snapshot some names of a namespace."""
         values = {name: copies.of(space[name]) for name in names}
         changeable = [n for n in names if values[n] is not space[n]]
         return cls(space, values, tuple(changeable))
 
     def give_back(self, copies: Copies) -> None:
-        """Put the values there again, those that may be changed as copies."""
+        """Restore the values, using fresh copies of the changeable ones."""
         self.space.update(self.values)
         for name in self.changeable:
             self.space[name] = copies.of(self.values[name])
@@ -45,12 +45,12 @@ State = list[Kept]
 
 
 def snapshot(module: nn.Module) -> State:
-    """What a module and all in it remember, copied.
+    """Snapshot the state of a module and everything in it.
 
-    That is attributes, buffers, and parameters without a gradient that the
-    user's own modules hold. Samplers and assigners, which are no modules, may
-    remember their calls too. What is copied, that is, what can be changed in
-    place, see :mod:`ies_mm.losses.generic.copies`.
+    Covers attributes, buffers, and frozen parameters of the user's own
+    modules, also in objects that are not modules, such as samplers and
+    assigners. Values that can be changed in place are copied, see
+    :mod:`ies_mm.losses.generic.copies`.
     """
     copies = Copies()
     return [
@@ -61,7 +61,7 @@ def snapshot(module: nn.Module) -> State:
 
 
 def generators_that_drew(state: State) -> list[str]:
-    """Names of the modules' own generators that have drawn since then."""
+    """Names of the modules' own generators that drew since the snapshot."""
     return [
         name
         for kept in state
@@ -74,13 +74,13 @@ def generators_that_drew(state: State) -> list[str]:
 
 @contextmanager
 def state_of(state: State) -> Iterator[None]:
-    """Let modules start from an earlier state, and then have their own again.
+    """Put modules into an earlier state, and restore the present one on exit.
 
-    What is done in between is done on copies: the modules' own tensors, which
-    a backward pass may wait for, are not touched.
+    Code in the context works on copies: the modules' own tensors, which a
+    backward pass may still need, are not modified.
 
     Args:
-        state (list): From :func:`snapshot`; it may be used several times.
+        state (list): From :func:`snapshot`; may be used several times.
     """
     own = [(kept.space, dict(kept.space)) for kept in state]
     copies = Copies()
@@ -91,5 +91,5 @@ def state_of(state: State) -> Iterator[None]:
     finally:
         for space, before in own:
             for name in space.keys() - before.keys():
-                del space[name]  # it was made in between
+                del space[name]  # created in the context
             space.update(before)

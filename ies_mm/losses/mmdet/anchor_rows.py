@@ -1,18 +1,18 @@
 """Per-image losses of mmdet's RPN and RetinaNet heads, by rows.
 
-The heads return averages over the batch, with normalisers counted over the
-batch. An image alone would be divided by its own count instead:
+The heads return averages over the batch, divided by counts of the batch. The
+loss of an image alone is divided by its own count instead:
 
 ==========  ============================  ===========================
 term        rows                          divided by
 ==========  ============================  ===========================
-loss_cls    sampled anchors, all levels   the anchors sampled; without
-loss_bbox   positive anchors              a sampler the positive ones
+loss_cls    sampled anchors, all levels   sampled anchors; without a
+loss_bbox   positive anchors              sampler, positive anchors
 ==========  ============================  ===========================
 
 The RPN calls them ``loss_rpn_cls`` and ``loss_rpn_bbox``. The general adapter
-(:mod:`ies_mm.losses.mmdet.dense_heads`) would be right too, but assign all
-anchors again.
+(:mod:`ies_mm.losses.mmdet.dense_heads`) would also be correct, but would
+assign all anchors again.
 Source: mmdet's ``AnchorHead`` and ``RPNHead``.
 """
 
@@ -41,7 +41,7 @@ _ROWS = ('loss_by_feat_single', 'get_targets', '_get_targets_single')
 def anchor_head(
     name: str, head: Any, want: Wanted, note: Note
 ) -> AbstractContextManager[None]:
-    """Adapter for heads with ``AnchorHead``'s loss, if need be by image."""
+    """Adapter for anchor heads, by rows if possible, else by image."""
     if inherits(type(head), AnchorHead, _ROWS):
         return _anchor_rows(name, head, want, note)
     return dense_head(name, head, want, note)
@@ -51,7 +51,7 @@ def anchor_head(
 def rpn_head(
     name: str, head: Any, want: Wanted, note: Note
 ) -> AbstractContextManager[None]:
-    """Adapter for RPN heads, if need be by image."""
+    """Adapter for RPN heads, by rows if possible, else by image."""
     return anchor_head(name, head, want, note)
 
 
@@ -71,7 +71,7 @@ def _anchor_rows(
         sampled = counts([sample.avg_factor for sample in samples], calls)
 
         def to_images(rows: Tensor) -> Tensor:
-            # Rows of a level stand image after image, equally many.
+            # Rows of a level are ordered by image, equally many for each.
             return rows.view(len(samples), -1).sum(dim=1)
 
         for kind in ('bbox', 'cls'):
@@ -86,7 +86,7 @@ def _anchor_rows(
 
 @contextmanager
 def _noted_samples(head: Any) -> Iterator[list[Any]]:
-    """mmdet's SamplingResult of every image of a batch, in order."""
+    """Record mmdet's SamplingResult of every image, in batch order."""
     samples: list[Any] = []
 
     def sample(original: Callable, *args: Any, **kwargs: Any) -> Any:

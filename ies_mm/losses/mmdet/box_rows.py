@@ -1,13 +1,13 @@
 """Per-image losses of mmdet's box heads, by rows.
 
-A box head's losses are sums over RoIs, divided by counts of the batch. An
-image alone would be divided by its own:
+A box head's losses are sums over RoIs, divided by counts of the batch. The
+loss of an image alone is divided by its own:
 
 =========  ==================  ======================
 term       rows                divided by
 =========  ==================  ======================
 loss_cls   sampled RoIs        RoIs of weight > 0, at least 1
-loss_bbox  positive RoIs       the RoIs sampled
+loss_bbox  positive RoIs       sampled RoIs
 =========  ==================  ======================
 
 Source: mmdet's ``BBoxHead``.
@@ -28,7 +28,7 @@ _RELIES_ON = ('loss_and_target', 'loss', 'get_targets', '_get_targets_single')
 
 
 def has_rows(bbox_head: nn.Module) -> bool:
-    """Whether a box head keeps the losses of ``BBoxHead``."""
+    """Whether a box head inherits the losses of ``BBoxHead``."""
     return inherits(type(bbox_head), BBoxHead, _RELIES_ON)
 
 
@@ -37,14 +37,14 @@ def roi_term(
 ) -> tuple[Tensor, Tensor | None]:
     """Losses and shares of ``loss_cls`` or ``loss_bbox``.
 
-    RoIs stand image after image, positives first, so that lengths say whose
-    they are, without a look at values that would wait for the GPU.
+    RoIs are ordered by image, positives first, so lengths tell which image
+    they belong to, without reading values and waiting for the GPU.
 
     Args:
-        term (str): One of them.
-        calls (dict): What the head's loss modules were called with.
+        term (str): The term.
+        calls (dict): The recorded calls of the head's loss modules.
         samples (list): mmdet's SamplingResult of every image.
-        shares (bool): Whether the shares are wanted.
+        shares (bool): Whether to compute the shares.
 
     Returns:
         tuple: As :func:`~ies_mm.losses.rows.rows.row_losses`.
@@ -54,7 +54,7 @@ def roi_term(
     lengths = all_rows if term == 'loss_cls' else positives
 
     if not calls[term]:
-        # No positive RoI in the whole batch: mmdet makes no call at all.
+        # No positive RoI in the whole batch: mmdet skips the call.
         zeros = torch.zeros(len(samples), device=samples[0].priors.device)
         return zeros, zeros if shares else None
     own = counts(all_rows, calls)
@@ -66,5 +66,5 @@ def roi_term(
 
 
 def _weighted_rows(call: LossCall, lengths: list[int]) -> Tensor:
-    """RoIs of weight > 0 of every image, float32 (N,)."""
+    """Number of RoIs of weight > 0 of every image, float32 (N,)."""
     return in_order(lengths).sums(row_weights(call) > 0)

@@ -1,9 +1,9 @@
 """The normalisers of a single image's loss, for mmdet's dense heads.
 
-A head divides its sums over rows by counts or sums of the batch. In a batch of
-its own, an image's sum would be divided by its own counts: rows, positives or
-weights of the same calls. A subclass that overrides how they are computed is
-not covered. Source: ``loss_by_feat`` of each head.
+A head divides its sums over rows by counts or sums of the batch. For an image
+alone, they are those of the image: rows, positives or weights of the same
+calls. A subclass that overrides how they are computed is not covered.
+Source: ``loss_by_feat`` of each head.
 """
 
 from collections.abc import Callable
@@ -106,7 +106,7 @@ def _yolof(head: Any) -> list[Term]:
 
 
 def _yolov3(head: Any) -> list[Term]:
-    # Sums, divided by nothing.
+    # Plain sums.
     names = ('loss_cls', 'loss_conf', 'loss_xy', 'loss_wh')
     return [Term(name, lambda c: c.zeros() + 1) for name in names]
 
@@ -189,26 +189,26 @@ _TERMS: dict[type, Callable[[Any], list[Term]]] = {
 
 
 def has_row_terms(head: Any) -> bool:
-    """Whether a head's losses can be told apart by rows.
+    """Whether a head's losses can be split by rows.
 
-    Heads are asked before the training begins, when some of them (TOOD) do
-    not know their epoch yet.
+    Does not build the terms: it runs before training, when some heads (TOOD)
+    do not know their epoch yet.
     """
     base = _declared(head)
     if base is None or not known_losses(head):
         return False
-    # Without the processes' mean an image without an object divides by zero.
+    # Without sync_num_pos, an image without an object divides by zero.
     return base is not heads.VFNetHead or head.sync_num_pos
 
 
 def row_terms(head: Any) -> list[Term]:
-    """The terms of a head that :func:`has_row_terms`, as they are now."""
+    """The current terms of a head that :func:`has_row_terms` accepts."""
     base = _declared(head)
     return _TERMS[base](head) if base else []
 
 
 def _declared(head: Any) -> type | None:
-    """The class that a head's terms are declared of, if it keeps them."""
+    """The class with declared terms whose losses the head inherits."""
     base = next((b for b in type(head).__mro__ if b in _TERMS), None)
     if base is None:
         return None

@@ -1,13 +1,13 @@
 """Per-image losses of mmdet's dense, query and mask heads.
 
 One adapter serves them all. Heads whose losses are known, such as FCOS and
-DETR, go by rows (:mod:`ies_mm.losses.mmdet.dense_rows`), with the normalisers
-of a single image declared per head
+DETR, are split by rows (:mod:`ies_mm.losses.mmdet.dense_rows`), with the
+normalisers of a single image declared per head
 (:mod:`ies_mm.losses.mmdet.dense_divisors`). For all others ``loss_by_feat`` is
 re-evaluated per image: it takes the outputs, batch first (or layers first,
 then the batch), and lists with one entry per image. Since it assigns, samples
 and counts image by image, its result for one image is that image's loss in a
-batch of its own.
+batch of one.
 """
 
 import inspect
@@ -34,7 +34,7 @@ from ies_mm.losses.mmdet.dense_divisors import has_row_terms
 from ies_mm.losses.mmdet.dense_rows import Outputs, asked_by_rows
 
 _BY_IMAGE = ('positive_infos',)
-"""Arguments with one entry an image, beside those called ``batch_...``."""
+"""Arguments with one entry per image, besides those named ``batch_...``."""
 
 _LAYERS_FIRST = (
     'all_layers_cls_scores',
@@ -99,7 +99,7 @@ def dense_head(
             yield
         return
     slices = slices_of(head.loss_by_feat)
-    # DDOD weighs levels by the positives that the training has had so far.
+    # DDOD weights levels by the positives of the training so far.
     kept = 'calc_reweight_factor' if isinstance(head, heads.DDODHead) else ''
 
     def read(losses: dict[str, Any]) -> Terms:
@@ -120,7 +120,7 @@ def dense_head(
 def instance_mask_head(
     name: str, head: Any, want: Wanted, note: Note
 ) -> Iterator[None]:
-    """Adapter for mask heads whose masks stand in a list, by image."""
+    """Adapter for mask heads whose masks are a list, one entry per image."""
     if is_listed(head):
         with asked_by_list(head, want, note):
             yield
@@ -142,19 +142,19 @@ def instance_mask_head(
 def head_without_loss(
     name: str, head: Any, want: Wanted, note: Note
 ) -> Iterator[None]:
-    """Adapter for heads that only put predictions together, or start them."""
+    """Adapter for heads that only fuse or initialise predictions."""
     yield
 
 
 def slices_of(
     loss_by_feat: Callable, by_image: tuple[str, ...] = ()
 ) -> Slices:
-    """How the arguments of a ``loss_by_feat`` are taken apart.
+    """A function that slices the arguments of a ``loss_by_feat`` by image.
 
     Args:
         loss_by_feat (callable): Its signature tells outputs from lists.
-        by_image (tuple of str): Arguments that are lists with one entry an
-            image, beside ``positive_infos`` and those called ``batch_...``.
+        by_image (tuple of str): Arguments that are lists with one entry per
+            image, besides ``positive_infos`` and those named ``batch_...``.
 
     Raises:
         UnsupportedModelError: Its arguments are not named like mmdet's.
@@ -189,11 +189,11 @@ def slices_of(
 def outputs_of(
     loss_by_feat: Callable, by_image: tuple[str, ...] = ()
 ) -> Outputs:
-    """Which arguments of a ``loss_by_feat`` are outputs, and of how many.
+    """A function that picks outputs and N from ``loss_by_feat``'s arguments.
 
     Args:
         loss_by_feat (callable): As in :func:`slices_of`.
-        by_image (tuple of str): Outputs that are lists with one entry an
+        by_image (tuple of str): Outputs that are lists with one entry per
             image.
     """
     signature = inspect.signature(loss_by_feat)
@@ -217,10 +217,10 @@ def outputs_of(
 
 
 def check_losses(name: str, head: nn.Module) -> None:
-    """Refuse losses that weigh images by each other.
+    """Refuse losses that weight images by each other.
 
     Raises:
-        UnsupportedModelError: Names the loss.
+        UnsupportedModelError: The head has one; names it.
     """
     for child, module in head.named_modules():
         if isinstance(module, GHMC | GHMR):
@@ -232,7 +232,7 @@ def check_losses(name: str, head: nn.Module) -> None:
 
 
 def _named(head: str, term: str) -> str:
-    """The name that a two-stage detector gives to its RPN's terms."""
+    """A term's name in the model: two-stage detectors prefix RPN terms."""
     if head == 'rpn_head' and 'rpn' not in term:
         return f'rpn_{term}'
     return term

@@ -1,6 +1,6 @@
 """Per-image losses of mmdet's dense, query and mask heads, by rows.
 
-Tracing the head's own flattening tells which image a row belongs to
+Tracing the head's own flattening shows which image a row belongs to
 (:mod:`ies_mm.losses.tracing.follow`); the normalisers of a single image are
 declared (:mod:`ies_mm.losses.mmdet.dense_divisors`). Nothing is re-evaluated.
 """
@@ -26,8 +26,8 @@ from ies_mm.losses.rows.row_calls import RowCalls, parts_of, unnormalised
 from ies_mm.losses.tracing.follow import traced
 
 Outputs = Callable[[Call], tuple[list[tuple[Tensor, int | None]], int]]
-"""Arguments of a loss -> its output tensors, each with the axis that counts
-the images (None: tensors of one image after the other), and N."""
+"""Arguments of a loss -> its output tensors, each with its image axis (None:
+the tensors belong to one image after the other), and N."""
 
 
 @contextmanager
@@ -38,13 +38,14 @@ def asked_by_rows(
     want: Wanted,
     note: Note,
 ) -> Iterator[None]:
-    """Note per-image losses whenever the head computes its losses.
+    """Record per-image losses whenever the head computes its losses.
 
     Args:
-        head (Module): One with row terms.
-        outputs (callable): What ``head.loss_by_feat`` is given of outputs.
+        head (Module): A head with row terms.
+        outputs (callable): Picks the outputs from the arguments of
+            ``head.loss_by_feat``.
         named (callable): A term of the head -> the model's name of it.
-        want (Wanted): What is asked for.
+        want (Wanted): What to provide.
         note (callable): See
             :meth:`~ies_mm.losses.context.CapturedLosses.note`.
     """
@@ -75,16 +76,16 @@ def asked_by_rows(
 
 @contextmanager
 def _noted_factors(head: Any, noted: list[LossCall]) -> Iterator[None]:
-    """Note by what DDOD weighs the losses of each level.
+    """Record the factors by which DDOD weights the losses of each level.
 
-    The weights follow from the positives of the whole training so far: an
-    image has those of its batch.
+    They depend on the positives of the whole training so far, so an image
+    uses those of its batch.
     """
 
     def level(original: Callable, *args: Any, **kwargs: Any) -> Any:
         before = len(noted)
         result = original(*args, **kwargs)
-        # The last argument; the batch's count is given by name.
+        # The last positional argument; the batch's count is a keyword.
         noted[before:] = [replace(c, factor=args[-1]) for c in noted[before:]]
         return result
 

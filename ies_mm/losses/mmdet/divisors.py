@@ -1,4 +1,4 @@
-"""What an image alone is divided by: what a head can say of it."""
+"""Normalisers of an image alone, from which heads declare their terms."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from torch import Tensor
 from ies_mm.losses.rows.row_calls import RowCalls
 
 Own = Callable[[RowCalls], Tensor]
-"""What the images alone are divided by, float32 (N,)."""
+"""Computes the normaliser of each image alone, float32 (N,)."""
 
 
 @dataclass(frozen=True)
@@ -17,12 +17,12 @@ class Term:
     """One term of a head.
 
     Attributes:
-        module (str): The loss module that computes it.
-        own (callable): What an image alone is divided by.
-        name (str): The term's, where it is not the module's.
-        by (float): What the sum is divided by beside it. Defaults to 1.
-        unreduced (bool): The head asks the module for a loss per row and
-            reduces it itself. Defaults to False.
+        module (str): Name of the loss module that computes it.
+        own (callable): The normaliser of an image alone.
+        name (str): The term's name, if not the module's.
+        by (float): A further divisor of the sum. Defaults to 1.
+        unreduced (bool): The head calls the module without reduction and
+            reduces the rows itself. Defaults to False.
     """
 
     module: str
@@ -33,21 +33,21 @@ class Term:
 
 
 def rows(module: str, least: float = 1, more: float = 0) -> Own:
-    """Rows of an image in the calls of ``module``, and ``more``."""
+    """Number of an image's rows in the calls of ``module``, plus ``more``."""
     return lambda calls: (calls.rows(module) + more).clamp(min=least)
 
 
 def weights(module: str, least: float = 1) -> Own:
-    """Weights of an image's rows in the calls of ``module``."""
+    """Sum of the weights of an image's rows in the calls of ``module``."""
     return lambda calls: calls.weights(module).clamp(min=least)
 
 
 def positives(module: str, head: Any) -> Own:
-    """Rows of an image with a class, at least one."""
+    """Number of an image's foreground rows, at least 1."""
     classes = head.num_classes
     return lambda calls: calls.positives(module, classes).clamp(min=1)
 
 
 def metrics(module: str) -> Own:
-    """How well an image's rows are aligned: targets (labels, metrics)."""
+    """Sum of an image's alignment metrics; targets are (labels, metrics)."""
     return lambda calls: calls.targets(module, lambda t: t[1]).clamp(min=1)

@@ -1,9 +1,9 @@
 """Per-image losses of mmdet's mask heads, by rows.
 
 ``loss_mask`` is the mean over positive RoIs of the binary cross-entropy of
-the mask of the RoI's class. The module gives that mean alone, so the masks'
-own losses are evaluated once more, for the whole batch. An image alone is
-divided by its positive RoIs; without any its loss is 0.
+the mask of the RoI's class. The module returns only that mean, so the loss of
+each mask is evaluated once more, for the whole batch. The loss of an image
+alone is divided by its positive RoIs; without any it is 0.
 
 Source: mmdet's ``FCNMaskHead`` and ``mask_cross_entropy``.
 """
@@ -25,7 +25,7 @@ TERM = 'loss_mask'
 
 
 def has_mask_rows(mask_head: nn.Module) -> bool:
-    """Whether a mask head keeps the losses of ``FCNMaskHead``."""
+    """Whether a mask head inherits the losses of ``FCNMaskHead``."""
     if not inherits(
         type(mask_head), FCNMaskHead, ('loss_and_target', 'get_targets')
     ):
@@ -46,10 +46,10 @@ def mask_term(
 
     Args:
         term (str): ``'loss_mask'``.
-        calls (dict): What the head's loss modules were called with.
-        samples (list): mmdet's SamplingResult of every image, whose positive
-            RoIs stand image after image.
-        shares (bool): Whether the shares are wanted.
+        calls (dict): The recorded calls of the head's loss modules.
+        samples (list): mmdet's SamplingResult of every image; positive RoIs
+            are ordered by image.
+        shares (bool): Whether to compute the shares.
 
     Returns:
         tuple: losses, float32 (N,) without gradient, and shares, (N,) with
@@ -57,7 +57,7 @@ def mask_term(
     """
     lengths = [len(sample.pos_priors) for sample in samples]
     if not calls[term]:
-        # No positive RoI in the whole batch: mmdet makes no call at all.
+        # No positive RoI in the whole batch: mmdet skips the call.
         zeros = torch.zeros(len(samples), device=samples[0].priors.device)
         return zeros, zeros if shares else None
     with torch.set_grad_enabled(shares and torch.is_grad_enabled()):

@@ -1,10 +1,10 @@
 """Per-image losses of mmdet's PISA RoI head.
 
-Its box losses are weighted row by row (ISR-P, CARL), and the weights are
-normalised over the batch. An image alone is weighted by itself, so its losses
-are those that ``bbox_loss`` returns for it, given what the box head returned
-for its RoIs in the batch. Its shares are its rows of the batch's own losses,
-which are no multiple of these. Source: mmdet's ``PISARoIHead``, ``pisa_loss``.
+Its box losses are weighted row by row (ISR-P, CARL), with weights normalised
+over the batch. For an image alone they are normalised over the image, so its
+losses are what ``bbox_loss`` returns for it, given the box head's outputs for
+its RoIs in the batch. Its shares sum its rows of the batch losses, and are no
+multiple of its own losses. Source: mmdet's ``PISARoIHead``, ``pisa_loss``.
 """
 
 from collections.abc import Callable, Iterator
@@ -71,7 +71,7 @@ def _alone(
     neg_label_weights: list,
     image: int,
 ) -> Terms:
-    """The box losses of one image, of its rows of the batch's outputs."""
+    """The box losses of one image, from its rows of the batch's outputs."""
     own = rows_of(outputs, image, ([len(s.priors) for s in samples],))
 
     def given(original: Callable, *args: Any, **kwargs: Any) -> dict:
@@ -89,9 +89,9 @@ def _alone(
 def _shares(
     term: str, calls: list[LossCall], summed_last: Tensor, samples: list
 ) -> Tensor:
-    """The images' rows of a term; CARL's are the last that are summed."""
+    """The images' shares of a term; CARL's rows are the last summed."""
     if term in TERMS:
-        # Without reduction they are asked for the weights.
+        # Calls without reduction only serve to compute the weights.
         final = [
             call
             for call in calls

@@ -1,8 +1,8 @@
 """Per-image losses of Sparse R-CNN's box heads, by rows.
 
-All three terms are sums over proposals, or over those matched to an object,
-divided by the matched ones of the batch. An image alone is divided by its own
-and, as in mmdet, by next to nothing where none is matched.
+All three terms are sums over all or only the matched proposals, divided by
+the number of matched proposals of the batch. The loss of an image alone is
+divided by its own number or, as in mmdet, by epsilon if none is matched.
 
 Source: mmdet's ``DIIHead`` and ``weight_reduce_loss``.
 """
@@ -21,14 +21,14 @@ _RELIES_ON = ('loss_and_target', 'get_targets', '_get_targets_single')
 
 
 def has_query_rows(bbox_head: nn.Module) -> bool:
-    """Whether a box head keeps the losses of ``DIIHead``."""
+    """Whether a box head inherits the losses of ``DIIHead``."""
     return inherits(type(bbox_head), DIIHead, _RELIES_ON)
 
 
 def query_term(
     term: str, calls: Calls, samples: list, shares: bool
 ) -> tuple[Tensor, Tensor | None]:
-    """Losses and shares of a term, as of :func:`.box_rows.roi_term`."""
+    """Losses and shares of a term, as in :func:`.box_rows.roi_term`."""
     positives = [len(sample.pos_priors) for sample in samples]
     lengths = positives
     if term == 'loss_cls':

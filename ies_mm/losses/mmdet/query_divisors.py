@@ -1,6 +1,6 @@
-"""What query heads, and heads of masks, divide by.
+"""The normalisers of mmdet's query and mask heads.
 
-Source: ``loss_by_feat`` of each head of mmdet.
+Source: ``loss_by_feat`` of each head.
 """
 
 from typing import Any
@@ -23,7 +23,7 @@ def solo(head: Any) -> list[Term]:
 def solov2(head: Any) -> list[Term]:
     """SOLOv2."""
 
-    # Two objects in one cell are two masks and one positive.
+    # Two objects in one cell make two masks but one positive.
     def cells(calls: RowCalls) -> Tensor:
         return calls.positives('loss_cls', head.num_classes)
 
@@ -34,15 +34,15 @@ def solov2(head: Any) -> list[Term]:
 
 
 def condinst_masks(head: Any) -> list[Term]:
-    """CondInst's masks."""
+    """CondInst's mask head."""
     return [Term('loss_mask', rows('loss_mask'), unreduced=True)]
 
 
 def detr(head: Any) -> list[Term]:
-    """DETR and its descendants: a decoder layer, or its denoising part."""
+    """DETR and its successors: a decoder layer or its denoising part."""
 
     def matched(calls: RowCalls) -> Tensor:
-        # Weights of boxes, as labels may be words (Grounding DINO).
+        # Count by box weights: labels may be tokens (Grounding DINO).
         found = calls.weighted_rows('loss_bbox')
         background = head.bg_cls_weight
         if not background:
@@ -72,7 +72,7 @@ def masks(head: Any) -> list[Term]:
 
         return calls.targets('loss_cls', of_class)
 
-    # A mask counts as the pixels, or points, that it is compared in.
+    # A mask counts once per pixel or point compared.
     return [
         Term('loss_cls', weighted),
         Term('loss_mask', rows('loss_mask')),

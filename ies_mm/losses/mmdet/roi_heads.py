@@ -1,11 +1,10 @@
 """Per-image losses of mmdet's RoI heads, single and cascaded.
 
-A RoI head is a set of parts, each with a loss function of its own: box, mask,
-mask IoU, point, grid and semantic heads. Heads that keep the losses of
-``BBoxHead``, ``DIIHead`` or ``FCNMaskHead`` are taken apart by rows, all
-others are asked again by image. A stage
-of a cascade names its terms ``s0.``, ``s1.``, ... and multiplies them by its
-weight.
+A RoI head consists of parts, each with its own loss function: box, mask, mask
+IoU, point, grid and semantic heads. Heads that inherit the losses of
+``BBoxHead``, ``DIIHead`` or ``FCNMaskHead`` are split by rows; all others are
+re-evaluated by image. A stage of a cascade prefixes its terms with ``s0.``,
+``s1.``, ... and multiplies them by its weight.
 """
 
 import inspect
@@ -34,13 +33,13 @@ from ies_mm.losses.mmdet.query_box_rows import (
 from ies_mm.losses.rows.rows import by_name
 
 _STAGED = ('bbox_head', 'mask_head')
-"""Heads of which a cascade has one for every stage."""
+"""Heads that a cascade has one of per stage."""
 _BY_ROWS = (
     (has_rows, TERMS, roi_term),
     (has_query_rows, QUERY_TERMS, query_term),
     (has_mask_rows, (TERM,), mask_term),
 )
-"""Whether a head keeps certain losses, their terms, how each is had."""
+"""Whether a head inherits known losses, their terms, how to split them."""
 
 
 @register_adapter(
@@ -68,12 +67,12 @@ def roi_head(
 
 @dataclass(frozen=True)
 class Part:
-    """One head inside of a RoI head.
+    """One head inside a RoI head.
 
     Attributes:
         head (Module): The head.
-        prefix (str): Of its terms, ``'s0.'`` in a cascade.
-        weight (float): By which the RoI head multiplies its losses.
+        prefix (str): Prefix of its terms, ``'s0.'`` in a cascade.
+        weight (float): The factor by which the RoI head multiplies its losses.
     """
 
     head: Any
@@ -81,7 +80,7 @@ class Part:
     weight: float = 1.0
 
     def noted(self, want: Wanted, note: Note) -> AbstractContextManager[None]:
-        """Note its terms, under their names and with their weight."""
+        """Record its terms with prefix and weight applied."""
 
         def weighted(term: str, losses: Tensor, shares: Any) -> None:
             if shares is not None:
@@ -96,7 +95,7 @@ class Part:
 
 
 def parts_of(head: Any) -> list[Part]:
-    """The heads with losses inside of a RoI head, stage by stage."""
+    """The heads with losses inside a RoI head, stage by stage."""
     parts = []
     weights: Any = getattr(head, 'stage_loss_weights', ())
     for name, child in head.named_children():
@@ -140,7 +139,7 @@ def _by_rows(
 
 
 def _asking(head: Any) -> tuple[str, Slices, Callable[[Any], Terms]]:
-    """The loss function of a part, how it is asked and what it returns."""
+    """A part's loss function, how to slice it and how to read its result."""
     if isinstance(head, heads.FusedSemanticHead):
         return 'loss', _semantic_slices, _semantic_terms
     if isinstance(head, heads.GridHead):
@@ -149,7 +148,7 @@ def _asking(head: Any) -> tuple[str, Slices, Callable[[Any], Terms]]:
 
 
 def _terms(result: dict[str, Any]) -> Terms:
-    """``dict(loss_mask=dict(loss_mask=...), ...)`` and the same without."""
+    """Terms of ``dict(loss_mask=dict(loss_mask=...), ...)`` or a flat dict."""
     found: Terms = {}
     for name, value in result.items():
         if 'loss' not in name:
@@ -171,7 +170,7 @@ def _semantic_slices(call: Call) -> list[Call]:
 
 
 def _row_slices(function: Callable) -> Slices:
-    """By the rows that the sampling results say an image has."""
+    """Slice by each image's number of rows in the sampling results."""
     signature = inspect.signature(function)
 
     def slices(call: Call) -> list[Call]:
@@ -197,7 +196,7 @@ def _row_slices(function: Callable) -> Slices:
 
 
 def _grid_slices(call: Call) -> list[Call]:
-    """A grid head sees some of the batch's positive RoIs, in any order."""
+    """Slice a grid head, which gets some positive RoIs in any order."""
     (grid_pred, index, samples, *rest), kwargs = call
     parts: list[Call] = []
     first = 0

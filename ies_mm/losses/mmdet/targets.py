@@ -1,4 +1,4 @@
-"""Targets of one image after the other, while outputs are traced."""
+"""Image-by-image target assignment while outputs are traced."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,15 +13,15 @@ _FROM_OUTPUTS: dict[type, int] = {
     heads.CondInstMaskHead: 0,
     heads.YOLOFHead: 6,
 }
-"""Where a target is a part of the outputs: masks, boxes of positives."""
+"""Position of a target made of outputs: masks, boxes of positives."""
 
 
 @contextmanager
 def owned_targets(head: Any, images: int) -> Iterator[None]:
-    """Assign and sample at full speed; what comes back is the image's.
+    """Assign and sample untraced, at full speed; results are the image's.
 
-    mmdet's heads call ``_get_targets_single`` for one image after the other,
-    in some of them layer by layer. Nothing needs to be followed inside.
+    mmdet's heads call ``_get_targets_single`` image by image, some of them
+    layer by layer, so nothing inside needs to be traced.
 
     Args:
         head (Any): A head.

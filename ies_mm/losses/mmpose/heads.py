@@ -1,8 +1,8 @@
-"""Per-image losses of mmpose's top-down heads, asked again image by image.
+"""Per-image losses of mmpose's top-down heads, re-evaluated by image.
 
-``HeatmapHead`` (SimpleBaseline, HRNet) and ``RTMCCHead`` (RTMPose) hand
-predictions, targets and weights of the batch to one loss module, the images
-first in each. That is asked again, not the head, whose layers may have
+``HeatmapHead`` (SimpleBaseline, HRNet) and ``RTMCCHead`` (RTMPose) pass
+predictions, targets and weights of the batch to one loss module, batch axis
+first. Only that module is re-evaluated, as the head's layers may include
 BatchNorm. An image here is what mmpose trains on: the crop of one person.
 """
 
@@ -24,7 +24,7 @@ from ies_mm.losses.generic.slicing import image_of
 def keypoint_head(
     name: str, head: Any, want: Wanted, note: Note
 ) -> Iterator[None]:
-    """Adapter for heads whose loss is that of ``head.loss_module``."""
+    """Adapter for heads whose loss ``head.loss_module`` computes."""
     with asked_by_image(
         head.loss_module, 'forward', _slices, _read, want, note
     ):

@@ -1,10 +1,10 @@
 """Per-image losses of mmpretrain's classification heads.
 
-Their loss modules give one value an image, or an image and class; the batch
-loss is their sum, divided by ``avg_factor``, the number of images, or else by
-the number of values. An image alone is divided by its own part of that.
-Models of timm and of Hugging Face compute their loss without a head, in the
-same way. Source: mmpretrain's ``ClsHead._get_loss``, ``weight_reduce_loss``.
+Their loss modules return one value per image, or per image and class. The
+batch loss is their sum, divided by ``avg_factor`` (the number of images) or
+else by the number of values; that of an image alone, by its part of this.
+timm and Hugging Face models compute their loss in the same way, without a
+head. Source: mmpretrain's ``ClsHead._get_loss``, ``weight_reduce_loss``.
 """
 
 from collections.abc import Callable, Iterator
@@ -52,7 +52,7 @@ def cls_head(
         with noted_calls(head) as calls:
             batch = original(*args, **kwargs)
         if not calls:
-            return batch  # No image is labelled for this task of several.
+            return batch  # In multi-task training, no image has this label.
         note('loss', *_split(calls, want.shares))
         return batch
 
@@ -63,7 +63,7 @@ def cls_head(
 def _split(
     calls: list[LossCall], shares: bool
 ) -> tuple[Tensor, Tensor | None]:
-    """Losses and shares of what the calls add up to, (N,) each."""
+    """Losses and shares of the sum of the calls, (N,) each."""
     with torch.set_grad_enabled(shares and torch.is_grad_enabled()):
         values = [_values(call) for call in calls]
         sums = [value.sum(dim=1) for value in values]
@@ -79,10 +79,10 @@ def _split(
 
 
 def _values(call: LossCall) -> Tensor:
-    """The losses of every image, float32 (N, 1), or (N, classes)."""
+    """The losses of every image, float32 (N, 1) or (N, classes)."""
     value = call.unreduced()
     scores = call.args[0]
-    # Scores (N, 1) against labels (N,) would be compared pair by pair.
+    # Scores (N, 1) and labels (N,) would broadcast to (N, N).
     if value.shape not in (scores.shape, scores.shape[:1]):
         raise UnsupportedModelError(
             f'{type(call.module).__name__} gives no loss per image, but '

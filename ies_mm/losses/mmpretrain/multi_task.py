@@ -1,8 +1,8 @@
-"""Per-image losses of mmpretrain's head of heads, ``MultiTaskHead``.
+"""Per-image losses of mmpretrain's ``MultiTaskHead``, a head of heads.
 
-Every task has a head of its own, which gets the images that are labelled for
-the task, and is served by its own adapter. An image without a label of a task
-has no such loss. Source: mmpretrain's ``loss_convertor``.
+Every task has its own head, which gets only the images labelled for the task
+and is served by its own adapter. An image without a label for a task has no
+such loss. Source: mmpretrain's ``loss_convertor``.
 """
 
 from collections.abc import Callable, Iterator
@@ -24,7 +24,7 @@ from ies_mm.losses.capture.registry import (
 from ies_mm.losses.capture.terms import terms_of
 
 _Noted = tuple[Tensor, Tensor | None, Tensor | None]
-"""Losses, shares and missing of the images that a head was given."""
+"""Losses, shares and missing of the images passed to a head."""
 
 
 @register_adapter(MultiTaskHead, relies_on=('loss',))
@@ -32,7 +32,7 @@ _Noted = tuple[Tensor, Tensor | None, Tensor | None]
 def multi_task_head(
     name: str, head: Any, want: Wanted, note: Note
 ) -> Iterator[None]:
-    """Adapter for a head of several tasks: wraps each task's ``loss``."""
+    """Adapter for multi-task heads: wraps each task's ``loss``."""
     with ExitStack() as stack:
         for task, own in head.task_heads.items():
             stack.enter_context(_task(f'{name}.{task}', task, own, want, note))
@@ -60,7 +60,7 @@ def _task(
         batch: dict[str, Any] = original(feats, samples, **kwargs)
         has = [task in sample for sample in samples]
         if any(has) and not found:
-            # mmpretrain binds the loss to the head when it is built.
+            # mmpretrain binds the loss to the head on construction.
             raise UnsupportedModelError(
                 f'{name} is a copy, whose loss is still that of the head it '
                 'was copied from; rebuild the model and load its weights'
@@ -79,13 +79,13 @@ def _task(
 
 
 def _nothing(value: Tensor, want: Wanted) -> _Noted:
-    """Of a batch without a label; mmpretrain's loss of it is zero."""
+    """Values for a batch without a label, whose loss is zero."""
     none = value.new_zeros(0)
     return none, none if want.shares else None, None
 
 
 def _spread(noted: _Noted, labelled: Tensor) -> _Noted:
-    """The values of the labelled images, in their places among all (N,)."""
+    """Scatter the values of the labelled images into (N,) tensors."""
 
     def spread(values: Tensor) -> Tensor:
         every = values.new_zeros(len(labelled))

@@ -1,9 +1,9 @@
-"""Models of mmpretrain whose images have no loss of their own, refused.
+"""Refused mmpretrain heads, whose images have no loss of their own.
 
-An image's loss is compared with itself from epoch to epoch. That needs a loss
-of the image and its label; where the loss contrasts the images of a batch,
-standardises over them or takes them for each other's targets, it says as much
-of the other images as of this one.
+Pruning follows an image's loss from epoch to epoch, so the loss must depend
+on the image and its label only. If it contrasts the images of a batch,
+standardises over them or uses them as each other's targets, it says as much
+about the other images as about this one.
 """
 
 from mmpretrain.models import heads

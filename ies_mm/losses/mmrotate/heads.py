@@ -1,10 +1,10 @@
-"""Per-image losses of mmrotate's dense heads, asked again image by image.
+"""Per-image losses of mmrotate's dense heads, re-evaluated by image.
 
-Heads that keep the loss of mmdet's (Rotated Faster R-CNN, Oriented R-CNN, RoI
+Heads that inherit mmdet's loss (Rotated Faster R-CNN, Oriented R-CNN, RoI
 Transformer, Rotated RetinaNet, Rotated ATSS) are served by mmdet's adapters.
-Those of Rotated FCOS and Rotated RTMDet override ``loss_by_feat``, with an
-output more for the angle, and keep what the general adapter relies on:
-outputs with the images first, lists with one entry an image.
+Rotated FCOS and Rotated RTMDet override ``loss_by_feat`` with an additional
+output for the angle, but keep what the general adapter relies on: outputs
+with the batch axis first and lists with one entry per image.
 """
 
 from mmrotate.models.dense_heads import RotatedFCOSHead, RotatedRTMDetHead

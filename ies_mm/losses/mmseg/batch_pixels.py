@@ -1,14 +1,14 @@
-"""Shares of segmentation losses that choose or weigh pixels over a batch.
+"""Segmentation losses that select or weight pixels over the batch.
 
-An image alone would have other pixels chosen, or weighed otherwise, so its
-own loss is asked of the loss module, and mended where the module is wrong
-about one image. Its share of the batch loss is that of the choice and the
-weights of the batch.
+For an image alone, the selection or the weights would differ. Its own loss
+therefore comes from calling the loss module on it, corrected where the module
+is wrong for a single image. Its share of the batch loss follows from the
+selection and the weights of the batch.
 
 ================  ====================================================
-OhemCrossEntropy  the least certain pixels of the batch, averaged
-BoundaryLoss      pixels on an edge weigh what part of the batch's pixels
-                  is on none, and the other way round
+OhemCrossEntropy  the mean over the least certain pixels of the batch
+BoundaryLoss      edge pixels are weighted by the fraction of non-edge
+                  pixels in the batch, and vice versa
 ================  ====================================================
 """
 
@@ -23,12 +23,12 @@ from ies_mm.losses.capture.calls import LossCall
 def hard_pixel_losses(call: LossCall, alone: Tensor) -> Tensor:
     """Losses of an ``OhemCrossEntropy``: zero without a hard pixel.
 
-    An image whose valid pixels are all certain (or one, which is easily the
-    case near edges) has none chosen, and the module averages nothing to NaN.
+    If all valid pixels of an image are certain, or only one is valid (common
+    near edges), the module selects none and the mean is NaN.
 
     Args:
-        call (LossCall): Of logits (N, C, H, W) and labels (N, H, W).
-        alone (Tensor): float32 (N,), of the module asked for every image.
+        call (LossCall): A call with logits (N, C, H, W), labels (N, H, W).
+        alone (Tensor): float32 (N,), the module called on every image.
 
     Returns:
         Tensor: float32 (N,).
@@ -41,20 +41,20 @@ def hard_pixel_shares(call: LossCall) -> Tensor:
     """Shares of an ``OhemCrossEntropy``.
 
     Args:
-        call (LossCall): Of logits (N, C, H, W) and labels (N, H, W).
+        call (LossCall): A call with logits (N, C, H, W), labels (N, H, W).
 
     Returns:
         Tensor: float32 (N,).
     """
     logits, labels = call.args
     if call.reduced is None:
-        # No pixel is valid, and mmseg returns a constant.
+        # No pixel is valid, so mmseg returns a constant.
         return logits.new_zeros(len(logits)).float()
     chosen = call.reduced.float()
     valid = labels != call.module.ignore_label
     classes = labels.where(valid, 0).unsqueeze(1)
     certain = logits.detach().softmax(dim=1).gather(1, classes).squeeze(1)
-    # mmseg sorts the valid pixels, and chooses from the least certain on.
+    # mmseg sorts the valid pixels and selects the least certain ones.
     hardest = certain[valid].sort().indices[: len(chosen)]
     images = valid.nonzero()[hardest, 0]
     sums = chosen.new_zeros(len(logits)).index_add(0, images, chosen)
@@ -64,11 +64,11 @@ def hard_pixel_shares(call: LossCall) -> Tensor:
 def balanced_losses(call: LossCall, alone: Tensor) -> Tensor:
     """Losses of a ``BoundaryLoss``: means over an image's own valid pixels.
 
-    The module adds up nothing for padded pixels, but counts them.
+    The module does not sum over padded pixels, but counts them.
 
     Args:
-        call (LossCall): As of :func:`balanced_shares`.
-        alone (Tensor): float32 (N,), of the module asked for every image.
+        call (LossCall): As in :func:`balanced_shares`.
+        alone (Tensor): float32 (N,), the module called on every image.
 
     Returns:
         Tensor: float32 (N,).
@@ -82,8 +82,8 @@ def balanced_shares(call: LossCall) -> Tensor:
     """Shares of a ``BoundaryLoss``.
 
     Args:
-        call (LossCall): Of logits (N, 1, H, W) and edge maps (N, H, W), 1 on
-            an edge, 0 on none, others where padded.
+        call (LossCall): A call with logits (N, 1, H, W) and edge maps
+            (N, H, W): 1 for edge, 0 for no edge, other values for padding.
 
     Returns:
         Tensor: float32 (N,).

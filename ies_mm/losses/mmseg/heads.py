@@ -1,22 +1,21 @@
 """Per-image losses of mmseg's decode heads, by pixels.
 
-What the loss modules reduced is added up image by image, see
-:mod:`ies_mm.losses.mmseg.pixels`. One adapter serves every head that hands
+The values that the loss modules reduced are summed image by image, see
+:mod:`ies_mm.losses.mmseg.pixels`. One adapter serves every head that passes
 logits and label maps of the batch to its loss modules:
 
 =================  ==========================================================
 BaseDecodeHead     all decode and auxiliary heads with its ``loss_by_feat``
-DAHead, EncHead,   several terms, each what a module returned
+DAHead, EncHead,   several terms, each returned by a loss module
 DDRHead, PIDHead
 IterativeDecode-   K-Net's stages, computed by its ``kernel_generate_head``
 Head
-PointHead          the points that were drawn in the batch
+PointHead          the points sampled in the batch
 STDCHead           edge maps
 VPDDepthHead       depth maps
 =================  ==========================================================
 
-Heads that match masks are asked again image by image, see
-:mod:`ies_mm.losses.mmseg.mask_heads`.
+For heads that match masks see :mod:`ies_mm.losses.mmseg.mask_heads`.
 """
 
 from collections.abc import Callable, Iterator
@@ -74,7 +73,7 @@ def decode_head(
 def iterative_head(
     name: str, head: nn.Module, want: Wanted, note: Note
 ) -> Iterator[None]:
-    """Adapter for K-Net's head, whose losses are those of a head in it."""
+    """Adapter for K-Net's head, whose losses an inner head computes."""
     inner = cast(nn.Module, head.kernel_generate_head)
     find_adapter(f'{name}.kernel_generate_head', inner)
     with _by_pixels(name, head, inner, want, note):
@@ -85,7 +84,7 @@ def iterative_head(
 def _by_pixels(
     name: str, head: nn.Module, owner: nn.Module, want: Wanted, note: Note
 ) -> Iterator[None]:
-    """Note the terms of ``head``, made by the loss modules of ``owner``."""
+    """Record the terms of ``head``, from the loss modules of ``owner``."""
     for child, module in loss_modules(owner).items():
         check_loss(f'{name}.{child}', module)
     prefix = prefix_of(name)
@@ -100,8 +99,8 @@ def _by_pixels(
             ):
                 parts = [split(call, want.shares) for call in calls]
                 losses, shares, void = added(parts, want.shares)
-            # A term may leave out pixels by what the model says of them; an
-            # image that has none then is no image without a loss.
+            # A term may drop pixels depending on predictions (PIDNet). An
+            # image is void only if the first term has no valid pixel either.
             first_void = void if first_void is None else first_void
             note(f'{prefix}.{term}', losses, shares, void & first_void)
         return batch
@@ -115,14 +114,14 @@ def _by_term(
 ) -> dict[str, list[LossCall]]:
     """The calls behind each value of a head's loss dict.
 
-    A value is the very tensor that a call returned; further losses of the
-    same name were added to it in place.
+    A value is the same tensor object that a call returned; further losses of
+    the same name were added to it in place.
     """
     calls: dict[str, list[LossCall]] = {}
     latest: dict[str, str] = {}
     for call in noted:
         if call.kwargs.get('reduction_override') == 'none':
-            continue  # OHEM's sampler ranks the pixels.
+            continue  # From OHEM's sampler, to rank the pixels.
         name = str(call.module.loss_name)
         for term, value in batch.items():
             if value is call.output:
@@ -137,7 +136,7 @@ def prefix_of(name: str) -> str:
     """``decode_head.1`` -> ``decode_1``, as the segmentors name their terms.
 
     Raises:
-        UnsupportedModelError: A decode head at an unknown place.
+        UnsupportedModelError: The decode head has an unknown name.
     """
     child, _, number = name.partition('.')
     known = {'decode_head': 'decode', 'auxiliary_head': 'aux'}

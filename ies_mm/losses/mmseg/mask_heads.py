@@ -1,9 +1,9 @@
 """Per-image losses of mmseg's heads that match masks to classes.
 
 They turn every label map into masks, match and sample points image by image,
-and divide by the masks of the batch. MaskFormer's and Mask2Former's are
-mmdet's, and taken apart by rows; SAN's is mmseg's own, and its
-``loss_by_feat`` asked again for every image.
+and divide by the number of masks of the batch. The losses of MaskFormer and
+Mask2Former are mmdet's and split by rows. SAN's is mmseg's own; its
+``loss_by_feat`` is re-evaluated for every image.
 """
 
 from collections.abc import Iterator
@@ -38,7 +38,7 @@ def mask_head(
     """Adapter for heads that match masks: wraps ``head.loss_by_feat``."""
     prefix = prefix_of(name)
     if not isinstance(head, SideAdapterCLIPHead):
-        # mmdet is there where its heads are.
+        # Heads derived from mmdet's imply that mmdet is installed.
         from ies_mm.losses.mmdet.dense_divisors import has_row_terms
         from ies_mm.losses.mmdet.dense_heads import outputs_of
         from ies_mm.losses.mmdet.dense_rows import asked_by_rows
@@ -58,7 +58,7 @@ def mask_head(
 
 
 def _slices(call: Call) -> list[Call]:
-    """Scores and masks of every layer; instances, and where given metas."""
+    """Slice each layer's scores and masks, instances and optional metas."""
     (scores, masks, *lists), kwargs = call
     images = len(lists[0])
 

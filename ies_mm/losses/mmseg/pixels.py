@@ -1,28 +1,27 @@
-"""A segmentation loss of a batch taken apart, image by image.
+"""Splits a segmentation loss of a batch by image.
 
-mmseg's losses average over the pixels of the whole batch, some over the
-ignored and the padded ones too. An image's own loss is the mean over its own
-valid pixels, so that it does not depend on how much of it is ignored or was
-padded. (What a loss takes for valid does: DiceLoss counts ignored pixels as
+mmseg's losses average over the pixels of the whole batch, some including
+ignored and padded ones. An image's own loss is the mean over its own valid
+pixels, so it does not depend on how much of it is ignored or padded. (Which
+pixels are valid depends on the loss: DiceLoss counts ignored pixels as
 background, STDCHead's edge maps ignore none.)
 
 ==========================  =====================  ==========================
-loss                        a valid pixel counts   the batch is divided by
+loss                        count of a pixel       divisor of the batch
 ==========================  =====================  ==========================
-CrossEntropyLoss            1, or its class's      all pixels; the valid ones
+CrossEntropyLoss            1, or its class's      all pixels; valid pixels
                             weight                 with ``avg_non_ignore``;
-                                                   the class weights
-CrossEntropyLoss, sigmoid   its channels           all elements, or the valid
+                                                   class weights
+CrossEntropyLoss, sigmoid   its channels           all or valid elements
 FocalLoss                   its channels           all elements
-Dice, Lovasz, Tversky,      (one value an image)   images
+Dice, Lovasz, Tversky,      (one value per image)  images
 SiLog, Huasdorff
-OhemCrossEntropy            (see                   the pixels chosen
+OhemCrossEntropy            (see                   selected pixels
 BoundaryLoss                ``batch_pixels``)      all pixels
 ==========================  =====================  ==========================
 
-With ``reduction='sum'`` nothing is divided. Pixels that an OHEM sampler left
-out add nothing, but are counted, as mmseg does. Source:
-``mmseg.models.losses``.
+With ``reduction='sum'`` nothing is divided. Pixels that an OHEM sampler drops
+add nothing but are counted, as in mmseg. Source: ``mmseg.models.losses``.
 """
 
 from dataclasses import dataclass
@@ -68,12 +67,12 @@ _OF_BATCH = {
 
 @dataclass(frozen=True)
 class Parts:
-    """A batch loss taken apart.
+    """A batch loss split by image.
 
     Attributes:
-        losses (Tensor): float32 (N,), of each image alone.
+        losses (Tensor): float32 (N,), the loss of each image alone.
         shares (Tensor, optional): float32 (N,), adding up to the batch loss.
-        void (Tensor): bool (N,), the image has no valid pixel.
+        void (Tensor): bool (N,), True where an image has no valid pixel.
     """
 
     losses: Tensor
@@ -82,11 +81,11 @@ class Parts:
 
 
 def split(call: LossCall, shares: bool) -> Parts:
-    """What every image has of a loss.
+    """Split a loss call by image.
 
     Args:
-        call (LossCall): Of a module that :func:`check_loss` let pass.
-        shares (bool): Whether the shares are wanted.
+        call (LossCall): Call of a module that :func:`check_loss` accepts.
+        shares (bool): Whether to compute the shares.
     """
     if isinstance(call.module, _PIXELS):
         return _split_pixels(call)
@@ -102,7 +101,7 @@ def split(call: LossCall, shares: bool) -> Parts:
 def added(
     parts: list[Parts], shares: bool
 ) -> tuple[Tensor, Tensor | None, Tensor]:
-    """Losses, shares and ``void`` of a term that several losses add up to."""
+    """Losses, shares and ``void`` of a term that is a sum of losses."""
     own = [part.shares for part in parts if part.shares is not None]
     return (
         torch.stack([part.losses for part in parts]).sum(dim=0),
@@ -115,11 +114,11 @@ def check_loss(name: str, module: nn.Module) -> None:
     """Refuse losses that have no value per image.
 
     Args:
-        name (str): The module's in the model.
+        name (str): The module's name in the model.
         module (nn.Module): The loss.
 
     Raises:
-        UnsupportedModelError: Names the loss and an alternative.
+        UnsupportedModelError: Names the loss and alternatives.
     """
     kind = type(module)
     if isinstance(module, LovaszLoss) and not module.per_image:
@@ -153,7 +152,7 @@ def _split_pixels(call: LossCall) -> Parts:
     own = _counted(call, valid)
     batch: Any = values.numel()
     if _skips_ignored(call.module):
-        # A batch may have no valid pixel; mmseg's loss of it is zero.
+        # Avoid 0 / 0: mmseg's loss of a batch without valid pixels is zero.
         batch = own.sum() + torch.finfo(torch.float32).eps
     if call.module.reduction == 'sum':
         own, batch = torch.ones_like(own), 1
@@ -163,9 +162,9 @@ def _split_pixels(call: LossCall) -> Parts:
 
 
 def _split_images(call: LossCall) -> Parts:
-    """Losses that are computed image by image and averaged over images."""
+    """Split a loss that is computed per image and averaged over images."""
     values = _images_alone(call)
-    # Whatever its reduction, the Huasdorff loss is a mean.
+    # The Huasdorff loss is a mean whatever its reduction.
     summed = not isinstance(call.module, HuasdorffDisstanceLoss) and (
         getattr(call.module, 'reduction', 'mean') == 'sum'
     )
@@ -174,7 +173,7 @@ def _split_images(call: LossCall) -> Parts:
 
 
 def _images_alone(call: LossCall) -> Tensor:
-    """The module asked for every image, float32 (N,)."""
+    """The module's loss of every image alone, float32 (N,)."""
     pred, label = call.args[:2]
     values = [
         call.again(pred[i : i + 1], label[i : i + 1], **call.kwargs)
@@ -195,18 +194,18 @@ def _valid(call: LossCall) -> Tensor:
 def _pixel_losses(call: LossCall) -> Tensor:
     """The weighted losses of every image, float32 (N, elements)."""
     reduced = cast(Tensor, call.reduced).float()
-    # FocalLoss has them in rows, image after image.
+    # FocalLoss reduces rows, ordered by image.
     weight = cast(float, call.module.loss_weight)
     return reduced.reshape(len(call.args[0]), -1) * weight
 
 
 def _counted(call: LossCall, valid: Tensor) -> Tensor:
-    """What the valid pixels of every image count, float32 (N,)."""
+    """The total count of every image's valid pixels, float32 (N,)."""
     pred, label = call.args[:2]
     if _weighs_classes(call.module):
         given = call.module.class_weight
         weights = pred.new_tensor(given, dtype=torch.float32)
-        # Ignored labels are no index; any one will do.
+        # Ignored labels are not valid indices; substitute any.
         classes = label.flatten(1).where(valid, 0)
         return (weights[classes] * valid).sum(dim=1)
     channels = 1
@@ -216,7 +215,7 @@ def _counted(call: LossCall, valid: Tensor) -> Tensor:
 
 
 def _weighs_classes(module: nn.Module) -> bool:
-    # With use_sigmoid they are weights of positive pixels, no divisor.
+    # With use_sigmoid they weight positive pixels and do not divide.
     softmax = not _is_binary(module)
     return softmax and module.class_weight is not None
 
@@ -226,7 +225,7 @@ def _is_binary(module: nn.Module) -> bool:
 
 
 def _skips_ignored(module: nn.Module) -> bool:
-    """Whether the batch loss is divided by what the valid pixels count."""
+    """Whether the batch loss is divided by the count of valid pixels."""
     if isinstance(module, FocalLoss):
         return False
     return bool(module.avg_non_ignore) or _weighs_classes(module)

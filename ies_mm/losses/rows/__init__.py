@@ -1,1 +1,1 @@
-"""Losses over rows (anchors, points, RoIs) added up image by image."""
+"""Losses over rows (anchors, points, RoIs), summed by image."""

@@ -1,4 +1,4 @@
-"""Loss modules of mmdet that are known to sum up a loss per row."""
+"""Loss modules of mmdet that are known to sum one loss per row."""
 
 from mmdet.models import losses as mmdet_losses
 from torch import nn
@@ -27,10 +27,10 @@ ROW_LOSSES = frozenset(
     )
     if hasattr(mmdet_losses, name)
 )
-"""Losses that sum a tensor up whose first axis is that of the predictions."""
+"""Losses that sum a tensor with the predictions' first axis."""
 
 
 def known_losses(head: nn.Module) -> bool:
-    """Whether all loss modules of a head are among them."""
+    """Whether all loss modules of a head are in :data:`ROW_LOSSES`."""
     modules = (m for n, m in head.named_children() if 'loss' in n.split('_'))
     return all(type(module) in ROW_LOSSES for module in modules)

@@ -1,9 +1,9 @@
 """Per-image losses from the rows of a head's own loss calls.
 
-A head's term is a sum over rows (anchors, points, queries), divided by what
-was counted in the batch. The rows' losses are there already, in what the loss
-modules summed up; added up image by image and divided by what was counted in
-an image they are the losses of the images alone. Nothing is evaluated again.
+A head's term is a sum over rows (anchors, points, queries), divided by a
+count of the batch. The losses of the rows are already in the tensors that the
+loss modules summed. Summed by image and divided by the image's own count,
+they give the loss of each image alone. Nothing is re-evaluated.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,11 +25,11 @@ class RowCalls:
     """The calls of a head's loss modules in one batch.
 
     Attributes:
-        calls (tuple of LossCall): In order.
+        calls (tuple of LossCall): The calls, in order.
         images (int): N.
-        device (torch.device): Of the outputs.
-        prefix (str): Of the terms' names, ``'d0.'`` in a decoder layer.
-            Defaults to ''.
+        device (torch.device): Device of the outputs.
+        prefix (str): Prefix of the terms' names, ``'d0.'`` in a decoder
+            layer. Defaults to ''.
     """
 
     calls: tuple[LossCall, ...]
@@ -38,12 +38,13 @@ class RowCalls:
     prefix: str = ''
 
     def of(self, module: str, unreduced: bool = False) -> list[LossCall]:
-        """Calls of one loss module; none where it was not called.
+        """Calls of one loss module; empty if it was not called.
 
         Args:
-            module (str): Its name.
-            unreduced (bool): Those that ask for a loss per row, by which
-                other heads only rank or weigh rows. Defaults to False.
+            module (str): Name of the module.
+            unreduced (bool): Whether to return the calls without reduction,
+                which some heads use only to rank or weight rows. Defaults to
+                False.
         """
         return [
             call
@@ -52,7 +53,7 @@ class RowCalls:
         ]
 
     def rows(self, module: str) -> Tensor:
-        """Rows of each image, float32 (N,)."""
+        """Number of rows of each image, float32 (N,)."""
         calls = self.of(module) or self.of(module, unreduced=True)
         origins = [origin_of(call) for call in calls]
         if not origins:
@@ -64,20 +65,20 @@ class RowCalls:
         return self._summed(module, lambda c: c.argument(2, 'weight'))
 
     def weighted_rows(self, module: str) -> Tensor:
-        """Rows of each image with a weight above 0, float32 (N,)."""
+        """Number of rows of each image of weight > 0, float32 (N,)."""
         return self._summed(module, lambda c: _first_of(c) > 0)
 
     def targets(self, module: str, value: Callable[[Any], Tensor]) -> Tensor:
-        """What each image's targets add up to, float32 (N,).
+        """Sum over each image's targets, float32 (N,).
 
         Args:
             module (str): Name of the loss module.
-            value (callable): The targets of a call -> (R, ...).
+            value (callable): Targets of a call -> values to sum, (R, ...).
         """
         return self._summed(module, lambda c: value(c.argument(1, 'target')))
 
     def positives(self, module: str, classes: int) -> Tensor:
-        """Rows of each image whose label is a class, float32 (N,)."""
+        """Number of foreground rows of each image, float32 (N,)."""
 
         def positive(target: Any) -> Tensor:
             labels = target[0] if isinstance(target, tuple) else target
@@ -86,7 +87,7 @@ class RowCalls:
         return self.targets(module, positive)
 
     def zeros(self) -> Tensor:
-        """float32 (N,)."""
+        """Zeros, float32 (N,)."""
         return torch.zeros(self.images, device=self.device)
 
     def _summed(
@@ -98,7 +99,7 @@ class RowCalls:
 
 
 def _first_of(call: LossCall) -> Tensor:
-    """The weight of a row: that of its first value."""
+    """The weight of each row, taken from its first value."""
     weight: Tensor = call.argument(2, 'weight')
     return weight.flatten(1)[:, 0] if weight.dim() > 1 else weight
 
@@ -107,7 +108,7 @@ def origin_of(call: LossCall) -> Origin:
     """The images of a call's rows.
 
     Raises:
-        UnsupportedModelError: They could not be followed.
+        UnsupportedModelError: They could not be traced.
     """
     if call.origin is None:
         raise UnsupportedModelError(
@@ -119,7 +120,7 @@ def origin_of(call: LossCall) -> Origin:
 
 
 def added(pairs: Pairs) -> Tensor:
-    """Values of each image added up over several calls, float32 (N,).
+    """Sum of each image's values over several calls, float32 (N,).
 
     Args:
         pairs (sequence): Origin and values (R, ...) of every call.
@@ -143,12 +144,12 @@ def _row_sums(values: Tensor) -> Tensor:
 def unnormalised(
     calls: Sequence[LossCall], unreduced: bool, zeros: Tensor
 ) -> Tensor:
-    """The losses of each image before they are divided, float32 (N,).
+    """The losses of each image before normalisation, float32 (N,).
 
     Args:
-        calls (sequence of LossCall): Of one term.
+        calls (sequence of LossCall): The calls of one term.
         unreduced (bool): Whether they return a loss per row.
-        zeros (Tensor): (N,), for no call.
+        zeros (Tensor): (N,), returned if there is no call.
     """
     if not calls:
         return zeros
@@ -159,7 +160,7 @@ def unnormalised(
 
 
 def _row_losses(call: LossCall, unreduced: bool) -> Tensor:
-    """What the call summed up, or returned, (R, ...)."""
+    """The losses that the call summed or returned, (R, ...)."""
     losses: Tensor | None = call.output if unreduced else call.reduced
     if losses is None or len(losses) != origin_of(call).rows:
         raise UnsupportedModelError(
@@ -173,12 +174,12 @@ def _row_losses(call: LossCall, unreduced: bool) -> Tensor:
 def parts_of(batch: Tensor, sums: Tensor) -> Tensor:
     """Shares of a batch loss, in proportion to the images' sums of rows.
 
-    A head divides all rows of a term by the same number, so that nothing has
-    to be known of it.
+    A head divides all rows of a term by the same number, which need not be
+    known.
 
     Args:
         batch (Tensor): The term's loss, a scalar.
-        sums (Tensor): (N,), what it was divided from, with gradient.
+        sums (Tensor): (N,), the sums before normalisation, with gradient.
 
     Returns:
         Tensor: (N,), adding up to ``batch``.

@@ -1,10 +1,9 @@
 """From a loss over rows (anchors, RoIs) to one value per image.
 
-mmdet's heads hand all rows of a batch to a loss module, which multiplies them
-by their weights, adds them up and divides by ``avg_factor``. What it adds up
-are the rows' losses; adding them up image by image is all that is left to do.
-Of a module that is not known to do so they are had by asking it again without
-reduction.
+mmdet's heads pass all rows of a batch to a loss module, which multiplies their
+losses by weights, sums them and divides by ``avg_factor``. The tensor that it
+sums holds the rows' losses, so these only have to be summed by image. Modules
+not known to work this way are called again without reduction.
 """
 
 from collections import defaultdict
@@ -23,7 +22,7 @@ Calls = dict[str, list[LossCall]]
 
 
 def by_name(noted: list[LossCall]) -> Calls:
-    """Calls by the name of their module; none where it was not called."""
+    """Calls by the name of their module; empty if it was not called."""
     calls: Calls = defaultdict(list)
     for call in noted:
         calls[call.name].append(call)
@@ -31,7 +30,7 @@ def by_name(noted: list[LossCall]) -> Calls:
 
 
 def counts(numbers: list[Any], calls: Calls) -> Tensor:
-    """float32 (N,) on the device of the outputs."""
+    """Numbers as float32 (N,) on the device of the outputs."""
     device = next(c[0].args[0].device for c in calls.values() if c)
     return torch.tensor(numbers, dtype=torch.float32, device=device)
 
@@ -46,9 +45,9 @@ def row_losses(
 
     Args:
         calls (list of LossCall): The term's calls in a batch, one per level.
-        to_images (callable): Adds rows up, (R,) -> (N,).
-        own (Tensor): float32 (N,), what each image alone would be divided by.
-        shares (bool): Whether the shares are wanted.
+        to_images (callable): Sums rows by image, (R,) -> (N,).
+        own (Tensor): float32 (N,), the normaliser of each image alone.
+        shares (bool): Whether to compute the shares.
 
     Returns:
         tuple: losses, float32 (N,) without gradient, and shares, (N,) with
@@ -69,15 +68,15 @@ def rows(call: LossCall) -> Tensor:
     """The weighted loss of every row, float32 (R,), with its gradient.
 
     Raises:
-        UnsupportedModelError: The module gives no value per row.
+        UnsupportedModelError: The module does not return a value per row.
     """
     value = call.unreduced()
     count = len(call.args[0])
     if isinstance(value, Tensor) and value.shape[:1] == (count,):
-        # Sums of rows need more digits than half precision has.
+        # Half precision is not enough for sums over rows.
         return value.float().reshape(count, -1).sum(dim=1)
     if isinstance(value, Tensor) and not (row_weights(call) > 0).any():
-        # Box losses then return one zero, whatever reduction is asked.
+        # Box losses then return a single zero, whatever the reduction.
         return value.float().expand(count)
     raise UnsupportedModelError(
         f'{type(call.module).__name__} gives no loss per row, so there '
@@ -94,7 +93,7 @@ def _rows_of_levels(calls: list[LossCall]) -> tuple[Tensor, ...]:
 
 
 def _summed_up(call: LossCall) -> Tensor | None:
-    """The rows from the call itself, where its module is known."""
+    """The rows' losses from the call itself, if its module is known."""
     losses = call.reduced
     if type(call.module) not in ROW_LOSSES or losses is None:
         return None
@@ -107,9 +106,9 @@ def _summed_up(call: LossCall) -> Tensor | None:
 
 
 def _asked_again(calls: list[LossCall]) -> tuple[Tensor, ...]:
-    """From one evaluation of the module.
+    """The rows' losses from one re-evaluation of the module.
 
-    One call on all levels costs a fraction of one call on each.
+    One call on all levels is much cheaper than one call per level.
     """
     first = calls[0]
     levels = zip(*(call.args for call in calls), strict=True)

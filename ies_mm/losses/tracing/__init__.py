@@ -1,1 +1,1 @@
-"""Which image a row belongs to, followed through a head's flattening."""
+"""Tracing of rows to their images through a head's flattening."""

@@ -1,11 +1,11 @@
-"""Which image a row belongs to, followed through a head's own flattening.
+"""Tracing of rows to their images through a head's own flattening.
 
-A head is given outputs of a batch and hands rows of them (anchors, points,
-queries) to its loss modules. Between the two it permutes, reshapes, joins
-levels and picks positives. Outputs that are :class:`Traced` take along what
-is known of their rows through these operations, whose results and graph are
-what they always are. What an operation without a rule returns is mixed, and
-so is all that is made of it: no loss is taken for an image's by its shape.
+A head takes outputs of a batch and passes rows of them (anchors, points,
+queries) to its loss modules. In between it permutes, reshapes, joins levels
+and picks positives. :class:`Traced` outputs carry what is known of their rows
+through these operations, without changing results or graph. The result of an
+operation without a rule is mixed, and so is everything computed from it: no
+loss is attributed to an image by its shape.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -20,7 +20,7 @@ from ies_mm.losses.tracing.origin import Origin
 from ies_mm.losses.tracing.trace import Along, Given, Mixed, Owned, Trace
 
 untraced = torch._C.DisableTorchFunctionSubclass
-"""Context in which traced tensors are like any other."""
+"""Context in which traced tensors behave like any other."""
 
 _RULES: dict[str, Callable[[Given, Tensor], Trace | None]] = {
     **dict.fromkeys(trace_axes.ELEMENTWISE, trace_axes.elementwise),
@@ -42,7 +42,7 @@ _RULES: dict[str, Callable[[Given, Tensor], Trace | None]] = {
     'unsqueeze': trace_axes.unsqueeze,
     'view': trace_axes.reshape,
 }
-"""Operation -> where the rows of a tensor that comes out are."""
+"""Operation -> rule for where the rows of a resulting tensor are."""
 
 _JOINS: dict[str, Callable[[Given, Any], trace_joins.Traces]] = {
     'cat': trace_joins.cat,
@@ -53,7 +53,7 @@ _JOINS: dict[str, Callable[[Given, Any], trace_joins.Traces]] = {
     'stack': trace_joins.stack,
     'unbind': trace_joins.unbind,
 }
-"""Operations on several tensors, or with several results."""
+"""Operations with several inputs or several results."""
 
 
 _SHAPE_OR_TYPE_ALONE = frozenset(
@@ -72,17 +72,17 @@ _SHAPE_OR_TYPE_ALONE = frozenset(
 _LIKE_ANOTHER = frozenset(
     {'expand_as', 'reshape_as', 'to', 'type_as', 'view_as'}
 )
-"""Operations whose second argument gives no values."""
+"""Operations that do not use the values of their second argument."""
 
 _WHERE_TO_LOOK = frozenset({'grid_sample'})
-"""Operations whose other arguments say where to look, as an index does."""
+"""Operations whose other arguments are locations, like an index."""
 
 
 class Traced(Tensor):
     """A tensor that knows which image its rows belong to.
 
     Attributes:
-        whose (Trace): What is known.
+        whose (Trace): The trace of its rows.
     """
 
     whose: Trace
@@ -95,7 +95,7 @@ class Traced(Tensor):
         args: tuple = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
-        """Call ``func`` as if nothing were traced, and follow its rows."""
+        """Call ``func`` untraced, then trace the rows of its results."""
         with untraced():
             given = Given(args, kwargs or {})
             result = func(*args, **(kwargs or {}))
@@ -124,8 +124,8 @@ def traced(
     """Trace tensors while the context is open.
 
     Args:
-        outputs (iterable): Tensors, and their axis that counts images; None
-            for tensors of one image after the other.
+        outputs (iterable): Tensors with their image axis; None for tensors
+            that belong to one image after the other.
         images (int): N.
     """
     found = [pair for pair in outputs if type(pair[0]) is Tensor]
@@ -146,14 +146,14 @@ def traced(
 
 
 def own(tensor: Tensor, image: int, images: int) -> None:
-    """Say that all of a tensor belongs to one image."""
+    """Mark a whole tensor as belonging to one image."""
     _trace(tensor, Owned(image, images))
 
 
 def _followed(func: Any, given: Given, result: Any) -> trace_joins.Traces:
-    """What is known of the tensors that came out.
+    """The traces of an operation's results.
 
-    A number made of all rows is a normaliser or a log value, and left alone.
+    Scalars are not traced: they are normalisers or log values.
     """
     if _takes_no_value(_name(func), given):
         return
@@ -167,7 +167,7 @@ def _followed(func: Any, given: Given, result: Any) -> trace_joins.Traces:
 
 
 def _takes_no_value(name: str, given: Given) -> bool:
-    """Whether values of traced tensors have no part in what comes out."""
+    """Whether the result does not depend on values of traced tensors."""
     like = name in _LIKE_ANOTHER and not isinstance(given.args[0], Traced)
     return like or name in _SHAPE_OR_TYPE_ALONE
 
@@ -177,13 +177,13 @@ def _name(func: Any) -> str:
 
 
 def _ruled(func: Any, given: Given, result: Any) -> trace_joins.Traces:
-    """What the rules say."""
+    """The traces that the rules yield."""
     traces = [seen.trace for seen in given.seen]
     if not traces or Mixed() in traces:
         return
     tensors = [result] if isinstance(result, Tensor) else result
     if isinstance(traces[0], Owned) and len(set(traces)) == 1:
-        # Of one image nothing but that image's can come.
+        # Inputs of a single image yield results of that image.
         yield from ((tensor, traces[0]) for tensor in tensors)
         return
     join, rule = _JOINS.get(_name(func)), _RULES.get(_name(func))
@@ -197,7 +197,7 @@ def _ruled(func: Any, given: Given, result: Any) -> trace_joins.Traces:
 
 
 def _trace(tensor: Tensor, trace: Trace) -> None:
-    # No operation makes the instance, so that the graph is what it would be.
+    # Change the class in place: an operation would alter the graph.
     if type(tensor) in (Tensor, Traced):
         tensor.__class__ = Traced
         vars(tensor)['whose'] = trace

@@ -14,12 +14,13 @@ class Origin:
     """The images of R rows, in one of three forms.
 
     Attributes:
-        images (int): N, of the batch.
-        blocks (tuple of int): A block has so many rows of every image, image
-            after image. Heads that flatten one level after the other make a
-            block of each.
-        runs (tuple): Else (image, rows), one run after the other.
-        index (Tensor, optional): Else int64 (R,), the image of every row.
+        images (int): N, the batch size.
+        blocks (tuple of int): Rows per image of each block; a block is
+            ordered by image. Heads that flatten level by level make one block
+            per level.
+        runs (tuple): Otherwise, consecutive runs (image, rows).
+        index (Tensor, optional): Otherwise, int64 (R,), the image of every
+            row.
     """
 
     images: int
@@ -32,14 +33,14 @@ class Origin:
 
     @property
     def rows(self) -> int:
-        """R."""
+        """Number of rows R."""
         if self.index is not None:
             return len(self.index)
         runs = sum(length for _, length in self.runs)
         return runs + self.images * sum(self.blocks)
 
     def __eq__(self, other: object) -> bool:
-        """Whether both say the same; an index is not read for it."""
+        """Whether both are equal; an index is compared by identity."""
         return isinstance(other, Origin) and (
             self.images == other.images
             and self.blocks == other.blocks
@@ -48,11 +49,11 @@ class Origin:
         )
 
     def __hash__(self) -> int:
-        """By what is compared."""
+        """Consistent with ``__eq__``."""
         return hash((self.images, self.blocks, self.runs, id(self.index)))
 
     def merged(self, inner: int) -> Origin:
-        """Every row taken apart into ``inner`` rows."""
+        """Split every row into ``inner`` rows."""
         if self.index is not None:
             index = self.index[:, None].expand(-1, inner).reshape(-1)
             return Origin(self.images, index=index)
@@ -63,7 +64,7 @@ class Origin:
         )
 
     def joined(self, inner: int) -> Origin | None:
-        """Every ``inner`` rows made one; None where images would mix."""
+        """Join every ``inner`` rows into one; None if images would mix."""
         if self.index is not None:
             return Origin(self.images, index=self.index[::inner])
         lengths = [*self.blocks, *(rows for _, rows in self.runs)]
@@ -76,28 +77,28 @@ class Origin:
         )
 
     def repeated(self, times: int) -> Origin:
-        """All rows, several times."""
+        """Repeat all rows."""
         return self if times == 1 else concatenated([self] * times)
 
     def taken(self, rows: Tensor, count: int) -> Origin:
-        """Those of some rows.
+        """The origin of selected rows.
 
         Args:
-            rows (Tensor): int64 or bool (R,), as a tensor is indexed by. The
-                same object is looked up once.
-            count (int): How many these are.
+            rows (Tensor): An index, int64, or a bool mask (R,). The result
+                is cached per object.
+            count (int): Number of rows selected.
         """
         if id(rows) not in self._taken:
             places = rows
             if rows.dtype in (torch.bool, torch.uint8):
                 places = _places(rows, count)
             index = self.on(rows.device)[places]
-            # The rows are kept: an id is given again once they are gone.
+            # Keep the rows, so that their id is not reused.
             self._taken[id(rows)] = rows, Origin(self.images, index=index)
         return self._taken[id(rows)][1]
 
     def image_of(self, row: int) -> int | None:
-        """The image of one row; None if that would have to be read."""
+        """The image of one row; None if that needs a read from the index."""
         if self.index is not None:
             return None
         row %= self.rows
@@ -108,7 +109,7 @@ class Origin:
         return None
 
     def on(self, device: torch.device) -> Tensor:
-        """int64 (R,), the image of every row."""
+        """The image of every row, int64 (R,)."""
         if self.index is not None:
             return self.index
         if self.runs:
@@ -121,7 +122,7 @@ class Origin:
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
     def sums(self, values: Tensor) -> Tensor:
-        """The values of each image added up, (R, ...) -> float32 (N,)."""
+        """Sum values by image, (R, ...) -> float32 (N,)."""
         flat = values.reshape(len(values), values[:1].numel() or 1)
         if self.index is not None or self.runs:
             return self._added(flat.sum(dim=1, dtype=torch.float32))
@@ -134,7 +135,7 @@ class Origin:
         return parts[0] if len(parts) == 1 else torch.stack(parts).sum(0)
 
     def counts(self, device: torch.device) -> Tensor:
-        """Rows of each image, float32 (N,)."""
+        """Number of rows of each image, float32 (N,)."""
         if self.blocks:
             rows = float(sum(self.blocks))
             return torch.full((self.images,), rows, device=device)
@@ -153,14 +154,14 @@ class Origin:
 
 
 def _places(mask: Tensor, count: int) -> Tensor:
-    """Where a mask is set, int64 (count,), without waiting for the device."""
+    """Indices of a mask's True entries, int64 (count,), without a sync."""
     set_so_far = mask.to(torch.int64).cumsum(0)
     nth = torch.arange(1, count + 1, device=mask.device)
     return torch.searchsorted(set_so_far, nth)
 
 
 def concatenated(parts: Sequence[Origin]) -> Origin:
-    """Rows of several tensors, one after the other."""
+    """The origin of several tensors' concatenated rows."""
     images = parts[0].images
     if all(part.blocks for part in parts):
         return Origin(images, tuple(k for part in parts for k in part.blocks))
@@ -172,7 +173,7 @@ def concatenated(parts: Sequence[Origin]) -> Origin:
 
 
 def of_runs(images: int, runs: Sequence[tuple[int, int]]) -> Origin:
-    """Runs, as a block where all images have as many rows in their order."""
+    """The origin of runs; a block if all images have as many, in order."""
     in_order = [image for image, _ in runs] == list(range(images))
     if in_order and len({rows for _, rows in runs}) == 1 and runs[0][1]:
         return Origin(images, blocks=(runs[0][1],))
@@ -180,5 +181,5 @@ def of_runs(images: int, runs: Sequence[tuple[int, int]]) -> Origin:
 
 
 def in_order(lengths: Sequence[int]) -> Origin:
-    """Rows image after image, so many of each."""
+    """The origin of rows ordered by image, with these numbers of each."""
     return of_runs(len(lengths), list(enumerate(lengths)))

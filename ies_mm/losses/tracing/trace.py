@@ -1,4 +1,4 @@
-"""What is known of a traced tensor, and of the arguments of an operation."""
+"""Traces of tensors, and the traced arguments of an operation."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Along:
 
     Attributes:
         origin (Origin): The images of the rows.
-        axis (int): Where the rows are, from 0.
+        axis (int): The axis of the rows, from 0.
     """
 
     origin: Origin
@@ -32,11 +32,11 @@ class Along:
 
 @dataclass(frozen=True)
 class Owned:
-    """All of a tensor belongs to one image.
+    """The whole tensor belongs to one image.
 
     Attributes:
-        image (int): Which.
-        images (int): N, of the batch.
+        image (int): Index of the image.
+        images (int): N, the batch size.
     """
 
     image: int
@@ -45,7 +45,7 @@ class Owned:
 
 @dataclass(frozen=True)
 class Mixed:
-    """Made of the outputs of several images, no telling how."""
+    """Computed from outputs of several images in an unknown way."""
 
 
 Trace = Along | Owned | Mixed
@@ -59,7 +59,7 @@ class Seen:
     shape: torch.Size
 
     def count(self, first: int, last: int | None = None) -> int:
-        """Elements of its axes from ``first`` to before ``last``."""
+        """Number of elements of axes ``first`` to ``last``, exclusive."""
         return prod(list(self.shape)[first:last])
 
 
@@ -67,8 +67,8 @@ class Given:
     """The arguments of an operation.
 
     Args:
-        args (tuple): Of the operation.
-        kwargs (dict): Of the operation.
+        args (tuple): Positional arguments.
+        kwargs (dict): Keyword arguments.
     """
 
     def __init__(self, args: tuple, kwargs: dict[str, Any]) -> None:
@@ -78,17 +78,17 @@ class Given:
 
     @property
     def shape(self) -> torch.Size:
-        """Of the first traced argument."""
+        """Shape of the first traced argument."""
         return self.seen[0].shape
 
     @property
     def dims(self) -> int:
-        """Its number of axes."""
+        """Number of axes of the first traced argument."""
         return len(self.shape)
 
     @property
     def along(self) -> Along:
-        """Its rows; rules by axes are asked where it has some."""
+        """Its trace, which must be :class:`Along`; axis rules require it."""
         trace = self.seen[0].trace
         assert isinstance(trace, Along)
         return trace
@@ -100,7 +100,7 @@ class Given:
         return len(self.seen) == 1 and getattr(first, 'shape', 0) == self.shape
 
     def option(self, place: int, name: str, default: Any = None) -> Any:
-        """An argument by place or name."""
+        """An argument by position or name."""
         if len(self.args) > place:
             return self.args[place]
         return self.kwargs.get(name, default)

@@ -1,7 +1,7 @@
 """Operations that move, merge, split or keep the axis of the rows.
 
-A rule gets what an operation was given and one tensor that came out, and says
-where the rows are now; None if that cannot be told.
+A rule takes the arguments of an operation and one resulting tensor, and
+returns where the rows are now, or None if unknown.
 """
 
 from math import prod
@@ -93,7 +93,7 @@ ELEMENTWISE = frozenset(
         'where',
     ]
 )
-"""Names of operations on every element, which broadcast."""
+"""Names of elementwise operations, which broadcast."""
 
 ALONG_AN_AXIS = frozenset(
     [
@@ -118,11 +118,11 @@ ALONG_AN_AXIS = frozenset(
         'var',
     ]
 )
-"""Names of operations along one axis or several."""
+"""Names of operations along one or several axes."""
 
 
 def elementwise(given: Given, result: Tensor) -> Along | None:
-    """Axes count from the right; all traced arguments must agree."""
+    """Elementwise, with broadcasting; all traced arguments must agree."""
     found: Along | None = None
     for seen in given.seen:
         if not isinstance(seen.trace, Along):
@@ -138,7 +138,7 @@ def elementwise(given: Given, result: Tensor) -> Along | None:
 
 
 def permute(given: Given, result: Tensor) -> Along:
-    """``permute(dims)``, also with one argument an axis."""
+    """``permute(dims)``, also with one argument per axis."""
     dims = given.args[1:] or given.kwargs['dims']
     order = dims[0] if isinstance(dims[0], list | tuple) else dims
     places = [dim % given.dims for dim in order]
@@ -154,7 +154,7 @@ def transpose(given: Given, result: Tensor) -> Along:
 
 
 def reshape(given: Given, result: Tensor) -> Along | None:
-    """The rows as they are, merged with other axes, or some made one."""
+    """Reshape: rows are kept, merged with other axes, or joined."""
     rows, axis = given.along.origin.rows, given.along.axis
     outer = given.seen[0].count(0, axis)
     inner = given.seen[0].count(axis + 1)
@@ -176,7 +176,7 @@ def reshape(given: Given, result: Tensor) -> Along | None:
 def _resized(
     along: Along, size: int, rows: int, inner: int, after: int
 ) -> Along | None:
-    """The rows' axis begins where it began, and has ``size`` now."""
+    """The rows' axis starts where it did, but now has ``size`` elements."""
     if size % rows == 0 and after * (size // rows) == inner:
         return Along(along.origin.merged(size // rows), 0)
     if rows % size == 0 and after == inner * (rows // size):
@@ -204,7 +204,7 @@ def squeeze(given: Given, result: Tensor) -> Along | None:
 
 
 def expand(given: Given, result: Tensor) -> Along | None:
-    """``expand`` and ``expand_as`` of other axes."""
+    """``expand`` and ``expand_as`` along other axes than the rows'."""
     axis = given.along.axis + result.dim() - given.dims
     if result.shape[axis] != given.along.origin.rows:
         return None
@@ -212,14 +212,14 @@ def expand(given: Given, result: Tensor) -> Along | None:
 
 
 def repeat(given: Given, result: Tensor) -> Along:
-    """``repeat``, also of the rows."""
+    """``repeat``, also along the rows."""
     axis = given.along.axis + result.dim() - given.dims
     times = result.shape[axis] // max(given.along.origin.rows, 1)
     return Along(given.along.origin.repeated(times), axis)
 
 
 def along_an_axis(given: Given, result: Tensor) -> Along | None:
-    """Along other axes than the rows', which are gone or still there."""
+    """Operations along other axes than the rows', reduced or kept."""
     dim = given.option(1, 'dim')
     if not given.alone or not isinstance(dim, int | tuple | list):
         return None
@@ -233,14 +233,14 @@ def along_an_axis(given: Given, result: Tensor) -> Along | None:
 
 
 def row_by_row(given: Given, result: Tensor) -> Along | None:
-    """Rows along the first axis, whatever happens to the others."""
+    """Rows along the first axis; the other axes may change in any way."""
     if given.along.axis or not given.alone or given.dims < 2:
         return None
     return given.along
 
 
 def resample(given: Given, result: Tensor) -> Along | None:
-    """Images of another size, (N, C, ...) with the rows in N or in C."""
+    """Resize of images, (N, C, ...) with the rows in N or C."""
     if given.along.axis > 1 or not given.alone:
         return None
     return given.along

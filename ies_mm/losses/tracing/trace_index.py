@@ -1,4 +1,4 @@
-"""Rows picked by an index."""
+"""Rows selected by an index."""
 
 from typing import Any, SupportsIndex
 
@@ -30,7 +30,7 @@ def getitem(given: Given, result: Tensor) -> Trace | None:
 
 
 def masked_select(given: Given, result: Tensor) -> Along | None:
-    """``masked_select(mask)``, of a mask that is not broadcast."""
+    """``masked_select(mask)`` with a mask that does not broadcast."""
     mask: Tensor = given.option(1, 'mask')
     if not given.alone or mask.shape != given.shape:
         return None
@@ -41,7 +41,7 @@ def masked_select(given: Given, result: Tensor) -> Along | None:
 
 
 def _parts(index: Any, dims: int) -> list:
-    """An index whose parts are for all axes."""
+    """An index's parts, extended to cover all axes."""
     parts = list(index) if isinstance(index, tuple) else [index]
     whole = [slice(None)] * (dims - sum(_width(part) for part in parts))
     for place, part in enumerate(parts):
@@ -51,7 +51,7 @@ def _parts(index: Any, dims: int) -> list:
 
 
 def _width(part: Any) -> int:
-    """How many axes a part is for."""
+    """Number of input axes that a part indexes."""
     if part is None or part is Ellipsis:
         return 0
     if isinstance(part, Tensor) and part.dtype in _MASKS:
@@ -60,7 +60,7 @@ def _width(part: Any) -> int:
 
 
 def _axes_left(part: Any) -> int:
-    """How many axes it leaves."""
+    """Number of output axes that a part leaves."""
     if isinstance(part, Tensor):
         return 1 if part.dtype in _MASKS else part.dim()
     return 0 if _is_integer(part) else 1
@@ -73,7 +73,7 @@ def _is_integer(part: Any) -> bool:
 def _picked(
     given: Given, part: Any, place: int, now: int, result: Tensor
 ) -> Trace | None:
-    """What the part for the rows' axis picks."""
+    """The trace of the rows that the index part for their axis selects."""
     origin: Origin = given.along.origin
     if isinstance(part, list) and len(part) == 1:
         part = part[0]

@@ -1,4 +1,4 @@
-"""Tensors that are joined or taken apart."""
+"""Operations that join or split tensors."""
 
 from collections.abc import Iterator, Sequence
 
@@ -11,7 +11,7 @@ Traces = Iterator[tuple[Tensor, Trace]]
 
 
 def cat(given: Given, result: Tensor) -> Traces:
-    """Rows one after the other, or the same rows side by side."""
+    """Concatenate along the rows, or equal rows along another axis."""
     dim = given.option(1, 'dim', 0) % result.dim()
     traces = [seen.trace for seen in given.seen]
     tensors = given.option(0, 'tensors')
@@ -29,7 +29,7 @@ def cat(given: Given, result: Tensor) -> Traces:
 
 
 def _empty(tensors: Sequence[Tensor], dim: int) -> int:
-    """Tensors of nobody that add no row, made for an image without any."""
+    """Number of untraced empty tensors, made for images without rows."""
     return sum(
         not hasattr(tensor, 'whose') and not tensor.shape[dim % tensor.dim()]
         for tensor in tensors
@@ -37,7 +37,7 @@ def _empty(tensors: Sequence[Tensor], dim: int) -> int:
 
 
 def stack(given: Given, result: Tensor) -> Traces:
-    """A new axis: of images, or beside the rows."""
+    """Stack along a new axis, of images or in addition to the rows'."""
     dim = given.option(1, 'dim', 0) % result.dim()
     traces = [seen.trace for seen in given.seen]
     if len(traces) != len(given.option(0, 'tensors')):
@@ -51,7 +51,7 @@ def stack(given: Given, result: Tensor) -> Traces:
 
 
 def unbind(given: Given, result: tuple[Tensor, ...]) -> Traces:
-    """One tensor for every place of an axis."""
+    """One tensor for every index of an axis."""
     along = given.along
     dim = given.option(1, 'dim', 0) % given.dims
     for place, tensor in enumerate(result):
@@ -64,7 +64,7 @@ def unbind(given: Given, result: tuple[Tensor, ...]) -> Traces:
 
 
 def split(given: Given, result: tuple[Tensor, ...]) -> Traces:
-    """Parts of an axis that is not the rows'."""
+    """Split along another axis than the rows'."""
     if given.option(2, 'dim', 0) % given.dims != given.along.axis:
         yield from ((tensor, given.along) for tensor in result)
 

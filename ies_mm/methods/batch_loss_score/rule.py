@@ -1,4 +1,4 @@
-"""Batch Loss Score (Zhou et al., CVPR 2026), pruned by InfoBatch's rule."""
+"""Batch Loss Score (Zhou et al., CVPR 2026), pruning by InfoBatch's rule."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,7 +14,7 @@ from ies_mm.methods.method import Decision
 
 
 class BatchLossScore(InfoBatch):
-    """InfoBatch by a running mean of the losses of the instance's batches.
+    """InfoBatch on a running mean of the losses of an instance's batches.
 
     For the arguments see :class:`ies_mm.engine.BatchLossScoreHook`.
 
@@ -33,22 +33,22 @@ class BatchLossScore(InfoBatch):
         self.alpha = alpha
 
     def reset(self) -> None:
-        """No score: float64 (N,) of NaN, which is trained."""
+        """Clear the scores: float64 (N,) of NaN, which means trained."""
         self.running = torch.full((self.instances,), torch.nan).double()
 
     def take_in(self, ids: Tensor, losses: Tensor, standing: Standing) -> None:
-        """Update the scores of what was observed."""
+        """Update the scores of the observed instances."""
         losses = losses.double().sum(dim=1)
         update_running(self.running, ids, losses, 1 - self.alpha)
 
     def forget_level(self) -> None:
-        """What is not observed again is trained."""
+        """Clear the scores; instances are trained until observed again."""
         self.reset()
 
     def decide(
         self, history: LossHistory, names: Sequence[str], standing: Standing
     ) -> Decision:
-        """The instances with low scores, and what the next epoch trains."""
+        """Find the instances with low scores and prune some of them."""
         return self.prune(self.running, standing)
 
     def state_dict(self) -> dict[str, Any]:
@@ -56,5 +56,5 @@ class BatchLossScore(InfoBatch):
         return {'running': self.running}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on with the scores of a checkpoint."""
+        """Restore the scores from a checkpoint."""
         self.running = state['running'].cpu()

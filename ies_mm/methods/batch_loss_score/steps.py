@@ -1,4 +1,4 @@
-"""Steps that know of an image no more than the loss of its batch."""
+"""Steps that observe only the batch loss of each image."""
 
 import torch
 
@@ -8,14 +8,14 @@ from ies_mm.training.hook.steps import Steps
 
 
 class BatchLossSteps(Steps):
-    """Every image of a batch is observed with the mean of its losses."""
+    """Observes every image with the mean loss of its batch."""
 
     def observe(self, batch: Batch, captured: CapturedLosses) -> None:
-        """As :meth:`Steps.observe`, of means over the images with a loss."""
+        """As :meth:`Steps.observe`, with means over the images with a loss."""
         averaged = CapturedLosses()
         for term, losses in captured.losses.items():
             missing = captured.missing.get(term, torch.zeros_like(losses) > 0)
-            # Not by indexing, which would wait for the device.
+            # Indexing by a mask would wait for the device.
             total = losses.masked_fill(missing, 0).sum()
             mean = (total / (~missing).sum()).expand_as(losses)
             averaged.note(term, mean, None, missing.all().expand_as(losses))

@@ -1,5 +1,7 @@
 """DIHCL in a config."""
 
+from typing import Any
+
 from mmengine.registry import HOOKS
 
 from ies_mm.methods.dihcl.rule import DIHCL
@@ -27,6 +29,7 @@ class DIHCLHook(SelectionHook):
         end (float): Final budget. Defaults to 0.5.
         keep_history (bool): See :class:`IESHook`. Defaults to False.
         allow_batch_augments (bool): See :class:`IESHook`. Defaults to False.
+        scoring (dict, optional): See :class:`IESHook`. Defaults to None.
 
     Raises:
         TypeError: An argument is of the wrong type.
@@ -43,9 +46,11 @@ class DIHCLHook(SelectionHook):
         end: float = 0.5,
         keep_history: bool = False,
         allow_batch_augments: bool = False,
+        scoring: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(
             DIHCL(warmup, discount, start, factor, end),
             keep_history,
             allow_batch_augments,
+            scoring=scoring,
         )

@@ -1,7 +1,7 @@
-"""DIHCL: train on what has been hard so far.
+"""DIHCL: train on instances that have been hard so far.
 
 Zhou, Wang and Bilmes, *Curriculum Learning by Dynamic Instance Hardness*,
-NeurIPS 2020, in its variant DIHCL-Rand with the loss as hardness.
+NeurIPS 2020; the variant DIHCL-Rand with the loss as hardness.
 """
 
 import math
@@ -57,24 +57,24 @@ class DIHCL(Method):
         self.end = end
 
     def reset(self) -> None:
-        """Nothing is known of any instance: float64 (N,) of NaN."""
+        """Clear the running hardness: float64 (N,) of NaN."""
         self.running = torch.full((self.instances,), torch.nan).double()
 
     def take_in(self, ids: Tensor, losses: Tensor, standing: Standing) -> None:
-        """Update the running hardness of what was observed."""
-        # A rate of zero says nothing of how hard an image is.
+        """Update the running hardness of the observed instances."""
+        # A learning rate of zero says nothing about hardness.
         rate = standing.learning_rate or 1.0
         hardness = losses.double().sum(dim=1) / rate
         update_running(self.running, ids, hardness, self.discount)
 
     def forget_level(self) -> None:
-        """What is not observed again counts as hard as the hardest."""
+        """Clear the hardness; unobserved instances rank as the hardest."""
         self.reset()
 
     def decide(
         self, history: LossHistory, names: Sequence[str], standing: Standing
     ) -> Decision:
-        """The next epoch's budget, drawn by hardness."""
+        """Draw the next epoch's budget of instances by hardness."""
         epoch = standing.epoch
         nothing = torch.zeros(self.instances, dtype=torch.bool)
         if epoch < self.warmup:
@@ -89,21 +89,21 @@ class DIHCL(Method):
         return {'running': self.running}
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Go on with the running hardness of a checkpoint."""
+        """Restore the running hardness from a checkpoint."""
         self.running = state['running'].cpu()
 
 
 def budget(epoch: int, start: float, factor: float, end: float) -> float:
-    """The part of the instances that an epoch trains.
+    """The fraction of the instances that an epoch trains on.
 
-    It goes from ``start`` to ``end`` by ``factor`` an epoch: a budget that
-    shrinks with a factor below 1, that grows with one above.
+    It changes from ``start`` to ``end`` by ``factor`` per epoch: it shrinks
+    with a factor below 1 and grows with a factor above 1.
 
     Args:
-        epoch (int): Epochs since the first selected one, from 0.
-        start (float): Of the first selected epoch.
-        factor (float): From one epoch to the next.
-        end (float): Where it stays.
+        epoch (int): Epochs since the end of the warm-up, from 0.
+        start (float): Budget of the first epoch after the warm-up.
+        factor (float): Ratio of consecutive budgets.
+        end (float): Final budget.
     """
     try:
         reached = start * float(factor) ** epoch
@@ -115,19 +115,20 @@ def budget(epoch: int, start: float, factor: float, end: float) -> float:
 def hardest(
     running: Tensor, part: float, generator: torch.Generator
 ) -> Selection:
-    """Draw instances with a probability in proportion to their hardness.
+    """Draw instances with probabilities proportional to their hardness.
 
     Args:
-        running (Tensor): float (N,), the running hardness. What has none yet
-            counts as hard as the hardest.
-        part (float): How many of the instances, 0 to 1; at least one is
-            drawn.
-        generator (torch.Generator): Draws, without replacement.
+        running (Tensor): float (N,), the running hardness. NaN, not known
+            yet, counts as the highest.
+        part (float): Fraction of the instances to draw, 0 to 1; at least one
+            is drawn.
+        generator (torch.Generator): Generator for drawing, without
+            replacement.
     """
     known = running[torch.isfinite(running)]
     most = float(known.max()) if len(known) else 1.0
     weights = torch.nan_to_num(running.double(), nan=most)
-    # None is impossible to draw, or few hard ones could not fill the budget.
+    # Give all a nonzero weight, or few hard ones could not fill the budget.
     weights = weights.clamp(min=max(most * 1e-6, 1e-12))
     count = max(1, round(part * len(running)))
     drawn = torch.multinomial(weights, count, generator=generator)

@@ -1,4 +1,4 @@
-"""RandAugment, from weak to strong."""
+"""Scheduling of RandAugment's magnitude."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,11 +8,11 @@ from ies_mm.training.data.mixing import transforms_of
 
 
 class Augmentation:
-    """The strength of the RandAugment transforms of a data set.
+    """The magnitude of a dataset's RandAugment transforms.
 
     Args:
-        dataset (Dataset): The training's. Workers have copies of it, so they
-            must start after a change.
+        dataset (Dataset): The training dataset. Workers hold copies, so they
+            must be started after a change.
     """
 
     def __init__(self, dataset: Any) -> None:
@@ -25,14 +25,14 @@ class Augmentation:
         ]
 
     def __len__(self) -> int:
-        """How many transforms have a strength."""
+        """Number of transforms with a magnitude."""
         return len(self._parts)
 
     def set(self, magnitude: float | None) -> bool:
-        """Set the ``magnitude_level`` of all; None leaves them.
+        """Set the ``magnitude_level`` of all; None leaves them unchanged.
 
         Returns:
-            bool: Whether that changed something.
+            bool: Whether anything changed.
         """
         if magnitude is None:
             return False
@@ -43,7 +43,7 @@ class Augmentation:
 
     @contextmanager
     def kept(self) -> Iterator[None]:
-        """Have the config's strength again afterwards."""
+        """Restore the present magnitudes on exit."""
         before = [part.magnitude_level for part in self._parts]
         try:
             yield
@@ -53,5 +53,5 @@ class Augmentation:
 
 
 def _is_rand_augment(transform: Any) -> bool:
-    # By its name: not every task has mmpretrain.
+    # Compare names: mmpretrain may not be installed.
     return any(c.__name__ == 'RandAugment' for c in type(transform).__mro__)

@@ -17,19 +17,19 @@ PUBLISHED = (
     dict(part=0.2, size=6 / 7, magnitude=7),
     dict(part=0.2, size=1.0, magnitude=9),
 )
-"""Sides of 160, 192 and 224 of 224 pixels, as in the 2023 paper."""
+"""The 2023 paper's schedule: sides of 160, 192 and 224 of 224 pixels."""
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A part of the training.
+    """One stage of the training.
 
     Attributes:
-        part (float): Of the epochs, above 0.
-        size (int or float): Side of square images in pixels (of others, the
-            shorter side); a float is the share of each side, up to 1.
+        part (float): Its fraction of the epochs, above 0.
+        size (int or float): Length of the shorter side in pixels, or as a
+            float, the fraction of each side, up to 1.
         magnitude (int, optional): RandAugment's ``magnitude_level``. Defaults
-            to None, as in the config.
+            to None: as in the config.
     """
 
     part: float
@@ -40,26 +40,26 @@ class Stage:
         """Height and width to which images are cropped.
 
         Raises:
-            ValueError: They are smaller than ``size``.
+            ValueError: The images are smaller than ``size``.
         """
         shorter = min(height, width)
         share = self.size
         if isinstance(share, int):
             if share > shorter:
                 raise ValueError(
-                    f'a stage has size={share}, and the images have '
+                    f'a stage has size={share}, but the images have '
                     f'{height}x{width} pixels; give at most {shorter}, or a '
-                    'share as 0.5'
+                    'fraction such as 0.5'
                 )
             share = share / shorter
         if share == 1:
             return height, width
-        # Even, as the networks halve them.
+        # Even, as networks halve them.
         return _even(height * share), _even(width * share)
 
 
 class EfficientTrain(Method):
-    """Shows every image in every epoch, small ones first.
+    """Trains on every image in every epoch, with growing image size.
 
     For the arguments see :class:`ies_mm.engine.EfficientTrainHook`.
 
@@ -82,12 +82,12 @@ class EfficientTrain(Method):
     def decide(
         self, history: LossHistory, names: Sequence[str], standing: Standing
     ) -> Decision:
-        """Nothing is left out."""
+        """Select everything."""
         nothing = torch.zeros(self.instances, dtype=torch.bool)
         return Decision(nothing, Selection.everything(self.instances))
 
     def stage(self, standing: Standing) -> Stage:
-        """That of the epoch that comes."""
+        """The stage of the next epoch."""
         for stage, end in zip(
             self.curriculum, self._ends(standing.epochs), strict=True
         ):
@@ -96,8 +96,8 @@ class EfficientTrain(Method):
         return self.curriculum[-1]
 
     def forecast(self, standing: Standing) -> str:
-        """Which epochs have which size."""
-        # One after the other; a size that stays ends with its last stage.
+        """The image size of each epoch."""
+        # Merge consecutive stages of the same size.
         ends: list[tuple[int | float, int]] = []
         for stage, end in zip(
             self.curriculum, self._ends(standing.epochs), strict=True
@@ -108,7 +108,7 @@ class EfficientTrain(Method):
         return ', '.join(f'size {x:.3g} until epoch {end}' for x, end in ends)
 
     def _ends(self, epochs: int) -> list[int]:
-        """The last epoch of each stage."""
+        """The number of epochs at the end of each stage."""
         parts = [stage.part for stage in self.curriculum]
         return [round(sum(parts[: k + 1]) * epochs) for k in range(len(parts))]
 
@@ -118,11 +118,11 @@ def _even(side: float) -> int:
 
 
 def _plain(stages: Any) -> list[Any]:
-    """Without a config's own types, for checkpoints."""
+    """Convert config types to plain ones, for checkpoints."""
     if not isinstance(stages, list | tuple):
         raise TypeError(f'stages={stages!r}: give a list of dicts, or None')
     if not stages:
-        raise ValueError('stages=[]: give one stage or more, or None')
+        raise ValueError('stages=[]: give at least one stage, or None')
     return [dict(s) if isinstance(s, Mapping) else s for s in stages]
 
 
@@ -131,7 +131,7 @@ def _curriculum(stages: Sequence[Mapping[str, Any]]) -> list[Stage]:
     total = sum(stage.part for stage in found)
     if abs(total - 1) > 1e-6:
         raise ValueError(
-            f'stages: their parts of the epochs add up to {total:g}; give '
+            f'stages: the parts of the epochs add up to {total:g}; give '
             'parts that add up to 1'
         )
     return found
@@ -142,8 +142,8 @@ def _stage(number: int, given: Mapping[str, Any]) -> Stage:
     keys = set(given) if isinstance(given, Mapping) else None
     if keys is None or not {'part', 'size'} <= keys <= _KEYS:
         raise TypeError(
-            f'{name}={given!r}: give a dict of part, size and perhaps '
-            'magnitude, as dict(part=0.6, size=160, magnitude=5)'
+            f'{name}={given!r}: give a dict of part, size and optionally '
+            'magnitude, such as dict(part=0.6, size=160, magnitude=5)'
         )
     check_number(f'{name}.part', given['part'], 0, 1)
     if isinstance(given['size'], int):

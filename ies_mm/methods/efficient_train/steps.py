@@ -1,4 +1,4 @@
-"""Steps on images that are cropped in the Fourier domain."""
+"""Training steps on images cropped in the Fourier domain."""
 
 from collections.abc import Callable
 from typing import Any, cast
@@ -19,10 +19,10 @@ from ies_mm.training.state.session import Session
 
 
 class CroppingSteps(Steps):
-    """Crops what the data preprocessor gives, after its normalisation.
+    """Crops the normalised images that the data preprocessor returns.
 
     Args:
-        session (Session): See :class:`Steps`. Its method is an
+        session (Session): See :class:`Steps`. Its method must be an
             :class:`EfficientTrain`.
         comparison (StepComparison): See :class:`Steps`.
         clock (Clock): See :class:`Steps`.
@@ -42,7 +42,7 @@ class CroppingSteps(Steps):
             return super().train(batch, step)
 
     def recorded(self) -> dict[str, Any]:
-        """``pixels``: trained pixels of the epoch, as a share of all."""
+        """``pixels``: fraction of the epoch's pixels that were trained on."""
         share = self._pixels / self._of_pixels if self._of_pixels else 1.0
         self._pixels = self._of_pixels = 0
         return {'pixels': share}
@@ -52,9 +52,9 @@ class CroppingSteps(Steps):
         images = data.get('inputs') if isinstance(data, dict) else None
         if not isinstance(images, Tensor) or images.dim() != 4:
             raise ConfigError(
-                f'{self._method.name} crops batches (B, C, H, W) of images, '
-                'and the data preprocessor gives something else; train '
-                'without it'
+                f'{self._method.name} crops image batches (B, C, H, W), but '
+                'the data preprocessor returns something else; train without '
+                'it'
             )
         small = self._crop(images)
         self._pixels += small.numel()

@@ -5,7 +5,7 @@ from typing import Any
 
 from mmengine.registry import HOOKS
 
-from ies_mm.core.removed import check_removed
+from ies_mm.core.removed import check_removed, renamed_scoring
 from ies_mm.methods.ies.rule import IES
 from ies_mm.training.hook.selection_hook import SelectionHook
 
@@ -54,9 +54,6 @@ class IESHook(SelectionHook):
             An image's recorded loss is then that of the mixture at its place
             in the batch, against the mixed label, in scoring passes too.
             Defaults to False, which refuses them.
-        refresh_batch_size (int, optional): Batch size of the scoring pass,
-            which needs less memory than training. Defaults to None, the
-            training's.
         fallback (bool): If a head has no adapter, compute its losses by one
             forward pass per image, from the features on, see
             docs/adapters.md. Defaults to False, which refuses the model.
@@ -70,12 +67,15 @@ class IESHook(SelectionHook):
             ``refresh_interval`` says; or ``'mixtures'``, by the losses of all
             mixtures that they are in, without such passes. Defaults to
             ``'scoring'``.
-        scoring_interval (int, optional): Epochs between two such passes.
-            Defaults to None: 10, which keeps them below 5% of the training
-            time, and fewer in a training of less than 120 epochs.
-        scoring_pipeline (list of dict, optional): The pipeline of these
-            passes, from loading to packing. Defaults to None: the training's
-            without what mixes images or draws at random; the log shows it.
+        scoring (dict, optional): How scoring passes are made.
+            ``batch_size``: images per forward pass, which needs less memory
+            than a training step; by default the training's. While the
+            training mixes images, also ``interval``: epochs between two
+            passes, by default 10, which keeps them below 5% of the training
+            time, and fewer in a training of less than 120 epochs; and
+            ``pipeline``: the transforms, from loading to packing, by default
+            the training's without those that mix images or are random. The
+            log shows both.
 
     Raises:
         TypeError: An argument is of the wrong type, or both or neither of
@@ -95,15 +95,14 @@ class IESHook(SelectionHook):
         keep_history: bool = False,
         dry_run: bool = False,
         allow_batch_augments: bool = False,
-        refresh_batch_size: int | None = None,
         fallback: bool = False,
         saved: float | None = None,
         observe: str = 'scoring',
-        scoring_interval: int | None = None,
-        scoring_pipeline: list | None = None,
+        scoring: dict[str, Any] | None = None,
         **unknown: Any,
     ) -> None:
         check_removed('IESHook', unknown)
+        scoring = renamed_scoring('IESHook', scoring, unknown)
         if unknown:
             name = next(iter(unknown))
             raise TypeError(
@@ -123,9 +122,7 @@ class IESHook(SelectionHook):
             ),
             keep_history,
             allow_batch_augments,
-            refresh_batch_size,
             fallback,
             observe,
-            scoring_interval,
-            scoring_pipeline,
+            scoring,
         )

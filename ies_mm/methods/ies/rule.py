@@ -25,14 +25,14 @@ from ies_mm.methods.flatness import FlatnessMethod
 from ies_mm.methods.method import Decision
 
 EVERY_EPOCH = 1
-"""The paper's looks at what is left out."""
+"""The paper's refresh interval: pruned images are scored every epoch."""
 
 RECOMMENDED = dict(type='Spaced', cap=8, by='training')
-"""Those of ``saved``: nothing is scored by a forward pass."""
+"""Refresh interval with ``saved``: no scoring passes."""
 
 
 class IES(FlatnessMethod):
-    """Leaves an image out while its loss curve is flat.
+    """Prunes an image while its loss curve is flat.
 
     For the arguments see :class:`ies_mm.engine.IESHook`.
 
@@ -75,13 +75,13 @@ class IES(FlatnessMethod):
         self.wants_strata = budget is not None and budget.by_class
 
     def reset(self) -> None:
-        """No first loss, nothing counted by a dry run, no image waiting."""
+        """Clear the first loss, the dry run's count and the waits."""
         super().reset()
         self._spared = 0
         self._waits = Waits(self.instances)
 
     def warnings(self, standing: Standing) -> Iterator[str]:
-        """A dry run too short to be judged, beside what others say."""
+        """Also warn if a dry run is too short to be evaluated."""
         yield from super().warnings(standing)
         enough = with_foresight(self.criterion)
         if (
@@ -90,22 +90,22 @@ class IES(FlatnessMethod):
         ):
             yield (
                 f'a dry run of {standing.epochs} epochs: ies-mm calibrate '
-                'will say which delta saves how much, and not how well the '
-                f'criterion foresees what comes, which takes {enough} epochs '
-                'or more'
+                'can report how much each delta saves, but not how well the '
+                f'criterion predicts later losses, which takes {enough} '
+                'epochs or more'
             )
 
     def forecast(self, standing: Standing) -> str:
-        """What a budget gives; a dry run leaves nothing out."""
+        """What a budget will prune; nothing in a dry run."""
         return '' if self.dry_run else super().forecast(standing)
 
     def take_in(self, ids: Tensor, losses: Tensor, standing: Standing) -> None:
-        """Note who was observed, too."""
+        """Also record which instances were observed."""
         super().take_in(ids, losses, standing)
         self._waits.observe(ids, standing.epoch)
 
     def due(self, standing: Standing) -> Tensor:
-        """Those whose wait is over with this epoch."""
+        """The instances whose wait ends with this epoch."""
         epoch, period = standing.epoch, self.period(standing)
         if not (self._recheck.to_the_end or period.may_exclude(epoch)):
             return torch.zeros(self.instances, dtype=torch.bool)
@@ -114,7 +114,7 @@ class IES(FlatnessMethod):
     def decide(
         self, history: LossHistory, names: Sequence[str], standing: Standing
     ) -> Decision:
-        """The mastered instances, and what the next epoch trains."""
+        """Find the mastered instances and prune them if the epoch allows."""
         decision = self.judge(history, names, standing)
         mastered, epoch = decision.mastered, standing.epoch
         nobody = torch.zeros_like(mastered)
@@ -130,7 +130,7 @@ class IES(FlatnessMethod):
     def judge(
         self, history: LossHistory, names: Sequence[str], standing: Standing
     ) -> Decision:
-        """As :meth:`decide`, as if every epoch might leave something out."""
+        """As :meth:`decide`, but as if every epoch could prune."""
         able = ~self.due_for_training(standing)
         progress = self.progress(names, standing)
         strata = self.strata if self.wants_strata else None
@@ -140,16 +140,16 @@ class IES(FlatnessMethod):
         return Decision(mastered, Selection(~out), _for_record(limits, names))
 
     def held_back(self, standing: Standing) -> str:
-        """The argument that keeps them in training."""
+        """Which argument or recheck keeps mastered instances in training."""
         if self.dry_run:
             return 'dry_run=True'
         if not self.period(standing).may_exclude(standing.epoch):
             return f'begin={self.begin}, anneal={self.anneal}'
         due = int(self.due_for_training(standing).sum())
-        return f'{due} trained to be looked at' if due else ''
+        return f'{due} trained to be rechecked' if due else ''
 
     def due_for_training(self, standing: Standing) -> Tensor:
-        """Those that the next epoch trains, mastered or not; bool (N,)."""
+        """Instances the next epoch trains, mastered or not; bool (N,)."""
         wait, seen = self._waits.wait, self._waits.seen
         following = standing.epoch + 1
         if standing.scored_every or not self.period(standing).may_exclude(
@@ -159,9 +159,9 @@ class IES(FlatnessMethod):
         return self._recheck.trained(wait, seen, following)
 
     def progress(self, names: Sequence[str], standing: Standing) -> Progress:
-        """Where the training stands, for a threshold.
+        """The progress of the training, for a threshold.
 
-        What a dry run would have left out counts as if it had been.
+        Images that a dry run would have pruned count as pruned.
         """
         standing = replace(standing, excluded=standing.excluded + self._spared)
         return Progress(
@@ -170,7 +170,7 @@ class IES(FlatnessMethod):
         )
 
     def state_dict(self) -> dict[str, Any]:
-        """The first loss, what a dry run spared, and the waits."""
+        """The first loss, the dry run's count and the waits."""
         return {
             'spared': self._spared,
             **super().state_dict(),
@@ -178,14 +178,14 @@ class IES(FlatnessMethod):
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over what :meth:`state_dict` gave."""
+        """Restore what :meth:`state_dict` returned."""
         super().load_state_dict(state)
         self._spared = state['spared']
         self._waits.load_state_dict(state)
 
 
 def _for_record(limits: Tensor, names: Sequence[str]) -> Any:
-    """A number, or one a term; None for a limit that is not there."""
+    """One number, or one per term; None for a limit that does not exist."""
     numbers = [x if math.isfinite(x) else None for x in limits.tolist()]
     if len(set(numbers)) == 1:
         return numbers[0]

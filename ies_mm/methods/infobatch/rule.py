@@ -11,7 +11,7 @@ from ies_mm.core.chance import all_but, random_part
 from ies_mm.methods.method import WEIGHTS, Decision, Method
 
 UNKNOWN_SCORE = 3.0
-"""InfoBatch's score of an instance that has not been observed."""
+"""InfoBatch's initial score of an instance not observed yet."""
 
 
 class InfoBatch(Method):
@@ -37,20 +37,20 @@ class InfoBatch(Method):
     def decide(
         self, history: LossHistory, names: Sequence[str], standing: Standing
     ) -> Decision:
-        """The well-learned instances, and what the next epoch trains."""
+        """Find the well-learned instances and prune some of them."""
         scores = history.values[-1].double().sum(dim=1)
         scores[history.count == 0] = UNKNOWN_SCORE
         if history.jumping is not None:
-            # Losses from before a switch say nothing beside those since.
+            # Losses before and after a switch are not comparable.
             scores[history.jumping] = torch.nan
         return self.prune(scores, standing)
 
     def prune(self, scores: Tensor, standing: Standing) -> Decision:
-        """What the next epoch trains.
+        """Select the instances of the next epoch by their scores.
 
         Args:
             scores (Tensor): float (N,), see :func:`infobatch`.
-            standing (Standing): Behind the epoch just trained.
+            standing (Standing): State after the epoch just trained.
         """
         generator = self.generator(standing.epoch)
         below, selection = infobatch(scores, self.ratio, generator)
@@ -63,8 +63,8 @@ def well_learned(scores: Tensor) -> Tensor:
     """Instances whose score is below the mean score.
 
     Args:
-        scores (Tensor): float (N,). One that is NaN or infinite is not well
-            learned and is left out of the mean.
+        scores (Tensor): float (N,). Instances with a NaN or infinite score
+            are not well learned and are excluded from the mean.
 
     Returns:
         Tensor: bool (N,).
@@ -78,14 +78,14 @@ def infobatch(
 ) -> tuple[Tensor, Selection]:
     """InfoBatch's soft pruning.
 
-    Of the well-learned instances a random part ``ratio`` is dropped; those
-    that stay count ``1 / (1 - ratio)`` times, so that the loss of an epoch
-    is, in expectation, that of all instances.
+    Prunes a random fraction ``ratio`` of the well-learned instances. The
+    others of them get weight ``1 / (1 - ratio)``, so that the expected loss
+    of an epoch is that of all instances.
 
     Args:
         scores (Tensor): float (N,), the last loss of every instance.
         ratio (float): r, 0 <= r < 1.
-        generator (torch.Generator): Draws what is dropped.
+        generator (torch.Generator): Draws the pruned instances.
 
     Returns:
         tuple: The well-learned instances, bool (N,), and the selection.

@@ -1,4 +1,4 @@
-"""What the log and the visualizer are told of an epoch's losses."""
+"""Reporting of an epoch's losses to log and visualizer."""
 
 from typing import Any
 
@@ -12,13 +12,14 @@ from ies_mm.training.hook.reporter import Reporter
 
 
 class HardestReporter(Reporter):
-    """Writes the records, and says how the losses are spread.
+    """Writes the records, and logs the distribution of the losses.
 
     Args:
-        instances (InstanceMap): Numbering of the data set.
-        runner (Runner): Whose log, visualizer and work directory to write to.
-        keep (int, optional): Epochs of per-instance values kept; None, all.
-        hardest (int): How many images the log names.
+        instances (InstanceMap): Numbering of the dataset's images.
+        runner (Runner): Provides log, visualizer and work directory.
+        keep (int, optional): Number of epochs whose per-instance values are
+            kept; None keeps all.
+        hardest (int): Number of images named in the log.
     """
 
     def __init__(
@@ -32,13 +33,13 @@ class HardestReporter(Reporter):
         self._hardest = hardest
 
     def begin(self, **scalars: float) -> None:
-        """Nothing is excluded, saved or mastered."""
+        """Report no scalars: nothing is excluded, saved or mastered."""
         return
 
     def say(
         self, record: dict[str, Any], ids: Tensor, losses: Tensor, decided: str
     ) -> None:
-        """The spread of the losses, summed over the terms, and the hardest."""
+        """Log the distribution of the total losses, and the hardest images."""
         found = '{trained} of {instances} images observed'.format(**record)
         if len(ids):
             total = losses.double().sum(dim=1)
@@ -50,12 +51,12 @@ class HardestReporter(Reporter):
         )
 
     def _add_scalars(self, spread: dict[str, float], epoch: int) -> None:
-        # Not through the message hub: the last epoch would not be logged.
+        # Bypass the message hub, which would not log the last epoch.
         scalars = {f'ies/{name}': value for name, value in spread.items()}
         self.runner.visualizer.add_scalars(scalars, step=epoch)
 
     def _named(self, ids: Tensor, total: Tensor) -> str:
-        """The images of the highest loss, the hardest first."""
+        """The images of highest loss, hardest first."""
         order = total.argsort(descending=True, stable=True)[: self._hardest]
         names = self.instances.names()
         hardest = [
@@ -68,7 +69,7 @@ class HardestReporter(Reporter):
 
 
 def _spread(total: Tensor) -> dict[str, float]:
-    """Of the summed losses, float64 (M,), of some images."""
+    """Statistics of the summed losses of images, float64 (M,)."""
     median, high = np.quantile(total.numpy(), [0.5, 0.9]).tolist()
     return {
         'loss_mean': float(total.mean()),

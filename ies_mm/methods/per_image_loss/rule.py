@@ -9,7 +9,7 @@ from ies_mm.methods.method import Decision, Method
 
 
 class Observation(Method):
-    """Leaves nothing out, so that the losses are those of a plain run."""
+    """Prunes nothing, so the losses are those of a plain run."""
 
     name = 'Per-image losses'
     needs_steps = 'records the losses of training steps'
@@ -18,10 +18,10 @@ class Observation(Method):
     def decide(
         self, history: LossHistory, names: Sequence[str], standing: Standing
     ) -> Decision:
-        """Nothing is judged."""
+        """Select everything."""
         nothing = torch.zeros(self.instances, dtype=torch.bool)
         return Decision(nothing, Selection.everything(self.instances))
 
     def forecast(self, standing: Standing) -> str:
-        """What a user can count on."""
-        return f'recorded for {standing.instances} images, none is left out'
+        """State that nothing is pruned."""
+        return f'recorded for {standing.instances} images, none is pruned'

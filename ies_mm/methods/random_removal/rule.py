@@ -26,7 +26,7 @@ from ies_mm.methods.method import WEIGHTS, Decision, Method
 
 
 class RandomRemoval(Method):
-    """Leaves out as many instances every epoch, by chance.
+    """Prunes randomly drawn instances every epoch.
 
     For the arguments see :class:`ies_mm.engine.RandomRemovalHook`.
 
@@ -67,34 +67,34 @@ class RandomRemoval(Method):
         self.saved = saved
 
     def period(self, standing: Standing) -> PruningPeriod:
-        """Which epochs may leave something out."""
+        """The epochs that may prune images."""
         first = max(standing.begun, self.begin)
         return PruningPeriod(standing.epochs, first, self.begin, self.anneal)
 
     def warnings(self, standing: Standing) -> Iterator[str]:
-        """A training too short to leave enough out."""
+        """Warn if the training is too short to prune enough."""
         if isinstance(self._part, PruningSchedule):
             yield too_much(self._part, self.period(standing), standing)
 
     def forecast(self, standing: Standing) -> str:
-        """What the schedule gives."""
+        """What the schedule will prune."""
         if isinstance(self._part, PruningSchedule):
             return planned(self._part, self.period(standing), standing)
         return ''
 
     def first_selection(self, standing: Standing) -> Selection:
-        """Leave out of the first epoch, or the first after a plain run."""
+        """Draw for the first epoch, or the first after a plain run."""
         return self._drawn(standing)
 
     def decide(
         self, history: LossHistory, names: Sequence[str], standing: Standing
     ) -> Decision:
-        """Nothing is judged."""
+        """Draw at random; no instance is mastered."""
         nothing = torch.zeros(self.instances, dtype=torch.bool)
         return Decision(nothing, self._drawn(standing))
 
     def share(self, standing: Standing) -> float:
-        """The part that the next epoch leaves out."""
+        """The fraction that the next epoch prunes."""
         if isinstance(self._part, float):
             return self._part
         return self._part.share(self.period(standing).quota(standing))
@@ -104,7 +104,7 @@ class RandomRemoval(Method):
         annealed = self.anneal > 0 and period.ahead(epoch) == 0
         if epoch < self.begin or annealed:
             return Selection.everything(self.instances)
-        # A static subset only grows or shrinks: the same draw in each epoch.
+        # With static, the same draw each epoch: the subset grows or shrinks.
         generator = self.generator(0 if self.static else epoch)
         strata = [torch.arange(self.instances)]
         if self.wants_strata:
@@ -122,16 +122,16 @@ def random_removal(
     generator: torch.Generator,
     rescale: bool = False,
 ) -> Selection:
-    """Leave out the same part of each stratum, by chance.
+    """Prune the same random fraction of each stratum.
 
     Args:
-        strata (sequence of Tensor): int64, the instances of each; together
-            all N.
-        ratio (float): The part left out, 0 <= ratio < 1. One instance is
-            always left.
-        generator (torch.Generator): Draws what is left out.
-        rescale (bool): Whether those that are left count as much more as
-            others are left out. Defaults to False: without weights.
+        strata (sequence of Tensor): int64, the instances of each stratum;
+            together all N.
+        ratio (float): Fraction to prune, 0 <= ratio < 1. At least one
+            instance is kept.
+        generator (torch.Generator): Draws the pruned instances.
+        rescale (bool): Whether kept instances are weighted by N over the
+            number kept. Defaults to False: no weights.
     """
     instances = sum(map(len, strata))
     drawn = [random_part(stratum, ratio, generator) for stratum in strata]
@@ -144,13 +144,13 @@ def random_removal(
 
 
 def _part_of(ratio: Any) -> float | PruningSchedule:
-    """A part of the instances, or what sets it from epoch to epoch."""
+    """The fraction of the instances, or a schedule for it."""
     if not isinstance(ratio, dict):
         check_ratio('ratio', ratio)
         return float(ratio)
     threshold = build_threshold(ratio)
     if not isinstance(threshold, Budget):
         raise ValueError(
-            f"ratio={ratio!r}: give a number, or a dict of the type 'Budget'"
+            f"ratio={ratio!r}: give a number, or a dict of type 'Budget'"
         )
     return threshold.schedule

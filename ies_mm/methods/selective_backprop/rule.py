@@ -1,4 +1,4 @@
-"""Selective-Backprop: which losses of a batch are high enough to train on.
+"""Selective-Backprop: train on the images of a batch with high losses.
 
 Jiang et al., *Accelerating Deep Learning by Focusing on the Biggest Losers*,
 2019 (section 3).
@@ -16,7 +16,7 @@ from ies_mm.methods.method import Decision, Method
 
 
 class SelectiveBackprop(Method):
-    """Chooses, batch by batch, the images with the highest losses.
+    """Chooses images batch by batch; the higher the loss, the likelier.
 
     For the arguments see :class:`ies_mm.engine.SelectiveBackpropHook`.
 
@@ -36,19 +36,19 @@ class SelectiveBackprop(Method):
         self.recent = recent
 
     def reset(self) -> None:
-        """Nothing is known."""
+        """Clear the recent losses."""
         self._recent = RecentLosses(self.recent)
 
     def forget_level(self) -> None:
-        """The next batch is trained whole, as the first one is."""
+        """Clear the losses; all images are chosen until new ones are known."""
         self.reset()
 
     def choose(self, losses: Tensor, iteration: int) -> Tensor:
-        """Draw which images of a batch are trained, and take its losses in.
+        """Add a batch's losses, and draw which of its images are trained.
 
         Args:
             losses (Tensor): float32 (B,).
-            iteration (int): Of the training, from 0.
+            iteration (int): Iteration of the training, from 0.
 
         Returns:
             Tensor: bool (B,).
@@ -61,7 +61,7 @@ class SelectiveBackprop(Method):
     def decide(
         self, history: LossHistory, names: Sequence[str], standing: Standing
     ) -> Decision:
-        """Between epochs nothing is decided."""
+        """Select everything; images are chosen in each step."""
         nothing = torch.zeros(self.instances, dtype=torch.bool)
         return Decision(nothing, Selection.everything(self.instances))
 
@@ -70,12 +70,12 @@ class SelectiveBackprop(Method):
         return {'recent': self._recent.values}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over what :meth:`state_dict` gave."""
+        """Restore what :meth:`state_dict` returned."""
         self._recent.values = state['recent'].cpu()
 
 
 class RecentLosses:
-    """The last R losses, whose distribution a new loss is compared with.
+    """The last R losses, a reference distribution for new ones.
 
     Args:
         size (int): R.
@@ -86,7 +86,7 @@ class RecentLosses:
         self.values = torch.zeros(0)
 
     def add(self, losses: Tensor) -> None:
-        """Take losses in; those that are NaN or infinite are forgotten.
+        """Add losses; NaN and infinite ones are ignored.
 
         Args:
             losses (Tensor): float (B,).
@@ -95,16 +95,16 @@ class RecentLosses:
         self.values = torch.cat([self.values, losses])[-self.size :]
 
     def probabilities(self, losses: Tensor, beta: float) -> Tensor:
-        r"""How likely each loss is trained on, :math:`CDF(L)^\beta`.
+        r"""Probability that each image is chosen, :math:`CDF(L)^\beta`.
 
         Args:
             losses (Tensor): float (B,).
-            beta (float): The higher, the fewer: of a steady distribution
-                ``1 / (beta + 1)`` are chosen.
+            beta (float): The higher, the fewer are chosen; for a stationary
+                distribution, a fraction ``1 / (beta + 1)``.
 
         Returns:
             Tensor: float (B,). 1 for a loss above all others and for one
-            that is NaN or infinite; 1 for all while nothing is known.
+            that is NaN or infinite; 1 for all while no loss is known.
         """
         if not len(self.values):
             return torch.ones(len(losses))

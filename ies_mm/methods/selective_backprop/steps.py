@@ -1,4 +1,4 @@
-"""Steps of Selective-Backprop: scored first, trained when a batch is full."""
+"""Steps of Selective-Backprop: score first, train when a batch is full."""
 
 import copy
 from collections import defaultdict
@@ -24,10 +24,10 @@ from ies_mm.training.state.session import Session
 
 
 class GatheringSteps(Steps):
-    """Every batch is scored; what is chosen waits until it makes a batch.
+    """Scores every batch; chosen images are queued until they fill a batch.
 
     Args:
-        session (Session): See :class:`Steps`. Its method is a
+        session (Session): See :class:`Steps`. Its method must be a
             :class:`SelectiveBackprop`.
         comparison (StepComparison): See :class:`Steps`.
         clock (Clock): See :class:`Steps`.
@@ -48,17 +48,17 @@ class GatheringSteps(Steps):
         self.session.of_method.append(self)
 
     def train(self, batch: Batch, step: Step) -> Any:
-        """Score the batch; train as soon as enough has been chosen."""
+        """Score the batch; train as soon as enough images are chosen."""
         losses = self._score(batch)
         self._choose(batch, losses)
         size = largest_size(self._runner.train_dataloader)
-        # Where nothing is trained the log has the loss that was scored.
+        # If nothing is trained, log the scored loss.
         outputs: Any = {'loss': losses.mean()}
         while len(self._queue) >= size:
             outputs = self._train(size, step)
         if self.session.pace.is_last(batch.index) and self._queue:
             if len(self._queue) == 1:
-                # BatchNorm cannot be trained on one image alone.
+                # BatchNorm cannot be trained on a single image.
                 number, _ = self._queue.pop()
                 self._chosen[self.session.state.epochs].remove(number)
             else:
@@ -66,7 +66,7 @@ class GatheringSteps(Steps):
         return outputs
 
     def account(self, seen: Tensor) -> tuple[Tensor, Tensor]:
-        """What was chosen is trained, what was only scored is left out."""
+        """Count chosen images as trained, and only scored ones as pruned."""
         shown, _ = super().account(seen)
         self._shown = int(shown.sum())
         chosen = torch.zeros_like(shown)
@@ -74,34 +74,34 @@ class GatheringSteps(Steps):
         return chosen, shown & ~chosen
 
     def scored(self) -> int:
-        """All that were shown."""
+        """Number of images scored: all that were shown."""
         return self._shown
 
     def scoring_seconds(self) -> float:
-        """Of the steps since it was last asked."""
+        """Time spent on scoring since the last call."""
         seconds, self._seconds = self._seconds, 0.0
         return seconds
 
     def expected_excluded(self) -> int:
-        """The previous epoch's number, as an estimate."""
+        """The previous epoch's count, as an estimate."""
         return int(self.session.state.left_out.sum())
 
     def state_dict(self) -> dict[str, Any]:
-        """The choice, and what waits to be trained."""
+        """The chosen images and the queue."""
         return {
             'chosen': dict(self._chosen),
             'queue': [number for number, _ in self._queue],
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on with what a checkpoint has; what waits is loaded anew."""
+        """Restore from a checkpoint; queued images are loaded again."""
         for epoch, ids in state['chosen'].items():
             self._chosen[epoch].extend(ids)
         dataset: Any = self.session.sampler.dataset
         positions = self.session.instances.first_positions().tolist()
         with preserved_random_state():
             samples = [dataset[positions[number]] for number in state['queue']]
-        # Where a pipeline gives up on one, another image has come instead.
+        # If a pipeline rejected an image, another one replaced it.
         self._queue = [
             (int(instances_of([sample['data_samples']])), sample)
             for sample in samples
@@ -111,7 +111,7 @@ class GatheringSteps(Steps):
         """Losses of the batch's images, float32 (B,)."""
         self.clock.pause()
         with forward_only(self._runner):
-            # Whatever a preprocessor changes in place is preprocessed again.
+            # Copy: a preprocessor may change its input in place.
             data = preprocessed(self._runner, copy.deepcopy(batch.data))
             captured = score(self._runner, data)
         in_order(captured, batch_instances(data), batch.ids)
@@ -121,7 +121,7 @@ class GatheringSteps(Steps):
         return losses
 
     def _choose(self, batch: Batch, losses: Tensor) -> None:
-        """Draw, and gather what was drawn."""
+        """Draw images of the batch and queue them."""
         drawn = self._method.choose(losses, self._runner.iter)
         epochs = [k for k, samples in batch.epochs for _ in range(samples)]
         for place in torch.nonzero(drawn).flatten().tolist():

@@ -1,4 +1,4 @@
-"""Small Loss & Rescale: InfoBatch to the end (IES, appendix D)."""
+"""Small Loss & Rescale: InfoBatch until the end (IES, appendix D)."""
 
 from ies_mm.methods.infobatch.rule import InfoBatch
 

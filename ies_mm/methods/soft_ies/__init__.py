@@ -1,1 +1,1 @@
-"""Soft IES: IES by chance."""
+"""Soft IES: randomised IES."""

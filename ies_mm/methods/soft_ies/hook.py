@@ -1,6 +1,7 @@
 """Soft IES in a config."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from mmengine.registry import HOOKS
 
@@ -35,6 +36,7 @@ class SoftIESHook(SelectionHook):
         anneal (float): See :class:`IESHook`. Defaults to 0.
         keep_history (bool): See :class:`IESHook`. Defaults to False.
         allow_batch_augments (bool): See :class:`IESHook`. Defaults to False.
+        scoring (dict, optional): See :class:`IESHook`. Defaults to None.
 
     Raises:
         TypeError: An argument is of the wrong type.
@@ -53,6 +55,7 @@ class SoftIESHook(SelectionHook):
         anneal: float = 0.0,
         keep_history: bool = False,
         allow_batch_augments: bool = False,
+        scoring: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(
             SoftIES(
@@ -67,4 +70,5 @@ class SoftIESHook(SelectionHook):
             ),
             keep_history,
             allow_batch_augments,
+            scoring=scoring,
         )

@@ -1,7 +1,7 @@
-"""Leave out by chance, the flatter the likelier; weigh what is trained.
+"""Soft IES: prune at random, flatter images more often; weight the others.
 
-Importance sampling whose weights leave the expectation of an epoch's gradient
-as it is: Katharopoulos and Fleuret, *Not All Samples Are Created Equal*, ICML
+Importance sampling with weights that preserve the expected gradient of an
+epoch: Katharopoulos and Fleuret, *Not All Samples Are Created Equal*, ICML
 2018. Systematic sampling: Madow, *Annals of Mathematical Statistics*, 1949.
 """
 
@@ -24,11 +24,11 @@ from ies_mm.methods.flatness import FlatnessMethod
 from ies_mm.methods.method import WEIGHTS, Decision
 
 LEAST_FLOOR = 0.01
-"""The smallest ``floor``; an image counts 1 / floor times at most."""
+"""The smallest ``floor``; the weight of an image is at most 1 / floor."""
 
 
 class SoftIES(FlatnessMethod):
-    """Draws what to leave out, the flatter the likelier.
+    """Draws the images to prune; the flatter the loss, the likelier.
 
     For the arguments see :class:`ies_mm.engine.SoftIESHook`.
 
@@ -67,7 +67,7 @@ class SoftIES(FlatnessMethod):
     def decide(
         self, history: LossHistory, names: Sequence[str], standing: Standing
     ) -> Decision:
-        """Those drawn to be left out; everything where nothing is known."""
+        """Draw the pruned instances; none while no score is known."""
         selection = Selection.everything(history.instances)
         period = self.period(standing)
         if period.may_exclude(standing.epoch):
@@ -91,20 +91,20 @@ def soft_removal(
     generator: torch.Generator,
     weighted: bool = True,
 ) -> Selection:
-    r"""Train the less flat instances with a higher chance.
+    r"""Train less flat instances with a higher probability.
 
-    Weighted, an instance that is trained counts :math:`\bar\pi / \pi_i`
-    times, where :math:`\pi_i` is its chance and :math:`\bar\pi` the part
-    that is trained, at most ``1 / floor`` times.
+    If weighted, a trained instance has the weight :math:`\bar\pi / \pi_i`,
+    at most ``1 / floor``, where :math:`\pi_i` is its probability and
+    :math:`\bar\pi` the fraction trained.
 
     Args:
         scores (Tensor): float64 (N,), flatness; NaN, not known yet, counts as
             the least flat.
-        ratio (float): The part left out, 0 <= ratio < 1. One instance is
-            always left.
+        ratio (float): Fraction to prune, 0 <= ratio < 1. At least one
+            instance is kept.
         floor (float): See :func:`chances`.
-        generator (torch.Generator): Draws what is trained.
-        weighted (bool): Whether there are weights. Defaults to True.
+        generator (torch.Generator): Draws the trained instances.
+        weighted (bool): Whether to weight them. Defaults to True.
     """
     instances = len(scores)
     keep = max(instances - round(ratio * instances), 1)
@@ -119,20 +119,20 @@ def soft_removal(
 
 
 def chances(scores: Tensor, keep: int, floor: float) -> Tensor:
-    r"""The chance of each instance to be trained.
+    r"""The probability of each instance to be trained.
 
     .. math:: \pi_i = \min(1, c \, (f + 2 (1 - f) \, r_i))
 
     where :math:`r_i`, from 0 to 1, is the rank of its score, and :math:`c`
-    makes the chances add up to ``keep``. Equal scores have the mean of what
-    their ranks would give.
+    makes the probabilities add up to ``keep``. Equal scores get the mean over
+    their ranks.
 
     Args:
         scores (Tensor): float64 (N,); NaN counts as the least flat.
-        keep (int): Instances to train, 1 to N.
-        floor (float): f, above 0 to 1: the chance of the flattest, of the
-            mean one; more where others are trained for certain. With 1 all
-            have the same.
+        keep (int): Number of instances to train, 1 to N.
+        floor (float): f, above 0 and up to 1: probability of the flattest
+            instance relative to the mean; higher if others are certain to be
+            trained. With 1, all are equal.
 
     Returns:
         Tensor: float64 (N,).
@@ -140,14 +140,14 @@ def chances(scores: Tensor, keep: int, floor: float) -> Tensor:
     instances = len(scores)
     rank = (torch.arange(instances, dtype=torch.double) + 0.5) / instances
     wanted = floor + 2 * (1 - floor) * rank
-    # c, where the instances from the m-th on are trained for certain.
+    # c, if the instances from the m-th on are certain to be trained.
     below = torch.arange(1, instances + 1) + keep - instances
     factor = below / wanted.cumsum(0)
     last = torch.nonzero(factor * wanted <= 1)[-1]
     chance = (factor[last] * wanted).clamp(max=1)
     known = scores.nan_to_num(nan=torch.inf, posinf=torch.inf)
     _, group, size = known.unique(return_inverse=True, return_counts=True)
-    # Each group of equal scores has the mean of its stretch of chances.
+    # Each group of equal scores gets the mean of its probabilities.
     ends = size.cumsum(0)
     upto = torch.cat([chance.new_zeros(1), chance.cumsum(0)])
     mean = (upto[ends] - upto[ends - size]) / size
@@ -155,22 +155,22 @@ def chances(scores: Tensor, keep: int, floor: float) -> Tensor:
 
 
 def systematic_sample(chance: Tensor, generator: torch.Generator) -> Tensor:
-    """Draw without replacement, each instance with its own chance.
+    """Draw without replacement, each instance with its own probability.
 
-    In random order the chances are laid end to end; a comb of teeth 1 apart
-    falls on them at random, and what is hit is drawn.
+    Lays the probabilities end to end in random order, drops a comb with teeth
+    1 apart on them at a random offset, and draws the instances that are hit.
 
     Args:
-        chance (Tensor): float64 (N,), 0 to 1, of a whole sum.
-        generator (torch.Generator): Draws the order and the comb's place.
+        chance (Tensor): float64 (N,), 0 to 1, with an integer sum.
+        generator (torch.Generator): Draws the order and the comb's offset.
 
     Returns:
-        Tensor: bool (N,), as many True as the sum says.
+        Tensor: bool (N,), with as many True entries as the sum.
     """
     order = torch.randperm(len(chance), generator=generator)
     place = torch.rand((), generator=generator, dtype=torch.double)
     teeth = torch.floor(chance[order].cumsum(0) + place)
-    # The last end is a whole number, whatever the sum was rounded to.
+    # The last end is an integer, despite rounding in the sum.
     teeth[-1] = torch.round(chance.sum())
     drawn = torch.zeros(len(chance), dtype=torch.bool)
     drawn[order] = torch.diff(teeth, prepend=torch.zeros(1)) > 0

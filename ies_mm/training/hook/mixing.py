@@ -1,13 +1,12 @@
 """What mixes images in a training, and what a user wants of it then."""
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
 
 from mmengine.runner import Runner
 
-from ies_mm.core.arguments import check_integer
 from ies_mm.methods.method import Method
 from ies_mm.training.data.mixing import mixes, transforms_of
+from ies_mm.training.scoring.options import ScoringOptions
 from ies_mm.training.scoring.unmixed import batch_augments
 
 SCORING, MIXTURES = 'scoring', 'mixtures'
@@ -24,35 +23,23 @@ class Mixing:
         observe (str): ``'scoring'``, by forward passes without mixing, or
             ``'mixtures'``, by the losses of mixtures. Defaults to
             ``'scoring'``.
-        interval (int, optional): Epochs between two scoring passes. Defaults
-            to None, see :func:`interval_of`.
-        pipeline (list of dict, optional): By which images are scored. Defaults
-            to None, made from the training's.
+        scoring (ScoringOptions): How images are scored.
         in_place (bool): Whether batch augments count as mixing nothing: the
             loss of a mixture is then that of the image in whose place of the
             batch it stands. Defaults to False.
 
     Raises:
-        TypeError: An argument is of the wrong type.
-        ValueError: An argument is out of range.
+        ValueError: ``observe`` is neither.
     """
 
     observe: str = SCORING
-    interval: int | None = None
-    pipeline: Any = None
+    scoring: ScoringOptions = field(default_factory=ScoringOptions)
     in_place: bool = False
 
     def __post_init__(self) -> None:
         if self.observe not in (SCORING, MIXTURES):
             raise ValueError(
                 f'observe={self.observe!r}: give {SCORING!r} or {MIXTURES!r}'
-            )
-        if self.interval is not None:
-            check_integer('scoring_interval', self.interval, 1)
-        if not isinstance(self.pipeline, list | None):
-            raise TypeError(
-                'scoring_pipeline must be a list of transforms, found '
-                f'{type(self.pipeline).__name__}'
             )
 
 

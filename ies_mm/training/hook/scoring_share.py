@@ -52,7 +52,7 @@ class ScoringShare:
         )
         if every:
             interval = math.ceil(every * share / MOST)
-            advice = f'scoring_interval={interval} would bring it below that'
+            advice = f'scoring=dict(interval={interval}) brings it below that'
         self._logger.warning(
             f'scoring images by forward passes takes {share:.0%} of the '
             f'training time so far, above {MOST:.0%}; {advice}'

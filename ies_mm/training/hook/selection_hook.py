@@ -8,7 +8,7 @@ from typing import Any
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from ies_mm.core.arguments import check_flag, check_integer
+from ies_mm.core.arguments import check_flag
 from ies_mm.errors import ConfigError
 from ies_mm.methods.method import Method
 from ies_mm.training import mmengine_internals as internals
@@ -25,6 +25,7 @@ from ies_mm.training.hook.step_comparison import StepComparison
 from ies_mm.training.hook.steps import Steps
 from ies_mm.training.hook.switches import Switches
 from ies_mm.training.hook.wrapped_step import Step, WrappedStep
+from ies_mm.training.scoring.options import ScoringOptions
 from ies_mm.training.state.checkpoint import (
     KEY,
     Loaded,
@@ -35,8 +36,7 @@ from ies_mm.training.state.checkpoint import (
 from ies_mm.training.state.session import Session
 
 OWN = (
-    'keep_history', 'allow_batch_augments', 'refresh_batch_size', 'fallback',
-    'observe', 'scoring_interval', 'scoring_pipeline',
+    'keep_history', 'allow_batch_augments', 'fallback', 'observe', 'scoring',
 )  # fmt: skip
 """Arguments that are not the method's."""
 
@@ -55,19 +55,15 @@ class SelectionHook(Hook):
             Defaults to False.
         allow_batch_augments (bool): Whether Mixup and its like may mix the
             images of a batch. Defaults to False.
-        refresh_batch_size (int, optional): Images of a forward pass over what
-            is left out. Defaults to None, as in training.
         fallback (bool): Whether a model that has a head without an adapter is
             taken, see docs/adapters.md. Defaults to False.
         observe (str): How images are observed while the training mixes them:
             ``'scoring'``, by forward passes without mixing, or
             ``'mixtures'``, by the losses of all mixtures they are in.
             Defaults to ``'scoring'``.
-        scoring_interval (int, optional): Epochs between two such passes over
-            all images. Defaults to None, up to 10, see docs/mixing.md.
-        scoring_pipeline (list of dict, optional): The pipeline of these
-            passes, from loading to packing. Defaults to None, the training's
-            without what mixes images or draws at random.
+        scoring (dict, optional): How scoring passes are made:
+            ``batch_size``, ``interval`` and ``pipeline``, see
+            :class:`ScoringOptions`. Defaults to None.
 
     Attributes:
         session (Session): What is known of the training, since it began.
@@ -90,28 +86,20 @@ class SelectionHook(Hook):
         method: Method,
         keep_history: bool = False,
         allow_batch_augments: bool = False,
-        refresh_batch_size: int | None = None,
         fallback: bool = False,
         observe: str = SCORING,
-        scoring_interval: int | None = None,
-        scoring_pipeline: list | None = None,
+        scoring: dict[str, Any] | None = None,
     ) -> None:
         check_flag('keep_history', keep_history)
         check_flag('allow_batch_augments', allow_batch_augments)
         check_flag('fallback', fallback)
-        if refresh_batch_size is not None:
-            check_integer('refresh_batch_size', refresh_batch_size, 1)
         self.method = method
         self.keep_history = keep_history
         self.allow_batch_augments = allow_batch_augments
-        self.refresh_batch_size = refresh_batch_size
         self.fallback = fallback
         self.observe = observe
-        self.scoring_interval = scoring_interval
-        self.scoring_pipeline = scoring_pipeline
-        self.mixing = Mixing(
-            observe, scoring_interval, scoring_pipeline, allow_batch_augments
-        )
+        self.scoring = ScoringOptions.of(scoring)
+        self.mixing = Mixing(observe, self.scoring, allow_batch_augments)
         self._loaded = Loaded()
         self._trains: Runner | None = None
         self._scope = ExitStack()
@@ -148,9 +136,7 @@ class SelectionHook(Hook):
             load(session, before)
         else:
             session.select(self.method.first_selection(session.standing()))
-        self._sources = Sources(
-            session, self.mixing, self.fallback, self.refresh_batch_size
-        )
+        self._sources = Sources(session, self.mixing, self.fallback)
         self._scope.callback(self._sources.close)
         self._steps.source = self._sources.pick()
         self._cycle = self._new_cycle(session)
@@ -161,9 +147,9 @@ class SelectionHook(Hook):
     def arguments(self) -> dict[str, Any]:
         """What the hook was made with, by name."""
         names = signature(type(self)).parameters
-        # A pipeline is as long as a config, and its types need not be plain.
-        own = [name for name in OWN if name != 'scoring_pipeline']
-        mine = {name: getattr(self, name) for name in names if name in own}
+        mine = {name: getattr(self, name) for name in OWN if name in names}
+        if 'scoring' in mine:
+            mine['scoring'] = self.scoring.plain()
         return mine | self.method.arguments()
 
     def before_train_epoch(self, runner: Runner) -> None:

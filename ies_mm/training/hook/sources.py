@@ -27,7 +27,6 @@ class Sources:
         session (Session): Of the training.
         wanted (Mixing): What the user wants where images are mixed.
         fallback (bool): See :class:`Refresher`.
-        batch_size (int, optional): See :class:`Refresher`.
     """
 
     def __init__(
@@ -35,11 +34,10 @@ class Sources:
         session: Session,
         wanted: Mixing,
         fallback: bool,
-        batch_size: int | None,
     ) -> None:
         self._session = session
         self._wanted = wanted
-        self._arguments = (fallback, batch_size)
+        self._fallback = fallback
         self._scope = ExitStack()
         self._mixing: list[str] | None = None
         self._source: ByTraining
@@ -78,9 +76,11 @@ class Sources:
             self._say(f'{session.method.name} reads no loss, none is observed')
             return ByScoring(session, self._refresher(), interval=0)
         dataset = session.runner.train_dataloader.dataset
-        pipelines = scoring_pipelines(dataset, self._wanted.pipeline)
+        pipelines = scoring_pipelines(dataset, self._wanted.scoring.pipeline)
         epochs = session.pace.max_epochs
-        interval = self._wanted.interval or interval_of(session.method, epochs)
+        interval = self._wanted.scoring.interval or interval_of(
+            session.method, epochs
+        )
         every = f'every {interval} epochs' if interval > 1 else 'each epoch'
         self._say(
             f'{every} all are scored by forward passes without mixing, by the '
@@ -102,7 +102,8 @@ class Sources:
         refresher = Refresher(
             session.runner.train_dataloader,
             session.instances,
-            *self._arguments,
+            self._fallback,
+            self._wanted.scoring.batch_size,
             images,
         )
         self._scope.callback(refresher.close)

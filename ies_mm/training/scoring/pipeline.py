@@ -159,11 +159,11 @@ def _built(given: Any) -> Compose:
     try:
         pipeline = Compose([*given])
     except (KeyError, TypeError, AttributeError) as error:
-        raise ConfigError(f'scoring_pipeline: {error}') from error
+        raise ConfigError(f'scoring.pipeline: {error}') from error
     for transform in pipeline.transforms:
         if mixes(transform):
             raise ConfigError(
-                f'scoring_pipeline: {type(transform).__name__} mixes several '
+                f'scoring.pipeline: {type(transform).__name__} mixes several '
                 'images into one sample; leave it out'
             )
     return pipeline

@@ -98,7 +98,7 @@ class Refresher:
                 raise ConfigError(
                     'the pipeline by which images are scored fails '
                     f'({type(error).__name__}: {error}); give another one as '
-                    'scoring_pipeline=[...] of the hook'
+                    'scoring=dict(pipeline=[...]) of the hook'
                 ) from error
             score(runner, data, self._fallback)
 

@@ -67,7 +67,7 @@ def test_images_are_not_enlarged() -> None:
     ('stages', 'error', 'reason'),
     [
         ([dict(part=0.5, size=16)], ValueError, 'add up to 0.5'),
-        ([], ValueError, 'give one stage or more'),
+        ([], ValueError, 'give at least one stage'),
         (0.5, TypeError, 'give a list of dicts'),
         ([dict(part=1.0)], TypeError, 'give a dict of part, size'),
         ([dict(part=1.0, size=1.0, m=3)], TypeError, 'give a dict of part'),

@@ -224,7 +224,7 @@ def test_the_size_of_scored_batches_changes_nothing_else(
     for size, scored in ((None, [4, 1]), (1, [1] * 5), (16, [5])):
         sizes.clear()
         work_dir = tmp_path / str(size)
-        hook = mastered_by([0, 3, 4, 7, 8], {}, refresh_batch_size=size)
+        hook = mastered_by([0, 3, 4, 7, 8], {}, scoring=dict(batch_size=size))
         runner = train(still(folders, work_dir), with_hook(hook))
         runs[size] = parameters(runner), instances_of(work_dir)['losses']
         assert sizes == scored * 2

@@ -81,12 +81,6 @@ CASES = {
 }
 
 
-@pytest.fixture(autouse=True)
-def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Skip MMEngine's two-second wait at the end of a pass."""
-    monkeypatch.setattr('mmengine.runner.loops.time.sleep', lambda _: None)
-
-
 def observed(config: Config, **arguments: Any) -> Runner:
     return train(config, with_hook(PerImageLossHook(**arguments)))
 

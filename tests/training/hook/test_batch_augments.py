@@ -72,7 +72,7 @@ def test_off_is_bit_identical_to_the_plain_run(
     plain = mixed(classifier_config(folders, tmp_path / 'plain'))
     ies = mixed(config_of(folders, tmp_path / 'ies', 3))
     plain.train_cfg.max_epochs = 3
-    hook = IESHook(delta=0, scoring_interval=1)
+    hook = IESHook(delta=0, scoring=dict(interval=1))
     expected, found = train(plain), train(ies, with_hook(hook))
     assert_equal(parameters(found), parameters(expected))
     records = epochs_of(tmp_path / 'ies')
@@ -82,7 +82,7 @@ def test_off_is_bit_identical_to_the_plain_run(
 def test_images_are_scored_as_they_are(folders: Path, tmp_path: Path) -> None:
     config = mixed(config_of(folders, tmp_path, 4))
     config.log_level = 'INFO'
-    hook = FixedSelection(OUT, keep_history=True, scoring_interval=2)
+    hook = FixedSelection(OUT, keep_history=True, scoring=dict(interval=2))
     alone = Alone()
 
     def register(runner: Runner) -> None:
@@ -219,7 +219,7 @@ def test_resumed_in_the_middle_of_a_pass(
             runner.register_hook(Reseed())
             runner.register_hook(hook)
 
-        hook = FixedSelection({2: [1, 2], 3: [3]}, scoring_interval=2)
+        hook = FixedSelection({2: [1, 2], 3: [3]}, scoring=dict(interval=2))
         hook.keep_history = True
         train(mixed(config), register)
 
@@ -252,7 +252,7 @@ def test_the_last_scores_are_kept_without_the_history(
 ) -> None:
     """The last epochs are not scored, and a method may read a single score."""
     config = mixed(config_of(folders, tmp_path, 4))
-    hook = FixedSelection({}, order=0, window=1, scoring_interval=2)
+    hook = FixedSelection({}, order=0, window=1, scoring=dict(interval=2))
     train(config, with_hook(hook))
     run = instances_of(tmp_path)
     scored = np.isfinite(run['losses']).any(axis=(1, 2))

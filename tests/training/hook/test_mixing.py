@@ -87,7 +87,7 @@ def test_off_is_bit_identical_to_the_plain_run(
 ) -> None:
     """Even with scoring passes in between."""
     expected = parameters(train(make(voc, tmp_path / 'plain', 2)))
-    hook = IESHook(delta=0, scoring_interval=1)
+    hook = IESHook(delta=0, scoring=dict(interval=1))
     config = selecting(make(voc, tmp_path / 'ies', 2))
     found = parameters(train(config, with_hook(hook)))
     assert_equal(found, expected)
@@ -102,7 +102,7 @@ def test_images_are_scored_alone_and_the_pruned_are_in_no_sample(
     config = selecting(make(voc, tmp_path, 4))
     config.voc = str(voc)
     config.train_dataloader.batch_size = 6
-    hook = FixedSelection(OUT, keep_history=True, scoring_interval=2)
+    hook = FixedSelection(OUT, keep_history=True, scoring=dict(interval=2))
     watch = Watch(after=2)
 
     def register(runner: Runner) -> None:
@@ -190,7 +190,7 @@ def test_resumed_across_the_switch_is_never_stopped(
             order=1,
             window=2,
             keep_history=True,
-            scoring_interval=1,
+            scoring=dict(interval=1),
         )
         train(config, switching(config, hook))
         logs = Path(config.work_dir).glob('*/*.log')

@@ -37,7 +37,7 @@ def test_warned_once_above_five_percent(
     [warning] = caplog.records
     assert warning.getMessage() == (
         'scoring images by forward passes takes 9% of the training time so '
-        'far, above 5%; scoring_interval=13 would bring it below that'
+        'far, above 5%; scoring=dict(interval=13) brings it below that'
     )
 
 

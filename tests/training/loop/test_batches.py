@@ -162,7 +162,7 @@ def test_sizes_of_parts_serve_every_part_of_a_training(
     """Scoring with another batch size, selection in the step."""
     config = by_shape(folders, tmp_path / 'a', [2, 4], 2)
     budget = dict(type='Budget', saved=0.3)
-    run(config, IESHook(budget, order=0, window=1, refresh_batch_size=3))
+    run(config, IESHook(budget, order=0, window=1, scoring=dict(batch_size=3)))
     records = epochs_of(tmp_path / 'a')
     assert [r['forward_only'] for r in records] == [
         r['excluded'] for r in records

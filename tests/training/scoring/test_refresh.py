@@ -66,7 +66,7 @@ class InOrder:
     'hook',
     [
         lambda: FixedSelection(OUT),
-        lambda: FixedSelection(OUT, refresh_batch_size=2),
+        lambda: FixedSelection(OUT, scoring=dict(batch_size=2)),
         lambda: SelectiveBackpropHook(),
     ],
     ids=['IES', 'smaller', 'Selective-Backprop'],

@@ -1,0 +1,30 @@
+"""Runners that do not wait, nor make what no test reads."""
+
+import functools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import SimpleNamespace
+
+import pytest
+from mmengine.runner import loops, runner
+from mmengine.utils.dl_utils import collect_env
+from torch.utils.data import _utils
+from yapf.yapflib import yapf_api
+
+
+@contextmanager
+def quick_runners() -> Iterator[None]:
+    """Leave out of a run what takes time and has no effect.
+
+    MMEngine formats each config by YAPF, several times, and asks the compiler
+    and the driver for their versions. An iteration-based loop sleeps for two
+    seconds after each pass over the data. When an iterator with workers is
+    collected as garbage, they do not hear of it, and PyTorch waits for five
+    seconds before it ends each of them.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(yapf_api, 'FormatCode', lambda text, **_: (text, True))
+        patch.setattr(runner, 'collect_env', functools.cache(collect_env))
+        patch.setattr(loops, 'time', SimpleNamespace(sleep=lambda _: None))
+        patch.setattr(_utils, 'MP_STATUS_CHECK_INTERVAL', 0.2)
+        yield
