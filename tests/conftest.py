@@ -29,7 +29,7 @@ ORIGINAL_MMSEG = any(
 
 
 def pytest_collection_finish() -> None:
-    """Take what is imported out of garbage collections.
+    """Exclude imported modules from garbage collection.
 
     BaseDataset collects garbage whenever it is built, which takes half a
     second in a process that has imported OpenMMLab.
@@ -40,7 +40,7 @@ def pytest_collection_finish() -> None:
 
 @pytest.fixture(scope='session', autouse=True)
 def quick() -> Iterator[None]:
-    """No run of the suite waits for nothing."""
+    """Skip pointless waits in every run of the suite."""
     with quick_runners():
         yield
 
