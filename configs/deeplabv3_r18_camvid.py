@@ -1,10 +1,10 @@
 """A small DeepLabv3 on CamVid (street scenes, in VOC2012 layout).
 
-Wants ``data/camvid/VOC2012``; docs/results.md says where the images come
-from. Trained from scratch, at 192x144.
+Needs ``data/camvid/VOC2012``; docs/results.md says where to get the images.
+Trained from scratch, at 192x144.
 """
 
-# 'mmseg::...' is looked up as mmsegmentation, which the fork is not called.
+# MMEngine resolves 'mmseg::...' as mmsegmentation; the fork's name differs.
 _base_ = [
     (
         f'{__import__("mmseg").__path__[0]}/.mim/configs/_base_/models/'
@@ -24,7 +24,7 @@ model = dict(
     decode_head=dict(
         in_channels=128,
         channels=64,
-        # Half of 12, 24, 36: the feature map is 24x18.
+        # Half of 12, 24, 36, since the feature map is only 24x18.
         dilations=(1, 6, 12, 18),
         num_classes=11,
         norm_cfg=norm_cfg,
@@ -45,7 +45,7 @@ train_pipeline = [
 test_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='Resize', scale=scale, keep_ratio=True),
-    # The map stays at the size of the original image.
+    # The segmentation map keeps the original image's size.
     dict(type='LoadAnnotations'),
     dict(type='PackSegInputs'),
 ]

@@ -1,10 +1,10 @@
 """The paper's segmentor: DeepLabv3 R-50, VOC2012 train -> val, 50 epochs.
 
 The paper (appendix E) gives the network, the data and the epochs; the rest is
-mmseg's recipe for this network, its 20,000 iterations counted in epochs.
+mmseg's recipe for this network, its 20,000 iterations converted to epochs.
 """
 
-# 'mmseg::...' is looked up as mmsegmentation, which the fork is not called.
+# MMEngine resolves 'mmseg::...' as mmsegmentation; the fork's name differs.
 _base_ = [
     f'{__import__("mmseg").__path__[0]}/.mim/configs/_base_/{name}.py'
     for name in ('models/deeplabv3_r50-d8', 'datasets/pascal_voc12')

@@ -1,6 +1,6 @@
 """The small Faster R-CNN on BCCD (blood cells, in VOC layout), train -> val.
 
-Wants ``data/bccd/VOC2007``; docs/results.md says where the images come from.
+Needs ``data/bccd/VOC2007``; docs/results.md says where to get the images.
 """
 
 _base_ = [

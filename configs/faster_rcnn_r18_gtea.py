@@ -1,6 +1,7 @@
 """The small Faster R-CNN on GTEA (kitchen scenes, VOC layout), train -> val.
 
-Wants ``data/gtea/VOC2007``. What the criterion sees there: docs/results.md.
+Needs ``data/gtea/VOC2007``; docs/results.md says what the criterion
+sees there.
 """
 
 _base_ = './faster_rcnn_r18_bccd.py'
@@ -15,7 +16,7 @@ classes = (
     'tissue', 'tomato', 'turkey', 'vegetable', 'vinaigrette',
 )
 # fmt: on
-# Not VOCDataset: VOCMetric would print the 20 names of VOC for these classes.
+# Not VOCDataset: VOCMetric would print VOC's 20 class names.
 gtea = dict(
     type='XMLDataset',
     data_root='data/gtea/',

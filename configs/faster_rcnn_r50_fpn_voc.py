@@ -1,7 +1,7 @@
-"""mmdet's own Faster R-CNN R-50-FPN on VOC07+12, one pass an epoch.
+"""mmdet's own Faster R-CNN R-50-FPN on VOC07+12, one pass per epoch.
 
 mmdet repeats the data three times in each of 4 epochs; here the same 12
-passes are 12 epochs, because IES looks at every image once an epoch.
+passes are 12 epochs, because IES observes every image once per epoch.
 """
 
 _base_ = 'mmdet::pascal_voc/faster-rcnn_r50_fpn_1x_voc0712.py'

@@ -20,7 +20,7 @@ model = dict(
         type='mmpretrain.VGG',
         depth=16,
         out_indices=(4,),
-        # Stride 16, as conv5_3 has it in the original.
+        # Stride 16, as conv5_3 in the original.
         with_last_pool=False,
         frozen_stages=2,
         init_cfg=dict(

@@ -1,7 +1,7 @@
 _base_ = './faster_rcnn_voc.py'
 
 custom_imports = dict(
-    # A list replaces the base's: mmpretrain's VGG has to be named again.
+    # A list replaces the base's, so mmpretrain's VGG is listed again.
     imports=['mmpretrain.models', 'ies_mm.engine'],
     allow_failed_imports=False,
 )

@@ -1,9 +1,9 @@
 """Instance-dependent Early Stopping (IES, ICLR 2025) for OpenMMLab.
 
 ``core`` is pure tensor maths, ``losses`` turns a model's forward into
-per-image losses, ``training`` leaves images out of a training with MMEngine,
-``methods`` say which, ``engine`` is what a config imports, ``report`` writes
-and reads what a run leaves behind. Arrows point one way: ``core`` <-
+per-image losses, ``training`` prunes images from a training with MMEngine,
+``methods`` choose which ones, ``engine`` is what a config imports, ``report``
+writes and reads the records of a run. Imports point one way: ``core`` <-
 ``losses`` <- ``training`` <- ``methods`` <- ``engine``.
 """
 

@@ -1,4 +1,4 @@
-"""``python -m ies_mm``: the command ``ies-mm``."""
+"""Run ``ies-mm`` as ``python -m ies_mm``."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Where the configs are that are shipped."""
+"""Locations of the shipped configs."""
 
 from pathlib import Path
 
@@ -8,25 +8,25 @@ _SHIPPED = Path(__file__).parent / '.mim' / 'configs'
 _CHECKOUT = Path(__file__).parents[1] / 'configs'
 
 CONFIGS = _SHIPPED if _SHIPPED.is_dir() else _CHECKOUT
-"""In a wheel OpenMMLab's place for them; in a checkout that is a link to
-``configs/``, which not every copy of a checkout keeps."""
+"""OpenMMLab's usual folder in a wheel. In a checkout, that folder is a link to
+``configs/``, which some ways of copying a checkout drop."""
 
 PREFIX = 'ies_mm::'
 
 
 def config_path(name: str) -> str:
-    """The path of a shipped config, also for a config's ``_base_``.
+    """Return the path of a shipped config, also for use in ``_base_``.
 
-    MMEngine's own ``'package::path'`` knows only OpenMMLab's packages, so
-    a config that builds on one of these says::
+    MMEngine's own ``'package::path'`` supports only OpenMMLab's packages, so
+    a config that builds on a shipped one writes::
 
         _base_ = __import__('ies_mm').config_path('faster_rcnn_voc.py')
 
     Args:
-        name (str): Of the config, as ``'cifar/resnet18_cifar10.py'``.
+        name (str): Name of the config, e.g. ``'cifar/resnet18_cifar10.py'``.
 
     Returns:
-        str: Its path.
+        str: Path of the config.
 
     Raises:
         ConfigError: There is no such config.

@@ -1,6 +1,6 @@
-"""Public entry point: importing it registers all that configs name.
+"""Public entry point: importing it registers everything that configs use.
 
-Name it in a config's ``custom_imports``.
+List it in a config's ``custom_imports``.
 """
 
 from ies_mm.dynamics.hook import TrainingDynamicsHook

@@ -1,14 +1,14 @@
-"""What a selection method of one's own is made of.
+"""Building blocks for custom selection methods.
 
 A rule is a subclass of :class:`Method`, which is pure: losses in, a
-:class:`Decision` out. A registered subclass of :class:`SelectionHook` brings
-it into a config. docs/own_method.md has worked examples.
+:class:`Decision` out. A registered subclass of :class:`SelectionHook` makes it
+available to configs. docs/own_method.md has worked examples.
 
-What is exported here is public: names, arguments, and the methods and
-attributes that the docstrings list. A change comes with a minor version, is in
-CHANGELOG.md, and leaves what was there working for one minor version longer,
-with a ``DeprecationWarning``. A method that is added to :class:`Method` has a
-default. All else in ``ies_mm.training`` may change at any time.
+Everything exported here is public API: names, arguments, and the methods and
+attributes that the docstrings list. It changes only in minor versions, with an
+entry in CHANGELOG.md, and the old form keeps working for one more minor
+version with a ``DeprecationWarning``. New methods of :class:`Method` come with
+a default. The rest of ``ies_mm.training`` may change at any time.
 """
 
 from ies_mm.core import LossHistory, Selection, Standing

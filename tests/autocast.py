@@ -9,7 +9,7 @@ from mmengine.registry import OPTIM_WRAPPERS
 
 @OPTIM_WRAPPERS.register_module()
 class Bfloat16Wrapper(OptimWrapper):
-    """AmpOptimWrapper's context; that one itself wants a GPU."""
+    """The context of AmpOptimWrapper, which itself needs a GPU."""
 
     def optim_context(self, model: torch.nn.Module) -> Any:
         return torch.autocast('cpu', torch.bfloat16)

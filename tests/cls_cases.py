@@ -1,4 +1,4 @@
-"""Heads and losses of the classifiers whose losses are captured."""
+"""Heads and losses of classifiers whose losses can be captured."""
 
 from mmpretrain.registry import MODELS
 from torch import nn
@@ -20,7 +20,7 @@ FOCAL = dict(type='FocalLoss')
 ASYMMETRIC = dict(type='AsymmetricLoss')
 SEESAW = dict(type='SeesawLoss', num_classes=CLASSES)
 
-# name -> loss, what the images are labelled with
+# name -> loss, kind of label
 LOSSES = {
     'ce': (CE, 'label'),
     'ce_class_weight': (CE | dict(class_weight=WEIGHTS), 'label'),
@@ -42,7 +42,7 @@ LOSSES = {
     'asymmetric': (ASYMMETRIC | dict(use_sigmoid=False), 'label'),
     'asymmetric_labels': (ASYMMETRIC | dict(gamma_pos=1.0), 'labels'),
 }
-# name -> head, backbone, what the images are labelled with
+# name -> head, backbone, kind of label
 HEADS = {
     'resnet': (cls_head_config(CE, cal_acc=True), 'resnet', 'label'),
     'plain': (dict(type='ClsHead'), 'vector', 'label'),
@@ -106,7 +106,7 @@ CASES = [*LOSSES, *HEADS]
 
 
 def model_and_data(name: str) -> tuple[nn.Module, dict]:
-    """Of a case of LOSSES or HEADS."""
+    """Model and data of a case of LOSSES or HEADS."""
     if name in HEADS:
         head, backbone, target = HEADS[name]
     else:

@@ -17,19 +17,19 @@ FORKED = (
     'bench', 'calibrate', 'compare', 'coverage', 'demo', 'gpu', 'paper',
     'test', 'tournament', 'train',
 )  # fmt: skip
-"""Tools that import OpenMMLab, which takes seconds."""
+"""Tools that import OpenMMLab, which takes several seconds."""
 
 TRAIN = Path(__file__).parents[1] / 'tools' / 'train.py'
-# Some of torch's deprecations are shown whatever Python is told.
+# Some torch deprecations are shown regardless of Python's filters.
 WARNING = re.compile(r'^.*: DeprecationWarning: .*\n {2}.*\n', re.MULTILINE)
-# Printed by libraries of OpenMMLab when they are imported.
+# Printed by OpenMMLab libraries on import.
 NOTICE = re.compile(r'^Could not import OneDL\..*\n', re.MULTILINE)
 
 
 def call(
     *command: Any, **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run a Python file; libraries' warnings are not among its lines."""
+    """Run a Python file; drop the libraries' warnings from its output."""
     arguments = list(map(str, command))
     variables = os.environ | dict(PYTHONWARNINGS='ignore') | environment
     forks = Path(arguments[0]).stem in FORKED and _is_tool(arguments[0])
@@ -55,7 +55,7 @@ def _started(
 def _forked(
     command: list[str], variables: dict[str, str]
 ) -> subprocess.CompletedProcess[str]:
-    """The same by a process that has imported everything."""
+    """The same in a process that has already imported everything."""
     server = _server()
     assert server.stdin is not None
     assert server.stdout is not None
@@ -80,7 +80,7 @@ def _forked(
 
 @cache
 def _server() -> subprocess.Popen[str]:
-    """One for each test process, which it ends with."""
+    """One server per test process, which ends with it."""
     return subprocess.Popen(
         [sys.executable, SERVER],
         stdin=subprocess.PIPE,
@@ -96,7 +96,7 @@ def _is_tool(path: str) -> bool:
 
 
 def error_line(capsys: pytest.CaptureFixture[str]) -> str:
-    """The one line on stderr, of a tool that was called in this process."""
+    """The single stderr line of a tool called in this process."""
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1, lines
     return lines[0]

@@ -1,4 +1,4 @@
-"""One training step of any config's model, on small made-up images."""
+"""One training step of any config's model, on small synthetic images."""
 
 import copy
 from typing import Any
@@ -13,13 +13,13 @@ from torch import Tensor, nn
 
 import small
 
-# Smaller images than the configs have, so that a step takes a second.
+# Smaller images than in the configs, so that a step takes a second.
 SIDES = dict(mmpretrain=64, mmseg=65)
 CIFAR_SIDE = 32
 
 
 def build(config: Config) -> nn.Module:
-    """The config's model, ready to train, but without downloads."""
+    """The config's model, ready to train, without downloads."""
     torch.manual_seed(0)
     model = skeleton(config)
     model.init_weights()
@@ -27,20 +27,20 @@ def build(config: Config) -> nn.Module:
 
 
 def skeleton(config: Config) -> nn.Module:
-    """The config's model as the runner builds it, weights not initialised."""
+    """The config's model as the runner builds it, weights uninitialised."""
     init_default_scope(config.default_scope)
     model = without_downloads(config.model)
     if 'data_preprocessor' in config:
         preprocessor = copy.deepcopy(config.data_preprocessor)
         model.setdefault('data_preprocessor', preprocessor)
     if 'size' in model.get('data_preprocessor', {}):
-        # Segmentors pad to their crop, however small the image.
+        # Segmentors pad to their crop size, however small the image.
         model.data_preprocessor.size = (SIDES['mmseg'],) * 2
     return MODELS.build(model)
 
 
 def without_downloads(model: Any) -> Any:
-    """The model's config without weights that lie elsewhere."""
+    """The model's config without pretrained weights."""
     model = copy.deepcopy(model)
     for part in (model, model.backbone):
         if (part.get('init_cfg') or {}).get('type') == 'Pretrained':
@@ -58,7 +58,7 @@ def step(model: nn.Module, config: Config) -> Tensor:
 
 
 def raw_batch(config: Config) -> dict:
-    """Two images as the config's data loader gives them."""
+    """Two images as the config's data loader yields them."""
     if config.default_scope == 'mmdet':
         batch = small.batch([(96, 128), (128, 96)], [2, 1])
         for sample in batch['data_samples']:
@@ -79,7 +79,7 @@ def raw_batch(config: Config) -> dict:
 
 
 def labelled(side: int) -> SegDataSample:
-    """A segmentation of two classes, with a strip that is ignored."""
+    """A segmentation map of two classes, with an ignored strip."""
     mask = torch.zeros(1, side, side, dtype=torch.long)
     mask[:, :, side // 2 :] = 1
     mask[:, :4] = 255

@@ -1,4 +1,4 @@
-"""One thread per test process, and data that many tests read."""
+"""One thread per test process, and data shared by many tests."""
 
 import gc
 import subprocess
@@ -18,7 +18,7 @@ from quick_runners import quick_runners
 
 TESTS = Path(__file__).parent
 torch.set_num_threads(1)
-# A busy machine is no fault of the code.
+# Slow examples on a busy machine are not failures.
 hypothesis.settings.register_profile('untimed', deadline=None)
 hypothesis.settings.load_profile('untimed')
 
@@ -29,7 +29,7 @@ ORIGINAL_MMSEG = any(
 
 
 def pytest_collection_finish() -> None:
-    """Take what is imported out of garbage collections.
+    """Exclude imported modules from garbage collection.
 
     BaseDataset collects garbage whenever it is built, which takes half a
     second in a process that has imported OpenMMLab.
@@ -40,17 +40,17 @@ def pytest_collection_finish() -> None:
 
 @pytest.fixture(scope='session', autouse=True)
 def quick() -> Iterator[None]:
-    """No run of the suite waits for nothing."""
+    """Skip pointless waits in every run of the suite."""
     with quick_runners():
         yield
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call() -> Generator[None, object, object]:
-    """Skip what mmsegmentation 1.2.2 cannot do without us either.
+    """Skip what fails in mmsegmentation 1.2.2 even without us.
 
-    Its cross-entropy reads the class weight of the label of void pixels, 255,
-    which is none. Only an error in this file of theirs is skipped.
+    Its cross-entropy looks up a class weight for the void pixels' label, 255,
+    which does not exist. Only errors raised in that file are skipped.
     """
     try:
         return (yield)
@@ -79,7 +79,7 @@ def voc(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope='module')
 def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Images of a small classifier, a folder a class."""
+    """Images of a small classifier, one folder per class."""
     from iteration_runs import IMAGES
     from task_runs import make_folders
 
@@ -88,7 +88,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope='module')
 def maps(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Images of a small segmentor, and their label maps."""
+    """Images and label maps of a small segmentor."""
     from task_runs import make_maps
 
     return make_maps(tmp_path_factory.mktemp('maps'), 10)

@@ -1,6 +1,6 @@
-"""Planted label noise on the 1797 digits that scikit-learn ships.
+"""Planted label noise on the 1797 digits of scikit-learn.
 
-As a program it prints how many of the planted errors are among as many most
+As a program, it prints how many planted errors are among as many most
 suspicious images, and, where cleanlab is installed, what its scores find by
 the predictions of the same networks: ``python tests/digits.py``.
 """
@@ -29,7 +29,7 @@ def digits() -> tuple[NDArray, NDArray]:
 
 
 def with_noise(kind: str, seed: int, ratio: float = 0.1) -> NDArray:
-    """Their classes with noise."""
+    """The classes with noise."""
     pixels, clean = digits()
     if kind == 'symmetric':
         return symmetric(clean, 10, ratio, np.random.default_rng(seed))
@@ -41,7 +41,7 @@ def trained(
 ) -> tuple[NDArray, nn.Module]:
     """A small network, and the losses of its training, (E, N, 1).
 
-    Images whose label is below 0 are not trained; their losses are NaN.
+    Images with a label below 0 are not trained; their losses are NaN.
     """
     pixels, target = torch.tensor(digits()[0]), torch.tensor(labels)
     own = torch.nonzero(target >= 0).flatten()
@@ -62,7 +62,7 @@ def trained(
 
 
 def tables_of(losses: NDArray) -> Tables:
-    """The records of such a training."""
+    """The per-image records of such a training."""
     epochs, images, _ = losses.shape
     names = [str(number) for number in range(images)]
     everything = np.ones((epochs, images), dtype=bool)
@@ -72,7 +72,7 @@ def tables_of(losses: NDArray) -> Tables:
 
 
 def found_by(order: NDArray, labels: NDArray) -> float:
-    """Part of the wrong labels among as many that come first."""
+    """Share of the k wrong labels among the first k images."""
     wrong = labels != digits()[1]
     return float(wrong[order[: wrong.sum()]].mean())
 

@@ -1,6 +1,6 @@
-"""Trainings of several processes; torchrun starts this file.
+"""Trainings with several processes; torchrun starts this file.
 
-Every process writes what it saw of each training, for the tests to compare:
+Every process writes what it observed in each training, for the tests:
 ``RESULTS/NAME-RANK.pt``.
 """
 
@@ -36,11 +36,11 @@ from task_runs import in_iterations, with_sampler
 EPOCHS = 4
 DETECTORS = ('detector', 'resized', 'mosaics')
 OUT = {1: [0, 3, 5, 8, 9], 2: list(range(1, 13)), 3: [2]}
-"""Left out after epochs 1 to 3; after epoch 2 all but one of 13 images."""
+"""Pruned after epochs 1 to 3; after epoch 2, all but one of 13 images."""
 
 
 class Watch(Hook):
-    """What this process trains and selects, epoch by epoch."""
+    """Records what this process trains and selects, epoch by epoch."""
 
     priority = 'LOWEST'
 
@@ -77,7 +77,7 @@ def classifier(folders: Path, work_dir: Path) -> Config:
 
 
 def measured(folders: Path, work_dir: Path) -> Config:
-    """What it does to the model is measured too."""
+    """With the training dynamics recorded."""
     config = classifier(folders, work_dir)
     config.default_hooks.dynamics = dict(
         type='TrainingDynamicsHook', interval=2, images=5, iterations=1
@@ -86,7 +86,7 @@ def measured(folders: Path, work_dir: Path) -> Config:
 
 
 def detector(voc: Path, work_dir: Path) -> Config:
-    """Batches by aspect ratio; nothing is random but the order."""
+    """Batches by aspect ratio; only the order is random."""
     config = ies_config(voc, work_dir, EPOCHS)
     config.default_hooks.pop('ies')
     config.optim_wrapper.optimizer.lr = 0.0
@@ -114,12 +114,12 @@ def resized(voc: Path, work_dir: Path) -> Config:
 
 
 def mosaics(voc: Path, work_dir: Path) -> Config:
-    """RTMDet's samples of several images."""
+    """RTMDet's samples, mixed from several images."""
     return with_sampler(rtmdet(voc, work_dir, EPOCHS))
 
 
 def frozen(folders: Path, work_dir: Path) -> Config:
-    """Weights and statistics that do not move."""
+    """Weights and statistics that do not change."""
     config = by_epochs(folders, work_dir)
     config.train_cfg.max_epochs = 2
     config.optim_wrapper.optimizer.lr = 0.0
@@ -129,7 +129,7 @@ def frozen(folders: Path, work_dir: Path) -> Config:
 
 
 def spaced(folders: Path, work_dir: Path) -> Config:
-    """Eight epochs, with a worker that persists in every process."""
+    """Eight epochs, with a persistent worker in every process."""
     config = classifier(folders, work_dir)
     config.train_cfg.max_epochs = 8
     config.train_dataloader.num_workers = 1
@@ -148,7 +148,7 @@ def endless(folders: Path, work_dir: Path) -> Config:
 
 
 def resumed(folders: Path, work_dir: Path) -> Config:
-    """From the second epoch of the run of ``whole``."""
+    """Resumed after the second epoch of ``whole``."""
     config = by_epochs(folders, work_dir)
     config.resume = True
     config.load_from = str(work_dir.parent / 'whole' / 'epoch_2.pth')
@@ -167,7 +167,7 @@ def repeated_endless(folders: Path, work_dir: Path) -> Config:
 
 
 def resumed_endless(folders: Path, work_dir: Path) -> Config:
-    """From the middle of a pass of the run of ``whole-endless``."""
+    """Resumed from the middle of a pass of ``whole-endless``."""
     config = repeated_endless(folders, work_dir)
     config.resume = True
     config.load_from = str(work_dir.parent / 'whole-endless' / 'iter_4.pth')
@@ -175,7 +175,7 @@ def resumed_endless(folders: Path, work_dir: Path) -> Config:
 
 
 def of_one(folders: Path, work_dir: Path) -> Config:
-    """From the middle of a pass of a run of one process."""
+    """Resumed from the middle of a pass of a single-process run."""
     config = by_iterations(folders, work_dir)
     config.resume = True
     config.load_from = str(work_dir.parent / 'one' / 'iter_8.pth')
@@ -183,7 +183,7 @@ def of_one(folders: Path, work_dir: Path) -> Config:
 
 
 def watched(folders: Path, work_dir: Path) -> Config:
-    """Of MMEngine's own sampler; two images fill the last batches."""
+    """With MMEngine's own sampler; two images fill the last batches."""
     config = by_epochs(folders, work_dir)
     config.train_dataloader.sampler.type = 'DefaultSampler'
     return config
@@ -246,7 +246,7 @@ RUNS: dict[str, Run] = {
 
 
 def run(name: str, data: Path, results: Path) -> None:
-    """Train, and write what was seen."""
+    """Train, and write what was observed."""
     make, hook_of = RUNS[name]
     config, hook = make(data, results / name), hook_of()
     config.launcher = 'pytorch'

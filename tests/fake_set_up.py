@@ -1,6 +1,6 @@
-"""The set-up, called as make does, in a project whose pip is a fake.
+"""The set-up, called as make does, in a project with a fake pip.
 
-The fake writes down what it was asked for and fails when told to, so nothing
+The fake logs its calls and fails when told to, so nothing
 is downloaded.
 """
 
@@ -12,8 +12,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 STEPS = ['build-tools', 'torch', 'mmcv', 'openmmlab', 'ies-mm']
 
-# Takes the place of .venv/bin/python. With a file named fail-NAME or
-# slow-NAME beside it, the pip call or import that speaks of NAME does so.
+# Replaces .venv/bin/python. If there is a file named fail-NAME or
+# slow-NAME next to it, the pip call or import that mentions NAME does so.
 FAKE_PYTHON = """#!{python}
 import os, pathlib, sys, time
 here = pathlib.Path(__file__).parent
@@ -64,7 +64,7 @@ def flag(root: Path, name: str) -> Path:
 
 
 def calls(root: Path) -> list[str]:
-    """What the fake was asked since the last time."""
+    """The calls of the fake since the last time."""
     file = flag(root, 'calls')
     lines = file.read_text().splitlines() if file.exists() else []
     file.unlink(missing_ok=True)

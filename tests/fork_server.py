@@ -1,6 +1,6 @@
-"""Starts commands in processes that have imported OpenMMLab already.
+"""Start commands in processes that have already imported OpenMMLab.
 
-To import it takes several seconds, and the suite starts more than a hundred
+The import takes several seconds, and the suite starts more than a hundred
 commands. A command runs in a fork of this process, which has done nothing but
 import; its arguments, environment, folder and output are its own.
 """
@@ -23,7 +23,7 @@ IMPORTED = (
 def serve() -> dict[str, Any]:
     """Fork for each request; returns in the child, with its request."""
     answers = os.fdopen(os.dup(1), 'w')
-    os.dup2(2, 1)  # libraries print what they miss
+    os.dup2(2, 1)  # libraries print what is missing
     for name in IMPORTED:
         importlib.import_module(name)
     gc.freeze()  # a child's garbage collections would go through all of it

@@ -1,4 +1,4 @@
-"""A small iteration-based training and what the tests do to it."""
+"""A small iteration-based training, and helpers for its tests."""
 
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ PLAIN = 30
 """Iterations of the plain run: six passes of five batches of four."""
 
 OUT = list(range(8))
-"""40% of the images."""
+"""A budget of 40% of the images."""
 
 
 def plain(folders: Path, work_dir: Path, max_iters: int = PLAIN) -> Config:

@@ -28,7 +28,7 @@ def close(actual: Any, expected: Any) -> None:
 
 
 def loss_terms(batch: dict) -> dict:
-    """As numbers; some heads give them as vectors of one element."""
+    """Terms as numbers; some heads return vectors of one element."""
     return {
         term: value.squeeze()
         for term, value in batch.items()
@@ -37,7 +37,7 @@ def loss_terms(batch: dict) -> dict:
 
 
 def captured_losses(model: nn.Module, data: dict) -> CapturedLosses:
-    """The captured losses; checks that the shares are parts of the loss."""
+    """Capture the losses, and check that the shares sum to the loss."""
     plain = loss_terms(run(model, data))
     with capture_per_image_losses(model, shares=True) as captured:
         run(model, data)
@@ -55,7 +55,7 @@ def captured_losses(model: nn.Module, data: dict) -> CapturedLosses:
 def check_against_each_image_alone(
     model: nn.Module, oracle: nn.Module, data: dict
 ) -> CapturedLosses:
-    """Compare with the oracle's losses of one image; return the captured."""
+    """Compare with the oracle's single-image losses; return the captured."""
     captured = captured_losses(model, data)
     for image in range(len(data['inputs'])):
         expected = loss_terms(run(oracle, alone(data, image)))
@@ -65,7 +65,7 @@ def check_against_each_image_alone(
 
 
 def gradient(model: nn.Module) -> Tensor:
-    """Of all parameters, in one vector."""
+    """The gradient of all parameters as one vector."""
     parts = [
         torch.zeros_like(p) if p.grad is None else p.grad
         for p in model.parameters()
@@ -85,7 +85,7 @@ def check_gradient_of_summed_shares(model: nn.Module, data: dict) -> None:
 
 
 def check_same_terms(ours: dict, theirs: dict) -> None:
-    """In the same order, and without any tolerance."""
+    """Check for the same terms in the same order, without tolerance."""
     assert list(ours) == list(theirs)
     torch.testing.assert_close(ours, theirs, rtol=0, atol=0)
 
@@ -96,7 +96,7 @@ def check_same_buffers(model: nn.Module, twin: nn.Module) -> None:
 
 
 def check_untouched(model: nn.Module, data: dict, shares: bool) -> None:
-    """Capturing changes no output, buffer or random state."""
+    """Check that capturing changes no output, buffer or random state."""
     twin = copy.deepcopy(model)
     plain = run(twin, data)
     state = torch.get_rng_state()
@@ -109,7 +109,7 @@ def check_untouched(model: nn.Module, data: dict, shares: bool) -> None:
 
 
 def check_nested_captures(model: nn.Module, data: dict) -> list[str]:
-    """Both see the same losses; returns their terms."""
+    """Check that both get the same losses; return the terms."""
     with (
         capture_per_image_losses(model) as outer,
         capture_per_image_losses(model) as inner,
@@ -120,7 +120,7 @@ def check_nested_captures(model: nn.Module, data: dict) -> list[str]:
 
 
 def check_half_precision(model: nn.Module, data: dict) -> None:
-    """Of a model with one loss: scored in float32, the plain one as ever."""
+    """Check a one-loss model: captured in float32, plain loss unchanged."""
     with torch.autocast('cpu', torch.bfloat16):
         plain = loss_terms(run(model, data))
         with capture_per_image_losses(model) as captured:
@@ -133,7 +133,7 @@ def check_half_precision(model: nn.Module, data: dict) -> None:
 
 
 def count_calls(monkeypatch: pytest.MonkeyPatch, loss: nn.Module) -> list[int]:
-    """A list to which each call of the loss adds its number of images."""
+    """A list to which each call of the loss appends its number of images."""
     asked = []
     original = type(loss).forward
 
@@ -146,7 +146,7 @@ def count_calls(monkeypatch: pytest.MonkeyPatch, loss: nn.Module) -> list[int]:
 
 
 def patched(model: nn.Module) -> list[str]:
-    """Instance attributes that hide a method of the class."""
+    """Instance attributes that shadow a method of the class."""
     parts = [*model.modules()]
     for module in model.modules():
         used = [getattr(module, n, None) for n in ('assigner', 'sampler')]
@@ -160,7 +160,7 @@ def patched(model: nn.Module) -> list[str]:
 
 
 def hooks(model: nn.Module) -> list[int]:
-    """The ids of all hooks around a forward."""
+    """The ids of all forward hooks."""
     return [
         hook
         for part in model.modules()
@@ -169,7 +169,7 @@ def hooks(model: nn.Module) -> list[int]:
 
 
 def check_restored(model: nn.Module, loss: nn.Module, data: dict) -> None:
-    """Also after an exception inside of the loss module."""
+    """Check that all is restored, even after an error in the loss module."""
     with capture_per_image_losses(model):
         run(model, data)
     assert patched(model) == hooks(model) == []

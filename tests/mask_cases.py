@@ -1,4 +1,4 @@
-"""Segmentors that match masks to classes, small."""
+"""Small segmentors that match masks to classes."""
 
 from typing import Any
 
@@ -106,13 +106,13 @@ MASK2FORMER = _head(
 
 @MODELS.register_module()
 class SmallSAN(SideAdapterCLIPHead):
-    """SAN's losses, on masks and scores made without CLIP."""
+    """SAN's losses on masks and scores made without CLIP."""
 
     def __init__(self, loss_decode: list, train_cfg: dict) -> None:
         super(SideAdapterCLIPHead, self).__init__(
             4, EMBED, num_classes=CLASSES, loss_decode=loss_decode
         )
-        # What SAN's own __init__ makes of its train_cfg.
+        # What SAN's own __init__ builds from its train_cfg.
         from mmseg.utils import MatchMasks
 
         self.train_cfg = train_cfg

@@ -1,6 +1,6 @@
-"""Every selection method, so that it leaves something out of a few epochs.
+"""Every selection method, configured to prune within a few epochs.
 
-But for Small Loss & Rescale, which is InfoBatch with another argument.
+Except Small Loss & Rescale, which is InfoBatch with another argument.
 """
 
 from pathlib import Path
@@ -67,7 +67,7 @@ METHODS = [
 
 
 def config_of(folders: Path, work_dir: Path, epochs: int) -> Config:
-    """A small classifier's training with our sampler; the hook is missing."""
+    """A small classifier's training with our sampler, without a hook."""
     config = with_sampler(classifier_config(folders, work_dir))
     config.train_cfg.max_epochs = epochs
     return config

@@ -1,4 +1,4 @@
-"""Small detectors with pipelines that mix images, as RTMDet and YOLOX have."""
+"""Small detectors with RTMDet's and YOLOX's image-mixing pipelines."""
 
 from pathlib import Path
 from typing import Any
@@ -44,11 +44,11 @@ CACHED = [
     ),
     dict(type='PackDetInputs'),
 ]
-"""RTMDet's, at a tenth of its size."""
+"""RTMDet's pipeline, at a tenth of its size."""
 
 RESIZED = dict(type='Resize', scale=SIZE, keep_ratio=True)
 PLAIN = [*LOAD, RESIZED, PAD, dict(type='PackDetInputs')]
-"""Its second stage, without what draws at random."""
+"""Its second stage, without random transforms."""
 
 MOSAIC = [
     dict(type='Mosaic', img_scale=SIZE, pad_val=114.0),
@@ -65,7 +65,7 @@ MOSAIC = [
     dict(type='FilterAnnotations', min_gt_bbox_wh=(1, 1), keep_empty=False),
     dict(type='PackDetInputs'),
 ]
-"""YOLOX's."""
+"""YOLOX's pipeline."""
 
 BACKBONE = dict(
     deepen_factor=0.167, widen_factor=0.125, norm_cfg=dict(type='BN')
@@ -144,14 +144,14 @@ YOLOX = dict(
 
 
 def rtmdet(voc: Path, work_dir: Path, epochs: int) -> Config:
-    """RTMDet's way of mixing, from caches in the data set's pipeline."""
+    """RTMDet's mixing, from caches in the dataset's pipeline."""
     config = _detector(voc, work_dir, epochs, RTMDET)
     config.train_dataloader.dataset.pipeline = CACHED
     return config
 
 
 def yolox(voc: Path, work_dir: Path, epochs: int) -> Config:
-    """YOLOX's, from the data set by a wrapper around it."""
+    """YOLOX's mixing, by a wrapper around the dataset."""
     config = _detector(voc, work_dir, epochs, YOLOX)
     leaf = dataset_config(voc, pipeline=LOAD)
     config.train_dataloader.dataset = dict(
@@ -168,6 +168,6 @@ def _detector(voc: Path, work_dir: Path, epochs: int, model: Any) -> Config:
 
 
 def selecting(config: Config) -> Config:
-    """With our sampler and all that the log says; the hook is missing."""
+    """With our sampler and full logging; the hook is missing."""
     config.log_level = 'INFO'
     return with_sampler(config)

@@ -1,4 +1,4 @@
-"""Data sets, wrappers and transforms that show images in ways of their own."""
+"""Datasets, wrappers and transforms that show images in unusual ways."""
 
 import copy
 from pathlib import Path
@@ -20,7 +20,7 @@ class Shifted(CustomDataset):
 
 @DATASETS.register_module()
 class Endless(CustomDataset):
-    """Says that it is longer than it is."""
+    """Reports a length longer than it is."""
 
     def __len__(self) -> int:
         return 3 * super().__len__()
@@ -39,7 +39,7 @@ class Next(CustomDataset):
 
 @DATASETS.register_module()
 class Own(CustomDataset):
-    """Loads its image in its own way, and the right one."""
+    """Loads the right image in its own way."""
 
     def prepare_data(self, index: int) -> Any:
         info = self.get_data_info(index)
@@ -48,7 +48,7 @@ class Own(CustomDataset):
 
 @DATASETS.register_module()
 class Caching(CustomDataset):
-    """Loads an image once, and the next one at that."""
+    """Loads an image once, but the next one."""
 
     def prepare_data(self, index: int) -> Any:
         self.kept: dict[int, Any] = getattr(self, 'kept', {})
@@ -60,7 +60,7 @@ class Caching(CustomDataset):
 
 @DATASETS.register_module()
 class PastInfo(CustomDataset):
-    """Loads an image that is in its list."""
+    """Loads an image from its own list."""
 
     def prepare_data(self, index: int) -> Any:
         return self.pipeline(copy.deepcopy(self.data_list[index]))
@@ -68,7 +68,7 @@ class PastInfo(CustomDataset):
 
 @DATASETS.register_module()
 class Two(CustomDataset):
-    """Looks at two images for a sample."""
+    """Uses two images for a sample."""
 
     def prepare_data(self, index: int) -> Any:
         self.get_data_info((index + 1) % len(self))
@@ -77,7 +77,7 @@ class Two(CustomDataset):
 
 @DATASETS.register_module()
 class Moving(CustomDataset):
-    """An index shows another image each time."""
+    """Shows another image for an index every time."""
 
     asked = 0
 
@@ -88,7 +88,7 @@ class Moving(CustomDataset):
 
 @DATASETS.register_module()
 class Interleaved:
-    """Parts in turns, not one after the other."""
+    """Interleaves its parts instead of concatenating them."""
 
     def __init__(self, datasets: list[dict]) -> None:
         self.datasets = [DATASETS.build(dataset) for dataset in datasets]
@@ -102,35 +102,35 @@ class Interleaved:
 
 
 class Backwards(RepeatDataset):
-    """Maps in its own way."""
+    """Maps indices in its own way."""
 
     def _get_ori_dataset_idx(self, idx: int) -> int:
         return self._ori_len - 1 - super()._get_ori_dataset_idx(idx)
 
 
 class Elsewhere(RepeatDataset):
-    """Shows other images than it maps to."""
+    """Shows images other than those it maps to."""
 
     def __getitem__(self, idx: int) -> Any:
         return super().__getitem__(idx + 1)
 
 
 class Short(ConcatDataset):
-    """Shows less than its parts have."""
+    """Shows fewer images than its parts have."""
 
     def __len__(self) -> int:
         return super().__len__() - 2
 
 
 class Named(ConcatDataset):
-    """Adds what does not concern the images."""
+    """Adds attributes that do not affect the images."""
 
     def name(self) -> str:
         return 'named'
 
 
 class OwnWrapper:
-    """A wrapper that nobody knows, and that seems to say what it shows."""
+    """An unknown wrapper that appears to declare what it shows."""
 
     def __init__(self, dataset: Any) -> None:
         self.dataset = dataset
@@ -147,7 +147,7 @@ class OwnWrapper:
 
 @TRANSFORMS.register_module()
 class Exchange:
-    """Shows the image before in the place of one of them."""
+    """Shows the previous image instead of one of them."""
 
     before: Any = None
 
@@ -169,7 +169,7 @@ BROKEN = (3, 7)
 
 @TRANSFORMS.register_module()
 class Break:
-    """Two images cannot be read."""
+    """Makes two images unreadable."""
 
     def __call__(self, results: dict) -> dict:
         if results['sample_idx'] in BROKEN:
@@ -179,7 +179,7 @@ class Break:
 
 @DATASETS.register_module()
 class AsksItself(CustomDataset):
-    """Catches what is broken, and asks for the next image."""
+    """Catches errors and loads the next image instead."""
 
     def prepare_data(self, index: int) -> Any:
         try:

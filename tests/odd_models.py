@@ -1,4 +1,4 @@
-"""Models that train on something else than their heads computed."""
+"""Models that train on something other than what their heads compute."""
 
 from collections.abc import Callable
 from typing import Any
@@ -22,7 +22,7 @@ def scaling(runner: Runner) -> None:
 
 
 def asking_twice(runner: Runner) -> None:
-    """R-Drop: a head asked twice, both losses added up."""
+    """R-Drop: a head is called twice, and both losses are added."""
     model: Any = runner.model
 
     def loss(inputs: Tensor, samples: list) -> dict:
@@ -34,7 +34,7 @@ def asking_twice(runner: Runner) -> None:
 
 
 def adding_in_forward(runner: Runner) -> None:
-    """Weight decay as a term of its own."""
+    """Weight decay as a separate term."""
     model: Any = runner.model
     original = model.forward
 
@@ -80,7 +80,7 @@ def adding_in_a_hook(runner: Runner) -> None:
 
 
 def stepping(runner: Runner, step: Callable) -> None:
-    """A training step of the model's own."""
+    """The model's own training step."""
     model: Any = runner.model
 
     def train_step(data: Any, optim_wrapper: Any) -> dict:
@@ -93,7 +93,7 @@ def stepping(runner: Runner, step: Callable) -> None:
 
 
 def adding_in_the_step(runner: Runner) -> None:
-    """Weight decay behind parse_losses."""
+    """Weight decay after parse_losses."""
 
     def step(model: Any, losses: dict, optim_wrapper: Any) -> dict:
         total, variables = model.parse_losses(losses)
@@ -147,7 +147,7 @@ FAULTS = {
 
 
 def by_keyword(runner: Runner) -> None:
-    """``parse_losses`` with an argument more, and other numbers to log."""
+    """``parse_losses`` with an extra argument and other logged values."""
     model: Any = runner.model
     original = model.parse_losses
 

@@ -1,4 +1,4 @@
-"""Runs of tools/paper.py's experiments, made up by hand."""
+"""Synthetic runs of tools/paper.py's experiments."""
 
 import json
 from pathlib import Path
@@ -21,7 +21,7 @@ VALIDATED = (3, 6, 9, 12)
 
 
 class Made:
-    """A run: what is in it, and its files.
+    """A run's content, and its files.
 
     Attributes:
         losses (ndarray): (E, N).

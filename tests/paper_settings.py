@@ -1,4 +1,4 @@
-"""The paper's trainings of classifiers, written down from its text.
+"""The paper's classifier trainings, transcribed from its text.
 
 Section 4.1, tables 1 and 2, appendices A and E.
 """
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Data(NamedTuple):
-    """What the paper says of a data set."""
+    """What the paper says about a dataset."""
 
     type: str
     classes: int
@@ -19,7 +19,7 @@ class Data(NamedTuple):
 
 
 CIFAR10 = Data('CIFAR10', 10, 32, 200, 64, 1e-3, 0.0)
-# The authors' program doubles the delta, as log(classes) doubles.
+# The authors' program doubles delta, since log(classes) doubles.
 CIFAR100 = Data('CIFAR100', 100, 32, 200, 64, 2e-3, 0.0)
 IMAGENET = Data('ImageNet', 1000, 224, 150, 128, 1.0, 0.1)
 

@@ -1,4 +1,4 @@
-"""Runners that do not wait, nor make what no test reads."""
+"""Runners that neither wait nor produce output that no test reads."""
 
 import functools
 from collections.abc import Iterator
@@ -14,12 +14,12 @@ from yapf.yapflib import yapf_api
 
 @contextmanager
 def quick_runners() -> Iterator[None]:
-    """Leave out of a run what takes time and has no effect.
+    """Skip slow parts of a run that have no effect.
 
-    MMEngine formats each config by YAPF, several times, and asks the compiler
+    MMEngine formats each config several times with YAPF, and asks the compiler
     and the driver for their versions. An iteration-based loop sleeps for two
     seconds after each pass over the data. When an iterator with workers is
-    collected as garbage, they do not hear of it, and PyTorch waits for five
+    garbage-collected, the workers are not notified, and PyTorch waits for five
     seconds before it ends each of them.
     """
     with pytest.MonkeyPatch.context() as patch:

@@ -1,4 +1,4 @@
-"""The shipped configs, by name, and which of them are twins."""
+"""The shipped configs by name, and their plain/IES twins."""
 
 from functools import cache
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from mmengine.config import Config
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
-# Those of another method: training/test_method_option.py.
+# Other methods are tested in training/test_method_option.py.
 NAMES = sorted(
     path.relative_to(CONFIGS).as_posix()
     for path in CONFIGS.rglob('*.py')
@@ -18,7 +18,7 @@ PLAIN = [name for name in NAMES if name not in IES]
 
 @cache
 def read(name: str) -> Config:
-    """The config; read once, so to be copied before it is changed."""
+    """The config; it is cached, so copy it before changing it."""
     return Config.fromfile(CONFIGS / name)
 
 

@@ -1,4 +1,4 @@
-"""Small real trainings that the tests start and look into."""
+"""Small real trainings that the tests run and inspect."""
 
 import copy
 import itertools
@@ -26,7 +26,7 @@ from small import faster_rcnn_config
 
 
 class Planned(IES):
-    """IES of which a test says after which epoch which images are out."""
+    """IES with a test's choice of the images pruned after each epoch."""
 
     def __init__(self, plan: dict[int, list[int]], **arguments: Any) -> None:
         super().__init__(delta=0, **arguments)
@@ -39,7 +39,7 @@ class Planned(IES):
 
 
 class FixedSelection(SelectionHook):
-    """The hook of it."""
+    """The hook of :class:`Planned`."""
 
     def __init__(self, plan: dict[int, list[int]], **arguments: Any) -> None:
         mine = {key: arguments.pop(key) for key in OWN if key in arguments}
@@ -86,13 +86,13 @@ def dataset_config(voc: Path, part: str = 'trainval', **changes: Any) -> dict:
 
 
 def build_dataset(config: dict) -> Any:
-    """Build an mmdet data set."""
+    """Build an mmdet dataset."""
     init_default_scope('mmdet')
     return DATASETS.build(config)
 
 
 def plain_config(voc: Path, work_dir: Path, epochs: int = 2) -> Config:
-    """A training without hook and sampler of ours."""
+    """A training without our hook and sampler."""
     return Config(
         dict(
             default_scope='mmdet',
@@ -133,9 +133,9 @@ def ies_config(
 def train(
     config: Config, prepare: Callable[[Runner], None] | None = None
 ) -> Runner:
-    """Run a training to its end; ``prepare`` sees the runner before."""
+    """Run a training to its end; ``prepare`` is called with the runner."""
     config = copy.deepcopy(config)
-    # MMEngine keeps loggers and visualizers by this name and the second; two
+    # MMEngine caches loggers and visualizers by this name and the second; two
     # runs in one second would share them.
     config.experiment_name = f'run_{os.getpid()}_{next(RUNS)}'
     runner = Runner.from_cfg(config)
@@ -146,7 +146,7 @@ def train(
 
 
 def epochs_of(work_dir: Path) -> list[dict[str, Any]]:
-    """The lines of epochs.jsonl."""
+    """The records in epochs.jsonl."""
     lines = (work_dir / 'ies' / 'epochs.jsonl').read_text().splitlines()
     return [json.loads(line) for line in lines]
 
@@ -163,5 +163,5 @@ def parameters(runner: Runner) -> dict[str, torch.Tensor]:
 
 
 def with_hook(hook: Hook) -> Callable[[Runner], None]:
-    """For ``train``: a hook more."""
+    """For ``train``: register another hook."""
     return lambda runner: runner.register_hook(hook)

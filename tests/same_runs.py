@@ -1,6 +1,6 @@
-"""Two runs that must be the same, to the bit.
+"""Two runs that must be bit-identical.
 
-Without random augmentation, whose random state MMEngine does not keep.
+Without random augmentation, whose state MMEngine does not save.
 """
 
 import shutil
@@ -17,11 +17,11 @@ from runs import epochs_of, instances_of
 from task_runs import in_iterations
 
 OF_TIME = ('_seconds', '_share')
-"""How keys of records end that no two runs have alike."""
+"""Suffixes of record keys that differ between any two runs."""
 
 EPOCHS = 5
 ITERATIONS = 22
-"""Four and a half passes of 20 images in batches of 4."""
+"""Iterations: four and a half passes of 20 images in batches of 4."""
 
 
 def by_epochs(folders: Path, work_dir: Path) -> Config:
@@ -41,7 +41,7 @@ def by_iterations(folders: Path, work_dir: Path) -> Config:
 
 
 def assert_equal(found: Any, expected: Any, place: str = '') -> None:
-    """To the bit, also NaN."""
+    """Compare bit by bit, including NaN."""
     if isinstance(expected, dict):
         assert found.keys() == expected.keys(), place
         for key in expected:
@@ -59,7 +59,7 @@ def assert_equal(found: Any, expected: Any, place: str = '') -> None:
 
 
 def assert_same_run(found: Path, expected: Path, last: str) -> None:
-    """Parameters, momenta, history, selection, records."""
+    """Compare parameters, momenta, history, selection and records."""
     ours, theirs = (
         torch.load(folder / last, weights_only=False)
         for folder in (found, expected)
@@ -82,7 +82,7 @@ def without_seconds(work_dir: Path) -> list[dict]:
 
 
 def resumed(config: Config, whole: Path, checkpoint: str) -> Config:
-    """To go on in a copy of the folder, whose records are ahead of it."""
+    """Resume in a copy of the folder, whose records are ahead."""
     shutil.rmtree(config.work_dir, ignore_errors=True)
     shutil.copytree(whole, config.work_dir)
     config.resume, config.load_from = True, str(whole / checkpoint)

@@ -1,4 +1,4 @@
-"""Heads and losses of the segmentors whose losses are captured."""
+"""Heads and losses of segmentors whose losses can be captured."""
 
 import copy
 from typing import Any
@@ -18,7 +18,7 @@ MARKS = [
     pytest.mark.filterwarnings('ignore:..build_pixel_sampler'),
     pytest.mark.usefixtures('focal_loss_on_cpu'),
 ]
-# Padded to 32x48; the last image keeps a few valid pixels only.
+# Padded to 32x48; the last image has only a few valid pixels.
 SIZES = [(32, 48), (24, 40), (32, 32), (17, 48)]
 PARTS = [0.0, 0.3, 0.6, 0.95]
 WEIGHTS = [0.2, 1.0, 3.0, 0.7]
@@ -42,7 +42,7 @@ def lovasz(**changes: Any) -> dict:
 
 
 def ohem(**changes: Any) -> dict:
-    """Its threshold and its least number both choose, in one case each."""
+    """The threshold or the minimum number decides, in one case each."""
     return dict(type='OhemCrossEntropy', thres=0.2, min_kept=700) | changes
 
 
@@ -80,7 +80,7 @@ def knet(loss: Any) -> dict:
 
 
 def one_channel(loss: Any, **changes: Any) -> dict:
-    """A head of two classes for losses of binary maps."""
+    """A head with one output channel for losses on binary maps."""
     return head_config(
         loss, num_classes=2, out_channels=1, threshold=0.3, **changes
     )
@@ -152,7 +152,7 @@ OTHER_HEADS = {
     ),
     'stdc': one_channel([ce(use_sigmoid=True), dice()], type='STDCHead'),
 }
-# Heads that compute what a loss is of in training mode alone.
+# Heads that compute a loss's inputs only in training mode.
 TRAINING_OUTPUTS = ('DDRHead', 'IterativeDecodeHead', 'PIDHead')
 CONFIGS = {
     name: segmentor_config(head)
@@ -225,7 +225,7 @@ TERMS = {
 
 
 def build(config: dict) -> nn.Module:
-    """BatchNorm in evaluation mode, so that images do not mix."""
+    """Build it with BatchNorm in evaluation mode, so images do not mix."""
     model = build_segmentor(copy.deepcopy(config)).eval()
     head = config['decode_head']
     if isinstance(head, dict) and head['type'] in TRAINING_OUTPUTS:

@@ -1,4 +1,4 @@
-"""Small models and batches that the tests share."""
+"""Small models and batches shared by the tests."""
 
 import torch
 from mmdet.registry import MODELS
@@ -131,7 +131,7 @@ def build(config: dict, seed: int = 0) -> torch.nn.Module:
 def batch(
     sizes: list[tuple[int, int]], boxes: list[int], seed: int = 0
 ) -> dict:
-    """A raw batch as a data loader gives it.
+    """A raw batch as a data loader yields it.
 
     Args:
         sizes (list): (height, width) of each image.

@@ -1,4 +1,4 @@
-"""Small classifiers and batches that the tests share."""
+"""Small classifiers and batches shared by the tests."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ SIZE = (24, 24)
 
 
 class ConvBackbone(nn.Module):
-    """Features in the form in which a head wants them.
+    """Features in the form that a head needs.
 
     Args:
         form (str): 'vector' (N, 32), 'map' (N, 32, 3, 3) or 'pair', two
@@ -91,14 +91,14 @@ def build_classifier(
             head=head,
         )
     )
-    # Freshly initialised, a head says the same of every image.
+    # A freshly initialised head predicts the same for every image.
     for weights in model.head.parameters():
         nn.init.normal_(weights)
     return model
 
 
 def cls_batch(images: int, target: str = 'label', seed: int = 0) -> dict:
-    """A raw batch as a data loader gives it.
+    """A raw batch as a data loader yields it.
 
     Args:
         images (int): Number of images.
@@ -116,7 +116,7 @@ def cls_batch(images: int, target: str = 'label', seed: int = 0) -> dict:
         zip(samples, scores, strict=True)
     ):
         if target == 'label':
-            # Class 0 more often than the others.
+            # Class 0 is more frequent than the others.
             sample.set_gt_label(max(0, number % 7 - 2))
         elif target == 'labels':
             sample.set_gt_label((score > 0.5).nonzero().flatten())

@@ -1,4 +1,4 @@
-"""Small segmentors and batches that the tests share."""
+"""Small segmentors and batches shared by the tests."""
 
 from typing import Any
 
@@ -17,14 +17,14 @@ NORM = dict(type='BN', requires_grad=True)
 
 @MODELS.register_module()
 class FirstAgain(nn.Module):
-    """A neck that gives the first stage once more, as PIDNet's third."""
+    """A neck that returns the first stage again, as PIDNet's third output."""
 
     def forward(self, feats: tuple) -> tuple:
         return (*feats, feats[0])
 
 
 def head_config(loss: Any = None, stage: int = 1, **changes: Any) -> dict:
-    """A decode head of 8 channels, an FCNHead unless another type is given."""
+    """A decode head with 8 channels, by default an FCNHead."""
     head = dict(
         type='FCNHead',
         in_channels=4 * (stage + 1),
@@ -43,7 +43,7 @@ def head_config(loss: Any = None, stage: int = 1, **changes: Any) -> dict:
 
 
 def segmentor_config(decode: Any, aux: Any = None, **changes: Any) -> dict:
-    """An EncoderDecoder on two stages of a ResNet-18, of 4 and 8 channels."""
+    """An EncoderDecoder on two ResNet-18 stages with 4 and 8 channels."""
     return (
         dict(
             type='EncoderDecoder',
@@ -81,8 +81,8 @@ def build_segmentor(config: dict, seed: int = 0) -> nn.Module:
     init_default_scope('mmseg')
     torch.manual_seed(seed)
     model = MODELS.build(ConfigDict(config))
-    # Freshly initialised, a head says the same of every pixel, and a wrong
-    # average over pixels would go unseen.
+    # A freshly initialised head predicts the same for every pixel, so a wrong
+    # average over pixels would go unnoticed.
     for name, weights in model.named_parameters():
         if 'head' in name and weights.dim() > 1 and weights.requires_grad:
             nn.init.normal_(weights, std=1.0)
@@ -95,11 +95,11 @@ def seg_batch(
     classes: int = CLASSES,
     seed: int = 0,
 ) -> dict:
-    """A raw batch as a data loader gives it.
+    """A raw batch as a data loader yields it.
 
     Args:
         sizes (list): (height, width) of each image.
-        ignored (list): Of each image, the part of its pixels ignored.
+        ignored (list): Ignored fraction of each image's pixels.
         classes (int): How many classes the maps show.
     """
     generator = torch.Generator().manual_seed(seed)
@@ -111,7 +111,7 @@ def seg_batch(
                 0, 256, shape, generator=generator, dtype=torch.uint8
             )
         )
-        # Rare classes are rare in one image more than in the next.
+        # Class frequencies differ between images.
         labels = torch.rand(1, height, width, generator=generator)
         labels = (labels ** (1 + len(samples)) * classes).long()
         drawn = torch.rand(1, height, width, generator=generator)
@@ -119,7 +119,7 @@ def seg_batch(
         sample.gt_sem_seg = PixelData(
             data=labels.masked_fill(drawn < part, IGNORED)
         )
-        # A part that is another one in every image.
+        # A different region in every image.
         edges = drawn > 0.9 - 0.1 * len(samples)
         sample.gt_edge_map = PixelData(data=edges.long())
         samples.append(sample)

@@ -1,4 +1,4 @@
-"""Small trainings of a classifier and of a segmentor."""
+"""Small trainings of a classifier and a segmentor."""
 
 from pathlib import Path
 from typing import Any
@@ -41,7 +41,7 @@ def make_maps(root: Path, images: int, seed: int = 0) -> Path:
 
 
 def classifier_config(folders: Path, work_dir: Path) -> Config:
-    """A plain mmpretrain training, two epochs; BatchNorm and flips."""
+    """A plain mmpretrain training of two epochs with BatchNorm and flips."""
     dataset = dict(
         type='CustomDataset',
         data_root=str(folders),
@@ -78,7 +78,7 @@ def classifier_config(folders: Path, work_dir: Path) -> Config:
 
 
 def segmentor_config(maps: Path, work_dir: Path) -> Config:
-    """A plain mmseg training of a DeepLabv3 with dropout and BatchNorm."""
+    """A plain mmseg training: DeepLabv3 with dropout and BatchNorm."""
     norm_cfg = dict(type='BN')
     head = dict(
         num_classes=3,
@@ -140,7 +140,7 @@ def segmentor_config(maps: Path, work_dir: Path) -> Config:
 
 
 def in_iterations(config: Config, max_iters: int) -> Config:
-    """The same training in OpenMMLab's iteration-based way."""
+    """The same training with an iteration-based loop."""
     config.train_dataloader.sampler = dict(
         type='InfiniteSampler', shuffle=True
     )
@@ -153,7 +153,7 @@ def in_iterations(config: Config, max_iters: int) -> Config:
 
 
 def with_sampler(config: Config) -> Config:
-    """The same training with our sampler; the hook is up to the caller."""
+    """The same training with our sampler; the caller adds the hook."""
     config.train_dataloader.sampler.type = 'IESSampler'
     return config
 

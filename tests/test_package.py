@@ -1,4 +1,4 @@
-"""The wheel, installed beside OpenMMLab where nothing knows the checkout."""
+"""The wheel, installed next to OpenMMLab without access to the checkout."""
 
 import os
 import shutil
@@ -30,14 +30,14 @@ main(['compare', 'run_ies'])
 main(['calibrate', 'run_ies', '--images', '8'])
 assert Config.fromfile('child.py').default_hooks.ies.type == 'IESHook'
 """
-"""One process for all of it: most of its time is the import of OpenMMLab."""
+"""A single process for everything, since importing OpenMMLab is slow."""
 
 CHILD = "_base_ = __import__('ies_mm').config_path('ies_faster_rcnn_voc.py')"
 
 
 @pytest.fixture(scope='module')
 def call(tmp_path_factory: pytest.TempPathFactory) -> Call:
-    """Run a program of a fresh environment, in a folder of its own."""
+    """Run a program of a fresh environment in its own folder."""
     root = tmp_path_factory.mktemp('package')
     environment = {k: v for k, v in os.environ.items() if k != 'PYTHONPATH'}
     elsewhere = root / 'elsewhere'
@@ -62,7 +62,7 @@ def call(tmp_path_factory: pytest.TempPathFactory) -> Call:
 
 
 def _copy(source: Path) -> Path:
-    """What a build reads: it would leave files in the checkout."""
+    """Copy what a build reads, since it would leave files in the checkout."""
     source.mkdir()
     for name in SHIPPED:
         if (ROOT / name).is_file():
@@ -73,7 +73,7 @@ def _copy(source: Path) -> Path:
 
 
 def _environment(folder: Path) -> Path:
-    """An environment that has our libraries, but not our checkout."""
+    """An environment with our libraries, but without our checkout."""
     venv.create(folder)
     [site] = folder.glob('lib/python*/site-packages')
     libraries = [path for path in sys.path if path.endswith('-packages')]

@@ -1,4 +1,4 @@
-"""Transforms that make single images behave in a planned way."""
+"""Transforms that make single images behave as planned."""
 
 import os
 from pathlib import Path
@@ -11,7 +11,7 @@ from mmengine.registry import TRANSFORMS
 
 @TRANSFORMS.register_module()
 class Jitter(BaseTransform):
-    """Fills one image with new noise each time."""
+    """Fills one image with new noise every time."""
 
     def __init__(self, image: int) -> None:
         self.image = image
@@ -39,7 +39,7 @@ class BrokenBox(BaseTransform):
 
 @TRANSFORMS.register_module()
 class SoftLabel(BaseTransform):
-    """Labels as scores, 1.0 for the class; one image has another number."""
+    """Labels as scores, 1.0 for the class; one image has another value."""
 
     def __init__(self, classes: int, image: int, value: float) -> None:
         self.classes = classes
@@ -56,7 +56,7 @@ class SoftLabel(BaseTransform):
 
 @TRANSFORMS.register_module()
 class Refuse(BaseTransform):
-    """Returns None for some images: the data set then fetches another."""
+    """Returns None for some images, so the dataset fetches another."""
 
     def __init__(self, images: list[int]) -> None:
         self.images = images
@@ -67,7 +67,7 @@ class Refuse(BaseTransform):
 
 @TRANSFORMS.register_module()
 class KillWorker(BaseTransform):
-    """Ends the process that loads an image, while some file is there."""
+    """Kills the process that loads an image, as long as a file exists."""
 
     def __init__(self, image: int, while_there: str) -> None:
         self.image = image
@@ -82,7 +82,7 @@ class KillWorker(BaseTransform):
 
 @TRANSFORMS.register_module()
 class RefuseByChance(BaseTransform):
-    """Returns None now and then, as a crop does that shows no object."""
+    """Returns None now and then, like a crop without objects."""
 
     def __init__(self, prob: float) -> None:
         self.prob = prob
@@ -93,7 +93,7 @@ class RefuseByChance(BaseTransform):
 
 @TRANSFORMS.register_module()
 class AsViews(BaseTransform):
-    """Packs an image twice, as a dict."""
+    """Packs two views of an image as a dict."""
 
     def transform(self, results: dict) -> dict:
         return {
@@ -104,7 +104,7 @@ class AsViews(BaseTransform):
 
 @TRANSFORMS.register_module()
 class ReadNowAndThen(BaseTransform):
-    """Returns None for some images always, for others every second time."""
+    """Returns None for some images always, for others every other time."""
 
     def __init__(self, never: list[int], every_second: list[int]) -> None:
         self.never = never

@@ -1,4 +1,4 @@
-"""Calling tools/make_voc.py, and reading back what it wrote."""
+"""Call tools/make_voc.py, and read back its files."""
 
 import subprocess
 import sys
@@ -32,7 +32,7 @@ VOC_CLASSES = [
     'tvmonitor',
 ]
 IMAGES = 40
-"""Training images of the fixture ``devkit``."""
+"""Number of training images in the fixture ``devkit``."""
 
 
 def run(*args: object) -> subprocess.CompletedProcess[str]:

@@ -1,4 +1,4 @@
-"""A server of small archives of VOC, whose connections break when told to."""
+"""A server of small VOC archives with connections that break on demand."""
 
 import io
 import tarfile
@@ -8,7 +8,7 @@ PAYLOAD = bytes(range(256)) * 4000
 
 
 def voc_tar(year: str, split: str, names: list[str]) -> bytes:
-    """An archive with the folders of VOC."""
+    """An archive with VOC's folders."""
     base = f'VOCdevkit/VOC{year}'
     content = {
         f'{base}/ImageSets/Main/{split}.txt': '\n'.join(names).encode(),
@@ -24,11 +24,11 @@ def voc_tar(year: str, split: str, names: list[str]) -> bytes:
 
 
 class Server(ThreadingHTTPServer):
-    """Serves `content`; keeps the path, Range and bytes sent of answers."""
+    """Serves `content`; records path, Range and sent bytes of answers."""
 
     content: dict[str, bytes]
     sent: list[tuple[str, str | None, int]]
-    cut: int | None = None  # the next answer breaks off after so many bytes
+    cut: int | None = None  # the next answer breaks off after this many bytes
     ranges = True
 
 

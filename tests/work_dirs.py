@@ -1,4 +1,4 @@
-"""Work directories as MMEngine and our hooks write them, made up by hand."""
+"""Synthetic work directories as MMEngine and our hooks write them."""
 
 import copy
 import json
@@ -59,7 +59,7 @@ def write_start(
     log: list[tuple[float, str]] | None = None,
     stamp: str = '20260101_100000',
 ) -> Path:
-    """One start of a run; ``log``: seconds since START, and a message."""
+    """Write one start of a run; ``log``: seconds since START and a message."""
     folder = work_dir / stamp
     (folder / 'vis_data').mkdir(parents=True)
     text = ''.join(f'{key} = {value!r}\n' for key, value in config.items())
@@ -76,7 +76,7 @@ def write_start(
 
 
 def write_lines(path: Path, lines: list[dict]) -> None:
-    """A file of JSON lines; none without lines."""
+    """Write a file of JSON lines; no file without lines."""
     if not lines:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -86,7 +86,7 @@ def write_lines(path: Path, lines: list[dict]) -> None:
 def epoch_scalars(
     values: dict[int, float], epochs: int, metric: str = 'pascal_voc/mAP'
 ) -> list[dict]:
-    """Ten iterations an epoch; ``values``: validated epoch -> metric."""
+    """Ten iterations per epoch; ``values``: validated epoch -> metric."""
     lines = []
     for epoch in range(1, epochs + 1):
         lines.append(
@@ -102,7 +102,7 @@ def epoch_scalars(
 def epoch_log(
     epochs: int, train: float = 10, val: float = 0, ends: float = 0
 ) -> list[tuple[float, str]]:
-    """Seconds of an epoch, of its validation, and of a last checkpoint."""
+    """A log with epoch and validation times, and a last checkpoint."""
     now, lines = 0.0, [(0.0, 'System environment:')]
     for epoch in range(1, epochs + 1):
         now += train
@@ -115,7 +115,7 @@ def epoch_log(
 
 
 def record(epoch: int, excluded: int = 0, **changes: Any) -> dict[str, Any]:
-    """A line of epochs.jsonl, of ten images."""
+    """A line of epochs.jsonl, for ten images."""
     return (
         dict(
             epoch=epoch,

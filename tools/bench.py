@@ -1,11 +1,11 @@
 #!/usr/bin/env python
 """Benchmarks: steps, decisions, whole trainings; Markdown tables.
 
-``steps``: what capturing, weighting and scoring cost, paired with the plain
-step. ``heads``: the same for dense and query heads at 16 small images, in a
-tenth of the pairs. ``decisions``: a decision beside the literal loop, at three
-sizes.
-``trainings``: whole trainings of every method beside the plain one.
+``steps``: the cost of capturing, weighting and scoring, paired with the plain
+step. ``heads``: the same for dense and query heads at 16 small images, with a
+tenth of the pairs. ``decisions``: a decision against the literal loop, at
+three sizes.
+``trainings``: whole trainings of every method against the plain one.
 """
 
 import argparse
@@ -26,7 +26,7 @@ DEMO = Path('configs/faster_rcnn_r18_demo.py')
 
 
 def main() -> None:
-    """Run what is asked for, by default all."""
+    """Run the requested parts, by default all."""
     args = _arguments()
     with one_line_errors('tools/bench.py'):
         plan = Plan(
@@ -39,7 +39,7 @@ def main() -> None:
             bench_steps(args.pairs)
             print()
         if 'heads' in args.parts:
-            # It imports libraries that print.
+            # Imported late, since it imports libraries that print.
             bench_heads = import_module('benchmarks.heads').bench_heads
             bench_heads(max(args.pairs // 10, 1))
             print()
@@ -64,7 +64,7 @@ def _arguments() -> argparse.Namespace:
         '--config',
         type=Path,
         default=DEMO,
-        help='a plain config to train by (default: %(default)s)',
+        help='a plain config to train with (default: %(default)s)',
     )
     parser.add_argument('--out', type=Path, default=Path('work_dirs/bench'))
     parser.add_argument('--seeds', type=int, nargs='+', default=[0])

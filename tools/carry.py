@@ -1,9 +1,9 @@
 #!/usr/bin/env python
-"""Make a folder that sets ies_mm up on a machine without a network.
+"""Make a folder that installs ies_mm on a machine without a network.
 
-Wheels for that machine's Python, mmcv's source, and ``start.sh``. The machine
-brings PyTorch and what comes with it in most of its environments; the list of
-what it lacks is ``requirements/carried.txt``.
+It has wheels for that machine's Python, mmcv's source, and ``start.sh``. The
+machine provides PyTorch and what usually comes with it;
+``requirements/carried.txt`` lists the rest.
 """
 
 import argparse
@@ -23,12 +23,12 @@ ROOT = Path(__file__).resolve().parents[1]
 LISTS = ROOT / 'requirements'
 START = ROOT / 'tools' / 'environment' / 'carried_start.sh'
 GLIBC = (5, 12, 17, 24, 27, 28, 31, 34)
-"""Minor versions of the manylinux wheels that are taken."""
+"""Minor glibc versions of the accepted manylinux wheels."""
 MIB = 2**20
 
 
 def main() -> None:
-    """Download, write, and say how it starts there."""
+    """Download, write, and print how to start it there."""
     args = _arguments()
     with one_line_errors('tools/carry.py'):
         pins = _pins()
@@ -45,10 +45,10 @@ def main() -> None:
 
 
 def hidden_wheel(folder: Path, name: str) -> None:
-    """A package that says it is not there, before the machine's own.
+    """Make a package that fails to import, to hide the machine's own.
 
-    mmpretrain loads its multi-modal models where it finds transformers, and
-    with version 5 that import fails.
+    mmpretrain loads its multi-modal models if it finds transformers, and with
+    version 5 that import fails.
     """
     files = {
         f'{name}/__init__.py': (
@@ -99,27 +99,27 @@ def _download_wheels(
 
 
 def _build_wheel(folder: Path, wanted: str) -> None:
-    """Of a package that comes as source alone, if it is all Python."""
+    """Build the wheel of a package that has only sources, if pure Python."""
     before = set(folder.glob('*.whl'))
     if problem := _pip('wheel', folder, '--no-build-isolation', wanted):
         raise ConfigError(problem)
     for made in set(folder.glob('*.whl')) - before:
         if not made.name.endswith('-none-any.whl'):
             raise ConfigError(
-                f'{wanted} has no wheel for that Python, and {made.name} '
-                'made here is for this one'
+                f'{wanted} has no wheel for that Python, and {made.name}, '
+                'built here, is for this one'
             )
 
 
 def _download_source(folder: Path, version: str) -> None:
-    """Of mmcv, whose operators are compiled where they run."""
+    """Download mmcv's source; its operators are compiled where they run."""
     options = ('--no-binary=:all:', '--no-build-isolation')
     if problem := _pip('download', folder, *options, f'onedl-mmcv=={version}'):
         raise ConfigError(problem)
 
 
 def _pip(what: str, folder: Path, *arguments: str) -> str:
-    """What went wrong, if anything did."""
+    """Run pip; return what went wrong, if anything did."""
     command = [sys.executable, '-m', 'pip', what, '-q', '--no-deps']
     command += [f'--{"wheel-dir" if what == "wheel" else "dest"}', str(folder)]
     result = subprocess.run(
@@ -135,7 +135,7 @@ def _check_size(folder: Path, limit: int) -> int:
     size = sum(p.stat().st_size for p in folder.rglob('*') if p.is_file())
     if size > limit * MIB:
         raise ConfigError(
-            f'{folder} takes {size / MIB:.0f} MiB, more than --limit {limit}; '
+            f'{folder} is {size / MIB:.0f} MiB, more than --limit {limit}; '
             'shorten requirements/carried.txt'
         )
     return size
@@ -145,12 +145,12 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument('out', type=Path, help='the folder to make')
+    parser.add_argument('out', type=Path, help='output folder')
     parser.add_argument(
-        '--python', default='3.12', help="the other machine's (%(default)s)"
+        '--python', default='3.12', help="that machine's Python (%(default)s)"
     )
     parser.add_argument(
-        '--limit', type=int, default=64, help='MiB at most (%(default)s)'
+        '--limit', type=int, default=64, help='maximum MiB (%(default)s)'
     )
     return parser.parse_args()
 

@@ -1,15 +1,15 @@
 #!/usr/bin/env python
-"""Check the captured losses of every model family of OpenMMLab.
+"""Check the captured losses of every OpenMMLab model family.
 
-Builds a config of each family that the installed mmdet, mmseg and mmpretrain
-ship, checks a training step with the capture against the plain one and
-against each image alone, in small and large batches and in two processes, and
-writes docs/coverage.md. It fails when anything that was captured is wrong.
+Builds one config of each family in the installed mmdet, mmseg and mmpretrain,
+checks a training step with the capture against the plain step and against
+every image run on its own, in small and large batches and in two processes,
+and writes docs/coverage.md. Fails if any captured loss is wrong.
 """
 
 if __name__ == 'coverage':
-    # numba, which mmdet imports, asks for the package of this name from every
-    # command of this folder, and does without it where there is none.
+    # numba, which mmdet imports, looks for the package of this name, finds
+    # this file from any command in this folder, and works without it.
     raise ImportError('tools/coverage.py is a command, not that package')
 
 import argparse
@@ -34,7 +34,7 @@ PAGE = Path(__file__).resolve().parents[1] / 'docs/coverage.md'
 
 
 def main() -> None:
-    """Make the rows that are asked for, then the page of all that is known."""
+    """Make the requested rows, then the page of all known rows."""
     args = _arguments()
     torch.set_num_threads(1)
     for library in LIBRARIES:
@@ -52,7 +52,7 @@ def main() -> None:
 
 
 def _made(args: argparse.Namespace) -> Iterator[tuple[str, Row]]:
-    """The named families first, in every setting."""
+    """Yield the rows, named families first, in every setting."""
     known = kept(args.kept) if args.resume else {}
     rows = sorted(
         product(args.rows, args.setting), key=lambda row: not row[0].named
@@ -79,7 +79,7 @@ def _arguments() -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        '--family', nargs='+', metavar='NAME', help='these rows alone'
+        '--family', nargs='+', metavar='NAME', help='only these rows'
     )
     parser.add_argument(
         '--library', nargs='+', choices=LIBRARIES, default=LIBRARIES
@@ -87,15 +87,15 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         '--all',
         action='store_true',
-        help='a row for every shipped config, on a page of their own (--out)',
+        help='a row for every shipped config, on a separate page (--out)',
     )
     parser.add_argument(
         '--setting',
         nargs='+',
         choices=SETTINGS,
         default=list(SETTINGS),
-        help='small: two images; large: 16; processes: two, beside another '
-        'process that has one (default: each of them)',
+        help='small: two images; large: 16; processes: two images, and one in '
+        'a second process (default: all of them)',
     )
     parser.add_argument(
         '--train',
@@ -106,18 +106,18 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         '--resume',
         action='store_true',
-        help='keep the rows that the same code has made before',
+        help='keep earlier rows made by the same code',
     )
     parser.add_argument(
         '--out',
         type=Path,
         default=PAGE,
-        help='the page; its rows are kept beside it, in a .jsonl file, those '
-        'of other runs too (default: docs/coverage.md)',
+        help='the page; its rows, including those of other runs, are kept '
+        'next to it in a .jsonl file (default: docs/coverage.md)',
     )
     args = parser.parse_args()
     if args.all and args.out == PAGE:
-        parser.error('--all has a page of its own: name it with --out')
+        parser.error('--all writes a separate page: name it with --out')
     if args.train:
         args.setting = [TRAINING]
     args.kept = args.out.with_suffix('.jsonl')

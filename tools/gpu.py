@@ -1,10 +1,10 @@
 #!/usr/bin/env python
-"""What IES costs on this machine's GPU, and whether it works there.
+"""Measure what IES costs on this machine's GPU, and check that it works there.
 
-costs: captured, weighted and scored steps beside plain ones, of shipped
+costs: captured, weighted and scored steps against plain ones, for shipped
 models. works: short trainings of a classifier, a detector and a segmentor in
-many settings. paper: ResNet-18 on CIFAR-10 beside its controls, as long as
-there is time. Each result is written down as soon as it is there.
+many settings. paper: ResNet-18 on CIFAR-10 and its controls, for as many
+epochs as fit. Each result is written as soon as it is available.
 """
 
 import argparse
@@ -32,11 +32,11 @@ PARTS = ('costs', 'works', 'paper')
 ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT.parent / 'shared/data/cifar10_jpeg.tar.gz'
 SECONDS = {'costs': 235, 'works': 240, 'paper': 10**6}
-"""What each part may take, where ``--minutes`` does not say less."""
+"""Maximum time of each part, unless ``--minutes`` leaves less."""
 MINUTES = 14
 WANT_OPERATORS = ('costs', 'works')
 PAUSE = 5
-"""Seconds between two looks for mmcv's operators."""
+"""Seconds between two checks for mmcv's operators."""
 
 
 def main() -> None:
@@ -56,23 +56,23 @@ def main() -> None:
             _wait_for_operators(part, end)
             left = min(SECONDS[part], end - time.monotonic())
             if part == 'paper' and not args.data.exists():
-                print(f'paper: left out, there is no {args.data}')
+                print(f'paper: skipped, there is no {args.data}')
             elif left > 0:
                 _in_a_process(part, args, left)
         print(tables(gather(args.out)))
 
 
 def _add(out: Path, name: str) -> None:
-    """A run to those of the page; without any it says how to make one."""
+    """Add the last run to the page."""
     if not (out / RUN).exists():
-        raise ConfigError(f'{out} holds no run; run the parts first')
+        raise ConfigError(f'{out} contains no run; run the parts first')
     RUNS.mkdir(exist_ok=True)
     shutil.copy(out / RUN, RUNS / f'{name}.json')
     PAGE.write_text(page(MINUTES))
 
 
 def _in_order(parts: list[str]) -> list[str]:
-    """First what needs no operators of mmcv, where they are not there yet."""
+    """Until mmcv's operators exist, parts that do not need them come first."""
     if _operators():
         return parts
     return sorted(parts, key=lambda part: part in WANT_OPERATORS)
@@ -84,10 +84,10 @@ def _operators() -> bool:
 
 
 def _wait_for_operators(part: str, end: float) -> None:
-    """Until they are compiled; classifiers do without if they never are."""
+    """Wait until they are compiled; classifiers can work without them."""
     if part not in WANT_OPERATORS or _operators():
         return
-    print(f'{part}: waits for the operators of mmcv', flush=True)
+    print(f"{part}: waiting for mmcv's operators", flush=True)
     while not _operators() and time.monotonic() < end - SECONDS[part]:
         time.sleep(PAUSE)
 
@@ -95,7 +95,7 @@ def _wait_for_operators(part: str, end: float) -> None:
 def machine(device: str) -> dict[str, Any]:
     """Card, driver and versions."""
     found: dict[str, Any] = dict(
-        card='No card, on the CPU',
+        card='No GPU, on the CPU',
         date=time.strftime('%Y-%m-%d'),
         python=platform.python_version(),
         torch=torch.__version__,
@@ -115,7 +115,7 @@ def machine(device: str) -> dict[str, Any]:
 
 
 def _in_a_process(part: str, args: argparse.Namespace, seconds: float) -> None:
-    """A part that crashes or hangs takes no other with it."""
+    """Run a part so that a crash or a hang does not affect the others."""
     command = [sys.executable, __file__, '--run', part, '--out', args.out]
     command += ['--rehearse'] if args.rehearse else []
     command += ['--models', *args.models] if args.models else []
@@ -133,13 +133,13 @@ def _in_a_process(part: str, args: argparse.Namespace, seconds: float) -> None:
         try:
             process.wait(max(seconds, 1))
         except subprocess.TimeoutExpired:
-            print(f'{part}: time is up; what is done is kept', flush=True)
+            print(f'{part}: time is up; finished results are kept', flush=True)
         finally:
             _end(process)
 
 
 def _end(process: subprocess.Popen) -> None:
-    """With all that it has started, trainings and loaders."""
+    """End the process and everything it started, trainings and loaders."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
@@ -198,17 +198,17 @@ def _arguments() -> argparse.Namespace:
         type=Path,
         default=DATA,
         help='JPEG files of CIFAR-10, a folder or an archive; without them '
-        'part paper is left out',
+        'part paper is skipped',
     )
     parser.add_argument(
-        '--epochs', type=int, help='of part paper (default: what fits)'
+        '--epochs', type=int, help='epochs of part paper (default: what fits)'
     )
     parser.add_argument('--out', type=Path, default=Path('work_dirs/gpu'))
     parser.add_argument(
         '--rehearse', action='store_true', help='on the CPU, at toy size'
     )
     parser.add_argument(
-        '--add', metavar='NAME', help=f'the last run to {PAGE}, then stop'
+        '--add', metavar='NAME', help=f'add the last run to {PAGE}, then stop'
     )
     parser.add_argument('--run', choices=PARTS, help=argparse.SUPPRESS)
     args = parser.parse_args()

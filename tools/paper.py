@@ -1,9 +1,9 @@
 #!/usr/bin/env python
-"""Ask the paper's questions again: each figure and table by one command.
+"""Repeat the paper's experiments: one command for each figure and table.
 
-Trains what is missing, goes on with what was stopped, then writes
-OUT/SCALE/NAME.png with NAME.json beside it, or NAME.md for a table.
-docs/paper.md has what was found so far.
+Trains what is missing, resumes what was stopped, then writes
+OUT/SCALE/NAME.png and NAME.json, or NAME.md for a table. docs/paper.md has the
+results so far.
 """
 
 import argparse
@@ -30,7 +30,7 @@ LIST, IMAGES = 'list', 'images'
 
 
 def main() -> None:
-    """Read the arguments; list, or make one."""
+    """Read the arguments; list the experiments, or run one."""
     args = _arguments()
     with one_line_errors(NAME):
         if args.name == LIST:
@@ -50,7 +50,7 @@ def main() -> None:
 
 
 def listing(workshop: Workshop) -> str:
-    """Every figure and table of the paper, and how far its runs are."""
+    """Every figure and table of the paper, with the progress of its runs."""
     lines = [f'--scale {workshop.scale.name}: {workshop.scale.about}']
     for name in NAMES:
         if name in EXPERIMENTS:
@@ -75,7 +75,7 @@ def claims_table(found: Found) -> str:
 def _files(
     experiment: Experiment, found: Found, workshop: Workshop
 ) -> dict[str, bytes]:
-    """By name: a table, or a picture and what is drawn in it."""
+    """Output files by name: a table, or a picture and its data."""
     name, scale = experiment.name, workshop.scale
     if found.table:
         heading = f'# {name}, {scale.name} scale: {experiment.title}'
@@ -119,12 +119,12 @@ def _check_paper_scale(args: argparse.Namespace) -> None:
         return
     if get_device() == 'cpu':
         raise ConfigError(
-            '--scale paper needs an accelerator, found the CPU only; '
+            '--scale paper needs an accelerator, found only the CPU; '
             'nothing was started'
         )
     if args.data is not None and not args.data.is_dir():
         raise ConfigError(
-            f'--data {args.data}: there is no such folder; it wants one with '
+            f'--data {args.data}: there is no such folder; give one with '
             'cifar10/, cifar100/ and imagenet/'
         )
 
@@ -153,17 +153,16 @@ def _arguments() -> argparse.Namespace:
         type=Path,
         help='small: a folder or tar archive of {train,test}/<class>/*.jpg; '
         'paper: a folder with cifar10/, cifar100/ and imagenet/ (default: '
-        'those of the configs)',
+        "the configs' paths)",
     )
     arguments.add_argument(
         '--out',
         type=Path,
         default=Path('work_dirs', 'paper'),
-        help='folder of the runs and of what is made of them '
-        '(default: %(default)s)',
+        help='folder of the runs and their results (default: %(default)s)',
     )
     arguments.add_argument(
-        '--jobs', type=count, default=2, help='at a time (default: 2)'
+        '--jobs', type=count, default=2, help='runs at a time (default: 2)'
     )
     return arguments.parse_args()
 

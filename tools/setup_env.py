@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Set the reference environment up in .venv; `make setup` calls this.
+"""Set up the reference environment in .venv; `make setup` calls this.
 
-Runs with the standard library alone. Every step is verified by an import
-before it counts as done, so an interrupted set-up goes on where it was.
+Needs only the standard library. Every step is verified by an import before it
+counts as done, so an interrupted set-up continues where it stopped.
 """
 
 import argparse
@@ -28,12 +28,12 @@ def main() -> None:
     arguments.add_argument(
         '--check',
         action='store_true',
-        help='check that the running Python has what is needed, and no more',
+        help='only check that the running Python has what is needed',
     )
     if arguments.parse_args().check:
         check_own_environment()
     elif not all(map(done, STEPS)):
-        # Before the lock, which is the first file that is written.
+        # Before the lock, which is the first file to be written.
         if problem := first_problem(VENV, CONSTRAINTS):
             fail(problem)
         with (ROOT / '.setup.lock').open('a') as lock:
@@ -52,11 +52,11 @@ def interruptible(work: Callable[[], None]) -> None:
     try:
         work()
     except KeyboardInterrupt:
-        fail('interrupted; the next call goes on with this step', 130)
+        fail('interrupted; the next call continues with this step', 130)
 
 
 def check_own_environment() -> None:
-    """Verify an environment that the user brought."""
+    """Verify the user's own environment."""
     verify = '\n'.join(step.verify for step in STEPS[1:])
     result = subprocess.run(
         [sys.executable, '-c', verify],
@@ -68,7 +68,7 @@ def check_own_environment() -> None:
     if result.returncode:
         reason = (result.stderr.strip() or 'it crashed').splitlines()[-1]
         fail(
-            f'{sys.executable} does not have all that is needed ({reason}); '
+            f'{sys.executable} lacks something that is needed ({reason}); '
             'install it there (docs/install.md), or call make without PYTHON='
         )
 

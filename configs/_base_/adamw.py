@@ -1,4 +1,4 @@
-"""AdamW of the paper, at a fixed learning rate."""
+"""The paper's AdamW, with a fixed learning rate."""
 
 optim_wrapper = dict(
     type='OptimWrapper',

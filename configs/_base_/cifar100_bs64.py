@@ -5,7 +5,7 @@ _base_ = 'mmpretrain::_base_/datasets/cifar100_bs16.py'
 loader = dict(
     batch_size=64,
     persistent_workers=True,
-    # One tensor for a batch: normalised at once, not image by image.
+    # Collates into one tensor, so a batch is normalised at once.
     collate_fn=dict(type='default_collate'),
 )
 train_dataloader = dict(**loader)

@@ -1,7 +1,8 @@
 """A Faster R-CNN that trains from scratch on a CPU: narrow R-18-FPN, GN.
 
-GroupNorm, because batches are small and because it does the same in training
-and in evaluation mode, so that trained and refreshed losses compare.
+It uses GroupNorm because batches are small, and because it behaves the same in
+training and evaluation mode, which keeps training and scoring losses
+comparable.
 """
 
 _base_ = 'mmdet::_base_/models/faster-rcnn_r50_fpn.py'
@@ -24,7 +25,7 @@ model = dict(
         anchor_generator=dict(scales=[4]),
     ),
     roi_head=dict(
-        # RoIAlign is half of a step on a CPU: one sample per bin.
+        # One sample per bin, since RoIAlign is half of a step on a CPU.
         bbox_roi_extractor=dict(
             roi_layer=dict(sampling_ratio=1), out_channels=64
         ),

@@ -1,6 +1,6 @@
-"""mmseg's runtime for trainings that count epochs."""
+"""mmseg's runtime for epoch-based trainings."""
 
-# 'mmseg::...' is looked up as mmsegmentation, which the fork is not called.
+# MMEngine resolves 'mmseg::...' as mmsegmentation; the fork's name differs.
 _base_ = (
     f'{__import__("mmseg").__path__[0]}/.mim/configs/_base_/default_runtime.py'
 )

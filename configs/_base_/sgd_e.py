@@ -1,4 +1,4 @@
-"""SGD(E) of the paper: SGD, times 0.96 every epoch."""
+"""The paper's SGD(E): learning rate times 0.96 every epoch."""
 
 optim_wrapper = dict(
     type='OptimWrapper',

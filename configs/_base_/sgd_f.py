@@ -1,4 +1,4 @@
-"""SGD(F) of the paper: SGD at a fixed learning rate."""
+"""The paper's SGD(F): fixed learning rate."""
 
 optim_wrapper = dict(
     type='OptimWrapper',

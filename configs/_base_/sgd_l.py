@@ -1,4 +1,4 @@
-"""SGD(L) of the paper: SGD, from 0.1 linearly to 0.001 over 150 epochs."""
+"""The paper's SGD(L): from 0.1 linearly to 0.001 over 150 epochs."""
 
 optim_wrapper = dict(
     type='OptimWrapper',
@@ -11,7 +11,7 @@ param_scheduler = [
         end_factor=0.01,
         by_epoch=True,
         begin=0,
-        # MMEngine takes end - begin - 1 steps: the paper's 150.
+        # MMEngine takes end - begin - 1 steps, so the paper's 150.
         end=151,
     )
 ]

@@ -1,4 +1,4 @@
-"""SGD(M) of the paper: SGD, divided by ten at epochs 50 and 100."""
+"""The paper's SGD(M): learning rate divided by ten at epochs 50 and 100."""
 
 optim_wrapper = dict(
     type='OptimWrapper',

@@ -1,7 +1,7 @@
-"""VGG-16 for images of 32x32: the convolutions with BatchNorm, one layer.
+"""VGG-16 for 32x32 images: convolutions with BatchNorm, one linear layer.
 
-mmpretrain's own three layers of VGG want 224x224 and bring dropout, which the
-paper leaves out. Five poolings make 1x1 of 32x32.
+The three linear layers of mmpretrain's VGG need 224x224 and have dropout,
+which the paper does not use. Five pooling layers reduce 32x32 to 1x1.
 """
 
 _base_ = 'mmpretrain::_base_/models/resnet18_cifar.py'

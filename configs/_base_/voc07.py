@@ -1,4 +1,4 @@
-"""VOC2007 trainval -> test; an epoch shows every image once."""
+"""VOC2007 trainval -> test; every image once per epoch."""
 
 dataset_type = 'VOCDataset'
 data_root = 'data/VOCdevkit/'

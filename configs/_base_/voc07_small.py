@@ -1,4 +1,4 @@
-"""VOC2007 layout for small images, read at their own size or reduced."""
+"""VOC2007 layout for small images, at their original size or reduced."""
 
 _base_ = './voc07.py'
 

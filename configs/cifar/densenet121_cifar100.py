@@ -1,9 +1,9 @@
 """DenseNet-121 on CIFAR-100 with Adam.
 
-The stem of mmpretrain's DenseNet divides by four and no config can change it;
-32x32 would reach the first block as 8x8. So the cropped and flipped images
-are enlarged to 128x128: the blocks then work at 32, 16, 8 and 4, as they do
-in DenseNets made for CIFAR.
+The stem of mmpretrain's DenseNet downsamples by four, which a config cannot
+change; 32x32 would reach the first block as 8x8. So the cropped and flipped
+images are enlarged to 128x128: the blocks then work at 32, 16, 8 and 4, as in
+DenseNets for CIFAR.
 """
 
 _base_ = [

@@ -1,7 +1,7 @@
 _base_ = './resnet14_cifar10_lt.py'
 
 custom_imports = dict(imports=['ies_mm.engine'], allow_failed_imports=False)
-# The mean of the last five losses: docs/results.md says why.
+# The mean of the last five losses; docs/results.md explains why.
 default_hooks = dict(
     ies=dict(
         type='IESHook',

@@ -1,7 +1,7 @@
 """A small residual network on 10,000 images of CIFAR-10, as image folders.
 
-Wants ``data/cifar10_10k/{train,test}/<class>/*.jpg``; docs/results.md says
-where the images come from. The paper's SGD(E) of 200 epochs, in 30.
+Needs ``data/cifar10_10k/{train,test}/<class>/*.jpg``; docs/results.md says
+where to get the images. The paper's SGD(E) of 200 epochs, compressed to 30.
 """
 
 _base_ = 'mmpretrain::_base_/default_runtime.py'
@@ -18,7 +18,7 @@ model = dict(
     backbone=dict(
         type='ResNet_CIFAR',
         depth=18,
-        # Three of ResNet-18's four stages, a quarter of its channels.
+        # Three of ResNet-18's four stages, with a quarter of its channels.
         num_stages=3,
         strides=(1, 2, 2),
         dilations=(1, 1, 1),
@@ -81,7 +81,7 @@ optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='SGD', lr=0.1, momentum=0.9, weight_decay=5e-4),
 )
-# As far down as 0.96 an epoch gets in 200 epochs.
+# Decays as far as 0.96 per epoch does in 200 epochs.
 param_scheduler = [
     dict(
         type='ExponentialLR',

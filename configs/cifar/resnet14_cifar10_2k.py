@@ -1,7 +1,7 @@
-"""The small residual network on 2000 images, which it learns to the end.
+"""The small residual network on 2000 images, which it learns completely.
 
-Wants ``data/cifar10_2k/train/<class>/*.jpg``, the first 200 training images of
-every class, and the test images of the other config; see docs/results.md.
+Needs ``data/cifar10_2k/train/<class>/*.jpg``, the first 200 training images of
+every class, and the test images of the 10k config; see docs/results.md.
 """
 
 _base_ = './resnet14_cifar10_10k.py'

@@ -1,8 +1,8 @@
-"""The small residual network on 2800 images, most of them of few classes.
+"""The small residual network on 2800 long-tailed images (CIFAR-10-LT).
 
-CIFAR-10-LT: the classes, by name, have ``1000 * 50 ** (-k / 9)`` images, k
-from 0 to 9. Wants ``data/cifar10_lt/train/<class>/*.jpg``, the first of every
-class, and the test images of the other config; see docs/results.md.
+The classes, sorted by name, have ``1000 * 50 ** (-k / 9)`` images, k from 0 to
+9. Needs ``data/cifar10_lt/train/<class>/*.jpg``, the first images of every
+class, and the test images of the 10k config; see docs/results.md.
 """
 
 _base_ = './resnet14_cifar10_10k.py'

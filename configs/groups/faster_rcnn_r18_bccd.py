@@ -1,4 +1,4 @@
-"""The small Faster R-CNN on BCCD, measured for platelets and cells."""
+"""The small Faster R-CNN on BCCD, evaluated on platelets and cells."""
 
 _base_ = '../faster_rcnn_r18_bccd.py'
 

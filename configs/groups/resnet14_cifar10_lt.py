@@ -1,4 +1,4 @@
-"""The long-tailed training, measured for head, middle and tail classes."""
+"""The long-tailed training, evaluated on head, middle and tail classes."""
 
 _base_ = '../cifar/resnet14_cifar10_lt.py'
 

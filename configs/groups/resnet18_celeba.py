@@ -1,8 +1,8 @@
 """ResNet-18 on CelebA: *Attractive*, by *Male* (table 14 of the paper).
 
-Wants ``data/celeba`` as ``torchvision.datasets.CelebA`` makes it. The paper
-names network, data set and attributes. Sizes, length and optimiser are taken
-from its CIFAR trainings and from what is usual for CelebA.
+Needs ``data/celeba`` in the layout of ``torchvision.datasets.CelebA``. The
+paper gives network, dataset and attributes. Sizes, length and optimiser follow
+its CIFAR trainings and common practice for CelebA.
 """
 
 _base_ = [

@@ -1,4 +1,4 @@
-"""What the commands share: reading a config, one line per error."""
+"""Shared by the commands: reading a config, one-line errors."""
 
 import argparse
 import io
@@ -11,7 +11,7 @@ from urllib.error import URLError
 
 from mmengine.config import Config, DictAction
 
-import ies_mm.engine  # noqa: F401  (the hooks and the sampler by name)
+import ies_mm.engine  # noqa: F401  (registers the hooks and the sampler)
 from ies_mm.commands.parser import Parser
 from ies_mm.configs import PREFIX, config_path
 from ies_mm.errors import ConfigError
@@ -21,7 +21,7 @@ METHODS = Path(config_path('_base_/methods'))
 
 
 def parser(description: str | None, prog: str) -> argparse.ArgumentParser:
-    """The arguments of every command that reads a config."""
+    """Return a parser with the arguments that every config command takes."""
     result = Parser(prog=prog, description=description)
     result.add_argument(
         'config',
@@ -42,13 +42,13 @@ def parser(description: str | None, prog: str) -> argparse.ArgumentParser:
         default='none',
         help='how the processes of a distributed run were started',
     )
-    # torchrun of old PyTorch versions passes it.
+    # torchrun passes it in old PyTorch versions.
     result.add_argument('--local_rank', '--local-rank', type=int, default=0)
     return result
 
 
 class _Settings(DictAction):
-    """MMEngine's action, with one line instead of a traceback."""
+    """MMEngine's action with a one-line error instead of a traceback."""
 
     def __call__(
         self,
@@ -61,30 +61,30 @@ class _Settings(DictAction):
             super().__call__(parser, namespace, values, option_string)
         except ValueError:
             parser.error(f'{option_string} {" ".join(values)}: give KEY=VALUE')
-        except RecursionError:  # of MMEngine's own parser
+        except RecursionError:  # raised by MMEngine's own parser
             parser.error(
-                f'{option_string} {" ".join(values)}: a dict is given key by '
+                f'{option_string} {" ".join(values)}: give a dict key by '
                 'key: KEY._delete_=True KEY.type=TYPE KEY.NAME=VALUE'
             )
 
 
 def read_config(args: argparse.Namespace, method: str | None = None) -> Config:
-    """The config with the command line's changes.
+    """Read the config and apply the command line's changes.
 
     Args:
-        args (Namespace): What :func:`parser` read.
-        method (str, optional): Of the selection, in the place of the
-            config's own, before the options. Defaults to None.
+        args (Namespace): Arguments parsed by :func:`parser`.
+        method (str, optional): Selection method that replaces the config's
+            own, before the options are applied. Defaults to None.
 
     Raises:
-        ConfigError: There is no such file, or it cannot be read.
+        ConfigError: The file does not exist or cannot be read.
     """
     path = Path(args.config)
     if args.config.startswith(PREFIX):
         path = Path(config_path(args.config.removeprefix(PREFIX)))
     if not path.is_file():
         reason = f'there is no config file {path}'
-        if path.parent.name == 'methods':  # those of 0.1.0
+        if path.parent.name == 'methods':  # a config folder of 0.1.0
             reason += '; give the config of the data, and --method NAME'
         raise ConfigError(reason)
     try:
@@ -94,7 +94,7 @@ def read_config(args: argparse.Namespace, method: str | None = None) -> Config:
         cfg.merge_from_dict(args.cfg_options)
     except ConfigError:
         raise
-    except Exception as error:  # whatever a config file may raise
+    except Exception as error:  # a config file may raise anything
         reason = ' '.join(str(error).split())
         raise ConfigError(
             f'{args.config} cannot be read: {type(error).__name__}: {reason}'
@@ -111,17 +111,17 @@ def read_config(args: argparse.Namespace, method: str | None = None) -> Config:
 
 
 def _instead(path: Path) -> str:
-    """What to write where MMEngine would have to know our package."""
+    """What to write instead of a ``_base_`` that MMEngine cannot resolve."""
     if path.suffix != '.py' or PREFIX not in path.read_text(errors='replace'):
         return ''
     return (
-        f'; MMEngine knows no {PREFIX}, write '
+        f'; MMEngine does not know {PREFIX}, write '
         "_base_ = __import__('ies_mm').config_path('NAME')"
     )
 
 
 def _name(path: Path, method: str | None) -> str:
-    """Of the work directory; another config's own is not taken."""
+    """Name of the work directory, avoiding that of another config."""
     if method is None:
         return path.stem
     name = f'{method}_{path.stem.removeprefix("ies_")}'
@@ -131,8 +131,8 @@ def _name(path: Path, method: str | None) -> str:
 
 @contextmanager
 def one_line_errors(name: str) -> Iterator[None]:
-    """Turn what a user can mend into one line and exit status 2."""
-    # Names of files need not be Unicode.
+    """Turn errors that a user can fix into one line and exit status 2."""
+    # File names need not be valid Unicode.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors='backslashreplace')
     try:
@@ -140,7 +140,7 @@ def one_line_errors(name: str) -> Iterator[None]:
     except ConfigError as error:
         reason = str(error)
     except URLError as error:
-        reason = f'a download failed: {error.reason}; fetch it by hand'
+        reason = f'a download failed: {error.reason}; download it manually'
     else:
         return
     print(f'{name}: error: {reason}', file=sys.stderr)

@@ -1,6 +1,6 @@
-"""Look whether a criterion sees more than noise, and which delta to try.
+"""Check whether a criterion sees more than noise, and suggest a delta.
 
-Wants the work directory of a run with ``IESHook(dry_run=True,
+Needs the work directory of a run with ``IESHook(dry_run=True,
 keep_history=True)``; docs/calibration.md explains every figure.
 """
 
@@ -39,7 +39,7 @@ def main(
     arguments = Parser(prog=prog, description=__doc__)
     arguments.add_argument('work_dir', type=Path, metavar='WORK_DIR')
     arguments.add_argument(
-        '--order', type=int, help="of the difference (default: the run's)"
+        '--order', type=int, help="difference order (default: the run's)"
     )
     arguments.add_argument(
         '--window', type=int, help="differences averaged (default: the run's)"
@@ -48,7 +48,7 @@ def main(
         '--terms',
         nargs='+',
         metavar='TERM',
-        help='what is judged, as terms of IESHook: sum, all, any, names, or '
+        help='loss terms to judge, as in IESHook: sum, all, any, names, or '
         "NAME=WEIGHT ... (default: the run's)",
     )
     arguments.add_argument(
@@ -59,7 +59,7 @@ def main(
         '0 for no passes (default: %(default)s)',
     )
     arguments.add_argument(
-        '--out', type=Path, help='folder of the files (default: WORK_DIR/ies)'
+        '--out', type=Path, help='output folder (default: WORK_DIR/ies)'
     )
     args = arguments.parse_args(argv)
     out = args.out or args.work_dir / 'ies'
@@ -68,7 +68,7 @@ def main(
         config = _config(args.work_dir)
         hook = _hook(config)
         criterion = _criterion(args, hook, recorded)
-        # Before any image is loaded.
+        # Fails early, before any image is loaded.
         diagnosis = diagnose(recorded, criterion)
         if args.images:
             passes = _passes(args, config, hook, recorded, criterion)
@@ -93,7 +93,7 @@ def _images(word: str) -> int:
 
 
 def _config(work_dir: Path) -> Config:
-    """The config of the last training; empty where none was dumped."""
+    """Read the config of the last training; empty if none was dumped."""
     dumped = sorted(work_dir.glob('*/vis_data/config.py'))
     if not dumped:
         return Config()
@@ -106,7 +106,7 @@ def _config(work_dir: Path) -> Config:
 
 @contextmanager
 def _one_line(what: str) -> Iterator[None]:
-    """Whatever a run's own files and code raise, as one line."""
+    """Report whatever a run's own files and code raise in one line."""
     try:
         yield
     except ConfigError:
@@ -119,7 +119,7 @@ def _one_line(what: str) -> Iterator[None]:
 
 
 def _hook(config: Config) -> dict[str, Any]:
-    """The arguments that its selection hook was given."""
+    """The arguments of the config's selection hook."""
     hooks = [hook for _, hook in selection_hooks(config)]
     return dict(hooks[0]) if hooks else {}
 
@@ -127,7 +127,7 @@ def _hook(config: Config) -> dict[str, Any]:
 def _criterion(
     args: Any, hook: dict[str, Any], recorded: Recorded
 ) -> Criterion:
-    """The run's, but for what the command line says."""
+    """The run's criterion, with the command line's overrides."""
     names = ('order', 'window', 'terms')
     chosen = {name: hook[name] for name in names if name in hook}
     try:
@@ -147,7 +147,7 @@ def _criterion(
 def _terms(
     words: list[str] | None,
 ) -> str | list[str] | dict[str, float] | None:
-    """As IESHook takes them."""
+    """Convert the words into the ``terms`` argument of IESHook."""
     if not words or words in (['sum'], ['all'], ['any']):
         return words and words[0]
     if not any('=' in word for word in words):
@@ -169,7 +169,7 @@ def _passes(
     recorded: Recorded,
     criterion: Criterion,
 ) -> dict[str, Tensor]:
-    """Repeated passes with the weights of the last checkpoint, by source."""
+    """Losses of repeated passes with the last checkpoint, by noise source."""
     without = 'give --images 0 to do without the model'
     with (
         tempfile.TemporaryDirectory() as scratch,
@@ -191,7 +191,7 @@ def _passes(
 
 
 def _check_images(runner: Runner, instances: InstanceMap, ids: Tensor) -> None:
-    """Name the first image that cannot be loaded."""
+    """Raise an error that names the first image that cannot be loaded."""
     positions = instances.first_positions()[ids].tolist()
     for number, position in zip(ids.tolist(), positions, strict=True):
         path = instances.paths()[number]
@@ -204,19 +204,19 @@ def _runner(config: Config, work_dir: Path, scratch: str) -> Runner:
     if not config or not checkpoint:
         missing = 'checkpoint' if config else 'config'
         raise ConfigError(
-            f'{work_dir} has no {missing}, so nothing can be passed through '
-            'the model; give --images 0 to do without'
+            f'{work_dir} has no {missing}, so no images can be passed through '
+            'the model; give --images 0 to skip this'
         )
     check_files(config, 'train_dataloader')
     config.work_dir, config.resume, config.launcher = scratch, False, 'none'
-    # MMEngine keeps what writes to a folder by this name.
+    # MMEngine caches its loggers and visualizers under this name.
     config.experiment_name = Path(scratch).name
-    # None of them is needed, and those of the run may be the user's own.
+    # No hooks are needed, and the run's may be the user's own.
     config.custom_hooks, config.log_level = [], 'ERROR'
     runner = Runner.from_cfg(config)
     with _one_line(f'{checkpoint} cannot be loaded (give --images 0)'):
         runner.load_checkpoint(checkpoint, strict=True)
-    # As a loop does: backbones keep their statistics by this call.
+    # As a training loop does: backbones freeze their statistics in this call.
     runner.model.train()
     runner._train_loop = runner.build_train_loop(runner._train_loop)
     runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
@@ -224,7 +224,7 @@ def _runner(config: Config, work_dir: Path, scratch: str) -> Runner:
 
 
 def _checkpoint(work_dir: Path) -> str | None:
-    """The last one, also of a work directory that was moved."""
+    """The last checkpoint, even if the work directory was moved."""
     found = Path(find_latest_checkpoint(str(work_dir)) or '')
     there = (work_dir / found.name, found)
     return next((str(path) for path in there if path.is_file()), None)

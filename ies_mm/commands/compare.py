@@ -21,13 +21,13 @@ def main(
         nargs='+',
         type=Path,
         metavar='WORK_DIR',
-        help='work directories of runs, plain ones and others, in any order',
+        help='work directories of runs, plain or not, in any order',
     )
     arguments.add_argument(
         '--out',
         type=Path,
         default=OUT,
-        help='folder of the files (default: %(default)s)',
+        help='output folder (default: %(default)s)',
     )
     arguments.add_argument(
         '--metric', help='validation metric; higher must be better'
@@ -36,8 +36,8 @@ def main(
         '--early',
         type=_share,
         default=0.05,
-        help='of all images, how many of those pruned first are looked at: '
-        'are they forgotten? (default: %(default)s)',
+        help='share of all images, those pruned first, to check for '
+        'forgetting (default: %(default)s)',
     )
     args = arguments.parse_args(argv)
     with one_line_errors(prog):

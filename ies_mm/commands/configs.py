@@ -1,4 +1,4 @@
-"""List the configs that are shipped, by the names that commands take."""
+"""List the shipped configs by the names that the commands accept."""
 
 import ast
 from collections.abc import Sequence
@@ -11,9 +11,9 @@ from ies_mm.configs import CONFIGS, PREFIX
 def main(
     argv: Sequence[str] | None = None, prog: str = 'ies-mm configs'
 ) -> None:
-    """Print a line for each: its name, and what it says of itself."""
+    """Print the name and the summary of each config, one per line."""
     Parser(prog=prog, description=__doc__).parse_args(argv)
-    # pathlib does not follow the link of a checkout.
+    # rglob does not follow the symlink of a checkout.
     root = CONFIGS.resolve()
     names = [path.relative_to(root) for path in sorted(root.rglob('*.py'))]
     for name in names:

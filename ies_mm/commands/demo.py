@@ -1,4 +1,4 @@
-"""Make a small VOC data set, train it five ways, compare the runs."""
+"""Make a small VOC dataset, train on it in five ways, compare the runs."""
 
 import re
 import shutil
@@ -22,18 +22,20 @@ IES = config_path('ies_faster_rcnn_r18_demo.py')
 METHODS = dict(
     spaced='ies_spaced', infobatch='infobatch', random='random_removal'
 )
-"""What the others of the five train with, by the names of their folders."""
+"""Methods of the other three trainings, keyed by their folder names."""
 
 
 def main(argv: Sequence[str] | None = None, prog: str = 'ies-mm demo') -> None:
-    """Data, five trainings, the table and the page."""
+    """Make the data, run five trainings, print the table, write the page."""
     arguments = Parser(prog=prog, description=__doc__)
-    arguments.add_argument('--seed', type=int, default=0, help='of the runs')
+    arguments.add_argument(
+        '--seed', type=int, default=0, help='seed of the runs'
+    )
     arguments.add_argument(
         '--images',
         type=int,
         default=64,
-        help='to train on; the more, the longer',
+        help='number of training images; more images take longer',
     )
     args = arguments.parse_args(argv)
     make_data(args.images)
@@ -47,16 +49,16 @@ def main(argv: Sequence[str] | None = None, prog: str = 'ies-mm demo') -> None:
 
 
 def make_data(images: int) -> None:
-    """The images, the same in every run of the demo."""
+    """Make the images, which are the same in every run of the demo."""
     if make_voc.main([str(DATA), '--images', str(images), '--seed', '0']):
         sys.exit(1)
 
 
 def train(name: str, config: str, *options: str) -> Path:
-    """One training in a process of its own, its output in a log file.
+    """Train in a separate process, with the output in a log file.
 
     Returns:
-        Path: Its work directory.
+        Path: The work directory.
     """
     work_dir = WORK / name
     shutil.rmtree(work_dir, ignore_errors=True)
@@ -81,7 +83,7 @@ def train(name: str, config: str, *options: str) -> Path:
 
 
 def show(name: str, log: Path, epochs: int, seconds: float) -> None:
-    """One line that says how far the training is."""
+    """Print the training's progress in one line."""
     seen = re.findall(r'Epoch\(train\)\s+\[(\d+)\]', log.read_text())
     epoch = seen[-1] if seen else '0'
     end = '\r' if sys.stdout.isatty() else '\n'

@@ -1,9 +1,9 @@
-"""Fetches PASCAL VOC 2007 (trainval and test) or 2012 (trainval).
+"""Download PASCAL VOC 2007 (trainval and test) or 2012 (trainval).
 
-The data comes to <root>/VOCdevkit/VOC2007 or VOC2012, where OpenMMLab's and
-torchvision's datasets expect it. Addresses and checksums are torchvision's.
-An interrupted call is continued by the next one; once all is there, a call
-does nothing. The archives stay in <root> and may be deleted.
+The data goes to <root>/VOCdevkit/VOC2007 or VOC2012, where OpenMMLab's and
+torchvision's datasets expect it. URLs and checksums are torchvision's. The
+next call continues an interrupted one; once the data is complete, a call does
+nothing. The archives stay in <root> and may be deleted.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ from ies_mm.commands.parser import Parser
 
 ARCHIVES = {'2007': ('2007', '2007-test'), '2012': ('2012',)}
 SPLITS = {'2007': ('trainval', 'test'), '2012': ('trainval',)}
-NEEDED_GB = {'2007': 2.0, '2012': 4.5}  # archives and what is in them
+NEEDED_GB = {'2007': 2.0, '2012': 4.5}  # archives and their content
 MARK = 'fetched_by_get_voc.txt'
 CHUNK = 1 << 18
 TIMEOUT = 60
 
 
 class FetchError(Exception):
-    """The data cannot be had; the message says what to do."""
+    """The data cannot be downloaded; the message says what to do."""
 
 
 def check_space(root: Path, year: str) -> None:
-    """Refuses to begin what cannot end; what came already counts."""
+    """Check for enough free disk space; downloaded files already count."""
     names = [DATASET_YEAR_DICT[key]['filename'] for key in ARCHIVES[year]]
     files = [root / (name + end) for name in names for end in ('', '.part')]
     here = sum(file.stat().st_size for file in files if file.exists())
@@ -52,7 +52,7 @@ def check_space(root: Path, year: str) -> None:
 
 
 def ask(url: str, start: int) -> HTTPResponse | None:
-    """Asks for a file from byte `start` on, None if nothing is there."""
+    """Request a file from byte `start` on; None if no bytes are left."""
     headers = {'Range': f'bytes={start}-'} if start else {}
     try:
         response: HTTPResponse = urlopen(
@@ -66,7 +66,7 @@ def ask(url: str, start: int) -> HTTPResponse | None:
 
 
 def save(response: HTTPResponse, part: Path, start: int) -> None:
-    """Appends an answer to the `start` bytes of `part`."""
+    """Append a response to the `start` bytes of `part`."""
     length = response.headers.get('Content-Length')
     total = start + int(length) if length else None
     progress = tqdm(
@@ -86,18 +86,18 @@ def save(response: HTTPResponse, part: Path, start: int) -> None:
 
 
 def download(url: str, part: Path) -> None:
-    """Downloads to `part`, from where an earlier call stopped."""
+    """Download to `part`, from where an earlier call stopped."""
     start = part.stat().st_size if part.exists() else 0
     response = ask(url, start)
-    if response is None:  # the part is whole, or its checksum will be wrong
+    if response is None:  # complete, or its checksum will be wrong
         return
     with response:
-        partial = response.status == 206  # else it comes from its beginning
+        partial = response.status == 206  # otherwise it starts at byte 0
         save(response, part, start if partial else 0)
 
 
 def download_archive(url: str, archive: Path) -> None:
-    """Downloads an archive, which gets its name when all of it is there."""
+    """Download an archive, which gets its name once it is complete."""
     print(f'downloading {url}', flush=True)
     part = archive.with_name(archive.name + '.part')
     try:
@@ -110,7 +110,7 @@ def download_archive(url: str, archive: Path) -> None:
 
 
 def fetch(key: str, root: Path) -> Path:
-    """Has one archive, downloaded if need be, with the right checksum."""
+    """Return an archive with the right checksum, downloaded if needed."""
     entry = DATASET_YEAR_DICT[key]
     archive: Path = root / entry['filename']
     if not archive.exists():
@@ -119,15 +119,15 @@ def fetch(key: str, root: Path) -> Path:
     if not check_integrity(archive, entry['md5']):
         archive.unlink()
         raise FetchError(
-            f'wrong checksum: {archive} is removed, run again to download it'
+            f'wrong checksum: {archive} was removed, run again to download it'
         )
     return archive
 
 
 def extract(archive: Path, folder: Path) -> None:
-    """Unpacks an archive into a folder, and nowhere else."""
-    # Pythons before 3.10.12 and 3.11.4 have no filter; by then the checksum
-    # is known to be right.
+    """Unpack an archive into a folder, and nowhere else."""
+    # Python before 3.10.12 and 3.11.4 has no filter; the checksum has been
+    # verified by now.
     safe: Any = {'filter': 'data'} if hasattr(tarfile, 'data_filter') else {}
     try:
         with tarfile.open(archive, 'r:') as tar:
@@ -137,13 +137,13 @@ def extract(archive: Path, folder: Path) -> None:
 
 
 def unpack(archives: list[Path], aside: Path, target: Path) -> None:
-    """Unpacks into `aside` and moves the data when all is there."""
+    """Unpack into `aside` and move the data once it is complete."""
     for archive in archives:
         print(f'unpacking {archive}', flush=True)
         extract(archive, aside)
     folder = aside / target.relative_to(aside.parent)
     if not folder.is_dir():
-        raise FetchError(f'{archives[-1]} holds no {folder.name}')
+        raise FetchError(f'{archives[-1]} does not contain {folder.name}')
     (folder / MARK).write_text(''.join(f'{a.name}\n' for a in archives))
     target.parent.mkdir(exist_ok=True)
     folder.rename(target)
@@ -151,7 +151,7 @@ def unpack(archives: list[Path], aside: Path, target: Path) -> None:
 
 
 def is_complete(target: Path) -> bool:
-    """Whether an earlier call brought the data; other data is refused."""
+    """Whether an earlier call fetched the data; refuse other data."""
     complete = (target / MARK).exists()
     if target.exists() and not complete:
         raise FetchError(
@@ -161,7 +161,7 @@ def is_complete(target: Path) -> bool:
 
 
 def get_voc(year: str, root: Path) -> None:
-    """Brings one year's data below `root`, or finds that it is there."""
+    """Fetch one year's data into `root` unless it is already there."""
     target = root / DATASET_YEAR_DICT[year]['base_dir']
     if is_complete(target):
         print(f'{target} is complete: nothing to do')
@@ -181,7 +181,7 @@ def get_voc(year: str, root: Path) -> None:
 def main(
     argv: Sequence[str] | None = None, prog: str = 'ies-mm get-voc'
 ) -> int:
-    """Runs the command and returns its exit status."""
+    """Run the command and return its exit status."""
     parser = Parser(prog=prog, description=(__doc__ or '').splitlines()[0])
     parser.add_argument('year', choices=tuple(ARCHIVES))
     parser.add_argument('--root', type=Path, default=Path('data'))

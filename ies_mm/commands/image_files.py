@@ -1,4 +1,4 @@
-"""JPEG files in a folder or an archive, sorted into train, test and class."""
+"""JPEG files of a folder or an archive, by split and class."""
 
 import tarfile
 from collections.abc import Iterator
@@ -10,16 +10,16 @@ SPLITS = ('train', 'test')
 
 
 def image_files(source: Path) -> Iterator[tuple[str, str, str, bytes]]:
-    """The files ``{train,test}/<class>/*.jpg``.
+    """Yield the files ``{train,test}/<class>/*.jpg``.
 
     Args:
-        source (Path): A folder, or a tar archive.
+        source (Path): A folder or a tar archive.
 
     Yields:
-        tuple: train or test, the class, the file's name, its content.
+        tuple: train or test, the class, the file name, the content.
 
     Raises:
-        ConfigError: There is no such source, or it is neither.
+        ConfigError: The source does not exist, or is neither.
     """
     for path, data in _files(source):
         parts = PurePath(path).parts

@@ -31,7 +31,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         '--out',
         type=Path,
-        help='the file (default: ies/label_errors.csv in the work directory)',
+        help='output file (default: WORK_DIR/ies/label_errors.csv)',
     )
     parser.add_argument(
         '--term', default=SUM, help='loss to rank by (default: %(default)s)'
@@ -40,18 +40,18 @@ def _add_arguments(parser: ArgumentParser) -> None:
         '--last',
         type=int,
         metavar='EPOCHS',
-        help='mean loss of the last epochs (default: of all that were kept)',
+        help='average the loss over this many last epochs (default: all kept)',
     )
     parser.add_argument(
         '--share',
         type=float,
         default=0.05,
-        help='of the images, marked as label issues (default: %(default)s)',
+        help='share of images to mark as label issues (default: %(default)s)',
     )
 
 
 def _written(args: Namespace) -> str:
-    """Write the list; gives what is to be said of it.
+    """Write the list and return its summary.
 
     Raises:
         ConfigError: The run has no such losses, or an argument is out of
@@ -86,7 +86,7 @@ def _summary(suspects: Suspects, out: Path, chosen: bool) -> str:
     )
     if not (suspects.from_the_start or chosen):
         lines.append(
-            'Earlier epochs were not kept: with keep_history=True, errors '
-            'that were learned by heart would rank higher'
+            'Earlier epochs were not kept: with keep_history=True, label '
+            'errors that the model has memorized would rank higher'
         )
     return '\n'.join([heading, *lines, f'All of them: {out}'])

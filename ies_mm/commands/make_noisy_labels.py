@@ -1,4 +1,4 @@
-"""Write noisy labels for the images of a training, beside the clean ones."""
+"""Write noisy labels for the training images, next to the clean ones."""
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
@@ -26,15 +26,15 @@ def main(
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
-    """Those beside the config."""
+    """Add the arguments other than those of a config command."""
     parser.add_argument(
         '--kind',
         choices=KINDS,
-        help='classes changed at random (symmetric) or by what is in the '
+        help='classes changed at random (symmetric) or depending on the '
         'image (instance); boxes shifted or missing',
     )
     parser.add_argument(
-        '--ratio', type=float, help='share of the labels, as 0.2 for 20%%'
+        '--ratio', type=float, help='share of the labels, e.g. 0.2 for 20%%'
     )
     parser.add_argument(
         '--seed', type=int, default=0, help='default: %(default)s'
@@ -46,15 +46,13 @@ def _add_arguments(parser: ArgumentParser) -> None:
         help='instead of --kind: CIFAR-10_human.pt or CIFAR-100_human.pt',
     )
     parser.add_argument(
-        '--column', help='of --human: worse_label, aggre_label ...'
+        '--column', help='column of --human: worse_label, aggre_label ...'
     )
-    parser.add_argument(
-        '--out', type=Path, required=True, help='the file to write'
-    )
+    parser.add_argument('--out', type=Path, required=True, help='output file')
 
 
 def _made(cfg: Config, args: Namespace) -> NoisyLabels:
-    """The labels that are asked for.
+    """Make the requested labels.
 
     Raises:
         ConfigError: An argument is missing or does not fit.
@@ -62,13 +60,13 @@ def _made(cfg: Config, args: Namespace) -> NoisyLabels:
     if (args.kind is None) == (args.human is None):
         raise ConfigError('give one of --kind and --human')
     if args.column is not None and args.human is None:
-        raise ConfigError('--column is one of a --human file; leave it out')
+        raise ConfigError('--column needs --human; remove --column')
     if args.ratio is not None and args.human is not None:
-        raise ConfigError('--ratio is for --kind; people err as they do')
+        raise ConfigError('--ratio needs --kind; human labels have their own')
     if args.human is not None:
         return human_labels(cfg, args.human, args.column)
     if args.ratio is None:
-        raise ConfigError(f'--kind {args.kind} wants a --ratio, as 0.2')
+        raise ConfigError(f'--kind {args.kind} needs a --ratio, e.g. 0.2')
     if args.seed < 0:
         raise ConfigError(f'--seed {args.seed}: give 0 or more')
     return plant_noise(cfg, args.kind, args.ratio, args.seed)
@@ -78,7 +76,7 @@ def _summary(labels: NoisyLabels, out: Path) -> str:
     changed, number = int(labels.changed.sum()), len(labels.clean)
     what = 'boxes' if labels.has_boxes else 'images'
     place = (
-        'before LoadAnnotations' if labels.has_boxes else 'behind PackInputs'
+        'before LoadAnnotations' if labels.has_boxes else 'after PackInputs'
     )
     return (
         f'{changed} of {number} {what} ({changed / number:.1%}) of '

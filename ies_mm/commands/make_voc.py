@@ -1,15 +1,15 @@
-"""Makes a small data set in PASCAL VOC format from a seed.
+"""Generate a small dataset in PASCAL VOC format from a seed.
 
-Below OUT/VOCdevkit, the same scenes with the same ids in both folders:
+OUT/VOCdevkit has the same scenes with the same ids in two folders:
 
 * VOC2007: detection. Main/{train,val,trainval,test}.txt
-* VOC2012: segmentation. Segmentation/{train,val,trainval}.txt; its val are
-  the scenes of the VOC2007 test. Main/{train,val,trainval}.txt holds none of
-  them, so that training on VOC2007 and VOC2012 never shows a test scene.
-* difficulty.txt: id and easy or hard, for every scene.
+* VOC2012: segmentation. Segmentation/{train,val,trainval}.txt; val is the
+  VOC2007 test set. Main/{train,val,trainval}.txt contains none of its scenes,
+  so training on VOC2007 and VOC2012 never sees a test scene.
+* difficulty.txt: the id of every scene, and easy or hard.
 
-The class names and mask values are real ones of VOC, so that datasets written
-for VOC read it unchanged.
+The class names and mask values are VOC's own, so dataset classes written for
+VOC read it unchanged.
 """
 
 from __future__ import annotations
@@ -53,11 +53,11 @@ MARK = 'made_by_make_voc.txt'
 
 
 class UsageError(Exception):
-    """The call cannot be carried out as it was given."""
+    """The command cannot be carried out as given."""
 
 
 def voc_palette() -> list[int]:
-    """The colours of VOC's masks: the bits of the value, dealt to r, g, b."""
+    """VOC's mask palette: the bits of the value, dealt out to r, g, b."""
     colours = []
     for value in range(256):
         rgb = [0, 0, 0]
@@ -68,9 +68,9 @@ def voc_palette() -> list[int]:
 
 
 def with_void(instances: Instances, values: list[int]) -> Image.Image:
-    """A palette mask: `values[instance]`, and void just around each object.
+    """A palette mask: `values[instance]`, with void just around each object.
 
-    The void lies on what is behind, so the mask keeps the object's extent.
+    The void covers what is behind, so the mask keeps the object's extent.
     """
     padded = np.pad(instances, 1)
     height, width = instances.shape
@@ -129,7 +129,7 @@ def annotation_xml(scene: Scene, folder: str, name: str) -> str:
 
 
 def write_scene(scene: Scene, folder: Path, name: str) -> None:
-    """Writes one scene into a VOC folder, masks into VOC2012 only."""
+    """Write one scene into a VOC folder, with masks only into VOC2012."""
     scene.picture.save(folder / 'JPEGImages' / f'{name}.jpg', quality=92)
     xml = annotation_xml(scene, folder.name, name)
     (folder / 'Annotations' / f'{name}.xml').write_text(xml)
@@ -143,14 +143,14 @@ def write_scene(scene: Scene, folder: Path, name: str) -> None:
 
 
 def write_sets(folder: Path, sets: dict[str, list[str]]) -> None:
-    """Writes lists of ids as <folder>/<set>.txt."""
+    """Write lists of ids as <folder>/<set>.txt."""
     folder.mkdir(parents=True)
     for name, ids in sets.items():
         (folder / f'{name}.txt').write_text(''.join(f'{i}\n' for i in ids))
 
 
 def write_all_sets(devkit: Path, trainval: list[str], test: list[str]) -> None:
-    """Writes which scene belongs to which set, for both years."""
+    """Write which scene belongs to which set, for both years."""
     half = len(trainval) // 2
     main = {
         'train': trainval[:half],
@@ -165,7 +165,7 @@ def write_all_sets(devkit: Path, trainval: list[str], test: list[str]) -> None:
 
 
 def write_devkit(devkit: Path, images: int, seed: int) -> None:
-    """Writes the whole data set into a new folder."""
+    """Write the whole dataset into a new folder."""
     names = [f'{n:06d}' for n in range(1, images + images // 2 + 1)]
     for folder, kinds in FOLDERS.items():
         for kind in kinds:
@@ -183,17 +183,17 @@ def write_devkit(devkit: Path, images: int, seed: int) -> None:
 
 
 def files_below(folder: Path) -> list[str]:
-    """The files of a folder, as sorted paths inside it."""
+    """The files of a folder, as sorted relative paths."""
     files = (path for path in folder.rglob('*') if not path.is_dir())
     return sorted(path.relative_to(folder).as_posix() for path in files)
 
 
 def check_replaceable(devkit: Path) -> None:
-    """Refuses to replace anything that make_voc has not written."""
+    """Refuse to replace anything that make_voc did not write."""
     if not devkit.exists():
         return
     if not devkit.is_dir():
-        raise UsageError(f'{devkit} is no folder: not touched')
+        raise UsageError(f'{devkit} is not a folder: not touched')
     mark = devkit / MARK
     mine = [MARK, *mark.read_text().splitlines()] if mark.exists() else []
     others = sorted(set(files_below(devkit)) - set(mine))
@@ -205,7 +205,7 @@ def check_replaceable(devkit: Path) -> None:
 
 
 def make_voc(out: Path, images: int, seed: int) -> Path:
-    """Makes or makes anew OUT/VOCdevkit, in one step at the end."""
+    """Make or replace OUT/VOCdevkit, in one step at the end."""
     devkit = out / 'VOCdevkit'
     check_replaceable(devkit)
     out.mkdir(parents=True, exist_ok=True)
@@ -219,7 +219,7 @@ def make_voc(out: Path, images: int, seed: int) -> Path:
 
 
 def at_least(lowest: int) -> Callable[[str], int]:
-    """The type of an argument: an integer not below `lowest`."""
+    """An argument type: an integer of at least `lowest`."""
 
     def integer(text: str) -> int:
         value = int(text)
@@ -233,7 +233,7 @@ def at_least(lowest: int) -> Callable[[str], int]:
 def main(
     argv: Sequence[str] | None = None, prog: str = 'ies-mm make-voc'
 ) -> int:
-    """Runs the command and returns its exit status."""
+    """Run the command and return its exit status."""
     parser = Parser(prog=prog, description=(__doc__ or '').splitlines()[0])
     parser.add_argument('out', type=Path, metavar='OUT')
     parser.add_argument('--images', type=at_least(4), default=160)

@@ -1,4 +1,4 @@
-"""A parser that reports a bad call in one line, and kinds of arguments."""
+"""A parser that reports usage errors in one line, and argument types."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import NoReturn
 
 
 class Parser(argparse.ArgumentParser):
-    """Says what is wrong without repeating the usage."""
+    """An ``ArgumentParser`` whose errors do not repeat the usage."""
 
     def error(self, message: str) -> NoReturn:
-        """End the program with status 2."""
+        """Print the message and exit with status 2."""
         self.exit(2, f'{self.prog}: error: {message}\n')
 
 
 def count(word: str) -> int:
-    """An argument of 1 or more."""
+    """An argument type: an integer of 1 or more."""
     if not word.isdecimal() or int(word) < 1:
-        raise argparse.ArgumentTypeError(f'{word}: give a number from 1 on')
+        raise argparse.ArgumentTypeError(f'{word}: give an integer >= 1')
     return int(word)

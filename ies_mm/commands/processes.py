@@ -1,4 +1,4 @@
-"""How the processes of a distributed run find each other."""
+"""The process group of a distributed run."""
 
 import os
 from collections.abc import Iterator
@@ -13,12 +13,12 @@ from ies_mm.errors import ConfigError
 
 @contextmanager
 def processes(cfg: Config) -> Iterator[None]:
-    """Check the launcher, and start the processes' group where MMEngine can't.
+    """Check the launcher; start the process group where MMEngine cannot.
 
-    Its launcher for torchrun asks for a GPU. On a machine without one the
-    group is started here, with gloo, the model wrapped for the CPU, and the
-    group ended when all are done: a process that ends before the others have
-    let go of it makes them fail.
+    MMEngine's launcher for torchrun requires a GPU. On a machine without one,
+    this starts the group with gloo, has the model wrapped for the CPU, and
+    destroys the group once all processes are done: a process that exits while
+    others still communicate with it makes them fail.
 
     Raises:
         ConfigError: The processes were not started by torchrun.
@@ -40,7 +40,7 @@ def processes(cfg: Config) -> Iterator[None]:
 
 
 def wrapper_on_cpu(cfg: Config) -> dict:
-    """MMEngine's wrapper with the same settings, but for the device."""
+    """MMEngine's wrapper with the same settings except the device."""
     wrapper = cfg.get('model_wrapper_cfg') or dict(
         type='MMDistributedDataParallel',
         broadcast_buffers=False,

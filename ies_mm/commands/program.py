@@ -1,4 +1,4 @@
-"""The program ``ies-mm``: one word for each command."""
+"""The program ``ies-mm`` and its commands."""
 
 import argparse
 import sys
@@ -12,27 +12,27 @@ COMMANDS = {
     'train': 'train a config, with or without IES',
     'test': 'evaluate a checkpoint',
     'compare': 'compare runs: a table, curves and a page',
-    'calibrate': 'tell from a dry run whether the criterion sees anything',
+    'calibrate': 'check in a dry run whether the criterion beats noise',
     'tournament': 'train every method and every control on your data',
     'label-errors': 'rank the images of a run by suspicion of their labels',
-    'demo': 'make a small data set, train it five ways, compare',
+    'demo': 'make a small dataset, train on it in five ways, compare',
     'configs': 'list the configs that can be given as ies_mm::NAME',
-    'make-voc': 'make a small data set in PASCAL VOC format',
-    'get-voc': 'fetch PASCAL VOC 2007 or 2012',
-    'make-noisy-labels': 'plant label noise for a training',
+    'make-voc': 'generate a small dataset in PASCAL VOC format',
+    'get-voc': 'download PASCAL VOC 2007 or 2012',
+    'make-noisy-labels': 'make noisy labels for a training',
 }
 
 
 REPORT = ('jinja2', 'matplotlib', 'scipy')
-"""What the extra ``report`` brings."""
+"""Libraries that the extra ``report`` installs."""
 
 
 def main(argv: Sequence[str] | None = None) -> int | None:
-    """Call the command that the first word names.
+    """Run the command named by the first word.
 
     Args:
         argv (sequence of str, optional): Words of the command line. Defaults
-            to None, those of the process.
+            to None, which means ``sys.argv[1:]``.
 
     Returns:
         int, optional: The exit status; None for 0.
@@ -45,12 +45,12 @@ def main(argv: Sequence[str] | None = None) -> int | None:
 def call(
     command: str, argv: Sequence[str] | None = None, *, prog: str
 ) -> int | None:
-    """Call a command under the name by which the user called it.
+    """Run a command under the name that the user typed.
 
     Args:
         command (str): One of :data:`COMMANDS`.
         argv (sequence of str, optional): See :func:`main`.
-        prog (str): The name in help and errors.
+        prog (str): The name to show in help and errors.
 
     Returns:
         int, optional: The exit status; None for 0.
@@ -61,9 +61,9 @@ def call(
         library = (error.name or '').partition('.')[0]
         if library == 'ies_mm':
             raise
-        how = 'docs/install.md says what else ies-mm needs'
+        how = 'docs/install.md lists what else ies-mm needs'
         if library in REPORT:
-            how = "install it by pip install 'ies-mm[report]'"
+            how = "install it with pip install 'ies-mm[report]'"
         print(f'{prog}: error: {error}; {how}', file=sys.stderr)
         return 2
     return module.main(argv, prog)
@@ -77,7 +77,7 @@ def _parser() -> Parser:
         description='Instance-dependent Early Stopping for OpenMMLab.',
         epilog='commands:\n'
         + '\n'.join(f'  {k:<{width}}  {v}' for k, v in COMMANDS.items())
-        + '\n\n`ies-mm COMMAND --help` says what a command takes.',
+        + '\n\n`ies-mm COMMAND --help` shows the arguments of a command.',
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(

@@ -1,8 +1,8 @@
-"""Train every method and every control at the same saved share, by seeds.
+"""Train every method and every control at the same saved share, seed by seed.
 
-Runs that are finished are kept, so a tournament that was stopped goes on with
-the same command. After three seeds what is clearly below random removal of as
-many images is not trained further.
+Finished runs are kept, so the same command continues a tournament that was
+stopped. After three seeds, a method that is clearly below random removal of as
+many images is not trained any further.
 """
 
 import argparse
@@ -40,12 +40,12 @@ def _check_plain(path: Path) -> None:
     if hooks := dict(selection_hooks(Config.fromfile(path))):
         raise ConfigError(
             f'{path} has {", ".join(hooks)}; give the plain config, the '
-            'tournament puts every method into it'
+            'tournament adds the methods to it'
         )
 
 
 def share(word: str) -> float:
-    """An argument between 0 and 0.9."""
+    """An argument type: a share above 0, at most 0.9."""
     try:
         value = float(word)
     except ValueError:
@@ -69,33 +69,33 @@ def _arguments(argv: Sequence[str] | None, prog: str) -> argparse.Namespace:
         type=share,
         default=0.2,
         help='the share that each method saves; InfoBatch, which has no '
-        'budget, about as much (default: 0.2)',
+        'budget, saves about as much (default: 0.2)',
     )
     arguments.add_argument(
-        '--seeds', type=count, default=5, help='(default: 5)'
+        '--seeds', type=count, default=5, help='number of seeds (default: 5)'
     )
     arguments.add_argument(
         '--entries',
         nargs='+',
         choices=ENTRIES,
         default=list(ENTRIES),
-        help='(default: all)',
+        help='methods and controls (default: all)',
     )
     arguments.add_argument(
         '--out', type=Path, required=True, help='folder of the runs'
     )
     arguments.add_argument(
-        '--jobs', type=count, default=2, help='at a time (default: 2)'
+        '--jobs', type=count, default=2, help='runs at a time (default: 2)'
     )
     arguments.add_argument(
-        '--threads', type=count, default=1, help='of a run (default: 1)'
+        '--threads', type=count, default=1, help='threads per run (default: 1)'
     )
     arguments.add_argument(
         '--options',
         nargs='+',
         default=[],
         metavar='KEY=VALUE',
-        help='settings of the config, for every run',
+        help='override settings of the config in every run',
     )
     args = arguments.parse_args(argv)
     args.entries = list(dict.fromkeys(args.entries))

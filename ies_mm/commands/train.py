@@ -1,4 +1,4 @@
-"""Train a model of OpenMMLab from a config, with or without IES."""
+"""Train an OpenMMLab model from a config, with or without IES."""
 
 import argparse
 import math
@@ -33,7 +33,7 @@ def main(
         nargs='?',
         const='auto',
         metavar='CKPT',
-        help='go on from a checkpoint, by default the newest in the work dir',
+        help='resume from a checkpoint (default: the newest in the work dir)',
     )
     arguments.add_argument(
         '--amp', action='store_true', help='automatic mixed precision'
@@ -41,14 +41,14 @@ def main(
     arguments.add_argument(
         '--method',
         metavar='NAME',
-        help="train with this method in the place of the config's: "
+        help="train with this method instead of the config's: "
         + ', '.join(method_names(METHODS)),
     )
     arguments.add_argument(
         '--length',
         type=_share,
         metavar='SHARE',
-        help='fit the training, with its schedules, to this share of its '
+        help='scale the training, with its schedules, to this share of its '
         'epochs or iterations: 0.6 for 60%%',
     )
     args = arguments.parse_args(argv)
@@ -78,7 +78,7 @@ def _share(word: str) -> float:
 def _apply(cfg: Config, args: argparse.Namespace) -> None:
     if args.amp:
         if get_device() == 'cpu':
-            raise ConfigError('--amp needs an accelerator, found the CPU only')
+            raise ConfigError('--amp needs an accelerator, found only the CPU')
         cfg.optim_wrapper.type = 'AmpOptimWrapper'
         cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
     if args.resume is not None:

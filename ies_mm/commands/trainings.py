@@ -1,4 +1,4 @@
-"""Trainings in processes of their own, each made once and kept."""
+"""Trainings in separate processes, each run once and kept."""
 
 import os
 import shutil
@@ -13,7 +13,7 @@ from ies_mm.errors import ConfigError
 TRAIN = (sys.executable, '-m', 'ies_mm', 'train')
 BEGUN = 'training_begun'
 ENDED = 'trained_to_the_end'
-"""Files in the folder of such a run, with what it is trained by."""
+"""Files in a run's folder; each holds the settings of the training."""
 
 
 def train_once(
@@ -23,18 +23,18 @@ def train_once(
     threads: int = 1,
     resume: bool = False,
 ) -> bool:
-    """Train, unless the folder holds the same training already.
+    """Train, unless the folder already holds the same training.
 
     Args:
         work_dir (Path): The run's folder.
-        arguments (sequence): Of ``ies-mm train``, but for the folder.
-        said (str): All that the training is made by; kept with the run.
-        threads (int): Of the process. Defaults to 1.
-        resume (bool): Whether a training that was stopped goes on from its
-            newest checkpoint. Defaults to False, it begins anew.
+        arguments (sequence): Arguments of ``ies-mm train`` except the folder.
+        said (str): Full settings of the training; kept with the run.
+        threads (int): Threads of the process. Defaults to 1.
+        resume (bool): Whether a training that was stopped resumes from its
+            newest checkpoint. Defaults to False: it starts over.
 
     Returns:
-        bool: Whether anything was trained.
+        bool: Whether a training was run.
 
     Raises:
         ConfigError: The folder holds another training.
@@ -65,14 +65,14 @@ def train_once(
 
 
 def check_same(work_dir: Path, said: str) -> None:
-    """Refuse a folder that holds another training, begun or ended.
+    """Refuse a folder that holds another training, finished or not.
 
     Args:
-        work_dir (Path): The run's folder; need not be there.
-        said (str): What the training is made by.
+        work_dir (Path): The run's folder; need not exist.
+        said (str): Full settings of the training.
 
     Raises:
-        ConfigError: It was trained by other settings, or by another command.
+        ConfigError: It was trained with other settings, or by another command.
     """
     marks = [work_dir / name for name in (ENDED, BEGUN)]
     there = [mark for mark in marks if mark.exists()]
@@ -80,7 +80,7 @@ def check_same(work_dir: Path, said: str) -> None:
         _compare(there[0], said)
     elif work_dir.exists() and any(work_dir.iterdir()):
         raise ConfigError(
-            f'{work_dir} holds something else than a training of this '
+            f'{work_dir} holds something other than a training of this '
             'command; move it away, or give another --out'
         )
 
@@ -92,6 +92,6 @@ def _compare(mark: Path, said: str) -> None:
     pairs = zip_longest(before.splitlines(), said.splitlines(), fillvalue='')
     theirs, ours = next((a, b) for a, b in pairs if a != b)
     raise ConfigError(
-        f'{mark.parent} was trained by other settings ({theirs}; now {ours})'
+        f'{mark.parent} was trained with other settings ({theirs}; now {ours})'
         '; give another --out'
     )

@@ -1,4 +1,4 @@
-"""What a run leaves behind, and what is made of it."""
+"""The records of a run, and the reports made from them."""
 
 from ies_mm.report.records import RunRecords
 

@@ -1,4 +1,4 @@
-"""Compare runs: a table, and the files that go with it."""
+"""Compare runs: a table and its accompanying files."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,23 +24,23 @@ def compare(
 ) -> Comparison:
     """Read runs and write ``compare.json``, ``.html`` and pictures.
 
-    ``curves.png`` has metric and counts, ``times.png`` the seconds of the
-    epochs where a run has recorded any.
+    ``curves.png`` shows the metric and the number of pruned images;
+    ``times.png`` the seconds of each epoch, if any run has recorded them.
 
     Args:
         work_dirs (sequence of Path): Work directories of MMEngine runs.
-        out (Path): The folder of the files; made where it is missing.
-        metric (str, optional): Name of a validation metric. Defaults to None,
+        out (Path): Output folder; created if missing.
+        metric (str, optional): Name of a validation metric. Defaults to None:
             a well-known one that all runs have.
-        early (float): Of all images, how many of those pruned first are
-            looked at. Defaults to 5%.
+        early (float): Share of all images, those pruned first, to check for
+            forgetting. Defaults to 5%.
 
     Returns:
-        Comparison: What :func:`table` prints.
+        Comparison: The argument of :func:`table`.
 
     Raises:
-        ConfigError: Runs that cannot be read or compared, or a folder that
-            cannot be written to. Then nothing was written.
+        ConfigError: The runs cannot be read or compared, or the folder cannot
+            be written to. No file has been written then.
     """
     comparison = compare_runs(work_dirs, metric)
     times = draw_times(comparison)
@@ -52,6 +52,6 @@ def compare(
     if times is not None:
         files['times.png'] = times
     write_files(out, files)
-    if times is None:  # Nor is that of an earlier comparison left here.
+    if times is None:  # Remove the one of an earlier comparison, too.
         (out / 'times.png').unlink(missing_ok=True)
     return comparison

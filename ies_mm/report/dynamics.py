@@ -1,4 +1,4 @@
-"""The file of a run's training dynamics, ``<work_dir>/ies/dynamics.jsonl``."""
+"""Training dynamics of a run, in ``<work_dir>/ies/dynamics.jsonl``."""
 
 import json
 import time
@@ -13,26 +13,26 @@ DYNAMICS = 'dynamics.jsonl'
 
 
 class DynamicsFile:
-    """Appends an epoch's line, or goes on where a resumed run stands.
+    """Writes one line per epoch; continues the file of a resumed run.
 
     Args:
-        work_dir (Path): Of the run.
+        work_dir (Path): Work directory of the run.
     """
 
     def __init__(self, work_dir: Path) -> None:
         self._path = Path(work_dir) / 'ies' / DYNAMICS
 
     def open(self, after: int | None) -> None:
-        """Start the file, or go on with it after some epoch.
+        """Start the file, or continue it after some epoch.
 
-        The file of another run, and one that is damaged, is put aside.
+        The file of another run, or a damaged one, is renamed.
 
         Args:
-            after (int, optional): The last epoch that the run has behind it;
-                later lines are dropped. None for a run that begins.
+            after (int, optional): The last epoch that the run has completed;
+                later lines are dropped. None for a new run.
 
         Raises:
-            OSError: It cannot be written.
+            OSError: The file cannot be written.
         """
         if not self._path.exists():
             return
@@ -53,7 +53,7 @@ class DynamicsFile:
         """Append a line.
 
         Raises:
-            OSError: It cannot be written.
+            OSError: The file cannot be written.
         """
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with self._path.open('a') as file:
@@ -61,27 +61,27 @@ class DynamicsFile:
 
 
 def read_dynamics(work_dir: Path) -> list[dict[str, Any]]:
-    """The lines of a run, oldest first; none without the file.
+    """Read the lines of a run, oldest first; empty without the file.
 
     Raises:
-        ConfigError: A line but the last one is damaged.
+        ConfigError: A line other than the last is damaged.
     """
     return read_lines(Path(work_dir) / 'ies' / DYNAMICS)
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
-    """As :func:`read_dynamics`, of a file.
+    """Like :func:`read_dynamics`, but for a given file.
 
     Raises:
-        ConfigError: A line but the last one is damaged.
-        ConfigError: A line names no epoch.
+        ConfigError: A line other than the last is damaged.
+        ConfigError: A line has no epoch.
     """
     records = json_lines(path)
     for number, record in enumerate(records, start=1):
         if not is_count(record.get('epoch')):
             raise ConfigError(
-                f'{path} is damaged: line {number} names no epoch; take the '
-                'line out, or leave the run out'
+                f'{path} is damaged: line {number} has no epoch; remove the '
+                'line, or leave the run out'
             )
     return records
 

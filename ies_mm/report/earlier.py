@@ -1,4 +1,4 @@
-"""What an earlier start of a run recorded: gone on with, or put aside."""
+"""Records of an earlier start of a run: continued, or moved aside."""
 
 import json
 import time
@@ -22,8 +22,8 @@ class Earlier:
     """Records up to some epoch.
 
     Attributes:
-        lines (list of str): Of ``epochs.jsonl``, each with its end.
-        tables (list of EpochTable): Of ``instances.npz``.
+        lines (list of str): Lines of ``epochs.jsonl``, with their newlines.
+        tables (list of EpochTable): Tables of ``instances.npz``.
     """
 
     lines: list[str]
@@ -31,15 +31,15 @@ class Earlier:
 
 
 def read_earlier(folder: Path, identity: Sequence[str], after: int) -> Earlier:
-    """The records of a folder up to ``after``; empty where it has none.
+    """Read the records of a folder up to epoch ``after``, if it has any.
 
     Args:
         folder (Path): ``<work_dir>/ies``.
         identity (sequence of str): Image path of every instance, N.
-        after (int): The last epoch that is wanted.
+        after (int): The last epoch to read.
 
     Raises:
-        ConfigError: They cannot be read, or are of another data set.
+        ConfigError: They cannot be read, or belong to another dataset.
     """
     lines: list[str] = []
     tables: list[EpochTable] = []
@@ -59,7 +59,7 @@ def put_aside(folder: Path) -> Path:
         folder (Path): ``<work_dir>/ies``.
 
     Raises:
-        OSError: It cannot be renamed.
+        OSError: The folder cannot be renamed.
     """
     lines = folder / EPOCHS
     modified = (lines if lines.exists() else folder).stat().st_mtime
@@ -73,13 +73,13 @@ def put_aside(folder: Path) -> Path:
 
 
 def _lines(path: Path, instances: int, after: int) -> Iterator[str]:
-    """The lines up to ``after``."""
+    """Yield the lines up to epoch ``after``."""
     last = 0
     texts = _text_of(path).splitlines(keepends=True)
     for number, text in enumerate(texts, 1):
         record = _record(text)
         if record is None and number == len(texts):
-            return  # Cut off by a kill; its epoch has no checkpoint either.
+            return  # Cut off when killed; its epoch has no checkpoint either.
         fault = fault_of_line(record, instances, last)
         if fault is not None:
             raise ConfigError(f'{path}: line {number} {fault}')
@@ -103,46 +103,46 @@ def _record(text: str) -> Any:
 
 
 def fault_of_line(record: Any, instances: int, last: int) -> str | None:
-    """What is wrong with a line of ``epochs.jsonl``; None where nothing is.
+    """What is wrong with a line of ``epochs.jsonl``; None if nothing.
 
     Args:
-        record (Any): What the line holds.
+        record (Any): Content of the line.
         instances (int): Number of instances N of the run.
-        last (int): The epoch of the line before; 0 for none.
+        last (int): Epoch of the previous line; 0 for none.
     """
     if not isinstance(record, dict):
-        return 'is no JSON object'
+        return 'is not a JSON object'
     epoch = record.get('epoch')
     if not is_count(epoch):
-        return f'has epoch={epoch!r:.40}, which is no number of an epoch'
+        return f'has epoch={epoch!r:.40}, which is not an epoch number'
     if epoch <= last:
         return f'is of epoch {epoch}, after one of epoch {last}'
     images = record.get('instances', instances)
     if images != instances:
-        return f'is of a data set of {images!r:.40} images, not {instances!r}'
+        return f'is of a dataset of {images!r:.40} images, not {instances!r}'
     return None
 
 
 def _check_images(
     path: Path, found: Sequence[str], here: Sequence[str]
 ) -> None:
-    """The same images in the same order; the whole may have been moved."""
+    """Require the same images in the same order; the root may differ."""
     pairs = zip(_below_root(found), _below_root(here), strict=False)
     if len(found) != len(here):
         raise ConfigError(
-            f'{path} is of a data set of {len(found)} images, here {len(here)}'
+            f'{path} is of a dataset of {len(found)} images, here {len(here)}'
         )
     for number, (one, other) in enumerate(pairs):
         if one != other:
             raise ConfigError(
-                f'{path} is of another data set: image {number} is '
+                f'{path} is of another dataset: image {number} is '
                 f'{found[number]}, here {here[number]}'
             )
 
 
 def _below_root(paths: Sequence[str]) -> list[str]:
-    """Paths below the folder that all of them share."""
-    # What the first and the last share, all between them do.
+    """Paths relative to their common parent folder."""
+    # A prefix of the first and the last is a prefix of all in between.
     pairs = zip(min(paths, default=''), max(paths, default=''), strict=False)
     shared = takewhile(lambda pair: pair[0] == pair[1], pairs)
     root = ''.join(letter for letter, _ in shared).rpartition('/')[0]

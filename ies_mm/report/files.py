@@ -1,4 +1,4 @@
-"""Files that are read line by line, and files that are written whole."""
+"""Reading JSON lines, and writing files all or nothing."""
 
 import json
 import os
@@ -11,13 +11,13 @@ from ies_mm.errors import ConfigError
 
 
 def json_lines(path: Path) -> list[dict[str, Any]]:
-    """The objects of a file with one on each line; none without the file.
+    """Read a file with one JSON object per line; empty without the file.
 
-    A last line that was cut off, by a kill or because it is being written, is
-    left out.
+    A last line that was cut off, by a kill or because it is still being
+    written, is skipped.
 
     Raises:
-        ConfigError: Another line is no JSON object.
+        ConfigError: Another line is not a JSON object.
     """
     if not path.exists():
         return []
@@ -28,8 +28,8 @@ def json_lines(path: Path) -> list[dict[str, Any]]:
     if None in objects:
         number = objects.index(None) + 1
         raise ConfigError(
-            f'{path} is damaged: line {number} is no JSON object; '
-            'take the line out, or leave the run out'
+            f'{path} is damaged: line {number} is not a JSON object; '
+            'remove the line, or leave the run out'
         )
     return [found for found in objects if found is not None]
 
@@ -38,7 +38,7 @@ def write_files(folder: Path, contents: Mapping[str, bytes]) -> None:
     """Write all of the files, or leave the folder's files as they are.
 
     Raises:
-        ConfigError: The folder cannot be made or written to.
+        ConfigError: The folder cannot be created or written to.
     """
     for name in contents:
         if (folder / name).is_dir():
@@ -64,7 +64,7 @@ def append(path: Path, text: str) -> None:
     """Append all of the text, or leave the file as it is.
 
     Raises:
-        OSError: It cannot be written.
+        OSError: The file cannot be written.
     """
     before = path.stat().st_size if path.exists() else 0
     try:
@@ -80,7 +80,7 @@ def replace(path: Path, content: bytes) -> None:
     """Write all of a file, or leave it as it is.
 
     Raises:
-        OSError: It cannot be written.
+        OSError: The file cannot be written.
     """
     with written_whole(path) as file:
         file.write(content)
@@ -88,10 +88,10 @@ def replace(path: Path, content: bytes) -> None:
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[BinaryIO]:
-    """A file that takes the place of another once it is complete.
+    """A file that replaces the one at ``path`` once it is complete.
 
     Raises:
-        OSError: It cannot be written.
+        OSError: The file cannot be written.
     """
     scratch = path.with_suffix('.tmp')
     try:
@@ -115,5 +115,5 @@ def _remove(*paths: Path) -> None:
     for path in paths:
         try:
             path.unlink(missing_ok=True)
-        except OSError:  # the folder is a file, or not ours to change
+        except OSError:  # the folder is a file, or is not writable
             return

@@ -1,4 +1,4 @@
-"""``ies/instances.npz``: what was recorded of every image."""
+"""``ies/instances.npz``: the records of every image."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +15,7 @@ from ies_mm.report.files import written_whole
 
 INSTANCES = 'instances.npz'
 IDENTITY = 'identity.npy'
-"""Names the images while a training goes on."""
+"""Holds the image paths while a training is running."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ class Tables:
         losses (ndarray): float32 (E, N, T), NaN where not observed.
         trained (ndarray): bool (E, N).
         correct (ndarray, optional): float32 (E, N), whether a classifier got
-            an image right, 0 to 1 where it was seen several times, NaN where
-            that is not known. None where nothing of it was recorded.
+            an image right: 0 to 1 if it saw it several times, NaN if unknown.
+            None if this was not recorded.
     """
 
     identity: list[str]
@@ -46,7 +46,7 @@ class EpochTable:
     """One epoch of :class:`Tables`.
 
     Attributes:
-        epoch (int): From 1.
+        epoch (int): Epoch, counted from 1.
         terms (list of str): Names of its T terms.
         losses (Tensor): float32 (N, T), NaN where not observed.
         trained (Tensor): bool (N,).
@@ -60,7 +60,7 @@ class EpochTable:
     correct: Tensor | None = None
 
     def known_correct(self) -> Tensor:
-        """``correct``; NaN where nothing of it is known."""
+        """``correct``, or NaN throughout if it was not recorded."""
         if self.correct is None:
             return torch.full((len(self.trained),), torch.nan)
         return self.correct
@@ -68,15 +68,15 @@ class EpochTable:
     def has_other_than(self, names: Sequence[str]) -> bool:
         """Whether it has a loss of a term that is not among ``names``.
 
-        A term that joined later than this epoch is zero in it.
+        A term that first appeared after this epoch is zero in it.
         """
         others = [k for k, t in enumerate(self.terms) if t not in names]
         return bool((self.losses[:, others].nan_to_num() != 0).any())
 
     def under(self, names: list[str]) -> 'EpochTable':
-        """With a column for each of ``names``.
+        """The same table with one column for each of ``names``.
 
-        Terms that joined later are zero where there was a loss.
+        Terms that first appeared later are zero where there was a loss.
         """
         if self.terms == names:
             return self
@@ -96,7 +96,7 @@ def read_tables(path: Path) -> Tables:
     """Read ``instances.npz``.
 
     Raises:
-        ConfigError: It cannot be read, or holds something else.
+        ConfigError: It cannot be read, or has unexpected content.
     """
     try:
         with np.load(path) as arrays:
@@ -109,7 +109,7 @@ def read_tables(path: Path) -> Tables:
                 correct=arrays.get('correct'),
             )
         fault = _fault_of(tables)
-    except Exception as error:  # zipfile and NumPy raise nearly anything
+    except Exception as error:  # zipfile and NumPy raise almost anything
         fault = ' '.join(str(error).split()) or type(error).__name__
     if fault is not None:
         raise ConfigError(f'{path} cannot be read: {fault}')
@@ -122,12 +122,12 @@ def write_tables(
     """Write ``instances.npz``, or leave it as it is.
 
     Args:
-        path (Path): Of the file.
-        tables (sequence of EpochTable): One or more, of the same terms.
-        **further: Arrays beside those of the tables.
+        path (Path): Path of the file.
+        tables (sequence of EpochTable): One or more, with the same terms.
+        **further: Arrays to add to those of the tables.
 
     Raises:
-        OSError: It cannot be written.
+        OSError: The file cannot be written.
     """
     if any(table.correct is not None for table in tables):
         rows = [table.known_correct() for table in tables]

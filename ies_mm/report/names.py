@@ -1,4 +1,4 @@
-"""Images of the same file in several parts of a data set, told apart."""
+"""Distinct names for an image file that several dataset parts share."""
 
 import re
 from pathlib import Path
@@ -7,20 +7,20 @@ _PART = re.compile(r' \[part \d+\]$')
 
 
 def in_part(path: str, part: int) -> str:
-    """How an image is called whose file several parts show.
+    """Name an image whose file is in several parts of a dataset.
 
     Args:
-        path (str): Of the file.
-        part (int): From 1.
+        path (str): Path of the file.
+        part (int): Number of the part, from 1.
     """
     return f'{path} [part {part}]'
 
 
 def file_of(name: str) -> Path:
-    """The file of an image, as :func:`in_part` or its path calls it."""
+    """The file of an image named by its path or by :func:`in_part`."""
     path = Path(name)
     try:
         there = path.exists()
-    except (OSError, ValueError):  # no name of a file at all
+    except (OSError, ValueError):  # not a valid file name
         there = False
     return path if there else Path(_PART.sub('', name))

@@ -22,19 +22,19 @@ from ies_mm.report.instances import (
 )
 
 END = 'end.json'
-"""There once a training has ended, as planned or early."""
+"""Written when a training ends, as planned or early."""
 
 
 class RunRecords:
-    """Writes what happened, epoch by epoch; nothing is ever half-written.
+    """Writes the records of every epoch; no file is ever half-written.
 
     Args:
-        folder (Path): ``<work_dir>/ies``; made with the first epoch.
+        folder (Path): ``<work_dir>/ies``; created with the first epoch.
         identity (sequence of str): Image path of every instance, N.
-        keep (int, optional): Epochs of per-instance values kept, the newest
-            ones. Defaults to None, all.
-        warn (callable): Given what has to be said of earlier records.
-            Defaults to ``warnings.warn``.
+        keep (int, optional): Number of newest epochs to keep per-instance
+            values of. Defaults to None, all.
+        warn (callable): Called with warnings about earlier records. Defaults
+            to ``warnings.warn``.
     """
 
     def __init__(
@@ -54,18 +54,18 @@ class RunRecords:
         self._has_identity = False
 
     def open(self, after: int = 0) -> None:
-        """Start a run, or go on with it after some epoch.
+        """Start the records of a run, or continue them after some epoch.
 
-        Records that cannot be read or are of another data set are put aside,
-        with a warning. What fails here is tried again with the next epoch.
+        Records that cannot be read or belong to another dataset are moved
+        aside with a warning. If this fails, the next epoch tries it again.
 
         Args:
-            after (int): The last epoch that the run has behind it. Records of
-                later ones are forgotten. With 0 the files of an earlier run
-                in the same folder are put aside. Defaults to 0.
+            after (int): The last epoch that the run has completed. Records of
+                later epochs are dropped. With 0, the files of an earlier run
+                in the same folder are moved aside. Defaults to 0.
 
         Raises:
-            OSError: The folder is not to be written to.
+            OSError: The folder is not writable.
         """
         self._after = after
         self._open()
@@ -81,8 +81,8 @@ class RunRecords:
     ) -> None:
         """Append an epoch.
 
-        Where it cannot be written, the files stay as they were, and its line
-        of ``epochs.jsonl`` is written with that of the next epoch.
+        If it cannot be written, the files stay as they were, and its line of
+        ``epochs.jsonl`` is written together with that of the next epoch.
 
         Args:
             record (dict): The line of ``epochs.jsonl``.
@@ -91,10 +91,10 @@ class RunRecords:
             losses (Tensor): float32 (M, T).
             trained (Tensor): bool (N,).
             correct (Tensor, optional): float32 (N,), see :class:`Tables`.
-                Defaults to None, not known.
+                Defaults to None, unknown.
 
         Raises:
-            OSError: The disk is full, or the folder is not to be written to.
+            OSError: The disk is full, or the folder is not writable.
         """
         started = time.perf_counter()
         table = torch.full((len(self._identity), len(names)), torch.nan)
@@ -115,16 +115,16 @@ class RunRecords:
         self._write_lines()
 
     def end(self, event: dict[str, Any]) -> None:
-        """Say that the training has ended; complete ``instances.npz``.
+        """Write ``end.json`` and complete ``instances.npz``.
 
-        While it goes on the images are named in a file of their own: their
-        paths are most of what there is to write of a large data set.
+        During the training, the image paths are in a separate file: for a
+        large dataset they would be most of what each epoch writes.
 
         Args:
             event (dict): The object of ``end.json``.
 
         Raises:
-            OSError: The disk is full, or the folder is not to be written to.
+            OSError: The disk is full, or the folder is not writable.
         """
         if self._tables:
             self._begin()
@@ -135,18 +135,18 @@ class RunRecords:
             replace(self.folder / END, json.dumps(event).encode())
 
     def _begin(self) -> None:
-        """What has to be there before anything is written."""
+        """Prepare everything that writing needs."""
         self._open()
         self._agree_on_terms()
         self.folder.mkdir(parents=True, exist_ok=True)
 
     def _write_lines(self) -> None:
-        """Those of earlier epochs too that could not be written."""
+        """Write the new line, and earlier ones that could not be written."""
         append(self.folder / EPOCHS, ''.join(self._unwritten))
         self._unwritten.clear()
 
     def _open(self) -> None:
-        """Unless that is done."""
+        """Open the records, unless they are open already."""
         if self._after is None:
             return
         if self._after:
@@ -168,7 +168,7 @@ class RunRecords:
         self._tables[:0] = earlier.tables
 
     def _agree_on_terms(self) -> None:
-        """Earlier records of another model are not gone on with."""
+        """Move the records of another model aside; align the terms."""
         names = self._tables[-1].terms
         if any(table.has_other_than(names) for table in self._tables):
             theirs = ', '.join(self._tables[0].terms)
@@ -182,11 +182,11 @@ class RunRecords:
         self._tables = [table.under(names) for table in self._tables]
 
     def _leave(self, reason: str) -> None:
-        """Put records aside that cannot be gone on with."""
+        """Move records aside that cannot be continued."""
         aside = self._put_aside()
         self._warn(
-            f'{reason}; the records so far were put aside as {aside}, and '
-            f'{self.folder} begins anew'
+            f'{reason}; the records so far were moved to {aside}, and '
+            f'{self.folder} starts afresh'
         )
 
     def _put_aside(self) -> Path:
@@ -198,7 +198,7 @@ class RunRecords:
             del self._tables[: -self._keep]
 
     def _save_identity(self) -> None:
-        """Written once, since the images of a run do not change."""
+        """Write it once, since the images of a run do not change."""
         there = (self.folder / IDENTITY).exists()
         if not (self._has_identity and there):
             with written_whole(self.folder / IDENTITY) as file:
@@ -211,9 +211,9 @@ class RunRecords:
 
 
 def read_epochs(work_dir: Path) -> list[dict[str, Any]]:
-    """The records of a run, oldest first; empty for a plain run.
+    """Read the records of a run, oldest first; empty for a plain run.
 
     Raises:
-        ConfigError: A line but the last one is damaged.
+        ConfigError: A line other than the last is damaged.
     """
     return json_lines(Path(work_dir) / 'ies' / EPOCHS)

@@ -1,10 +1,10 @@
-"""What a value that was read from a file may be."""
+"""Checks and conversions of values read from files."""
 
 import math
 from typing import Any, TypeGuard
 
 LARGEST = 2**53
-"""The largest integer whose neighbours are floats, too."""
+"""Up to here, every integer is exactly representable as a float."""
 
 
 def is_count(value: Any) -> TypeGuard[int]:
@@ -21,7 +21,7 @@ def is_number(value: Any) -> TypeGuard[float]:
 
 
 def finite(value: Any) -> Any:
-    """With None for NaN and infinity, which JSON does not have."""
+    """Replace NaN and infinity, which JSON does not have, with None."""
     if isinstance(value, dict):
         return {key: finite(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
@@ -32,7 +32,7 @@ def finite(value: Any) -> Any:
 
 
 def printable(text: str) -> str:
-    """The text with escapes for what can be neither printed nor drawn."""
+    """Escape characters that can be neither printed nor drawn."""
     return ''.join(
         letter
         if letter.isprintable()

@@ -1,4 +1,4 @@
-"""The configs name their data and bases from the project's folder."""
+"""Config paths are relative to the project's folder."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Every config builds, takes a step and has a schedule that fits it."""
+"""Every config builds, takes a step and has a fitting schedule."""
 
 import copy
 from pathlib import Path
@@ -12,17 +12,17 @@ from config_steps import build, step
 from ies_mm.losses import capture_per_image_losses
 from read_configs import NAMES, PLAIN, read
 
-# VOC2012, for the passes of a training that counts iterations.
+# Size of VOC2012, for the passes of an iteration-based training.
 IMAGES = {
     'ImageSets/Segmentation/train.txt': 1464,
     'ImageSets/Segmentation/aug.txt': 9118,
 }
 
 
-# The IES configs have their twins' models: test_twins.py.
+# The IES configs have their plain twins' models: test_twins.py.
 @pytest.mark.parametrize('name', NAMES)
 def test_the_model_takes_a_step(name: str) -> None:
-    """An IES one notes a loss for each of the two images meanwhile."""
+    """An IES config also captures a loss for each of the two images."""
     config = read(name)
     model = build(config)
     if name in PLAIN:
@@ -47,7 +47,7 @@ def test_ies_has_the_epochs_to_fire(name: str) -> None:
 
 
 def passes(config: Config) -> float:
-    """How often the training goes through its images."""
+    """The number of passes over the training images."""
     if config.train_cfg.type == 'EpochBasedTrainLoop':
         return config.train_cfg.max_epochs
     loader = config.train_dataloader
@@ -62,7 +62,7 @@ def test_the_schedules_end_with_the_training(name: str) -> None:
     end = last_step(config)
     by_epoch = config.train_cfg.type == 'EpochBasedTrainLoop'
     for scheduler in config.param_scheduler:
-        # A warm-up, or SGD(L), whose last fifty epochs are at its last rate.
+        # A warm-up, or SGD(L), whose last 50 epochs keep its final rate.
         if scheduler.type == 'LinearLR':
             assert scheduler.by_epoch != by_epoch or scheduler.end <= end
         else:
@@ -71,7 +71,7 @@ def test_the_schedules_end_with_the_training(name: str) -> None:
 
 
 def last_step(config: Config) -> int:
-    """The training's end in the loop's own unit, epochs or iterations."""
+    """The last step in the loop's own unit, epochs or iterations."""
     if config.train_cfg.type == 'IterBasedTrainLoop':
         return config.train_cfg.max_iters
     return config.train_cfg.max_epochs

@@ -86,7 +86,7 @@ def test_a_classifier_s_pipelines(name: str, tmp_path: Path) -> None:
 
 
 def packed(loader: Config, data: Data, folder: Path) -> dict:
-    """A random image, through the pipeline of a data loader's data set."""
+    """A random image after the pipeline of a data loader's dataset."""
     size = (32, 32) if data.side == 32 else (300, 400)
     noise = np.random.default_rng(0).integers(256, size=(*size, 3))
     image = noise.astype(np.uint8)

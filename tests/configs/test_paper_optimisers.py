@@ -1,4 +1,4 @@
-"""The paper's optimisers (appendix B.3), in torch's words."""
+"""The paper's optimisers (appendix B.3), in torch's terms."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ from read_configs import read
 def optimiser_of_the_paper(
     name: str, parameters: list
 ) -> tuple[Optimizer, LRScheduler]:
-    """Appendix B.3, as it is written there."""
+    """The optimiser as appendix B.3 describes it."""
     if name == 'Adam':
         return fixed(Adam(parameters, lr=0.001))
     if name == 'AdamW':

@@ -1,10 +1,10 @@
-"""Twins differ by hook and sampler."""
+"""Plain and IES twins differ only in hook and sampler."""
 
 import pytest
 
 from read_configs import IES, PLAIN, read, twin_of
 
-# Which sampler the IESSampler stands in for.
+# The sampler that the IESSampler replaces.
 PLAIN_SAMPLERS = dict(
     EpochBasedTrainLoop='DefaultSampler', IterBasedTrainLoop='InfiniteSampler'
 )
@@ -23,7 +23,7 @@ def test_the_plain_twin_differs_by_hook_and_sampler_alone(name: str) -> None:
     sampler = plain['train_dataloader']['sampler']
     assert sampler.pop('type') == PLAIN_SAMPLERS[plain['train_cfg']['type']]
     assert sampler['shuffle'] is True
-    # A list replaces its base's: none of the plain run's imports may be lost.
+    # A list replaces its base's, so no import of the plain run may be lost.
     imports = plain.pop('custom_imports', {}).get('imports', [])
     ours = ies.pop('custom_imports')
     others = [name for name in imports if name != 'ies_mm.engine']

@@ -1,4 +1,4 @@
-"""core and the rules of methods must not pull the OpenMMLab stack in."""
+"""core and the methods' rules must not import OpenMMLab."""
 
 import subprocess
 import sys
@@ -20,7 +20,7 @@ PROBE = (
 
 
 def probe(imports: str) -> int:
-    """Exit status 1 where an OpenMMLab package was loaded."""
+    """Exit status 1 if an OpenMMLab package was loaded."""
     command = [
         sys.executable,
         '-c',

@@ -1,4 +1,4 @@
-"""The tensor criterion against the literal loop, and its own edges."""
+"""The tensor criterion against the literal loop, and its edge cases."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from ies_mm.core import Criterion, LossHistory
 from ies_mm.core.criteria import CHUNK
 from ies_mm.core.reference import ReferenceIES
 
-# Few distinct values make ties with delta frequent; the rest are arbitrary.
+# Few distinct values make ties with delta frequent; the rest is arbitrary.
 LOSS = st.one_of(
     st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0]),
     st.floats(0, 100, width=32),
@@ -20,7 +20,7 @@ LOSS = st.one_of(
 
 @st.composite
 def runs(draw: st.DrawFn) -> tuple[int, int, float, list[dict]]:
-    """(order, window, delta, epochs); an epoch may leave instances out."""
+    """(order, window, delta, epochs); an epoch may omit instances."""
     instances = draw(st.integers(1, 50))
     terms = draw(st.integers(1, 3))
     row = st.lists(LOSS, min_size=terms, max_size=terms)
@@ -37,7 +37,7 @@ def runs(draw: st.DrawFn) -> tuple[int, int, float, list[dict]]:
 
 
 def step(history: LossHistory, observed: dict) -> None:
-    """Hand an epoch of the reference's form to the history."""
+    """Pass an epoch in the reference's form to the history."""
     ids = torch.tensor(list(observed), dtype=torch.long)
     rows = torch.tensor(list(observed.values()), dtype=torch.float32).reshape(
         len(observed), history.terms
@@ -77,7 +77,7 @@ def test_terms_judged_one_by_one(run: tuple, terms: str) -> None:
     combine = all if terms == 'all' else any
     for observed in epochs:
         step(history, observed)
-        # A NaN in any term spoils the row, so each term's loop sees it.
+        # A NaN in any term invalidates the row, so each term's loop gets it.
         spoilt = {
             i: row if np.isfinite(row).all() else [np.nan] * count
             for i, row in observed.items()
@@ -96,7 +96,7 @@ def test_terms_judged_one_by_one(run: tuple, terms: str) -> None:
 
 
 def test_the_published_numbers() -> None:
-    """Six observations with the defaults, one straight line is mastered."""
+    """Six observations with the defaults; a straight line is mastered."""
     history = LossHistory(1, 1, Criterion(1e-3).depth)
     verdicts = []
     for epoch in range(8):

@@ -1,4 +1,4 @@
-"""The decisions on a real CIFAR-10 training, beside the literal loop's.
+"""Decisions on a real CIFAR-10 training, against the literal loop's.
 
 ``data/cifar10_losses.npz`` holds the losses of every tenth image in the 30
 epochs of ``configs/cifar/ies_resnet14_cifar10_10k.py`` with ``dry_run=True``,

@@ -1,4 +1,4 @@
-"""LossHistory keeps the last observations and nothing else."""
+"""LossHistory keeps only the last observations."""
 
 import time
 
@@ -28,7 +28,7 @@ def test_rows_move_up_only_where_observed() -> None:
 def test_it_is_a_list_of_each_instance_cut_at_the_front(
     epochs: list[list[int]],
 ) -> None:
-    """However many are observed at once, few, most or all."""
+    """Whether few, most or all are observed at once."""
     history = LossHistory(instances=5, terms=1, depth=3)
     lists: list[list[float]] = [[] for _ in range(5)]
     for epoch, ids in enumerate(epochs):
@@ -89,7 +89,7 @@ def test_imagenet_size_stays_in_time_and_memory() -> None:
 def test_a_term_that_joins_moves_no_difference(
     old: list[float], new: float, joins: int
 ) -> None:
-    """Constant from its first value on: judged as if it were not there."""
+    """Constant from its first value on: judged as if it were absent."""
     ids = torch.tensor([0])
     with_it, without = (LossHistory(1, 1, 5) for _ in range(2))
     for epoch, value in enumerate(old):
@@ -108,7 +108,7 @@ def test_a_term_that_joins_moves_no_difference(
 
 
 def test_a_term_that_joins_counts_zero_until_it_is_observed() -> None:
-    """An image that is left out meanwhile is not moved by it either."""
+    """An image that is pruned meanwhile is not moved by it either."""
     history = LossHistory(instances=2, terms=1, depth=3)
     for value in (1.0, 2.0, 3.0):
         history.observe(torch.tensor([0, 1]), torch.full((2, 1), value))
@@ -143,7 +143,7 @@ def test_a_joining_term_that_is_not_finite_is_waited_for() -> None:
 def test_a_term_that_leaves_and_comes_back_moves_no_difference(
     old: list[float], other: float, leaves: int, away: int
 ) -> None:
-    """Constant while it is there: judged as if it were not there."""
+    """Constant while present: judged as if it were absent."""
     ids = torch.tensor([0])
     with_it, without = LossHistory(1, 2, 5), LossHistory(1, 1, 5)
     for epoch, value in enumerate(old):
@@ -169,7 +169,7 @@ def test_a_term_that_leaves_and_comes_back_moves_no_difference(
 def test_a_jump_of_all_losses_moves_no_difference(
     curve: list[float], jump: float, at: int
 ) -> None:
-    """Judged as a curve that stood still for the epoch of the jump."""
+    """Judged like a curve that is constant in the epoch of the jump."""
     ids = torch.tensor([0])
     jumping, still = LossHistory(1, 1, 5), LossHistory(1, 1, 5)
     for epoch, value in enumerate(curve):

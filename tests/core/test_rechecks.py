@@ -1,4 +1,4 @@
-"""When what was left out is looked at again, against a literal loop."""
+"""When pruned images are re-checked, against a literal loop."""
 
 import pytest
 import torch
@@ -22,7 +22,7 @@ Looks = list[tuple[int, str]]
 
 
 def literal(flat: list[bool], cap: int, by: str) -> Looks:
-    """One image's looks; ``flat[e]``: would be mastered if seen in e."""
+    """One image's re-checks; ``flat[e]``: mastered if observed in e."""
     looks, wait, left = [], 0, 0
     for epoch, is_flat in enumerate(flat, start=1):
         out = left > 0
@@ -43,7 +43,7 @@ def literal(flat: list[bool], cap: int, by: str) -> Looks:
 
 
 def ours(flat: list[bool], policy: Recheck) -> Looks:
-    """The same by the waits, of one image among three."""
+    """The same by ``Waits``, for one image among three."""
     waits, looks = Waits(3), []
     mastered = torch.zeros(3, dtype=torch.bool)
     out = torch.zeros(3, dtype=torch.bool)
@@ -92,7 +92,7 @@ def test_every_so_many_epochs(flat: list[bool], interval: int) -> None:
     looks = ours(flat, Every(interval))
     scored = [epoch for epoch, how in looks if how == 'scored']
     assert all(epoch % interval == 0 for epoch in scored)
-    # Whoever is not looked at in such an epoch was trained in it.
+    # Images not re-checked in such an epoch were trained in it.
     due = [e for e in range(1, len(flat) + 1) if e % interval == 0]
     assert {epoch for epoch, _ in looks} >= set(due)
 
@@ -105,7 +105,7 @@ def test_every_so_many_epochs(flat: list[bool], interval: int) -> None:
 def test_gaps_between_observations_do_not_count(
     losses: list[float], gaps: list[int], order: int
 ) -> None:
-    """What is judged are consecutive observations, however far apart."""
+    """Consecutive observations are judged, however far apart."""
     criterion = Criterion(0.5, order=order, window=2)
     dense = LossHistory(2, 1, criterion.depth)
     sparse = LossHistory(2, 1, criterion.depth)
@@ -113,7 +113,7 @@ def test_gaps_between_observations_do_not_count(
         value = torch.tensor([[loss]])
         dense.observe(torch.tensor([0]), value)
         sparse.observe(torch.tensor([0]), value)
-        for _ in range(gap):  # Epochs in which another one is observed.
+        for _ in range(gap):  # Epochs in which the other image is observed.
             sparse.observe(torch.tensor([1]), value)
     assert (
         criterion.mastered(dense, ['loss'])[0]
@@ -122,7 +122,7 @@ def test_gaps_between_observations_do_not_count(
 
 
 def test_a_drift_between_looks_reads_as_movement() -> None:
-    """0.1 an epoch is flat at equal gaps, and is not at 1, 2, 4, 8."""
+    """0.1 per epoch is flat at equal gaps, but not at 1, 2, 4, 8."""
     criterion = Criterion(0.05)
 
     def mastered(epochs: list[int]) -> bool:
@@ -151,7 +151,7 @@ def test_the_level_of_a_budget_is_found_among_those_that_can_go() -> None:
     assert int(out.sum()) == round(6 * share) > 0
     _, everyone, _ = criterion.judge(history, ['loss'], progress)
     assert int(everyone.sum()) == round(6 * share)
-    # More than are able: the flattest of the others wait.
+    # More than are able; the flattest of the others wait.
     able[:] = False
     able[-1] = True
     _, out, _ = criterion.judge(history, ['loss'], progress, able)

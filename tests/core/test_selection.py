@@ -1,4 +1,4 @@
-"""When exclusion is allowed, and what a selection says of itself."""
+"""When exclusion is allowed, and the counts of a selection."""
 
 import time
 from fractions import Fraction
@@ -12,7 +12,7 @@ from ies_mm.core import PruningPeriod, Selection, may_exclude
 
 
 def allowed(max_epochs: int, begin: int = 1, anneal: float = 0.0) -> list[int]:
-    """The epochs that may train on less than everything."""
+    """The epochs that may exclude images."""
     return [
         epoch + 1
         for epoch in range(max_epochs)
@@ -61,7 +61,7 @@ def test_weights_of_a_batch_are_none_where_all_are_one() -> None:
 def test_the_annealed_epochs_are_the_last_ones_for_any_product(
     max_epochs: int, anneal: float
 ) -> None:
-    """epochs x anneal need not be a whole number."""
+    """epochs * anneal need not be an integer."""
     part = Fraction(str(anneal))
     whole = [
         epoch
@@ -99,7 +99,7 @@ def test_the_shortest_training_that_leaves_something_out(
 def test_the_shortest_is_the_first_that_will_do(
     first: int, anneal: float
 ) -> None:
-    """By trying every length."""
+    """Checked by trying every length."""
     lengths = range(1, 40 * first + 4000)
     able = (n for n in lengths if may_exclude(first, n, 1, anneal))
     assert PruningPeriod(1, first, 1, anneal).shortest == next(able)
@@ -107,7 +107,7 @@ def test_the_shortest_is_the_first_that_will_do(
 
 @pytest.mark.parametrize('rest', [1e-6, 1e-9, 1e-12, 2.0**-53])
 def test_nearly_everything_annealed_is_no_long_search(rest: float) -> None:
-    """Nor are the epochs of an endless training counted one by one."""
+    """Nor are the epochs of an endless training iterated over."""
     began = time.perf_counter()
     shortest = PruningPeriod(10, 6, 1, 1 - rest).shortest
     assert shortest == pytest.approx(7 / rest, rel=1e-3)

@@ -38,7 +38,7 @@ def test_ranks_are_those_of_a_literal_loop(seed: int) -> None:
 
 @pytest.mark.parametrize('seed', range(3))
 def test_a_budget_by_class_tilts_no_class(seed: int) -> None:
-    """The losses of one class are ten times those of the other."""
+    """The losses of one class are ten times as large as the other's."""
     draw = np.random.default_rng(seed)
     labels = torch.from_numpy(draw.permutation([0] * 70 + [1] * 30))
     losses = torch.rand(100) * torch.where(labels == 1, 10.0, 1.0)
@@ -58,7 +58,7 @@ def test_a_budget_by_class_tilts_no_class(seed: int) -> None:
     assert abs(int(out[labels == 0].sum()) - 28) <= 1
     assert int(plain[labels == 0].sum()) > 35
     assert limits.isnan().all()
-    # Within a class they are those with the smallest losses.
+    # Within a class, the smallest losses are chosen.
     for label in (0, 1):
         members = losses[labels == label]
         left_out = out[labels == label]

@@ -1,4 +1,4 @@
-"""Which terms are judged: names, weights, and what is refused."""
+"""Which terms are judged: names, weights, invalid arguments."""
 
 import numpy as np
 import pytest

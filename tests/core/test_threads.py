@@ -1,4 +1,4 @@
-"""A decision is made in one thread, and gives the others back."""
+"""A decision runs in one thread and restores the thread count."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Thresholds that set themselves, against their equations."""
+"""Adaptive thresholds against their equations."""
 
 import math
 
@@ -24,7 +24,7 @@ from ies_mm.core.thresholds import build_threshold
 
 
 def history_of(losses: np.ndarray, depth: int) -> LossHistory:
-    """Of (E, N, T) losses."""
+    """A history of (E, N, T) losses."""
     history = LossHistory(losses.shape[1], losses.shape[2], depth)
     for epoch in losses:
         ids = torch.arange(len(epoch))
@@ -40,7 +40,7 @@ def second_differences(losses: np.ndarray) -> np.ndarray:
 
 @pytest.fixture
 def losses() -> np.ndarray:
-    """Two terms, the second of a tenth of the scale; (6, 40, 2)."""
+    """Two terms, the second at a tenth of the scale; (6, 40, 2)."""
     draw = np.random.default_rng(0)
     return draw.random((6, 40, 2)) * np.array([1.0, 0.1])
 
@@ -97,7 +97,7 @@ def test_a_budget_masters_the_flattest(losses: np.ndarray, terms: str) -> None:
 @pytest.mark.parametrize('saved', [0.0, 0.1, 0.2, 0.4])
 @pytest.mark.parametrize('anneal', [0, 3])
 def test_a_budget_ends_where_it_was_told(saved: float, anneal: int) -> None:
-    """A training of 25 epochs whose last ``anneal`` leave out nothing."""
+    """25 epochs, of which the last share ``anneal`` prunes nothing."""
     instances, epochs = 60, 25
     criterion = Criterion(Budget(saved))
     draw = np.random.default_rng(1)
@@ -123,7 +123,7 @@ def test_a_budget_ends_where_it_was_told(saved: float, anneal: int) -> None:
 def alike(images: int, learned: int, epochs: int = 6) -> LossHistory:
     """``learned`` images have the same loss, to the last digit.
 
-    With order=0 their flatness is 0, and 1, 2, ... that of the others.
+    With order=0, their flatness is 0, and the others' 1, 2, ...
     """
     losses = np.zeros((epochs, images, 1))
     losses[:, learned:, 0] = np.arange(1, images + 1 - learned)
@@ -132,12 +132,12 @@ def alike(images: int, learned: int, epochs: int = 6) -> LossHistory:
 
 @pytest.mark.parametrize('learned', [4, 6, 24, 36, 37, 38, 40])
 def test_ties_are_broken_down_to_the_count_of_a_budget(learned: int) -> None:
-    """Six of 40, however many are exactly as flat as the sixth."""
+    """Six of 40, however many are exactly as flat as the sixth one."""
     criterion = Criterion(Budget(0.2), order=0)
     history = alike(40, learned)
 
     def out(ahead: int) -> set[int]:
-        # Of the 14 epochs that may, the one with so many ahead of it.
+        # Of the 14 epochs that may prune, the one with this many ahead.
         behind = 14 - ahead
         left = 6 * (14**2 - behind**2) / (2 * behind + 1)
         progress = Progress(
@@ -188,7 +188,7 @@ def test_a_budget_never_leaves_out_more_than_nine_tenths(
 
 @pytest.mark.parametrize('saved', [0.05, 0.2, 0.4, 0.55, 0.63])
 def test_a_budget_leaves_out_more_and_more(saved: float) -> None:
-    """A line from zero, or from where it has to start to end at 0.9."""
+    """A line from zero, or from the value that makes it end at 0.9."""
     shares: list[float] = []
     for ahead in range(14, 0, -1):
         progress = Progress(
@@ -209,7 +209,7 @@ def test_a_budget_leaves_out_more_and_more(saved: float) -> None:
 
 
 def shares_of(schedule: PruningSchedule, epochs: int, able: int) -> list:
-    """What is left out of each epoch that may leave something out."""
+    """The pruned share of each epoch that may prune."""
     shares: list[float] = []
     for ahead in range(able, 0, -1):
         quota = Quota(
@@ -221,7 +221,7 @@ def shares_of(schedule: PruningSchedule, epochs: int, able: int) -> list:
 
 
 def literal_shares(course: str, saved: float, epochs: int, able: int) -> list:
-    """As the words of each course say, without a cap that bites."""
+    """Each course as documented, where the cap has no effect."""
     if course == 'rising':
         wanted = [2 * k - 1 for k in range(1, able + 1)]
     elif course == 'even':
@@ -264,7 +264,7 @@ def test_a_cap_is_kept_and_the_share_still_saved(
 
 
 def test_a_capped_rise_starts_higher() -> None:
-    """The end of a short schedule still sees half of the images."""
+    """The end of a short schedule still trains on half of the images."""
     free = shares_of(PruningSchedule(0.2), 12, 6)
     capped = shares_of(PruningSchedule(0.2, cap=0.5), 12, 6)
     assert max(free) == pytest.approx(2.4 * 11 / 36)
@@ -285,7 +285,7 @@ def test_the_log_says_what_each_epoch_will_train() -> None:
 
 
 def test_a_run_that_goes_on_is_told_what_is_left() -> None:
-    """After nine epochs, in which nothing was left out."""
+    """After nine epochs in which nothing was pruned."""
     period, now = PruningPeriod(12, first=9), Standing(100, 9, 12)
     said = planned(PruningSchedule(0.1), period, now)
     assert said.startswith('from epoch 10 on')
@@ -294,13 +294,13 @@ def test_a_run_that_goes_on_is_told_what_is_left() -> None:
     assert 'can save 22% at most' in too_much(
         PruningSchedule(0.3), period, now
     )
-    # What had been left out before counts.
+    # What was pruned before counts.
     later = Standing(100, 9, 12, excluded=120)
     assert too_much(PruningSchedule(0.3), period, later) == ''
 
 
 def test_an_annealed_course_anneals_once() -> None:
-    """The last eighth of 40 epochs, whoever says it."""
+    """The last eighth of 40 epochs, whichever argument sets it."""
     period = PruningPeriod(40, first=6, anneal=0.125)
     said = planned(
         PruningSchedule(0.2, 'annealed'), period, Standing(100, 0, 40)
@@ -345,7 +345,7 @@ def test_a_number_is_the_threshold_of_the_paper() -> None:
 
 
 def test_a_term_that_joined_has_no_first_loss() -> None:
-    """It is measured in the smallest scale there is: nothing is flat by it."""
+    """Its scale is the smallest possible, so nothing is flat in it."""
     first = FirstLoss()
     first.take_in(torch.tensor([[2.0, 4.0], [4.0, 8.0]]))
     criterion = Criterion(dict(type='Relative', factor=1), terms='all')

@@ -1,4 +1,4 @@
-"""Examples of the pages: what they import, configure and call is there."""
+"""The pages' examples: what they import, configure and call exists."""
 
 import ast
 import json
@@ -36,7 +36,7 @@ def name_of(page: Path) -> str:
 
 
 def blocks(*languages: str) -> list[Any]:
-    """Each block of a page, by the page and its number there."""
+    """Each code block, with its page and its number there."""
     return [
         pytest.param(block[2], id=f'{name_of(page)}:{number}')
         for page in PAGES
@@ -46,7 +46,7 @@ def blocks(*languages: str) -> list[Any]:
 
 
 def cells(notebook: Path) -> list[Any]:
-    """The code of a notebook."""
+    """The code cells of a notebook."""
     found = json.loads(notebook.read_text())['cells']
     return [
         pytest.param(''.join(cell['source']), id=f'{notebook.name}:{number}')
@@ -63,7 +63,7 @@ CHILDREN = [block for block in PYTHON if BASE.search(block.values[0])]
 
 
 def hooks_written(tree: ast.AST) -> Iterator[dict[str, Any]]:
-    """Dicts of our hooks, where all that is given is a literal."""
+    """Config dicts of our hooks with only literal arguments."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and ast.unparse(node.func) == 'dict':
             try:
@@ -113,7 +113,7 @@ def test_a_config_selects(text: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize('page', PAGES, ids=name_of)
 def test_a_hook_in_a_sentence_has_such_arguments(page: Path) -> None:
-    """By their names: a sentence may leave arguments out."""
+    """Only by name, since a sentence may omit arguments."""
     for name, arguments in INLINE.findall(page.read_text()):
         hook = getattr(engine, name, None)
         if hook is not None and '...' not in arguments:

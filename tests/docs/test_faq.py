@@ -1,4 +1,4 @@
-"""Error messages of the page on questions are those of the program."""
+"""The FAQ quotes error messages as the program prints them."""
 
 import ast
 import re
@@ -16,7 +16,7 @@ OPEN = '\0'
 
 @cache
 def messages() -> list[str]:
-    """Texts of the package; what a run fills in is left open."""
+    """Strings of the package, with placeholders for formatted values."""
     files = (ROOT / 'ies_mm').rglob('*.py')
     return [text for file in files for text in _texts(file)]
 

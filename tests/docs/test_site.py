@@ -1,6 +1,6 @@
-"""The site leaves nothing out, and links hold in the repository too.
+"""The site is complete, and links work in the repository, too.
 
-`make docs` holds those of the site.
+`make docs` checks the site's own links.
 """
 
 import re
@@ -45,7 +45,7 @@ def test_the_reference_has_every_hook() -> None:
 
 
 def anchors(page: Path) -> set[str]:
-    """As a code host names the headings."""
+    """Anchors as a code host derives them from headings."""
     headings = re.findall(r'^#+ (.*)', page.read_text(), re.MULTILINE)
     words = [re.sub(r'[^\w\- ]', '', text.lower()) for text in headings]
     return {text.replace(' ', '-') for text in words}

@@ -1,4 +1,4 @@
-"""A real model's loss, as a function of its weights alone."""
+"""A real model's loss as a function of only its weights."""
 
 import random
 from pathlib import Path
@@ -26,11 +26,11 @@ from runs import build_dataset, dataset_config, plain_config
 from task_runs import classifier_config
 
 IMAGES = 5
-"""A batch of four, and one image."""
+"""A batch of four, and a single image."""
 
 
 def built(config: Any) -> Runner:
-    """A runner before its training, with what a training builds."""
+    """A runner before training, with everything a training builds."""
     runner = Runner.from_cfg(config)
     runner.train_loop  # noqa: B018
     runner._init_model_weights()
@@ -70,7 +70,7 @@ def dot(one: Vector, other: Vector) -> float:
 def test_a_detector_has_the_same_loss_in_every_evaluation(
     detector: HeldLoss,
 ) -> None:
-    """Its anchors, RoIs and flips are drawn at random in a training."""
+    """Although training samples anchors, RoIs and flips at random."""
     with detector.holding():
         assert detector.loss() == detector.loss() > 0
         first, second = detector.gradient(), detector.gradient()
@@ -81,7 +81,7 @@ def test_a_detector_has_the_same_loss_in_every_evaluation(
 def test_a_detector_s_hessian_is_symmetric_and_exact(
     detector: HeldLoss,
 ) -> None:
-    """What was not differentiated twice would be missing on one side."""
+    """Anything not differentiated twice would be missing on one side."""
     one, other = directions(detector, 2)
     with detector.holding():
         there = dot(one, detector.hessian_product(other))
@@ -113,7 +113,7 @@ def test_the_roi_head_sees_the_backbone_through_roi_align(
 
 
 def test_roi_align_s_derivatives_are_those_of_its_values() -> None:
-    """PyTorch's own check, in double precision, against differences."""
+    """Checked with torch.autograd.gradcheck in double precision."""
     layer = RoIAlign(output_size=2, spatial_scale=0.5)
     torch.manual_seed(0)
     features = torch.randn(2, 2, 5, 6, dtype=torch.double, requires_grad=True)
@@ -136,7 +136,7 @@ def test_roi_align_s_derivatives_are_those_of_its_values() -> None:
 def test_a_classifier_s_loss_is_the_mean_of_its_images(
     classifier: HeldLoss,
 ) -> None:
-    """Each alone, BatchNorm by its running statistics, flips as drawn."""
+    """Each image alone, BatchNorm in evaluation mode, flips as drawn."""
     model = classifier._model
     with classifier.holding():
         found, gradient = classifier.loss(), classifier.gradient()
@@ -183,7 +183,7 @@ def assert_same(found: Any, expected: Any) -> None:
 
 
 def test_nothing_of_the_model_is_left_changed(classifier: HeldLoss) -> None:
-    """Not the gradients of an accumulated step either."""
+    """Nor are the gradients of an accumulated step."""
     model = classifier._model
     for number, parameter in enumerate(model.parameters()):
         if number % 2:
@@ -200,7 +200,7 @@ def test_nothing_of_the_model_is_left_changed(classifier: HeldLoss) -> None:
 
 
 class OnlyOnce(torch.autograd.Function):
-    """The identity, as a compiled operation would have it."""
+    """The identity, differentiable only once, like a compiled operation."""
 
     @staticmethod
     def forward(ctx: Any, inputs: torch.Tensor) -> torch.Tensor:
@@ -275,7 +275,7 @@ def mosaics(voc: Path) -> Any:
 
 
 def loaded(dataset: Any) -> list[torch.Tensor]:
-    """Images as the measurement loads them."""
+    """Images as loaded for the measurement."""
     copied = own_copy(dataset)
     np.random.seed(0)
     random.seed(0)
@@ -286,7 +286,7 @@ def loaded(dataset: Any) -> list[torch.Tensor]:
 def test_a_copy_mixes_the_same_images_at_any_time(
     voc: Path, make: Any
 ) -> None:
-    """Whatever the training has cached by then, and whatever it prunes."""
+    """Whatever the training has cached or pruned by then."""
     expected = loaded(make(voc))
     dataset = make(voc)
     instances = InstanceMap(dataset)

@@ -1,4 +1,4 @@
-"""What is recorded of trainings, and that these stay what they are."""
+"""The recorded dynamics are right, and recording changes nothing."""
 
 import json
 from collections.abc import Callable
@@ -40,9 +40,9 @@ def with_dynamics(config: Config, **changes: Any) -> Config:
 
 
 class Witness(Hook):
-    """Counts by itself what the hook is to record.
+    """Counts independently what the hook should record.
 
-    Its gradients are read by numpy from clones, in the optimiser's own step.
+    It reads gradients by NumPy from clones, in the optimiser's step.
     """
 
     def __init__(self) -> None:
@@ -114,7 +114,7 @@ def test_the_training_is_the_plain_one_to_the_bit(
 def accumulated(
     folders: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, Witness]:
-    """Two batches a step, clipped; five batches an epoch, three epochs."""
+    """Two batches per step, clipped; three epochs of five batches."""
     work_dir = tmp_path_factory.mktemp('accumulated')
     config = with_dynamics(classifier_config(folders, work_dir))
     config.train_cfg.max_epochs = 3
@@ -167,7 +167,7 @@ def test_a_gradient_is_read_before_it_is_clipped(
 
 
 class NotFinite(Hook):
-    """Has the last step of the first epoch see an infinite gradient."""
+    """Makes the gradient of the first epoch's last step infinite."""
 
     def before_train_iter(self, runner: Runner, **_: Any) -> None:
         if runner.iter == BATCHES - 1:
@@ -190,7 +190,7 @@ def test_a_step_that_is_not_finite_is_left_out_of_the_mean(
 def test_beside_ies_what_is_selected_counts(
     folders: Path, tmp_path: Path
 ) -> None:
-    """All are left out from some epoch on; the records say how many."""
+    """Images are pruned from some epoch on; the records say how many."""
     config = with_ies(
         with_dynamics(classifier_config(folders, tmp_path), interval=20),
         delta=dict(type='Budget', saved=0.5),
@@ -259,7 +259,7 @@ def test_passes_of_an_endless_loader_are_counted(
 def test_passes_beside_a_selection_are_those_of_its_records(
     folders: Path, tmp_path: Path
 ) -> None:
-    """They get shorter: 12 of 20 images from the second one on."""
+    """They shrink to 12 of 20 images from the second one on."""
     config = with_dynamics(plain(folders, tmp_path, 14), interval=9)
     train(with_sampler(config), with_hook(always(OUT)))
     records = [record['epoch'] for record in epochs_of(tmp_path)]
@@ -292,7 +292,7 @@ def test_arguments(arguments: dict, words: str) -> None:
 def test_mixed_precision_s_loss_scale_is_taken_off(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """MMEngine's wrapper asks for a GPU; its scaler works without one."""
+    """MMEngine's wrapper requires a GPU; its scaler does not."""
     wrappers = 'mmengine.optim.optimizer.amp_optimizer_wrapper'
     monkeypatch.setattr(f'{wrappers}.is_cuda_available', lambda: True)
     model = torch.nn.Linear(3, 1)

@@ -1,4 +1,4 @@
-"""Curvature and sharpness of losses that are known."""
+"""Curvature and sharpness of known losses."""
 
 import pytest
 import torch
@@ -17,7 +17,7 @@ from ies_mm.dynamics.landscape import (
 
 
 class Loss:
-    """A loss of given weights; ``exact`` or by differences."""
+    """A loss of given weights; ``exact`` or by finite differences."""
 
     def __init__(self, parameters, loss, exact: bool = True) -> None:
         self.parameters = list(parameters)
@@ -45,7 +45,7 @@ def matrix(spectrum: list[float]) -> Tensor:
 
 
 def quadratic(spectrum: list[float], exact: bool = True) -> Loss:
-    """w'Aw / 2 + b'w over two tensors, and nothing of a third."""
+    """w'Aw / 2 + b'w, with w split into two tensors."""
     a = matrix(spectrum)
     b = torch.linspace(-1, 1, len(spectrum))
     parts = [
@@ -77,7 +77,7 @@ def test_the_eigenvalue_of_largest_magnitude_has_its_sign(
 
 
 def test_some_eigenvalue_is_within_the_residual() -> None:
-    """Also after two iterations, which find none of two close ones."""
+    """Also after two iterations, which do not resolve two close ones."""
     spectrum = [1.0, 2, 3, 6, 6.5]
     found = top_eigenvalue(quadratic(spectrum), 2)
     assert found.residual > 0.01
@@ -125,7 +125,7 @@ def test_the_norm_is_that_of_all_numbers_together() -> None:
 
 @pytest.fixture(scope='module')
 def classifier() -> tuple[nn.Module, Tensor, Tensor]:
-    """A smooth one, of 177 weights."""
+    """A smooth classifier with 177 weights."""
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(6, 12), nn.GELU(), nn.Linear(12, 3))
     images, labels = torch.randn(20, 6), torch.arange(20) % 3
@@ -180,7 +180,7 @@ def test_a_classifier_s_products_are_those_of_its_hessian(
         flat(loss.hessian_product(vector)),
         hessian @ flat(vector),
     )
-    # A difference is not of the point alone.
+    # A finite difference depends on more than the point.
     tolerance = 1e-5 if exact else 0.01
     assert float((found - expected).norm()) < tolerance * expected.norm()
     top = max(torch.linalg.eigvalsh(hessian).tolist(), key=abs)

@@ -1,4 +1,4 @@
-"""CelebA in torchvision's layout, by a few made-up lines."""
+"""CelebA in torchvision's layout, with a few synthetic lines."""
 
 from pathlib import Path
 

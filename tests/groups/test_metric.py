@@ -1,4 +1,4 @@
-"""Metrics by group, against tables that were counted by hand."""
+"""Metrics by group, against hand-counted tables."""
 
 import json
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from ies_mm.groups.metric import GroupMetric
 def evaluated(
     metric: GroupMetric, samples: Sequence[Any], classes: Any
 ) -> Any:
-    """As MMEngine's evaluator does, in two batches."""
+    """Evaluate as MMEngine's evaluator does, in two batches."""
     metric.dataset_meta = dict(classes=classes)
     half = len(samples) // 2
     for part in (samples[:half], samples[half:]):
@@ -28,7 +28,7 @@ def evaluated(
 
 
 def image(label: int, predicted: int, group: str = '', path: str = '') -> Any:
-    """A classified one; of three classes the scores say which."""
+    """A classified image; the scores of three classes give the prediction."""
     score = torch.full((3,), 0.1)
     score[predicted] = 0.8
     return BaseDataElement(
@@ -38,7 +38,7 @@ def image(label: int, predicted: int, group: str = '', path: str = '') -> Any:
     )
 
 
-# Of women 6 and of men 4; by hand:
+# 6 women and 4 men; by hand:
 #            women            men
 #          pred 0  pred 1   pred 0  pred 1
 # true 0      1       1        2       0
@@ -76,7 +76,7 @@ def test_a_table_counted_by_hand() -> None:
 
 @pytest.mark.parametrize('kind', ['json', 'csv'])
 def test_groups_from_a_file(kind: str, tmp_path: Path) -> None:
-    """It names some images by file name, some by path."""
+    """It lists some images by file name and some by path."""
     groups = {
         sample.img_path.partition('/')[2] if number % 2 else sample.img_path:
         sample.group
@@ -147,7 +147,7 @@ def test_as_fairlearn_and_scikit_learn_find_it() -> None:
 
 
 def test_head_and_tail_classes() -> None:
-    """Two of three, one of two, none of one."""
+    """Correct: two of three, one of two, none of one."""
     samples = [
         image(*pair) for pair in
         ((0, 0), (0, 0), (0, 1), (1, 1), (1, 0), (2, 0))
@@ -202,7 +202,7 @@ def test_a_segmentor_by_hand() -> None:
 
 
 def boxes(*rows: tuple[int, int]) -> torch.Tensor:
-    """Of 10 x 10 pixels, by their corners."""
+    """10 x 10 pixel boxes, by their corners."""
     corner = torch.tensor(rows).view(-1, 2).float()
     return torch.cat([corner, corner + 10], dim=1)
 
@@ -224,7 +224,7 @@ def detected(given: list, found: list, group: str) -> Any:
 
 
 def test_a_detector_by_hand() -> None:
-    """Found twice is found once; of another class, or unsure, is not."""
+    """Duplicates count once; wrong classes and low scores do not."""
     samples = [
         detected(
             [(0, 0, 0), (0, 40, 40), (1, 80, 80)],

@@ -1,4 +1,4 @@
-"""The noise itself, beside loops over single labels."""
+"""The noise itself, against loops over single labels."""
 
 import numpy as np
 import pytest
@@ -54,7 +54,7 @@ def test_flip_rates_are_those_of_a_truncated_normal(ratio: float) -> None:
 
 
 def test_transitions_are_those_of_the_papers_loop() -> None:
-    """Algorithm 2 of Xia et al., 2020, an image after the other."""
+    """Algorithm 2 of Xia et al., 2020, one image after the other."""
     images, own, classes = rng().random((6, 8)), 2, 4
     weights, rates = rng(1).normal(size=(8, classes)), rng(2).random(6)
     projected = (images @ weights).astype(np.float32)
@@ -77,7 +77,7 @@ def test_classes_are_drawn_as_often_as_they_should() -> None:
 
 
 def test_instance_noise_goes_by_the_image_and_its_class() -> None:
-    """Images of a class that look alike flip alike."""
+    """Similar images of a class are flipped alike."""
     looks = rng().random((3, 48)).astype(np.float32)
     look = rng(1).integers(0, 3, 6000)
     labels = rng(2).integers(0, 4, 6000)
@@ -88,9 +88,9 @@ def test_instance_noise_goes_by_the_image_and_its_class() -> None:
         for kind in range(3):
             of = noisy[(labels == own) & (look == kind) & (noisy != labels)]
             shares[own, kind] = np.bincount(of, minlength=4) / len(of)
-    # By class alone, its three looks would have the same shares.
+    # If only the class mattered, its three looks would have equal shares.
     assert (shares.std(axis=1).max(axis=1) > 0.1).all()
-    # With one projection for all, a look would prefer 0 to 1 as much when it
+    # With one projection for all, a look would prefer 0 to 1 equally when it
     # is of class 2 as when it is of class 3.
     first = shares[2:, :, 0] / shares[2:, :, :2].sum(axis=2)
     assert abs(first[0] - first[1]).max() > 0.5

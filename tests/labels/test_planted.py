@@ -1,4 +1,4 @@
-"""Noisy labels of real data sets: made once, read by the pipeline."""
+"""Noisy labels of real datasets: made once, read by the pipeline."""
 
 import shutil
 from pathlib import Path
@@ -31,7 +31,7 @@ def built(cfg: Config, **changes: Any) -> Any:
 
 
 def with_noise(cfg: Config, file: Path, place: int) -> Config:
-    """The training with the transform at a place of its pipeline."""
+    """The training with the transform at some place in its pipeline."""
     pipeline = cfg.train_dataloader.dataset.pipeline
     pipeline.insert(place, dict(type=READS, file=str(file)))
     return cfg
@@ -41,7 +41,7 @@ def with_noise(cfg: Config, file: Path, place: int) -> Config:
 def classifier(
     folders: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, NoisyLabels]:
-    """The file of a small classifier's noisy labels, and what is in it."""
+    """The file of a small classifier's noisy labels, and its content."""
     cfg = classifier_config(folders, folders)
     file = tmp_path_factory.mktemp('noise') / 'noisy.npz'
     write_labels(file, plant_noise(cfg, 'symmetric', 0.4, seed=3))
@@ -56,7 +56,7 @@ def test_an_image_has_its_noisy_label_and_keeps_its_clean_one(
     clean = [plain.get_data_info(i)['gt_label'] for i in range(len(plain))]
     assert labels.clean.tolist() == clean
     assert labels.changed.sum() == round(0.4 * len(plain))
-    for place in (3, 2):  # behind the packing, and before
+    for place in (3, 2):  # after packing, and before
         cfg = with_noise(classifier_config(folders, folders), file, place)
         pack = cfg.train_dataloader.dataset.pipeline[2 if place == 3 else 3]
         pack.meta_keys = ['sample_idx', 'img_path', 'clean_label']
@@ -125,14 +125,14 @@ def test_images_without_files_are_known_by_their_index(
     found = built(with_noise(cfg, tmp_path / 'noisy.npz', 1))
     numbers = [int(item['data_samples'].gt_label) for item in found]
     assert numbers == labels.noisy.tolist()
-    # The index alone would not tell that these are other images.
+    # The index would not reveal that these are other images.
     cfg.train_dataloader.dataset |= without_files(first_class=1)
     with pytest.raises(ConfigError, match=r'image 0 .* other data'):
         built(with_noise(cfg, tmp_path / 'noisy.npz', 1))[0]
 
 
 def without_files(first_class: int = 0) -> dict:
-    """A data set as CIFAR10 is one: arrays, and no paths."""
+    """A dataset like CIFAR10: arrays without paths."""
     from mmengine.dataset import BaseDataset
 
     class Arrays(BaseDataset):
@@ -153,7 +153,7 @@ def without_files(first_class: int = 0) -> dict:
 @pytest.mark.parametrize('kind', ['symmetric', 'shift', 'missing'])
 def test_boxes_of_a_detector(voc: Path, tmp_path: Path, kind: str) -> None:
     cfg = plain_config(voc, tmp_path)
-    # Without augmentation, so that boxes can be compared.
+    # Without augmentation, so that boxes are comparable.
     pipeline = cfg.train_dataloader.dataset.pipeline
     del pipeline[2:4]
     pipeline[-1].meta_keys = ['img_path', 'clean_instances']

@@ -1,4 +1,4 @@
-"""What the tests of losses patch in OpenMMLab."""
+"""Patches of OpenMMLab for the tests of losses."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ pytest.register_assert_rewrite('loss_checks')
 
 
 class FirstColumns:
-    """A one-hot tensor that gives ``[:, :n]`` where ``[:, n]`` is asked."""
+    """A one-hot tensor that returns ``[:, :n]`` for ``[:, n]``."""
 
     def __init__(self, tensor: Tensor) -> None:
         self.tensor = tensor
@@ -20,7 +20,7 @@ class FirstColumns:
 
 
 class MendedFunctional:
-    """torch.nn.functional with a one_hot for mmseg's FocalLoss."""
+    """torch.nn.functional with a one_hot that suits mmseg's FocalLoss."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(F, name)
@@ -31,7 +31,7 @@ class MendedFunctional:
 
 @pytest.fixture
 def focal_loss_on_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    """mmseg's FocalLoss fails on a CPU with label maps.
+    """Fix mmseg's FocalLoss, which fails on a CPU with label maps.
 
     It takes one column, ``[:, num_classes]``, of the one-hot labels, where
     its branch for GPUs takes the first ones, ``[:, :num_classes]``.

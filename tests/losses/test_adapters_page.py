@@ -1,4 +1,4 @@
-"""The page on adapters: its code is run as it stands there."""
+"""The page on adapters: its code is run exactly as written."""
 
 import copy
 import re
@@ -28,7 +28,7 @@ PAGE = Path(__file__).parents[2] / 'docs' / 'adapters.md'
 
 
 class MyDenseHead(RetinaHead):
-    """A head with a term more."""
+    """A head with an additional term."""
 
     def loss_by_feat(
         self,
@@ -46,7 +46,7 @@ class MyDenseHead(RetinaHead):
 
 
 class MyHead(nn.Module):
-    """A classification head that is none of mmpretrain's."""
+    """A classification head that is not mmpretrain's."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -68,7 +68,7 @@ class Backbone(nn.Module):
 
 @pytest.fixture
 def page(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """What the page's code defines; its adapters are gone afterwards."""
+    """What the page's code defines; its adapters are removed afterwards."""
     heads = ModuleType('my_project.heads')
     heads.MyDenseHead, heads.MyHead = MyDenseHead, MyHead  # type: ignore
     monkeypatch.setitem(sys.modules, 'my_project', ModuleType('my_project'))
@@ -146,7 +146,7 @@ def test_any_head_of_ones_own(page: dict, classifier: nn.Module) -> None:
 def test_the_pages_check_can_fail(page: dict, classifier: nn.Module) -> None:
     head = classifier.head
     loss = head.loss
-    # Depends on the batch in another way than by a count.
+    # Depends on the batch by more than a count.
     head.loss = lambda feats, samples, **kw: {
         'loss_own': loss(feats, samples)['loss_own'] * len(samples) ** 2
         + feats[-1].std(dim=0, unbiased=False).sum()

@@ -89,7 +89,7 @@ def test_the_losses_noted_are_without_weights(task: Callable) -> None:
 
 @TASKS
 def test_the_gradient_is_linear_in_the_weights(task: Callable) -> None:
-    """Of one image at a time, they add up to the plain run's gradient."""
+    """Single images' gradients add up to the plain run's gradient."""
     model, data = task()
 
     def of(weights: Tensor | None) -> Tensor:
@@ -117,11 +117,11 @@ def test_the_gradient_is_linear_in_the_weights(task: Callable) -> None:
 def test_box_losses_carry_their_weighted_gradient(
     term: str, bias: str
 ) -> None:
-    """In RPN and RoI head, against finite differences of the loss."""
+    """In the RPN and the RoI head, against finite differences of the loss."""
     model, data = detector()
     parameter = model.get_parameter(bias)
     if bias.endswith('reg.bias'):
-        # Away from the targets, where L1 has no kink.
+        # Away from the targets, where L1 is smooth.
         nn.init.constant_(parameter, 2.0)
     loss = weighted(model, data, WEIGHTS)[term]
     (found,) = torch.autograd.grad(loss, parameter)
@@ -145,7 +145,7 @@ def test_box_losses_carry_their_weighted_gradient(
 
 
 def test_a_classifier_against_torch() -> None:
-    """The mean over the batch of weight times cross-entropy."""
+    """The batch mean of weight times cross-entropy."""
     model, data = classifier()
     scores = model.head(model.extract_feat(data['inputs']))
     labels = torch.cat([s.gt_label for s in data['data_samples']])

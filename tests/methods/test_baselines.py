@@ -1,4 +1,4 @@
-"""The methods that IES is compared with, in whole trainings."""
+"""The methods that IES is compared with, in complete trainings."""
 
 from pathlib import Path
 from typing import Any
@@ -63,7 +63,7 @@ class Watched(InfoBatchHook):
 def test_a_method_that_leaves_nothing_out_is_the_plain_run(
     folders: Path, tmp_path: Path, hook: type, arguments: dict
 ) -> None:
-    """To the bit; of 13 images the last batch has three."""
+    """Bit-identical; the last batch of 13 images has three."""
     plain = classifier_config(folders, tmp_path / 'plain')
     ours = config_of(folders, tmp_path / 'ours', 2)
     plain.train_dataloader.batch_size = ours.train_dataloader.batch_size = 5
@@ -117,7 +117,7 @@ def test_small_loss_rescale_prunes_to_the_end(
 def test_random_removal_saves_its_ratio(
     folders: Path, tmp_path: Path, ratio: float
 ) -> None:
-    """To within a batch an epoch, from the first epoch on."""
+    """Within one batch per epoch, from the first epoch on."""
     hook = RandomRemovalHook(ratio, keep_history=True)
     train(config_of(folders, tmp_path, 6), with_hook(hook))
     records = epochs_of(tmp_path)
@@ -132,7 +132,7 @@ def test_random_removal_saves_its_ratio(
 def test_random_removal_begins_when_it_is_told(
     folders: Path, tmp_path: Path
 ) -> None:
-    """The control of IES, which leaves nothing out of its first epochs."""
+    """The control of IES, which prunes nothing in its first epochs."""
     hook = RandomRemovalHook(0.4, begin=3)
     train(config_of(folders, tmp_path, 6), with_hook(hook))
     excluded = [record['excluded'] for record in epochs_of(tmp_path)]
@@ -143,7 +143,7 @@ def test_random_removal_begins_when_it_is_told(
 def test_random_removal_on_the_budget_of_ies(
     folders: Path, tmp_path: Path
 ) -> None:
-    """As many in every epoch as IES, to within a batch; others."""
+    """As many images per epoch as IES, within a batch, but others."""
     budget = dict(type='Budget', saved=0.3)
     ies = IESHook(budget, order=1, window=1, keep_history=True)
     control = RandomRemovalHook(budget, keep_history=True, begin=3)
@@ -233,7 +233,7 @@ def test_a_flag_that_is_none() -> None:
 def test_early_stopping_beside_a_method(
     folders: Path, tmp_path: Path, hook: type, arguments: dict
 ) -> None:
-    """MMEngine's hook ends the run; the records are complete till then."""
+    """MMEngine's hook ends the run; the records are complete up to then."""
 
     class Falling(EarlyStoppingHook):
         def after_val_epoch(self, runner: Runner, metrics: Any = None) -> None:
@@ -262,7 +262,7 @@ def test_early_stopping_beside_a_method(
 def test_without_a_seed_a_resumed_run_draws_the_same(
     folders: Path, tmp_path: Path
 ) -> None:
-    """MMEngine draws another seed for the sampler of the resumed run."""
+    """Although MMEngine draws a new sampler seed for the resumed run."""
     out = []
     for name, checkpoint in (('whole', ''), ('again', 'whole/epoch_2.pth')):
         config = config_of(folders, tmp_path / name, 4)

@@ -1,4 +1,4 @@
-"""The page on rules of one's own: its code is run as it stands there."""
+"""The page on custom methods: its code is run exactly as written."""
 
 import re
 from pathlib import Path
@@ -31,7 +31,7 @@ BLOCKS = re.findall(r'```python\n(.*?)```', PAGE.read_text(), re.S)
 
 
 def run(*parts: str) -> dict[str, Any]:
-    """What the page's blocks define that have one of these in them."""
+    """What the page's blocks with any of these words define."""
     module = ModuleType('my_rules')
     for block in BLOCKS:
         if any(part in block for part in parts):
@@ -41,7 +41,7 @@ def run(*parts: str) -> dict[str, Any]:
 
 @pytest.fixture(scope='module', autouse=True)
 def page() -> Any:
-    """Everything but the config; its hooks are gone afterwards."""
+    """Everything except the config; its hooks are removed afterwards."""
     before = dict(HOOKS.module_dict)
     yield run('class ', 'def ')
     HOOKS.module_dict.clear()
@@ -64,7 +64,7 @@ def own(folders: Path, work_dir: Path, **hook: Any) -> Config:
 def test_the_hardest_in_a_training(
     page: dict, folders: Path, tmp_path: Path
 ) -> None:
-    """A loop over the records says who should have been left out."""
+    """A loop over the records computes what should have been pruned."""
     config = own(folders, tmp_path, type='SkipHardestHook', ratio=0.2)
     check_config(config)
     train(config)
@@ -86,7 +86,7 @@ def test_the_hardest_in_a_training(
 def test_what_it_remembers_is_resumed(
     page: dict, folders: Path, tmp_path: Path
 ) -> None:
-    """From within a pass, whose decision is yet to come."""
+    """From within a pass, before its decision."""
     hook = page['SkipHardestHook']
     whole, again = tmp_path / 'whole', tmp_path / 'again'
     train(by_iterations(folders, whole), with_hook(hook(0.2)))
@@ -129,7 +129,7 @@ def test_a_rehearsal_on_the_records_of_a_plain_run(
 
 
 class BelowMedian(Method):
-    """Leaves out what has the lowest losses; the naive rule."""
+    """Prunes the images with the lowest losses; the naive rule."""
 
     def decide(self, history: Any, names: Any, standing: Any) -> Decision:
         total = history.values[-1].sum(dim=1)
@@ -138,13 +138,13 @@ class BelowMedian(Method):
 
 
 class Stale(BelowMedian):
-    """The same, without a look at what is left out."""
+    """The same, without scoring pruned images."""
 
     refreshes = False
 
 
 def total_seen(folders: Path, work_dir: Path, method: Method) -> np.ndarray:
-    """bool (epochs, N), whose loss was observed, trained or not."""
+    """bool (epochs, N), which losses were observed, trained or not."""
     hook = SelectionHook(method, keep_history=True)
     train(config_of(folders, work_dir, 5), with_hook(hook))
     return ~np.isnan(instances_of(work_dir)['losses'][..., 0])
@@ -153,7 +153,7 @@ def total_seen(folders: Path, work_dir: Path, method: Method) -> np.ndarray:
 def test_a_naive_rule_judges_no_image_by_an_old_loss(
     folders: Path, tmp_path: Path
 ) -> None:
-    """While a decision is ahead; the same ones are not out for ever."""
+    """As long as a decision follows; no image is pruned forever."""
     seen = total_seen(folders, tmp_path / 'safe', BelowMedian())
     assert seen[:-1].all()
     trained = instances_of(tmp_path / 'safe')['trained']
@@ -178,7 +178,7 @@ def test_who_is_due(epoch: int, refreshes: bool, due: bool) -> None:
 
 
 class Wrong(Method):
-    """What it selects is not what a selection is."""
+    """Returns an invalid selection."""
 
     def __init__(self, active: Any, weight: Any = None) -> None:
         self.active = active
@@ -229,7 +229,7 @@ def test_the_page_names_what_is_exported() -> None:
 
 
 def test_the_pages_config_selects(folders: Path, tmp_path: Path) -> None:
-    """The keys that it sets, in a training of this suite."""
+    """The keys that it sets, in one of this suite's trainings."""
     [block] = [b for b in BLOCKS if b.startswith('custom_imports')]
     names: dict[str, Any] = {}
     exec(block, names)
@@ -244,7 +244,7 @@ def test_the_pages_config_selects(folders: Path, tmp_path: Path) -> None:
 def test_a_hook_without_the_sampler_may_leave_nothing_out(
     folders: Path, tmp_path: Path
 ) -> None:
-    """It would say so in log and records, and train everything."""
+    """It would log and record the pruning, but train everything."""
     config = config_of(folders, tmp_path, 2)
     config.train_dataloader.sampler.type = 'DefaultSampler'
     hook = SelectionHook(BelowMedian())

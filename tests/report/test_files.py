@@ -1,4 +1,4 @@
-"""Lines are read as far as they are whole; files are written all or none."""
+"""Only complete lines are read; files are written all or none."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Names of images whose file several parts show."""
+"""Names of images whose file is in several dataset parts."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Files that MMEngine and the hooks really write are read right."""
+"""Files actually written by MMEngine and the hooks are read correctly."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -26,7 +26,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def config_of(folders: Path, work_dir: Path, epochs: int = 4) -> Config:
-    """Validated after every second epoch, with a log."""
+    """A config with validation every second epoch, and a log."""
     config = classifier_config(folders, work_dir)
     config.val_dataloader = dict(
         batch_size=4,
@@ -42,7 +42,7 @@ def config_of(folders: Path, work_dir: Path, epochs: int = 4) -> Config:
 
 
 def selecting(plan: dict[int, list[int]]) -> Callable:
-    """For ``train``: which images are out after which epoch."""
+    """For ``train``: prune planned images after each epoch."""
     return with_hook(FixedSelection(plan))
 
 
@@ -79,7 +79,7 @@ def test_a_resumed_run(folders: Path, tmp_path: Path) -> None:
 
 
 def test_iterations(folders: Path, tmp_path: Path) -> None:
-    """Of 24 iterations, 6 passes, some are skipped; the end is noticed."""
+    """Some of 24 iterations (6 passes) are skipped; the end is detected."""
     work_dirs = [tmp_path / 'plain', tmp_path / 'ies']
     for work_dir in work_dirs:
         config = in_iterations(config_of(folders, work_dir), 24)
@@ -94,7 +94,7 @@ def test_iterations(folders: Path, tmp_path: Path) -> None:
     assert str(plain.progress) == '24 of 24 iterations'
     assert plain.progress.finished
     assert list(plain.points[TOP1]) == [8, 16, 24]
-    # A pass of 16, and 5 of 11 images: 71 samples in batches of 4.
+    # One pass of 16 and five of 11 images: 71 samples in batches of 4.
     assert str(ies.progress) == '18 of 24 iterations'
     assert ies.progress.finished
     assert list(ies.points[TOP1]) == [8, 16, 18]

@@ -1,4 +1,4 @@
-"""What is done with the records of an earlier start."""
+"""How records of an earlier start are handled."""
 
 import json
 import warnings
@@ -17,7 +17,7 @@ IMAGES = ['data/a/1.jpg', 'data/a/2.jpg', 'data/b/3.jpg']
 
 
 class Said(list):
-    """Warnings, collected."""
+    """Collects warnings."""
 
 
 def records_of(
@@ -48,7 +48,7 @@ END = {'epochs': 3, 'reason': 'planned'}
 
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
-    """Three epochs of a training that has ended."""
+    """Three epochs of a finished training."""
     records = records_of(tmp_path)
     records.open()
     for epoch in (1, 2, 3):
@@ -77,7 +77,7 @@ def change_arrays(**changes: Callable[[np.ndarray], np.ndarray]) -> Callable:
 
 
 def write(name: str, content: bytes | int) -> Callable:
-    """Other content, or the first bytes of it."""
+    """Write other content, or truncate to the first bytes."""
 
     def damage(folder: Path) -> None:
         path = folder / name
@@ -90,9 +90,9 @@ def write(name: str, content: bytes | int) -> Callable:
 DAMAGES = {
     'npz cut off': (write('instances.npz', 300), 'cannot be read'),
     'npz empty': (write('instances.npz', b' '), 'cannot be read'),
-    'npz of another data set': (
+    'npz of another dataset': (
         change_arrays(identity=lambda a: a[::-1]),
-        'of another data set: image 0 is data/b/3.jpg, here data/a/1.jpg',
+        'of another dataset: image 0 is data/b/3.jpg, here data/a/1.jpg',
     ),
     'npz of fewer images': (
         change_arrays(
@@ -100,7 +100,7 @@ DAMAGES = {
             losses=lambda a: a[:, :2],
             trained=lambda a: a[:, :2],
         ),
-        'of a data set of 2 images, here 3',
+        'of a dataset of 2 images, here 3',
     ),
     'npz of another shape': (
         change_arrays(losses=lambda a: a[0]), 'losses is float32 (3, 1)',
@@ -118,21 +118,21 @@ DAMAGES = {
         change_line(0, lambda r: r | {'epoch': 'one'}), "has epoch='one'",
     ),
     'a line that is a list': (
-        change_line(1, lambda r: [r]), 'line 2 is no JSON object',
+        change_line(1, lambda r: [r]), 'line 2 is not a JSON object',
     ),
     'a line twice': (
         change_line(1, lambda r: r | {'epoch': 1}), 'line 2 is of epoch 1',
     ),
     'a line of other images': (
         change_line(2, lambda r: r | {'instances': 4}),
-        'line 3 is of a data set of 4 images, not 3',
+        'line 3 is of a dataset of 4 images, not 3',
     ),
     'lines that are no text': (
         write('epochs.jsonl', b'\xff\xfe\n' * 9), 'cannot be read',
     ),
     'lines of brackets': (
         write('epochs.jsonl', b'[' * 100_000 + b'\n{}\n'),
-        'line 1 is no JSON object',
+        'line 1 is not a JSON object',
     ),
 }  # fmt: skip
 
@@ -160,7 +160,7 @@ def test_what_cannot_be_gone_on_with_is_put_aside(
 
 
 def test_what_can_be_gone_on_with_is(run: Path) -> None:
-    """Also from another folder, or cut off in its last line."""
+    """Also from another folder, or with the last line cut off."""
     path = run / 'ies' / 'epochs.jsonl'
     path.write_text(path.read_text()[:-20])
     said = Said()
@@ -194,7 +194,7 @@ def test_arrays_alone(run: Path) -> None:
 
 
 def test_of_another_model(run: Path) -> None:
-    """The terms are known with the first epoch, and not before."""
+    """The terms are only known with the first epoch."""
     said = Said()
     records = records_of(run, said)
     records.open(after=3)
@@ -226,7 +226,7 @@ def test_terms_in_another_order(tmp_path: Path) -> None:
 
 
 def test_a_term_that_joined_after_the_checkpoint(run: Path) -> None:
-    """It is in the file, and may not be in the epoch trained again."""
+    """It is in the file, but maybe not in the epoch trained again."""
     records = records_of(run)
     records.open(after=3)
     add(records, 4, terms=('loss', 'late'))
@@ -243,7 +243,7 @@ def test_a_term_that_joined_after_the_checkpoint(run: Path) -> None:
 def test_a_folder_that_cannot_be_written_to_at_first(
     run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What was to be done at the start is done with the next epoch."""
+    """The next epoch does what failed at the start."""
 
     def full(*_: object) -> None:
         raise OSError(28, 'No space left on device')
@@ -265,11 +265,11 @@ def test_warnings_are_python_s_own_by_default(run: Path) -> None:
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter('always')
         RunRecords(run / 'ies', IMAGES).open(after=1)
-    assert 'put aside as' in str(said[0].message)
+    assert 'were moved to' in str(said[0].message)
 
 
 def test_images_are_named_once_while_it_goes_on(tmp_path: Path) -> None:
-    """And in the arrays when it has ended; both are read alike."""
+    """When it ends, they move into the arrays; both are read alike."""
     folder = tmp_path / 'ies'
     records = records_of(tmp_path)
     records.open()

@@ -1,7 +1,7 @@
-"""A small library on MMEngine, which counts spots in images.
+"""A small MMEngine-based library that counts spots in images.
 
-It knows nothing of ies_mm, but for ``for_ies.py``, which its metadata names.
-The tests install it into a folder of their own.
+Only ``for_ies.py``, named in its metadata, knows ies_mm.
+The tests install it into a separate folder.
 """
 
 from tinylib.data import LoadSpots, PackSpots, Spots

@@ -1,4 +1,4 @@
-"""Images with bright spots, and how many there are."""
+"""Images with bright spots, and their number."""
 
 import numpy as np
 import torch
@@ -9,7 +9,7 @@ from mmengine.structures import BaseDataElement
 
 @DATASETS.register_module()
 class Spots(BaseDataset):
-    """Drawn from the number of the image; nothing is read from a disk."""
+    """Generated from the image's index; nothing is read from disk."""
 
     def __init__(self, images: int, **kwargs) -> None:
         self.images = images
@@ -24,7 +24,7 @@ class Spots(BaseDataset):
 
 @TRANSFORMS.register_module()
 class LoadSpots:
-    """Up to five spots on noise; a border of some images does not count."""
+    """Up to five spots on noise; some images have an ignored border."""
 
     def __call__(self, results: dict) -> dict:
         random = np.random.default_rng(results['number'])
@@ -39,7 +39,7 @@ class LoadSpots:
 
 @TRANSFORMS.register_module()
 class PackSpots:
-    """As every library of OpenMMLab packs: inputs and a data sample."""
+    """Packs like every OpenMMLab library: inputs and a data sample."""
 
     def __call__(self, results: dict) -> dict:
         sample = BaseDataElement(metainfo=dict(img_path=results['img_path']))

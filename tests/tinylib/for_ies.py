@@ -1,4 +1,4 @@
-"""The library's adapter for ies_mm; an entry point names this module."""
+"""The library's adapter for ies_mm, registered as an entry point."""
 
 from contextlib import contextmanager
 
@@ -13,7 +13,7 @@ from tinylib.models import CountingHead
 
 
 def slices(call):
-    """Feats and data samples of each image, as ``CountingHead.loss`` takes."""
+    """Each image's features and samples, as ``CountingHead.loss`` takes."""
     (feats, samples), kwargs = call
     images = len(samples)
     return [
@@ -25,6 +25,6 @@ def slices(call):
 @register_adapter(CountingHead, relies_on=('loss',))
 @contextmanager
 def counting_head(name, head, want, note):
-    """Asks the head's own loss again for every image."""
+    """Calls the head's own loss again for every image."""
     with asked_by_image(head, 'loss', slices, terms_of, want, note):
         yield

@@ -1,4 +1,4 @@
-"""A counter of spots: a convolution, and a head with a loss of its own."""
+"""A spot counter: a convolution, and a head with its own loss."""
 
 import torch
 import torch.nn.functional as F
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 @MODELS.register_module()
 class CountingHead(nn.Module):
-    """A map of spots, whose sum is their number."""
+    """Predicts a map of spots that sums to their number."""
 
     def __init__(self, channels: int = 4) -> None:
         super().__init__()
@@ -19,7 +19,7 @@ class CountingHead(nn.Module):
         return self.conv(feats)[:, 0]
 
     def loss(self, feats: Tensor, samples: list) -> dict:
-        """The map's error is averaged over the valid pixels of the batch."""
+        """The map's error, averaged over the batch's valid pixels."""
         found = self(feats)
         spots = torch.stack([sample.spots for sample in samples])
         valid = torch.stack([sample.valid for sample in samples])
@@ -34,7 +34,7 @@ class CountingHead(nn.Module):
 
 @MODELS.register_module()
 class SpotCounter(BaseModel):
-    """Trains by MMEngine as the models of other libraries do."""
+    """Trains with MMEngine like other libraries' models."""
 
     def __init__(self, head: dict, data_preprocessor=None) -> None:
         super().__init__(data_preprocessor)

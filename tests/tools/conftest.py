@@ -1,4 +1,4 @@
-"""The modules of tools/coverage.py."""
+"""Access to the modules of tools/coverage.py."""
 
 import sys
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""The benchmark of whole trainings: what it trains, reads and prints."""
+"""The benchmark of whole trainings: what it runs, reads and prints."""
 
 import json
 import math
@@ -92,7 +92,7 @@ def test_the_share_of_the_limit(measured: Any) -> None:
     ('arguments', 'says'),
     [
         (['--config', 'none.py'], 'there is no config file none.py'),
-        (['--config', 'configs/ies_faster_rcnn_r18_demo.py'], 'plain twin'),
+        (['--config', 'configs/ies_faster_rcnn_r18_demo.py'], 'plain config'),
         (['--config', 'configs/deeplabv3_voc12aug_20k.py'], 'max_epochs'),
         (['--methods', 'luck'], "there is no method 'luck'; give some of"),
         (['--saved', '1.5'], '--saved 1.5: give a share'),

@@ -1,4 +1,4 @@
-"""The command: what it prints and writes, and its one line on bad input."""
+"""The command: its output, its files, and its one-line errors."""
 
 import json
 import os
@@ -40,7 +40,7 @@ def refusal(
     capsys: pytest.CaptureFixture[str],
     *arguments: str,
 ) -> str:
-    """The one line of a call that fails."""
+    """The one-line error of a failing call."""
     with pytest.raises(SystemExit) as left:
         call(monkeypatch, *arguments)
     printed = capsys.readouterr()
@@ -96,7 +96,7 @@ def test_one_run_and_a_metric_of_choice(
 def test_a_second_call_over_all_of_work_dirs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The files of the first lie among the work directories."""
+    """The first call's files are among the work directories."""
     plain_run(tmp_path / 'work_dirs' / 'a')
     call(monkeypatch, 'work_dirs/a')
     call(monkeypatch, 'work_dirs/a', 'work_dirs/compare')
@@ -107,9 +107,9 @@ def test_a_second_call_over_all_of_work_dirs(
     [
         ([], 'WORK_DIR'),
         (['none'], 'there is no none'),
-        (['empty'], 'empty holds no run'),
-        (['good', 'other'], 'are of different data'),
-        (['good', '--metric', 'x'], 'there is pascal_voc/mAP'),
+        (['empty'], 'empty contains no run'),
+        (['good', 'other'], 'are on different data'),
+        (['good', '--metric', 'x'], 'common metrics: pascal_voc/mAP'),
         (['good', '--out', 'file'], 'file cannot be written to'),
         (['good', '--early', '0'], 'give a share above 0 to 1'),
         (['good', '--early', 'x'], 'give a share above 0 to 1'),
@@ -156,11 +156,11 @@ def test_without_matplotlib(
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, 'matplotlib', None)
     line = refusal(monkeypatch, capsys, 'a')
-    assert "install it by pip install 'ies-mm[report]'" in line
+    assert "install it with pip install 'ies-mm[report]'" in line
 
 
 def with_config(work_dir: Path, text: str) -> None:
-    """The same run, with further lines in its config."""
+    """Append lines to the run's config."""
     [path] = work_dir.glob('*/vis_data/config.py')
     path.write_text(f'{path.read_text()}\n{text}\n')
 
@@ -168,14 +168,14 @@ def with_config(work_dir: Path, text: str) -> None:
 @pytest.mark.parametrize(
     ('text', 'named'),
     [
-        ('default_hooks = []', 'default_hooks is [], and no dict'),
-        ('train_dataloader = "x"', "train_dataloader is 'x', and no dict"),
-        ('randomness = dict(seed="a")', "randomness.seed is 'a', and no int"),
-        ('train_cfg = dict(max_epochs=-1)', 'train_cfg.max_epochs is -1, and'),
+        ('default_hooks = []', 'default_hooks is [], not a dict'),
+        ('train_dataloader = "x"', "train_dataloader is 'x', not a dict"),
+        ('randomness = dict(seed="a")', "randomness.seed is 'a', not an int"),
+        ('train_cfg = dict(max_epochs=-1)', 'train_cfg.max_epochs is -1, not'),
         ('train_cfg = dict(max_iters=2.5)', 'train_cfg.max_iters is 2.5'),
-        ('custom_hooks = {}', 'custom_hooks is {}, and no list'),
-        (f'x = {"-" * 100_000}1', 'no config that MMEngine dumped'),
-        (f'x = {"[" * 5000}{"]" * 5000}', 'no config that MMEngine dumped'),
+        ('custom_hooks = {}', 'custom_hooks is {}, not a list'),
+        (f'x = {"-" * 100_000}1', 'not a config that MMEngine dumped'),
+        (f'x = {"[" * 5000}{"]" * 5000}', 'not a config that MMEngine dumped'),
     ],
 )
 def test_a_config_of_another_form(
@@ -192,7 +192,7 @@ def test_a_config_of_another_form(
 @pytest.mark.parametrize(
     ('changes', 'named'),
     [
-        ({'excluded': 'many'}, "line 2 has excluded='many', which is no coun"),
+        ({'excluded': 'many'}, "line 2 has excluded='many', which is not a c"),
         ({'excluded': None}, 'line 2 has excluded=None'),
         ({'trained': 10**400}, 'line 2 has trained=1000'),
         ({'decide_seconds': 'x'}, "line 2 has decide_seconds='x'"),
@@ -200,7 +200,7 @@ def test_a_config_of_another_form(
         ({'start_seconds': None}, 'line 2 has start_seconds=None'),
         ({'saved': 2}, 'line 2 has saved=2'),
         ({'epoch': 1}, 'line 2 is of epoch 1, after one of epoch 1'),
-        ({'instances': 11}, 'line 2 is of a data set of 11 images, not 10'),
+        ({'instances': 11}, 'line 2 is of a dataset of 11 images, not 10'),
     ],
 )
 def test_records_that_were_edited(
@@ -242,7 +242,7 @@ def test_scalars_that_were_edited(
 def test_what_is_odd_and_does_no_harm(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Dates that are none, keys that cannot be keys, names that are none."""
+    """Invalid dates, unhashable keys, non-identifier names."""
     write_start(
         tmp_path / 'a',
         config_of(),
@@ -273,7 +273,7 @@ def test_a_folder_whose_name_is_no_text(tmp_path: Path) -> None:
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, '')
-    assert 'a\\udcff/ies was left out' in done.stdout
+    assert 'a\\udcff/ies was ignored' in done.stdout
 
 
 def test_records_that_begin_late(
@@ -281,7 +281,7 @@ def test_records_that_begin_late(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Those before were put aside."""
+    """Earlier records were moved aside."""
     write_records(ies_run(tmp_path / 'a'), [record(3), record(4)])
     call(monkeypatch, 'a')
     words = ' '.join(capsys.readouterr().out.split())

@@ -1,4 +1,4 @@
-"""The command tools/coverage.py, and the page that it writes."""
+"""The command tools/coverage.py and its page."""
 
 import subprocess
 import sys
@@ -45,7 +45,7 @@ def page(tmp_path: Path) -> Path:
 def command(
     tool: Any, monkeypatch: pytest.MonkeyPatch, page: Path
 ) -> Callable[..., str]:
-    """The command, with rows that are made up; the page that it writes."""
+    """Run the command on synthetic rows; return its page."""
     path = TOOLS / 'coverage.py'
     spec = spec_from_file_location('coverage_tool', path)
     assert spec
@@ -71,7 +71,7 @@ def command(
 
 
 def verdicts(text: str, family: str) -> list[str]:
-    """What the page says of it, setting by setting."""
+    """The page's verdicts on a family, by setting."""
     row = next(line for line in text.splitlines() if f'**{family}**' in line)
     return row.split(' | ')[3:7]
 
@@ -172,7 +172,7 @@ def test_all_has_a_row_for_every_config(
 def test_all_needs_a_page_of_its_own() -> None:
     result = call(TOOLS / 'coverage.py', '--all')
     assert result.returncode == 2
-    assert 'error: --all has a page of its own: name it with' in result.stderr
+    assert 'error: --all writes a separate page: name it with' in result.stderr
 
 
 def test_every_folder_of_configs_has_a_row(tool: Any) -> None:
@@ -191,7 +191,7 @@ def test_every_folder_of_configs_has_a_row(tool: Any) -> None:
 
 
 ELSEWHERE = {
-    'BasePanopticFusionHead',  # A base without a loss.
+    'BasePanopticFusionHead',  # A base class without a loss.
     'HuggingFaceClassifier',  # tests/losses/test_classification_headless.py
     'TimmClassifier',
 }
@@ -201,7 +201,7 @@ ELSEWHERE = {
 def test_every_head_that_an_adapter_takes_has_a_row(
     tool: Any, library: str
 ) -> None:
-    """Also a subclass of the heads that the adapter is registered for."""
+    """Including subclasses of the heads that have an adapter."""
     import_module(f'{library}.models')
     check_not_refused(nn.Module())  # which loads the adapters
     registry = import_module(f'{library}.registry').MODELS
@@ -222,7 +222,7 @@ def test_every_head_that_an_adapter_takes_has_a_row(
 
 
 def types_of(config: Any) -> set[str]:
-    """The types in a model's config, however deep."""
+    """All types in a model's config, at any depth."""
     if isinstance(config, dict):
         kind = config.get('type', '')
         name = kind if isinstance(kind, str) else kind.__name__
@@ -234,7 +234,7 @@ def types_of(config: Any) -> set[str]:
 
 
 def test_the_command_is_not_taken_for_the_package_of_its_name() -> None:
-    """numba asks for it, from every command beside it."""
+    """numba looks for it, from any command in that folder."""
     code = (
         f'import sys; sys.path.insert(0, {str(TOOLS)!r})\n'
         'import mmdet.datasets\n'

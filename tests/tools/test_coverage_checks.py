@@ -1,4 +1,4 @@
-"""Faults that the checks of the coverage tool see."""
+"""Faults that the coverage tool's checks detect."""
 
 import copy
 import random
@@ -36,7 +36,7 @@ def scaled(values: dict[str, Tensor], factor: Any) -> None:
 
 
 def plant(monkeypatch: pytest.MonkeyPatch, tool: Any, fault: Fault) -> None:
-    """Have every capture of the tool end with a fault."""
+    """Make every capture of the tool end with a fault."""
 
     @contextmanager
     def faulty(model: nn.Module, **kwargs: Any) -> Iterator[CapturedLosses]:
@@ -50,7 +50,7 @@ def plant(monkeypatch: pytest.MonkeyPatch, tool: Any, fault: Fault) -> None:
 
 
 def forget_the_graph(model: nn.Module, captured: CapturedLosses) -> None:
-    """Shares whose gradient is another than their value's."""
+    """Shares whose gradient does not match their value."""
     for term, share in captured.shares.items():
         captured.shares[term] = share.detach() + (share - share.detach()) * 2
 
@@ -118,8 +118,8 @@ def test_a_wrong_per_image_loss_is_seen(
 def test_a_fault_in_scoring_is_seen(
     monkeypatch: pytest.MonkeyPatch, tool: Any, pair: Any, fault: str
 ) -> None:
-    """What a head does by the model's mode, or counts while it is scored."""
-    if fault == 'a trace':  # Else it is taken back.
+    """Behaviour that depends on the mode, or counts during scoring."""
+    if fault == 'a trace':  # Otherwise it is undone.
         keeps = 'ies_mm.training.scoring.scoring.state_of'
         monkeypatch.setattr(keeps, lambda state: nullcontext())
     model, _, data = pair

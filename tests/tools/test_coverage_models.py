@@ -1,4 +1,4 @@
-"""How the coverage tool makes models cheap and their draws repeatable."""
+"""The coverage tool makes models cheap and their draws repeatable."""
 
 import copy
 import random
@@ -14,7 +14,7 @@ from mmengine.registry import init_default_scope
 
 
 def every(config: Any, key: str) -> list:
-    """The values of a key, however deep it lies."""
+    """The values of a key, at any depth."""
     parts = config.values() if isinstance(config, dict) else config
     found = [config[key]] if isinstance(config, dict) and key in config else []
     for part in parts:
@@ -25,7 +25,7 @@ def every(config: Any, key: str) -> list:
 
 @pytest.mark.parametrize('library', ['mmdet', 'mmseg', 'mmpretrain'])
 def test_reduction_keeps_every_layer_and_loss(tool: Any, library: str) -> None:
-    """All types of a model, but for those that are known to go."""
+    """All types of a model except those known to be removed."""
     gone = {'Pretrained', 'SyncBN', 'BN', 'Mixup', 'CutMix', 'ResizeMix'}
     for row in tool('listed').families(library)[:12]:
         shipped = Config.fromfile(row.path).model.to_dict()

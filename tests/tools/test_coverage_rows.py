@@ -1,10 +1,10 @@
-"""Rows of the coverage tool: families of which the losses are exact."""
+"""Rows of the coverage tool: families whose losses are exact."""
 
 from typing import Any
 
 import pytest
 
-# Rows that an update of OpenMMLab must not change: one of every adapter.
+# One row per adapter, which an OpenMMLab update must not change.
 EXACT = {
     'mmdet': ['Faster R-CNN', 'RetinaNet'],
     'mmseg': ['FCN', 'DeepLabv3', 'SegFormer', 'OCRNet'],
@@ -31,8 +31,8 @@ def test_families_that_are_exact(
     assert row.adapters
 
 
-# Heads whose losses are told apart by rows, one of every way to flatten and
-# to count; several images, some without an object.
+# Heads whose losses are split by rows, one for every way to flatten and
+# to count; several images, some without objects.
 BY_ROWS = [
     'CenterNet',
     'CondInst',

@@ -1,4 +1,4 @@
-"""What the demo trains, without training it."""
+"""The demo's trainings, without running them."""
 
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 class NoTraining:
-    """Of subprocess: notes what would be called."""
+    """Stands in for subprocess and records what would be called."""
 
     calls: list[list[str]] = []
 
@@ -29,7 +29,7 @@ class NoTraining:
 def commands(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> list[list[str]]:
-    """Those of the five trainings."""
+    """The commands of the five trainings."""
     monkeypatch.setattr(demo, 'WORK', tmp_path)
     monkeypatch.setattr(demo, 'make_data', lambda images: None)
     monkeypatch.setattr(demo, 'compare', lambda runs, out: runs)

@@ -1,4 +1,4 @@
-"""tools/gpu.py at toy size on a CPU, and what it leaves when it is cut off."""
+"""tools/gpu.py at toy size on a CPU, and its results when cut off."""
 
 import json
 import sys
@@ -28,7 +28,7 @@ def tools(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def jpegs(tmp_path: Path) -> Path:
-    """Ten classes, two images of each in training and in test."""
+    """Ten classes with two training and two test images each."""
     generator = np.random.default_rng(0)
     for split in ('train', 'test'):
         for number in range(20):
@@ -65,7 +65,7 @@ def test_rehearsal_of_every_part(tmp_path: Path, jpegs: Path) -> None:
 
 
 def test_what_is_cut_off_is_kept(tmp_path: Path, tools: None) -> None:
-    """A part that never ends; it has written one result, and started more."""
+    """A part that never ends, with one result written and others started."""
     import argparse
 
     import gpu

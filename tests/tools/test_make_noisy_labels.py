@@ -1,4 +1,4 @@
-"""The command: the file it writes, and its one line on bad input."""
+"""The command: its file, and its one-line errors."""
 
 import runpy
 import sys
@@ -41,12 +41,12 @@ def test_the_file_and_what_is_said_of_it(
 @pytest.mark.parametrize(
     ('arguments', 'reason'),
     [
-        (('--kind', 'symmetric'), '--kind symmetric wants a --ratio'),
+        (('--kind', 'symmetric'), '--kind symmetric needs a --ratio'),
         (('--kind', 'symmetric', '--ratio', '1.5'), '--ratio 1.5 is not a'),
         (('--ratio', '0.2'), 'give one of --kind and --human'),
         (('--human', 'missing.pt'), 'missing.pt cannot be read'),
-        (('--human', 'a.pt', '--ratio', '0.2'), '--ratio is for --kind'),
-        (('--kind', 'shift', '--column', 'a'), '--column is one of a --hum'),
+        (('--human', 'a.pt', '--ratio', '0.2'), '--ratio needs --kind'),
+        (('--kind', 'shift', '--column', 'a'), '--column needs --human'),
         (('--kind', 'boxes'), 'argument --kind: invalid choice'),
     ],
 )

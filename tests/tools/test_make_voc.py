@@ -10,7 +10,7 @@ from voc_files import files, run
 
 
 def refused(done: subprocess.CompletedProcess[str], word: str) -> bool:
-    """One line on stderr that has the word, nothing on stdout, status 2."""
+    """Expect one stderr line with the word, no output, status 2."""
     lines = done.stderr.splitlines()
     wrote = len(lines) == 1 and word in lines[0] and not done.stdout
     return wrote and done.returncode == 2

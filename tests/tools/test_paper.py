@@ -1,4 +1,4 @@
-"""tools/paper.py: its experiments on made-up runs, its runner, bad input."""
+"""tools/paper.py: experiments on synthetic runs, the runner, bad input."""
 
 import json
 import sys
@@ -44,7 +44,7 @@ def part() -> Iterator[Callable[[str], ModuleType]]:
 
 
 class Set:
-    """An experiment with made-up runs."""
+    """An experiment with synthetic runs."""
 
     def __init__(self, part: Any, name: str, out: Path) -> None:
         scale = part('scales').SMALL
@@ -60,7 +60,7 @@ class Set:
         self.found = self.experiment.read(self.runs)
 
     def of(self, name: str) -> Made:
-        """By the method's name, or by its beginning."""
+        """A training by its method's name, or by a prefix of it."""
         named = {t.method: run for t, run in self.made.items()}
         begun = [run for key, run in named.items() if key.startswith(name)]
         return named.get(name) or begun[0]
@@ -136,7 +136,7 @@ def test_figure2_counts_with_the_literal_criterion(made: Any) -> None:
 
 
 def variation(losses: np.ndarray, order: int) -> float:
-    """After the last epoch, image by image."""
+    """Variation after the last epoch, image by image."""
     values = []
     for image in range(losses.shape[1]):
         curve = [float(x) for x in losses[:, image]]
@@ -186,7 +186,7 @@ def test_how_much_of_the_way_a_line_is_above(part: Any) -> None:
     line = part('panels').Line
     above = part('dynamics').share_above
     level, rise = line('', [0, 10], [5, 5]), line('', [0, 20], [0, 20])
-    # Above from 5 on, as far as both go.
+    # Above from 5 on, where both are defined.
     assert above(rise, level, 0) == pytest.approx(0.5, abs=0.02)
     assert above(rise, level, 6) == 1
     assert above(level, rise, 6) == 0
@@ -242,7 +242,7 @@ def test_most_saved_within_a_point(part: Any) -> None:
     most = part('sweep_claims').most_saved_within
     saved = [0.1, 0.3, 0.5, 0.8]
     assert most(saved, [94, 94, 93.5, 90], 93) == 0.5
-    # What is good again beyond a gap is chance.
+    # A good value beyond a gap is chance.
     assert most(saved, [94, 92, 94, 94], 93) == 0.1
     assert most(saved, [92, 94, 94, 94], 93) is None
 
@@ -254,7 +254,7 @@ def test_the_best_criterion_is_the_best_where_all_lines_are(
     claims = part('sweep_claims')
     lines = [
         line(claims.SECOND_ORDER, [0.1, 0.5], [90.0, 90.0]),
-        # Better, but where the other has no point.
+        # Better, but outside the other's range.
         line('Random Remove', [0.0, 0.2], [95.0, 85.0]),
     ]
     drawn = panel('', '', '', lines, {claims.NO_REMOVAL: 91.0})
@@ -315,7 +315,7 @@ def test_tables_12_and_13(made: Any) -> None:
 def test_files(
     part: Any, made: Any, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """All by the command, of runs that are there; nothing is trained."""
+    """All written by the command from existing runs; nothing is trained."""
     found = made(name)
     tool = import_module('paper')
     out = found.runs.paths(next(iter(found.made)))[0].parents[3]
@@ -351,7 +351,7 @@ sys.exit((work_dir.parent / 'fails').exists())
 def trained(
     part: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> tuple[Any, Path]:
-    """``train_once`` with a training that writes down how it was called."""
+    """``train_once`` with a training that records how it was called."""
     stub = tmp_path / 'stub.py'
     stub.write_text(STUB)
     module = import_module('ies_mm.commands.trainings')
@@ -406,14 +406,14 @@ def test_somebody_else_s_folder_is_left_alone(trained: Any) -> None:
     train_once, folder = trained
     (folder / 'run').mkdir()
     (folder / 'run' / 'thesis.tex').touch()
-    with pytest.raises(Exception, match='holds something else'):
+    with pytest.raises(Exception, match='holds something other'):
         train_once(folder / 'run', ['config.py'], 'said', resume=True)
     assert (folder / 'run' / 'thesis.tex').exists()
 
 
 @pytest.fixture
 def images(tmp_path: Path) -> Path:
-    """More images than are wanted, and some that are none of them."""
+    """More images than needed, and some unrelated files."""
     for split, number in (('train', 102), ('test', 3)):
         for name in ('cat', 'dog'):
             folder = tmp_path / 'images' / split / name
@@ -450,7 +450,7 @@ def command(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> Callable[..., tuple[int, str, str]]:
-    """The tool in this process: starting it anew takes seconds."""
+    """Run the tool in this process, since starting it takes seconds."""
 
     def run(*arguments: Any, device: str = 'cpu') -> tuple[int, str, str]:
         tool = import_module('paper')
@@ -476,7 +476,7 @@ def test_list(command: Any, tmp_path: Path) -> None:
         *(f'table{number}' for number in range(1, 15)),
     ]
     assert lines[8] == 'table1: not built yet'
-    assert '1 training, 0 of them there' in lines[3]
+    assert '1 training, 0 of them done' in lines[3]
     assert not (tmp_path / 'out').exists()
 
 
@@ -492,11 +492,11 @@ def test_no_such_figure_as_a_user_sees_it(tmp_path: Path) -> None:
     [
         (['table3'], 'table3 is not built yet; there are figure1'),
         (['figure1', '--data', 'none'], 'there is no such folder or archive'),
-        (['figure1', '--data', '.'], 'wants train/<class>/*.jpg'),
+        (['figure1', '--data', '.'], 'needs train/<class>/*.jpg'),
         (['figure1', '--data', 'text.jpg'], 'neither as a folder nor as a'),
         (['figure3', '--scale', 'paper'], 'needs an accelerator'),
         (['figure3', '--scale', 'large'], "invalid choice: 'large'"),
-        (['figure3', '--jobs', '0'], 'give a number from 1 on'),
+        (['figure3', '--jobs', '0'], 'give an integer >= 1'),
     ],
 )
 def test_bad_input_is_one_line(
@@ -521,7 +521,7 @@ def test_a_folder_of_data_sets_that_is_not_there(
     data = ('--data', tmp_path / 'none', '--out', tmp_path / 'out')
     _, _, errors = command('figure3', '--scale', 'paper', *data, device='gpu')
     [line] = errors.splitlines()
-    assert 'there is no such folder; it wants one with cifar10/' in line
+    assert 'there is no such folder; give one with cifar10/' in line
 
 
 def test_runs_of_another_setting_are_one_line(
@@ -534,5 +534,5 @@ def test_runs_of_another_setting_are_one_line(
     status, _, errors = command('figure3', '--out', out, '--data', images)
     assert status == 2
     [line] = errors.splitlines()
-    assert 'was trained by other settings (_base_ = "other.py"; now' in line
+    assert 'was trained with other settings (_base_ = "other.py"; now' in line
     assert not (out / 'small' / 'figure3.png').exists()

@@ -1,4 +1,4 @@
-"""The program ``ies-mm``, and the configs that it finds."""
+"""The program ``ies-mm`` and its shipped configs."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +20,7 @@ def refused(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> Refused:
-    """The one line of a call that fails."""
+    """The one-line error of a failing call."""
     monkeypatch.chdir(tmp_path)
 
     def call(*words: str) -> str:
@@ -78,7 +78,7 @@ def test_the_configs_are_those_of_the_checkout(
 
 
 def test_a_shipped_config_by_its_name(refused: Refused) -> None:
-    """It is read from any folder: what is missing is its data."""
+    """It is found from any folder; only its data is missing."""
     line = refused('train', 'ies_mm::ies_faster_rcnn_voc.py')
     assert 'looked for data/VOCdevkit/VOC2007/' in line
     line = refused('train', 'ies_mm::nothing.py')

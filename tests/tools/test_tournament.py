@@ -1,4 +1,4 @@
-"""The tournament: its entries, and a small one to the end."""
+"""The tournament: its entries, and a small complete one."""
 
 from pathlib import Path
 
@@ -78,7 +78,7 @@ def test_one_to_the_end_and_again(folders: Path, tmp_path: Path) -> None:
 
     other = call(*command[:4], '--saved', 0.1, *command[6:])
     assert other.returncode == 2
-    assert 'was trained by other settings' in other.stderr
+    assert 'was trained with other settings' in other.stderr
     assert len(other.stderr.splitlines()) == 1
 
 
@@ -88,9 +88,9 @@ def test_one_to_the_end_and_again(folders: Path, tmp_path: Path) -> None:
         (['--saved', '0'], 'give a share above 0, at most 0.9'),
         (['--saved', '1'], 'give a share above 0, at most 0.9'),
         (['--saved', 'much'], 'give a share above 0, at most 0.9'),
-        (['--seeds', '0'], 'give a number from 1 on'),
-        (['--jobs', '-1'], 'give a number from 1 on'),
-        (['--threads', '0'], 'give a number from 1 on'),
+        (['--seeds', '0'], 'give an integer >= 1'),
+        (['--jobs', '-1'], 'give an integer >= 1'),
+        (['--threads', '0'], 'give an integer >= 1'),
         ([], 'there is no config file none.py'),
         (
             ['configs/ies_faster_rcnn_r18_demo.py'],

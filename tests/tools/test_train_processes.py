@@ -35,7 +35,7 @@ def test_torchrun_trains_with_two(tmp_path: Path) -> None:
     assert result.returncode == 0, result.stderr[-2000:]
     records = epochs_of(tmp_path / 'run')
     assert [record['trained'] for record in records] == [8, 8]
-    # One batch of four for each of the two.
+    # One batch of four for each of the two processes.
     last = torch.load(tmp_path / 'run' / 'epoch_2.pth', weights_only=False)
     assert last['meta']['iter'] == 2
 

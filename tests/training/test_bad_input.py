@@ -1,4 +1,4 @@
-"""What cannot work is refused in one line that says what to change."""
+"""Invalid input is refused in one line that says what to change."""
 
 import copy
 from pathlib import Path
@@ -137,14 +137,14 @@ def test_an_unknown_loop(voc: Path, tmp_path: Path) -> None:
 
 
 def weighting(voc: Path, work_dir: Path) -> Config:
-    """With a method that weights the losses of single images."""
+    """A config with a method that weights per-image losses."""
     config = ies_config(voc, work_dir)
     config.default_hooks.ies = dict(type='InfoBatchHook')
     return config
 
 
 def test_an_image_mixing_transform(voc: Path, tmp_path: Path) -> None:
-    """Methods that need the loss of each image in a batch."""
+    """For methods that need the loss of every image in a batch."""
     config = weighting(voc, tmp_path)
     config.train_dataloader.dataset.pipeline.insert(
         2, dict(type='CachedMosaic', img_scale=(96, 72))
@@ -155,7 +155,7 @@ def test_an_image_mixing_transform(voc: Path, tmp_path: Path) -> None:
 
 
 def test_a_transform_that_makes_views(voc: Path, tmp_path: Path) -> None:
-    """Known before anything is built, and again at the start."""
+    """Detected before anything is built, and again at the start."""
     config = ies_config(voc, tmp_path, delta=0.1)
     pipeline = config.train_dataloader.dataset.pipeline
     views = dict(type='MultiBranch', branch_field=['weak', 'strong'])
@@ -185,7 +185,7 @@ def test_views_that_nothing_says_before(
 def test_what_mmengine_reads_of_a_hook_s_dict(
     voc: Path, tmp_path: Path
 ) -> None:
-    """It is no argument of the hook."""
+    """They are not arguments of the hook."""
     config = ies_config(voc, tmp_path, epochs=1, delta=0.1)
     config.default_hooks.ies._scope_ = 'mmdet'
     config.default_hooks.ies.priority = 'NORMAL'
@@ -295,7 +295,7 @@ def test_what_cannot_be_scored_is_refused_before_anything_is_written(
 
 
 def test_a_dict_on_the_command_line(voc: Path, tmp_path: Path) -> None:
-    """MMEngine's parser of ``dict(...)`` calls itself for ever."""
+    """MMEngine's parser recurses forever on ``dict(...)``."""
     path = tmp_path / 'config.py'
     path.write_text(ies_config(voc, tmp_path / 'run', delta=0).pretty_text)
     option = "default_hooks.ies.delta=dict(type='Budget', saved=0.2)"
@@ -374,7 +374,7 @@ def test_mixing_transforms_that_lie_deeper(
 def test_a_scoring_pipeline_that_fails(
     voc: Path, tmp_path: Path, pipeline: list, message: str
 ) -> None:
-    """Before the first step, however late the first pass would be."""
+    """Before the first step, however late the first scoring pass."""
     config = ies_config(
         voc, tmp_path, delta=0.1, scoring=dict(pipeline=pipeline)
     )
@@ -386,7 +386,7 @@ def test_a_scoring_pipeline_that_fails(
 
 
 class NoStep(Hook):
-    """The training must not get as far."""
+    """Training must not get this far."""
 
     priority = 'VERY_LOW'
 

@@ -1,4 +1,4 @@
-"""`--method`: the config is what it was, but for hook and sampler."""
+"""`--method` changes only the hook and the sampler of a config."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,7 +16,7 @@ from ies_mm.training.preflight import selection_hooks
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
 METHODS = CONFIGS / '_base_' / 'methods'
-# Those that select.
+# Methods that select images.
 NAMES = [
     name
     for name in method_names(METHODS)
@@ -25,7 +25,7 @@ NAMES = [
 ON_A_BUDGET = {name for name in NAMES if name.startswith('ies')} | {
     'soft_ies', 'random_removal',
 }  # fmt: skip
-# An epoch loop, an iteration loop, other imports, an own sampler's settings.
+# An epoch loop, an iteration loop, other imports, sampler settings.
 TASKS = [
     'faster_rcnn_voc', 'deeplabv3_voc12aug_20k', 'cifar/resnet18_cifar10',
     'cifar/resnet14_cifar10_2k',
@@ -53,7 +53,7 @@ def budget_of(hook: Any) -> Any:
 def test_it_differs_from_ies_by_the_hook_alone(
     name: str, prefix: str, task: str
 ) -> None:
-    """From the plain config as from the IES config."""
+    """From the plain config as well as from the IES config."""
     config = swap_method(read(task, prefix), name, METHODS).to_dict()
     wanted = read(task, 'ies_').to_dict()
     hook = config['default_hooks'].pop('ies')
@@ -95,7 +95,7 @@ def test_the_budget_and_the_history_stay(name: str) -> None:
 
 
 def test_a_number_for_delta_does_not_stay() -> None:
-    """Each order has its own level."""
+    """Each order has its own scale."""
     config = read('cifar/resnet18_cifar10', 'ies_')
     hook = swap_method(config, 'ies_order1', METHODS).default_hooks.ies
     assert hook.delta == dict(type='Budget', saved=0.2)
@@ -154,7 +154,7 @@ def test_what_ies_needs_of_the_model_stays_with_ies() -> None:
 
 
 def test_a_loader_without_a_sampler_shuffles() -> None:
-    """As MMEngine would have it with shuffle=True."""
+    """Like MMEngine with shuffle=True."""
     config = read('faster_rcnn_voc')
     config.train_dataloader.sampler = None
     swapped = swap_method(config, 'ies', METHODS)
@@ -183,7 +183,7 @@ def test_an_odd_config(changes: dict, message: str) -> None:
         ('faster_rcnn_voc', None, 'faster_rcnn_voc'),
         ('faster_rcnn_voc', 'soft_ies', 'soft_ies_faster_rcnn_voc'),
         ('ies_faster_rcnn_voc', 'soft_ies', 'soft_ies_faster_rcnn_voc'),
-        # That of the config ies_faster_rcnn_voc.py is another training's.
+        # That of the config ies_faster_rcnn_voc.py is for another training.
         ('faster_rcnn_voc', 'ies', 'faster_rcnn_voc_method_ies'),
     ],
 )
@@ -227,7 +227,7 @@ def test_what_does_not_fit_is_refused(
 
 @pytest.mark.parametrize('name', ['faster_rcnn_voc', 'deeplabv3_voc'])
 def test_a_method_written_as_a_config(name: str) -> None:
-    """As a user would without our train.py."""
+    """As a user would write it without our train.py."""
     written = Config.fromfile(CONFIGS / 'methods' / f'infobatch_{name}.py')
     swapped = swap_method(read(name), 'infobatch', METHODS)
     assert written.to_dict() == swapped.to_dict()

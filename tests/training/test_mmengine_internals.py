@@ -1,4 +1,4 @@
-"""What is taken for granted of MMEngine's and PyTorch's own code."""
+"""Assumptions about MMEngine's and PyTorch's own code."""
 
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from task_runs import classifier_config, in_iterations
 
 
 class At(Hook):
-    """Does something after one iteration; notes all of them."""
+    """Acts after one iteration and records all of them."""
 
     def __init__(self, iteration: int, action: Any) -> None:
         self.iteration, self.action = iteration, action
@@ -64,7 +64,7 @@ def test_a_training_is_told_from_a_validation(
 
 
 def test_an_earlier_end(folders: Path, tmp_path: Path) -> None:
-    """Of iterations, which the log counts by, and of epochs."""
+    """For iterations, which the log counts, and for epochs."""
     config = in_iterations(classifier_config(folders, tmp_path / 'a'), 9)
     shorter = At(3, lambda runner: internals.set_max_iters(runner, 6))
     runner = run(config, shorter)
@@ -80,7 +80,7 @@ def test_an_earlier_end(folders: Path, tmp_path: Path) -> None:
 def test_the_last_gathered_gradients_make_a_step(
     total: int, steps: int
 ) -> None:
-    """Divided by their number, however many batches there are."""
+    """Divided by their number, whatever the number of batches."""
     model = nn.Linear(1, 1, bias=False)
     nn.init.zeros_(model.weight)
     optimizer = torch.optim.SGD(model.parameters(), lr=1.0)

@@ -1,4 +1,4 @@
-"""A user's own train.py: what is registered says what is wrong."""
+"""With a custom train.py, the registered modules report errors."""
 
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from runs import ies_config, train
 from task_runs import in_iterations
 
 WEIGHTS = dict(type='Pretrained', checkpoint='no_such_weights.pth')
-"""Whoever fetches them ends in another error."""
+"""Weights whose loading raises another error."""
 
 
 def refusal(config: Config) -> str:
@@ -27,7 +27,7 @@ def refusal(config: Config) -> str:
 def test_our_sampler_without_a_hook(
     voc: Path, tmp_path: Path, loop: str
 ) -> None:
-    """Before the first batch; MMEngine gives the sampler no earlier word."""
+    """Before the first batch; MMEngine does not call the sampler earlier."""
     config = ies_config(voc, tmp_path)
     del config.default_hooks['ies']
     if loop == 'iterations':

@@ -1,4 +1,4 @@
-"""A training fitted to a share of its length, beside one written by hand."""
+"""A training scaled to a share of its length, against a hand-written one."""
 
 import importlib
 from pathlib import Path
@@ -16,13 +16,13 @@ from runs import parameters, train
 
 
 def stock(library: str, name: str) -> Config:
-    """A config that a library ships."""
+    """A config shipped with a library."""
     file = importlib.import_module(library).__file__
     return Config.fromfile(Path(str(file)).parent / '.mim/configs' / name)
 
 
 def check(cfg: Config, length: float, by_hand: dict[str, Any]) -> None:
-    """Nothing but what is written by hand has changed."""
+    """Check that only the hand-written settings have changed."""
     before = cfg.to_dict()
     expected = cfg.copy()
     expected.merge_from_dict(by_hand)
@@ -154,7 +154,7 @@ SCHEDULES = [
 @pytest.mark.parametrize(('schedule', 'fitted'), SCHEDULES)
 @pytest.mark.parametrize('several', [False, True])
 def test_schedules(schedule: dict, fitted: dict, several: bool) -> None:
-    """Also those of several optimisers."""
+    """Including those of several optimisers."""
     schedules: Any = dict(g=[schedule], d=[schedule]) if several else schedule
     cfg = Config(
         dict(train_cfg=dict(max_epochs=20), param_scheduler=schedules)

@@ -1,1 +1,1 @@
-"""What tools/bench.py measures."""
+"""The benchmarks of tools/bench.py."""

@@ -1,4 +1,4 @@
-"""A hook that times a training, for the benchmark of whole trainings."""
+"""A hook that times training, for the benchmark of whole trainings."""
 
 import json
 import resource
@@ -15,14 +15,14 @@ from mmengine.runner import Runner
 class TrainingSeconds(Hook):
     """Writes ``seconds.json``: wall and CPU time without validations.
 
-    Everything else is in it: data loading, the work between epochs,
-    checkpoints. CPU time is that of this process, whatever others take.
+    It includes everything else: data loading, the work between epochs,
+    checkpoints. CPU time is of this process only.
     """
 
     priority = 'HIGHEST'
 
     def before_train(self, runner: Runner) -> None:
-        """Start."""
+        """Start the clocks."""
         self._start = _now()
 
     def before_val(self, runner: Runner) -> None:
@@ -30,7 +30,7 @@ class TrainingSeconds(Hook):
         self._stopped = _now()
 
     def after_val(self, runner: Runner) -> None:
-        """Go on."""
+        """Resume the clocks."""
         for key, now in _now().items():
             self._start[key] += now - self._stopped[key]
 

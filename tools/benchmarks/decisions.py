@@ -1,4 +1,4 @@
-"""What a decision costs, and how that grows with the data set."""
+"""The cost of a decision, and how it grows with the dataset."""
 
 import itertools
 import statistics
@@ -16,7 +16,7 @@ SIZES = (5_000, 50_000, 1_280_000)
 def bench_decisions() -> None:
     """Print a table: observe and judge all instances, one term.
 
-    Ours keep the waits of spaced looks too, the loop has none.
+    Ours also keeps the waits of spaced scoring; the loop has none.
     """
     print(
         '| instances | delta=1e-3 | Budget | literal loop, delta=1e-3 | '
@@ -35,10 +35,10 @@ def bench_decisions() -> None:
 
 
 def _ours(size: int, criterion: Criterion) -> tuple[float, int]:
-    """Median seconds of a decision, and the bytes that are kept."""
+    """Median seconds of a decision, and the bytes of its state."""
     history, waits = LossHistory(size, 1, criterion.depth), Waits(size)
     ids = torch.arange(size)
-    # Other ones each time: equal losses would all be exactly flat.
+    # Losses change every time: equal ones would all be exactly flat.
     losses = itertools.cycle(torch.rand(4, size, 1))
     policy = Spaced()
     progress = Progress(
@@ -60,7 +60,7 @@ def _ours(size: int, criterion: Criterion) -> tuple[float, int]:
 
 
 def _loop(size: int) -> float:
-    """Median seconds of the same by the literal loop, at the same size."""
+    """Median seconds of the literal loop's decision, at the same size."""
     loop = ReferenceIES(size, 1e-3)
     observed = itertools.cycle(
         [

@@ -1,4 +1,4 @@
-"""What capturing costs for dense and query heads, in training steps."""
+"""The cost of capturing for dense and query heads, in training steps."""
 
 from typing import Any
 
@@ -20,10 +20,10 @@ def bench_heads(pairs: int) -> None:
 
 
 def shipped(name: str, images: int = 16) -> tuple[Any, dict]:
-    """A detector that mmdet ships, its queries reduced; small images.
+    """A detector shipped with mmdet, with fewer queries and small images.
 
     Args:
-        name (str): Of a family of docs/coverage.md.
+        name (str): A family of docs/coverage.md.
         images (int): Batch size. Defaults to 16.
     """
     family = next(row for row in families('mmdet') if row.name == name)

@@ -1,4 +1,4 @@
-"""What whole trainings took and gave, read back and set side by side."""
+"""Costs and results of whole trainings, read back into a table."""
 
 import json
 import math
@@ -20,16 +20,16 @@ PLAIN = 'plain'
 
 @dataclass(frozen=True)
 class Training:
-    """What one training took and gave.
+    """The costs and results of one training.
 
     Attributes:
         method (str): Its name among :func:`methods`.
-        seed (int): Of the training.
-        wall (float): Seconds without validations.
-        cpu (float): CPU seconds of the main process in them.
+        seed (int): Seed of the training.
+        wall (float): Wall seconds without validations.
+        cpu (float): CPU seconds of the main process in that time.
         saved (float): Excluded instance-epochs / all.
-        metric (float): At the end.
-        scoring_cost (float): Scoring / training an image; NaN without.
+        metric (float): Metric of the last validation.
+        scoring_cost (float): Scoring / training an image; NaN without scoring.
         between (float): Waiting for first batches, collecting, deciding and
             recording, as a share of the epochs; NaN for a plain run.
     """
@@ -45,12 +45,13 @@ class Training:
 
 
 def read(work_dir: Path, method: str, seed: int) -> Training:
-    """Read a training that has ended.
+    """Read a finished training.
 
     Args:
-        work_dir (Path): With the ``seconds.json`` of ``TrainingSeconds``.
-        method (str): Its name.
-        seed (int): Of the training.
+        work_dir (Path): Folder with the ``seconds.json`` of
+            ``TrainingSeconds``.
+        method (str): Name of the method.
+        seed (int): Seed of the training.
 
     Raises:
         ConfigError: It has no validation.
@@ -85,7 +86,7 @@ def read(work_dir: Path, method: str, seed: int) -> Training:
 
 
 def _last_metric(work_dir: Path) -> float:
-    """Of the metric that a comparison would choose."""
+    """The last value of the metric that a comparison would choose."""
     points = read_run(work_dir).points
     for name in (*HEADLINES, *points):
         if name in points:
@@ -94,7 +95,7 @@ def _last_metric(work_dir: Path) -> float:
 
 
 def table(trainings: list[Training]) -> str:
-    """A Markdown table: time against plain and against the limit."""
+    """A Markdown table: speed-up over plain, and relative to the limit."""
     plain = {t.seed: t for t in trainings if t.method == PLAIN}
     lines = [f'| {" | ".join(HEADINGS)} |', '|---' * len(HEADINGS) + '|']
     for method in dict.fromkeys(t.method for t in trainings):

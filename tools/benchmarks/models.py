@@ -1,4 +1,4 @@
-"""A small model of every task, and a batch for it."""
+"""A small model for every task, and a batch for it."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What capturing, weighting and scoring cost, in training steps."""
+"""The cost of capturing, weighting and scoring, in training steps."""
 
 import copy
 from collections.abc import Callable
@@ -26,7 +26,7 @@ HEADER = (
 
 
 def bench_steps(pairs: int) -> None:
-    """Print a table: each way against the plain step of the same batch."""
+    """Print a table: each kind of step against the plain one, same batch."""
     print(HEADER)
     for task, make in TASKS.items():
         bench(task, *make(), pairs)
@@ -67,7 +67,7 @@ def _ways(model: Any, data: dict, pairs: int) -> list[tuple[str, Paired]]:
 def _scoring(
     model: Any, wrapper: OptimWrapper, data: dict
 ) -> Callable[[], object]:
-    """A refresh's forward pass over the same images."""
+    """A scoring pass over the same images."""
     runner: Any = SimpleNamespace(model=model, optim_wrapper=wrapper)
     for number, sample in enumerate(data['data_samples']):
         sample.set_metainfo({TAG: number})

@@ -1,4 +1,4 @@
-"""Timing in pairs, in one run."""
+"""Paired timing within one run."""
 
 import math
 import statistics
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Paired:
-    """What a change costs against what it changes.
+    """The cost of a change, relative to the plain call.
 
     Attributes:
         plain (float): Median seconds of the plain call.
@@ -27,7 +27,7 @@ class Paired:
 def paired(
     plain: Callable[[], object], changed: Callable[[], object], pairs: int
 ) -> Paired:
-    """Time both, one after the other, in changing order, after a warm-up."""
+    """Time both calls in pairs, in alternating order, after a warm-up."""
     for _ in range(3):
         plain()
         changed()

@@ -19,13 +19,13 @@ KEEP_MEMORY = {
     'MALLOC_MMAP_THRESHOLD_': str(32 << 20),
     'MALLOC_TRIM_THRESHOLD_': str(16 << 30),
 }
-"""Has glibc keep freed memory: docs/performance.md says what it does else."""
+"""Make glibc keep freed memory; docs/performance.md explains why."""
 
 TRAIN = Path(__file__).parents[1] / 'train.py'
 
 
 def methods(saved: float) -> dict[str, dict[str, Any] | None]:
-    """Name -> hook; all but the plain run and InfoBatch save as much."""
+    """Name -> hook; all but the plain run and InfoBatch save ``saved``."""
     budget = dict(type='Budget', saved=saved)
     ies = dict(type='IESHook', delta=budget)
     spaced = dict(type='Spaced', cap=8)
@@ -49,15 +49,15 @@ class Plan:
     """Which trainings to run.
 
     Args:
-        config (Path): A plain config that counts in epochs.
+        config (Path): A plain config with an epoch-based loop.
         out (Path): Folder of the work directories.
-        seeds (sequence of int): Of the trainings.
-        saved (float): What the methods are asked to save.
+        seeds (sequence of int): Seeds of the trainings.
+        saved (float): The share that the methods save.
         methods (sequence of str): Names among :func:`methods`.
 
     Raises:
-        ConfigError: There is no such config or method, or the config selects
-            images itself, or counts in iterations.
+        ConfigError: The config or a method does not exist, or the config
+            selects images itself, or counts in iterations.
     """
 
     config: Path
@@ -72,7 +72,7 @@ class Plan:
         cfg = Config.fromfile(self.config)
         if list(selection_hooks(cfg)):
             raise ConfigError(
-                f'{self.config} selects images itself; give its plain twin'
+                f'{self.config} selects images itself; give its plain config'
             )
         if 'max_epochs' not in cfg.train_cfg:
             raise ConfigError(
@@ -87,7 +87,7 @@ class Plan:
 
 
 def bench_trainings(plan: Plan) -> None:
-    """Train what has not been trained so already, and print a table.
+    """Run the missing trainings and print a table.
 
     Raises:
         ConfigError: A training failed.
@@ -97,7 +97,7 @@ def bench_trainings(plan: Plan) -> None:
     done = []
     for turn, seed in enumerate(plan.seeds):
         start = turn % len(names)
-        # Another one comes first each time: the machine's speed drifts.
+        # Rotate which one comes first, since the machine's speed drifts.
         for name in names[start:] + names[:start]:
             work_dir = plan.out / f'{re.sub("[ ,]+", "_", name)}_{seed}'
             _train(_child(plan.config, seed, hooks[name]), work_dir)
@@ -107,8 +107,8 @@ def bench_trainings(plan: Plan) -> None:
 
 
 def _train(config: str, work_dir: Path) -> None:
-    """One process for each, as a user starts it."""
-    # Beside it: MMEngine writes the whole config into it by the same name.
+    """Train in a separate process, as a user would start it."""
+    # Next to it: MMEngine writes the full config into it by the same name.
     path = work_dir.with_name(f'{work_dir.name}.py')
     seconds = work_dir / 'seconds.json'
     if seconds.exists() and path.read_text() == config:

@@ -1,1 +1,1 @@
-"""What tools/setup_env.py and tools/carry.py need beside them."""
+"""Modules of tools/setup_env.py, and a script of tools/carry.py."""

@@ -1,6 +1,6 @@
-"""What the set-up asks of a machine before it downloads anything.
+"""Checks of the machine before the set-up downloads anything.
 
-Every check returns the line that the user reads, or None.
+Every check returns a line for the user, or None.
 """
 
 import importlib.util
@@ -14,9 +14,9 @@ import tempfile
 from pathlib import Path
 
 REFERENCE = (3, 11)
-"""The Python that the set was installed and run on."""
+"""The Python that the pinned versions were tested on."""
 GIGABYTES = 9
-"""GiB that .venv takes while it is made: 6 in the end, 8 at its largest."""
+"""GiB required to create .venv: it ends at 6 and peaks at 8."""
 
 
 def first_problem(venv: Path, constraints: Path) -> str | None:
@@ -30,7 +30,7 @@ def first_problem(venv: Path, constraints: Path) -> str | None:
 
 
 def python_problem() -> str | None:
-    """A Python that the pins are not for, or one without venv."""
+    """A Python that the pinned versions do not fit, or one without venv."""
     version = sys.version_info[:2]
     if version != REFERENCE:
         return (
@@ -39,17 +39,17 @@ def python_problem() -> str | None:
             'PYTHON3=/path/to/python3.11`, or use an environment of your '
             'own: `make test PYTHON=/path/to/python`'
         )
-    # Debian has both without python3-venv, and then fails half way through.
+    # Without python3-venv, Debian has parts of them and fails half-way.
     if not all(map(importlib.util.find_spec, ('venv', 'ensurepip'))):
         return (
-            f'{sys.executable} cannot make virtual environments, its venv or '
-            'ensurepip module is missing; install python3-venv'
+            f'{sys.executable} cannot create virtual environments, its venv '
+            'or ensurepip module is missing; install python3-venv'
         )
     return None
 
 
 def disk_problem(venv: Path) -> str | None:
-    """Too little space; what an interrupted set-up left is counted in."""
+    """Too little space; the files of an interrupted set-up count as free."""
     there = sum(
         path.lstat().st_blocks * 512
         for path in venv.rglob('*')
@@ -59,8 +59,8 @@ def disk_problem(venv: Path) -> str | None:
     if free >= GIGABYTES:
         return None
     return (
-        f'{free:.1f} GiB are free at {venv.parent}, {GIGABYTES} are needed; '
-        'make room or clone the project to another disk'
+        f'{free:.1f} GiB are free in {venv.parent}, {GIGABYTES} are needed; '
+        'free some space, or clone the project to another disk'
     )
 
 
@@ -70,19 +70,19 @@ def compiler_problem() -> str | None:
     include = sysconfig.get_path('include')
     if not Path(include, 'Python.h').exists():
         return (
-            f'Python.h, which mmcv is compiled with, is not in {include}; '
+            f'Python.h, needed to compile mmcv, is not in {include}; '
             'install python3-dev'
         )
     if compiles([*shlex.split(compiler), f'-I{include}']):
         return None
     return (
-        f'`{compiler}` does not compile a C++17 program, and mmcv is '
-        'compiled here; install g++, or name another compiler in CXX'
+        f'`{compiler}` does not compile a C++17 program, which mmcv '
+        'needs; install g++, or name another compiler in CXX'
     )
 
 
 def compiles(command: list[str]) -> bool:
-    """Whether the command makes a library of three lines of C++17."""
+    """Whether the command builds a library from three lines of C++17."""
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder, 'probe.cpp')
         source.write_text(
@@ -103,7 +103,7 @@ def compiles(command: list[str]) -> bool:
 
 
 def cuda_problem(constraints: Path) -> str | None:
-    """A GPU in sight, and no compiler for it: mmcv would not build."""
+    """A visible GPU without a compiler for it: mmcv would not build."""
     if os.environ.get('CUDA_VISIBLE_DEVICES') in ('', '-1') or not gpus():
         return None
     wanted = next(
@@ -114,26 +114,26 @@ def cuda_problem(constraints: Path) -> str | None:
     if f'release {wanted.split(".")[0]}.' in nvcc_version():
         return None
     return (
-        f'there is a GPU here, and no nvcc of CUDA {wanted} to compile mmcv '
+        f'there is a GPU here, but no nvcc of CUDA {wanted} to compile mmcv '
         'for it; set CUDA_HOME to such a toolkit, or set up for the CPU '
-        'alone: `CUDA_VISIBLE_DEVICES= make setup`'
+        'only: `CUDA_VISIBLE_DEVICES= make setup`'
     )
 
 
 def gpus() -> str:
-    """What the NVIDIA driver lists, empty without one."""
+    """The GPUs that the NVIDIA driver lists; empty without a driver."""
     return output_of(['nvidia-smi', '-L'])
 
 
 def nvcc_version() -> str:
-    """What the CUDA compiler that torch would take says, empty without."""
+    """Version text of the CUDA compiler torch would use; empty without one."""
     home = os.environ.get('CUDA_HOME') or os.environ.get('CUDA_PATH')
     found = shutil.which('nvcc') or '/usr/local/cuda/bin/nvcc'
     return output_of([f'{home}/bin/nvcc' if home else found, '--version'])
 
 
 def output_of(command: list[str]) -> str:
-    """Standard output of a command, empty where it fails."""
+    """Standard output of a command; empty if it fails."""
     try:
         result = subprocess.run(
             command, capture_output=True, text=True, check=False

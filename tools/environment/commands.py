@@ -1,4 +1,4 @@
-"""Running pip and other slow commands, each into the log of its step."""
+"""Running pip and other slow commands, with output to the step's log."""
 
 import contextlib
 import os
@@ -13,11 +13,11 @@ from environment.fail import fail
 from environment.places import CONSTRAINTS, ROOT, log, python
 
 PAUSE = 15
-"""Seconds between two lines about a slow step."""
+"""Seconds between two progress lines of a slow step."""
 
 
 def last_line(text: str) -> str:
-    """What pip said last, without folders and addresses."""
+    """The last line of pip's output, without folders and URLs."""
     lines = text.split('\n')
     said = next((line for line in reversed(lines) if line.strip()), 'going on')
     return re.sub(r'\S*/', '', said).strip()[:60]
@@ -26,7 +26,7 @@ def last_line(text: str) -> str:
 def pip(
     name: str, *arguments: str, progress: Callable[[str], str] = last_line
 ) -> None:
-    """Call the environment's pip under the constraints."""
+    """Call the environment's pip with the constraints."""
     command, *rest = arguments
     run(
         name,
@@ -40,7 +40,7 @@ def run(
     command: list[str],
     progress: Callable[[str], str] = last_line,
 ) -> None:
-    """Run a command into the step's log, saying how far it is."""
+    """Run a command with output to the step's log; print its progress."""
     started = time.monotonic()
     with log(name).open('a') as output:
         begin = output.tell()
@@ -49,7 +49,7 @@ def run(
             stdout=output,
             stderr=subprocess.STDOUT,
             cwd=ROOT,
-            # It keeps the lock, should this process be killed alone.
+            # It keeps the lock in case only this process is killed.
             close_fds=False,
             start_new_session=True,
         )
@@ -67,7 +67,7 @@ def run(
 def wait(
     process: subprocess.Popen[bytes], started: float, say: Callable[[], str]
 ) -> None:
-    """Wait for the end, and say every so often that the step goes on."""
+    """Wait for the process to end, printing progress every so often."""
     while process.poll() is None:
         try:
             process.wait(timeout=PAUSE)
@@ -77,7 +77,7 @@ def wait(
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    """End a command with all that it started, compilers included."""
+    """End a command and everything it started, including compilers."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, number)
@@ -86,7 +86,7 @@ def end(process: subprocess.Popen[bytes]) -> None:
 
 
 def written(name: str, begin: int) -> str:
-    """What a step's log says from a position on."""
+    """A step's log from a position on."""
     with log(name).open('rb') as file:
         file.seek(begin)
         return file.read().decode(errors='replace')

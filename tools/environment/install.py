@@ -1,4 +1,4 @@
-"""Running the steps that are not done, in order."""
+"""Running the missing steps, in order."""
 
 import os
 import shutil
@@ -30,33 +30,33 @@ def set_up() -> None:
 
 
 def remove_venv() -> None:
-    """Make room for a new .venv, if the old one was made here."""
+    """Remove the old .venv, if `make setup` created it."""
     if VENV.exists() and not logs().exists():
         fail(
             f'{VENV} does not work with Python '
-            f'{".".join(map(str, sys.version_info[:2]))} and was not made '
+            f'{".".join(map(str, sys.version_info[:2]))} and was not created '
             'by `make setup`; move it away'
         )
     shutil.rmtree(VENV, ignore_errors=True)
 
 
 def has_venv() -> bool:
-    """Whether .venv is whole and of the Python that runs this."""
+    """Whether .venv works and has the Python version that runs this."""
     version = tuple(sys.version_info[:2])
     verify = f'import pip, sys; assert sys.version_info[:2] == {version}'
     return works(Step('venv', '', (), verify), python())
 
 
 def use_scratch(folder: Path) -> None:
-    """Unpack and build beside .venv: /tmp may be small, or in memory."""
+    """Unpack and build inside .venv: /tmp may be small, or in memory."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     os.environ['TMPDIR'] = str(folder)
 
 
 def install(step: Step) -> None:
-    """Install a step, once more from scratch if it does not import."""
-    # A step after this one may have been built against another version.
+    """Install a step; if it does not import, once more from scratch."""
+    # Later steps may have been built against another version.
     for later in STEPS[STEPS.index(step) :]:
         stamp(later).unlink(missing_ok=True)
     remove_halves()
@@ -74,10 +74,10 @@ def install(step: Step) -> None:
 
 
 def remove_halves() -> None:
-    """Forget distributions whose installation was interrupted.
+    """Remove distributions whose installation was interrupted.
 
-    pip writes INSTALLER last. Without it, it would take the rest for an
-    installed distribution, or refuse to replace it.
+    pip writes INSTALLER last. If that file is missing, pip would still take
+    the rest for an installed distribution, or refuse to replace it.
     """
     for info in VENV.glob('lib/python*/site-packages/*.dist-info'):
         if not (info / 'INSTALLER').exists():

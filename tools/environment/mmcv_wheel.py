@@ -10,7 +10,7 @@ from environment.commands import pip
 from environment.places import CONSTRAINTS, python
 
 MEMORY_OF_A_JOB = 2 * 2**30
-"""Bytes that one compilation of mmcv needs, rounded up."""
+"""Bytes of memory that one compile job needs, rounded up."""
 
 BUILT_FOR = """
 import os, sys, torch
@@ -23,9 +23,9 @@ print('torch' + torch.__version__, python, os.uname().machine, gpu, sep='-')
 
 
 def install_mmcv(rebuild: bool) -> None:
-    """Install the compiled mmcv, and what it needs."""
+    """Install the compiled mmcv and its dependencies."""
     wheel = str(mmcv_wheel(rebuild))
-    # The one that is there may have the same version, and another torch.
+    # The installed one may have the same version, but another torch.
     pip('mmcv', 'install', '--force-reinstall', '--no-deps', wheel)
     pip('mmcv', 'install', 'onedl-mmcv')
 
@@ -33,8 +33,8 @@ def install_mmcv(rebuild: bool) -> None:
 def mmcv_wheel(rebuild: bool) -> Path:
     """The compiled mmcv, from the cache or built now.
 
-    pip's own cache does not ask which torch a wheel was built for; this one
-    does, and is shared by all clones.
+    pip's own cache ignores which torch a wheel was built for; this one does
+    not, and all clones share it.
     """
     cache = Path(os.environ.get('IES_MM_CACHE') or '~/.cache/ies_mm')
     folder = cache.expanduser().absolute() / 'wheels' / built_for()
@@ -57,7 +57,7 @@ def mmcv_wheel(rebuild: bool) -> Path:
 
 
 def built_for() -> str:
-    """Torch, Python, machine and GPU, on which a compiled mmcv depends."""
+    """What a compiled mmcv depends on: torch, Python, machine and GPU."""
     command = [python(), '-c', BUILT_FOR]
     return subprocess.check_output(command, text=True).strip()
 
@@ -69,7 +69,7 @@ def jobs() -> int:
 
 
 def compiled(text: str) -> str:
-    """Ninja's count of compiled files, read off the log."""
+    """Ninja's count of compiled files, from the log."""
     counts = re.findall(r'^\s*\[(\d+)/(\d+)\]', text, re.MULTILINE)
     return 'file {} of {}'.format(*counts[-1]) if counts else 'preparing'
 

@@ -1,4 +1,4 @@
-"""Where the environment, its logs and its pinned versions are."""
+"""Locations of the environment, its logs and its pinned versions."""
 
 from pathlib import Path
 

@@ -13,10 +13,10 @@ class Step:
     """One part of the set-up.
 
     Args:
-        name (str): Also the name of its stamp and log.
-        what (str): What the user reads.
+        name (str): Name of the step, its stamp and its log.
+        what (str): Description for the user.
         install (tuple of str): Arguments of ``pip install``.
-        verify (str): Python code that fails where the step is not done.
+        verify (str): Python code that fails if the step is not done.
     """
 
     name: str
@@ -76,18 +76,18 @@ def works(step: Step, interpreter: str) -> bool:
 
 
 def done(step: Step) -> bool:
-    """Whether the step was finished under these constraints."""
+    """Whether the step was finished with these constraints."""
     if not Path(python()).exists() or not stamp(step).exists():
         return False
     return stamp(step).read_text() == key()
 
 
 def key() -> str:
-    """What a finished step depends on; an environment cannot be moved."""
+    """What a finished step depends on, including the path of .venv."""
     content = CONSTRAINTS.read_bytes() + str(VENV).encode()
     return hashlib.sha256(content).hexdigest()
 
 
 def stamp(step: Step) -> Path:
-    """File that says that a step is done."""
+    """The file that marks a step as done."""
     return logs() / f'{step.name}.done'

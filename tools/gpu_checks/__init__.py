@@ -1,1 +1,1 @@
-"""What tools/gpu.py runs on a card."""
+"""The parts of tools/gpu.py."""

@@ -1,7 +1,7 @@
-"""Captured losses on two devices, of models that draw nothing at random.
+"""Compare captured losses on two devices, for models without randomness.
 
-Call: ``python -m gpu_checks.agree DEVICE JSON`` in tools/. Also: what is
-captured leaves the step's losses as they are, and shares sum to them.
+Call ``python -m gpu_checks.agree DEVICE JSON`` in tools/. It also checks that
+the capture does not change the step's losses, and that shares sum to them.
 """
 
 import copy
@@ -20,7 +20,7 @@ NEAR = 5e-3
 
 
 def main() -> None:
-    """All models, one after the other."""
+    """Check all models, one after the other."""
     device, path = sys.argv[1], Path(sys.argv[2])
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cuda.matmul.allow_tf32 = False
@@ -35,7 +35,7 @@ def main() -> None:
 
 
 def agreement(name: str, device: str) -> dict[str, Any]:
-    """How far apart the two devices are, in ``why`` if too far."""
+    """Compare the two devices; ``why`` says what is too far apart."""
     shipped = SHIPPED[name]
     size = shipped.size if shipped.library == 'mmpretrain' else SIZE
     torch.manual_seed(0)

@@ -1,4 +1,4 @@
-"""CIFAR-10 in memory, for the trainings on a GPU: data, tests, a control."""
+"""CIFAR-10 in memory for the trainings on a GPU: data, tests, a control."""
 
 import json
 import time
@@ -29,22 +29,22 @@ ACCURACY = 'accuracy.jsonl'
 
 
 def decode(source: Path, out: Path) -> None:
-    """Decode the JPEG files once, into arrays that can be mapped.
+    """Decode the JPEG files once, into arrays that can be memory-mapped.
 
     Args:
-        source (Path): A folder, or an archive, of
+        source (Path): A folder or an archive of
             ``{train,test}/<class>/*.jpg``.
         out (Path): Folder of ``{train,test}_{images,labels}.npy``.
 
     Raises:
-        ConfigError: There are no such files in it.
+        ConfigError: The source has no such files.
     """
     found: dict[str, list[tuple[str, str, bytes]]] = {'train': [], 'test': []}
     for split, name, file, data in image_files(source):
         found[split].append((name, file, data))
     if not all(found.values()):
         raise ConfigError(
-            f'--data {source}: wants train/<class>/*.jpg and '
+            f'--data {source}: needs train/<class>/*.jpg and '
             'test/<class>/*.jpg, in a folder or a tar archive'
         )
     classes = sorted({name for name, _, _ in found['train']})
@@ -64,7 +64,7 @@ def _decoded(data: bytes) -> Any:
 
 
 def arrays(folder: str | Path, split: str, images: int | None) -> Any:
-    """Images (N, H, W, 3) and labels (N,), as many of every class."""
+    """Images (N, H, W, 3) and labels (N,), balanced over classes."""
     pixels, labels = (
         np.load(Path(folder, f'{split}_{part}.npy'), mmap_mode='r')
         for part in ('images', 'labels')
@@ -78,11 +78,11 @@ def arrays(folder: str | Path, split: str, images: int | None) -> Any:
 
 @DATASETS.register_module()
 class CifarInMemory(BaseDataset):
-    """What :func:`decode` wrote.
+    """The images that :func:`decode` wrote.
 
     Args:
         folder (str): The arrays' folder.
-        images (int, optional): Only so many. Defaults to None, all.
+        images (int, optional): Number of images. Defaults to None, all.
     """
 
     METAINFO = {'classes': CIFAR10_CATEGORIES}
@@ -95,7 +95,7 @@ class CifarInMemory(BaseDataset):
         super().__init__(ann_file='', serialize_data=False, **kwargs)
 
     def load_data_list(self) -> list[dict[str, Any]]:
-        """Views of the arrays; nothing is read yet."""
+        """One entry per image, with its pixels and its label."""
         pixels, labels = arrays(self.folder, 'train', self.images)
         return [
             dict(
@@ -111,15 +111,15 @@ class CifarInMemory(BaseDataset):
 
 @HOOKS.register_module()
 class TestAccuracyHook(Hook):
-    """After every epoch: accuracy on clean and on augmented test images.
+    """Test on clean and on augmented images after every epoch.
 
-    The authors' program tests on images with the training transform, and
-    reports the best epoch. Lines of ``accuracy.jsonl``; ``seconds`` are those
-    of the training, tests left out.
+    The authors' program tests on images with the training transform and
+    reports the best epoch. Results go to ``accuracy.jsonl``; ``seconds`` is
+    the training time without tests.
 
     Args:
         folder (str): The arrays' folder.
-        images (int, optional): Only so many. Defaults to None, all.
+        images (int, optional): Number of images. Defaults to None, all.
     """
 
     priority = 'LOWEST'
@@ -135,11 +135,11 @@ class TestAccuracyHook(Hook):
         self.seconds = 0.0
 
     def before_train_epoch(self, runner: Runner) -> None:
-        """Go on."""
+        """Resume the clock."""
         self._started = time.perf_counter()
 
     def after_train_epoch(self, runner: Runner) -> None:
-        """Test, and write the line."""
+        """Stop the clock, test, and write a line."""
         if torch.cuda.is_available():
             torch.cuda.synchronize()
         self.seconds += time.perf_counter() - self._started
@@ -169,7 +169,7 @@ class TestAccuracyHook(Hook):
 
 
 def augmented(pixels: Tensor, seed: int) -> Tensor:
-    """Padded by 4, cropped and flipped at random, as for training."""
+    """Pad by 4, crop and flip at random, as in training."""
     generator = torch.Generator().manual_seed(seed)
     count, _, height, width = pixels.shape
     padded = torch.nn.functional.pad(pixels, [PAD] * 4)
@@ -187,7 +187,7 @@ def augmented(pixels: Tensor, seed: int) -> Tensor:
 
 
 class RemoveAsMany(RandomRemoval):
-    """Random removal of as many images as another run left out, by epoch.
+    """Random removal of as many images as another run pruned, by epoch.
 
     Args:
         run (str): The other run's work directory.
@@ -200,7 +200,7 @@ class RemoveAsMany(RandomRemoval):
         self._excluded = [json.loads(line)['excluded'] for line in lines]
 
     def share(self, standing: Standing) -> float:
-        """What it left out of the epoch that follows."""
+        """The share that the other run pruned from the next epoch."""
         if standing.epoch >= len(self._excluded):
             return 0.0
         return self._excluded[standing.epoch] / self.instances

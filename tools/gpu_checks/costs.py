@@ -1,4 +1,4 @@
-"""What capturing, weighting and scoring cost on this device."""
+"""The cost of capturing, weighting and scoring on this device."""
 
 import copy
 import statistics
@@ -20,7 +20,7 @@ from ies_mm.training.scoring.scoring import forward_only, score
 
 Step = Callable[[Any], object]
 SECONDS, LEAST = 6.0, 5
-"""After so long no further round begins; rounds at least."""
+"""Time after which no further round begins; minimum number of rounds."""
 WAYS = ('plain', 'captured', 'weighted', 'scoring')
 
 
@@ -31,19 +31,19 @@ def costs_of(
     device: str,
     size: int | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """Time one model's ways, in turn, round after round.
+    """Time each kind of step of a model in turn, round after round.
 
     Args:
-        name (str): Of ``SHIPPED``.
+        name (str): A key of ``SHIPPED``.
         sizes (sequence of int): Batch sizes.
-        rounds (int): How often every way is timed.
+        rounds (int): How often to time each kind.
         device (str): 'cuda' or 'cpu'.
         size (int, optional): Height and width. Defaults to None, the model's.
 
     Yields:
         dict: ``plain_ms``, the ratios ``captured``, ``weighted`` and
         ``scoring`` with ``_low`` and ``_high`` (quartiles over the rounds),
-        ``peak_mib`` and ``waits`` by way.
+        ``peak_mib`` and ``waits`` by kind of step.
     """
     shipped = SHIPPED[name]
     torch.manual_seed(0)
@@ -91,7 +91,7 @@ def _times(
 def _on_device(
     model: Any, shipped: Shipped, images: int, size: int
 ) -> dict[str, Any]:
-    # Preprocessed once: a step is timed from the model's input on.
+    # Preprocess once: timing starts at the model's input.
     data: dict[str, Any] = model.data_preprocessor(
         batch(shipped, images, size), True
     )
@@ -128,7 +128,7 @@ def _ways(model: Any, images: int) -> dict[str, Step]:
 
 
 def _fresh(data: dict[str, Any]) -> dict[str, Any]:
-    """The samples copied, as some losses write into them."""
+    """Copy the samples, since some losses write into them."""
     return data | {'data_samples': copy.deepcopy(data['data_samples'])}
 
 

@@ -1,4 +1,4 @@
-"""What the short trainings on a GPU need beside the config."""
+"""Hooks for the short trainings on a GPU."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ class ChannelsLastHook(Hook):
     """Trains with the weights and the images in ``channels_last``."""
 
     def before_train(self, runner: Runner) -> None:
-        """Lay the weights out, and every batch of images."""
+        """Convert the weights, and every batch of images."""
         runner.model.to(memory_format=torch.channels_last)
         preprocess = runner.model.data_preprocessor
         preprocess.register_forward_hook(_lay_out)

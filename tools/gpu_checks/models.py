@@ -18,7 +18,7 @@ class Shipped:
 
     Attributes:
         library (str): 'mmdet', 'mmseg' or 'mmpretrain'.
-        config (str): Its path in the library's folder of configs.
+        config (str): Its path in the library's config folder.
         size (int): Height and width of the images.
     """
 
@@ -64,7 +64,7 @@ SHIPPED = {
         'mmdet', 'dino/dino-4scale_r50_8xb2-12e_coco.py', 640
     ),
 }
-"""What *costs* measures, and in which order."""
+"""The models that *costs* measures, in this order."""
 
 
 def build(shipped: Shipped) -> Any:
@@ -79,13 +79,13 @@ def build(shipped: Shipped) -> Any:
     for name in ('iter', 'epoch'):
         hub.update_info(name, 0)
     built = MODELS.build(model)
-    # Some layers have no values before.
+    # Some layers are uninitialized before.
     built.init_weights()
     return built.train()
 
 
 def batch(shipped: Shipped, images: int, size: int) -> dict[str, Any]:
-    """A batch as a data loader gives it."""
+    """A batch as a data loader yields it."""
     inputs = [
         torch.randint(0, 256, (3, size, size), dtype=torch.uint8)
         for _ in range(images)
@@ -144,7 +144,7 @@ def _boxes(size: int) -> Any:
 
 
 def _masks(size: int) -> Any:
-    """Boxes, filled."""
+    """Boxes with filled masks."""
     from mmdet.structures.mask import BitmapMasks
 
     sample = _boxes(size)

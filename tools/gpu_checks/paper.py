@@ -1,4 +1,4 @@
-"""The paper's training of ResNet-18 on CIFAR-10, as long as there is time."""
+"""The paper's ResNet-18 on CIFAR-10, for as many epochs as fit."""
 
 import json
 import math
@@ -35,15 +35,15 @@ from ies_mm.errors import ConfigError
 def run_paper(
     out: Path, device: str, data: Path, end: float, epochs: int | None
 ) -> None:
-    """Decode, plan, train in two waves; the JSON is written as they go.
+    """Decode, plan, train in two waves; write the JSON files on the way.
 
     Args:
-        out (Path): Where ``paper/`` goes.
+        out (Path): Parent folder of ``paper/``.
         device (str): 'cuda' or 'cpu', which trains at toy size.
         data (Path): Folder or archive of the JPEG files.
-        end (float): ``time.time()`` by which all is to be done.
-        epochs (int, optional): Of the plain training. Defaults to None: as
-            many as fit.
+        end (float): ``time.time()`` by which everything must be done.
+        epochs (int, optional): Epochs of the plain training. Defaults to
+            None: as many as fit.
     """
     about: dict[str, Any] = {}
     setting = Setting(
@@ -63,7 +63,7 @@ def run_paper(
     seeds = [0]
     if epochs is None and device != 'cpu':
         seconds = _probe(setting)
-        # Two waves, and their start.
+        # Two waves, and their start-up.
         left = (end - time.time() - 50) / 2
         about |= dict(epoch_seconds=seconds)
         number = max(8, min(EPOCHS, math.floor(left / seconds)))
@@ -78,7 +78,7 @@ def run_paper(
 
 
 def loader_speed(setting: Setting) -> float:
-    """Images a second that one process loads, crops and flips."""
+    """Images per second that one process loads, crops and flips."""
     from mmengine.registry import init_default_scope
 
     init_default_scope('mmpretrain')
@@ -92,7 +92,7 @@ def loader_speed(setting: Setting) -> float:
 
 
 def _probe(setting: Setting) -> float:
-    """Seconds of an epoch of all images, two trainings at a time."""
+    """Seconds per epoch on all images, with two trainings at a time."""
     few = 6400
     toy = replace(setting, out=setting.out / 'probe', epochs=3, train=few)
     _side_by_side(toy, [(PLAIN, 0), (IES, 0)])
@@ -103,7 +103,7 @@ def _probe(setting: Setting) -> float:
     if not all(len(run) == toy.epochs for run in lines):
         raise ConfigError(f'the probe failed, see {toy.out}')
     spent = [run[-1]['seconds'] - run[0]['seconds'] for run in lines]
-    # Tests and the work between epochs: a second each.
+    # Tests and the work between epochs take a second each.
     return max(spent) / (toy.epochs - 1) * 50000 / few + 2.0
 
 
@@ -128,7 +128,7 @@ def _side_by_side(setting: Setting, jobs: list[tuple[str, int]]) -> None:
 
 
 def _epochs(setting: Setting, name: str, seed: int) -> int:
-    """With the compute that IES took, where training is two parts of three."""
+    """Epochs with the compute of IES; scoring a pruned image costs 1/3."""
     if name != SHORT:
         return setting.epochs
     share = 1 - saved_by(setting.out / folder_of(IES, seed)) * 2 / 3

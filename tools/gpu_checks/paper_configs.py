@@ -9,7 +9,7 @@ CONFIG = ROOT / 'configs/cifar/resnet18_cifar10_sgd_e.py'
 EPOCHS = 200
 
 GAMMA = 0.96
-"""Of the paper's SGD(E), an epoch."""
+"""Learning-rate decay per epoch in the paper's SGD(E)."""
 
 IMPORTS = ['gpu_checks.cifar', 'gpu_checks.hooks', 'ies_mm.engine']
 PLAIN, IES, RANDOM, SHORT = 'plain', 'IES', 'random removal', 'plain, shorter'
@@ -17,17 +17,17 @@ PLAIN, IES, RANDOM, SHORT = 'plain', 'IES', 'random removal', 'plain, shorter'
 
 @dataclass(frozen=True)
 class Setting:
-    """What all trainings share.
+    """The common settings of all trainings.
 
     Attributes:
         out (Path): Folder of the work directories.
-        arrays (Path): The decoded images.
+        arrays (Path): Folder of the decoded images.
         device (str): 'cuda' or 'cpu'.
-        epochs (int): Of the plain training.
-        train (int, optional): Only so many training images; None is all.
-        test (int, optional): Only so many test images; None is all.
-        workers (int): That load, for each training.
-        delta (float): Of IES.
+        epochs (int): Epochs of the plain training.
+        train (int, optional): Number of training images; None for all.
+        test (int, optional): Number of test images; None for all.
+        workers (int): Loader processes of each training.
+        delta (float): Threshold of IES.
     """
 
     out: Path
@@ -41,7 +41,7 @@ class Setting:
 
 
 def config_of(setting: Setting, name: str, seed: int, epochs: int) -> str:
-    """A child of the paper's config."""
+    """The text of a config that inherits from the paper's."""
     ies = setting.out / folder_of(IES, seed)
     hooks: dict[str, Any] = dict(
         test=dict(
@@ -89,8 +89,8 @@ def config_of(setting: Setting, name: str, seed: int, epochs: int) -> str:
             dict(type='ExponentialLR', by_epoch=True, gamma=gamma)
         ],
         randomness=dict(seed=seed),
-        # Else cuDNN searches anew in every epoch with exclusions, whose last
-        # batch has a size of its own.
+        # Otherwise cuDNN searches again in every epoch with exclusions, since
+        # its last batch has a different size.
         env_cfg=dict(cudnn_benchmark=False),
     )
     lines |= dict.fromkeys(
@@ -104,7 +104,7 @@ def config_of(setting: Setting, name: str, seed: int, epochs: int) -> str:
 
 
 def pipeline() -> list[dict[str, Any]]:
-    """Of the training images."""
+    """The pipeline of the training images."""
     return [
         dict(type='RandomCrop', crop_size=32, padding=4),
         dict(type='RandomFlip', prob=0.5, direction='horizontal'),

@@ -1,4 +1,4 @@
-"""What the paper's training and its controls have reached so far."""
+"""Results so far of the paper's training and its controls."""
 
 import json
 from pathlib import Path
@@ -10,11 +10,11 @@ from gpu_checks.paper_configs import IES, PLAIN, RANDOM, SHORT, folder_of
 PLANNED = 'planned.json'
 
 FIRST, SECOND = (PLAIN, IES), (RANDOM, SHORT)
-"""The second two need to know what IES left out."""
+"""The second wave needs to know what IES pruned."""
 
 
 def rows(out: Path) -> list[dict[str, Any]]:
-    """What every training reached so far."""
+    """The results so far of every training."""
     found = []
     for name in (*FIRST, *SECOND):
         for work_dir in sorted(out.glob(f'{folder_of(name, "[0-9]")}')):
@@ -33,7 +33,7 @@ def rows(out: Path) -> list[dict[str, Any]]:
             found.append(row)
     plain = {row['seed']: row for row in found if row['name'] == PLAIN}
     for row in found:
-        # Not of one that was cut off, or of a plain one that was.
+        # Only if neither it nor the plain training was cut off.
         whole = (row, plain.get(row['seed'], row))
         if all(one['epochs'] == one['planned'] for one in whole):
             row['speed_up'] = whole[1]['seconds'] / row['seconds']
@@ -48,7 +48,7 @@ def saved_by(work_dir: Path) -> float:
 
 
 def lines_of(path: Path) -> list[dict[str, Any]]:
-    """The objects of a file of lines; none without the file."""
+    """The objects of a JSON lines file; none without the file."""
     if not path.exists():
         return []
     return [json.loads(line) for line in path.read_text().splitlines()]

@@ -1,4 +1,4 @@
-"""Trainings that have to end with the weights of another one."""
+"""Trainings that must end with the same weights as another one."""
 
 import math
 import shutil
@@ -12,7 +12,7 @@ from gpu_checks.tasks import config_of
 
 
 def off_is_plain(works: Works, task: str) -> Found:
-    """As near to a plain run as a second plain run is."""
+    """Check that delta=0 is as close to a plain run as a second plain run."""
     runs = {}
     for run in ('plain', 'again', 'off'):
         name = f'{task} {run}'
@@ -27,7 +27,7 @@ def off_is_plain(works: Works, task: str) -> Found:
 
 
 def resumed(works: Works) -> Found:
-    """From epoch 4 on, beside the run that was not stopped."""
+    """Compare a run resumed after epoch 4 with the uninterrupted run."""
     config = config_of(works.data, 'classifier', 'ies', 'exact', EPOCHS)
     last, runs = f'epoch_{EPOCHS}.pth', {}
     for run in ('whole', 'repeated'):
@@ -47,7 +47,7 @@ def resumed(works: Works) -> Found:
         for folder in (whole, rest)
     ]
     if found['passed'] and counts[0] != counts[1]:
-        found |= dict(passed=False, why=f'left out {counts[1]}: {counts[0]}')
+        found |= dict(passed=False, why=f'pruned {counts[1]}: {counts[0]}')
     return found | dict(excluded=counts[0])
 
 
@@ -66,7 +66,7 @@ def _weights(path: Path) -> dict[str, Any]:
 
 
 def _distance(one: dict[str, Any], other: dict[str, Any]) -> float:
-    """The norm of the difference over the norm, of all weights."""
+    """Norm of the difference over the norm, over all weights."""
     apart = sum(float((one[k] - other[k]).double().norm() ** 2) for k in one)
     size = sum(float(one[k].double().norm() ** 2) for k in one)
     return math.sqrt(apart / size)

@@ -1,4 +1,4 @@
-"""A short training in a process of its own, and whether it passed."""
+"""A short training in a separate process, and whether it passed."""
 
 import json
 import math
@@ -16,14 +16,14 @@ TRAIN = TOOLS / 'train.py'
 ENVIRONMENT = {'OMP_NUM_THREADS': '1', 'CUBLAS_WORKSPACE_CONFIG': ':4096:8'}
 
 WHY = 300
-"""Characters of an error that are kept."""
+"""Number of characters of an error to keep."""
 
 Found = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Works:
-    """Where to train.
+    """Where and on what to train.
 
     Attributes:
         out (Path): Folder of ``works/`` and ``trainings/``.
@@ -35,18 +35,18 @@ class Works:
 
     @property
     def data(self) -> Path:
-        """What is trained on."""
+        """Folder of the training data."""
         return self.out / 'data'
 
     def folder(self, name: str) -> Path:
-        """A work directory."""
+        """The work directory of a training."""
         return self.out / 'trainings' / name.replace(' ', '_')
 
 
 def train(
     works: Works, name: str, config: str, *options: str, **more: str
 ) -> Found | None:
-    """Train in a process; what went wrong, if anything did."""
+    """Train in a process; return what went wrong, if anything did."""
     work_dir = works.folder(name)
     command = command_of(work_dir, config, *options)
     environment = dict(os.environ) | ENVIRONMENT | more
@@ -59,7 +59,7 @@ def train(
 
 
 def command_of(work_dir: Path, config: str, *options: str) -> list[str]:
-    """How to start it; with ``--resume`` what is there is kept."""
+    """The command of a training; clear its folder unless it resumes."""
     if '--resume' not in options:
         shutil.rmtree(work_dir, ignore_errors=True)
     work_dir.mkdir(parents=True, exist_ok=True)
@@ -70,20 +70,20 @@ def command_of(work_dir: Path, config: str, *options: str) -> list[str]:
 
 
 def failure_in(log: Path) -> Found:
-    """What a log says of a training that failed."""
+    """The error in the log of a failed training."""
     lines = [line for line in log.read_text().splitlines() if line.strip()]
     errors = [line for line in lines if 'Error' in line] or lines[-1:]
     return dict(passed=False, why=' '.join(errors[-1:])[:WHY])
 
 
 def records_of(work_dir: Path) -> list[Found]:
-    """The lines of its ``epochs.jsonl``."""
+    """The records in a run's ``epochs.jsonl``."""
     path = work_dir / 'ies' / 'epochs.jsonl'
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
 def verdict(work_dir: Path) -> Found:
-    """Whether all epochs came, something was pruned, losses are finite."""
+    """Check that all epochs ran, images were pruned, losses are finite."""
     records = records_of(work_dir)
     pruned = max(record['excluded'] for record in records)
     sums = [_sum(record) for record in records]
@@ -94,7 +94,7 @@ def verdict(work_dir: Path) -> Found:
         text
         for text, wrong in (
             (f'{len(records)} epochs', len(records) != EPOCHS),
-            ('nothing was left out', pruned == 0),
+            ('nothing was pruned', pruned == 0),
             ('a loss is not finite', not finite),
         )
         if wrong

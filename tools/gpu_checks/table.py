@@ -1,4 +1,4 @@
-"""What was measured on GPUs: one JSON a run, and a page from all of them."""
+"""Results on GPUs: one JSON file per run, and a page from all of them."""
 
 import json
 from pathlib import Path
@@ -11,30 +11,30 @@ RUN = 'run.json'
 HEAD = """\
 # On a GPU
 
-What IES costs on a card, and whether it works there. `make gpu` measures it on
-yours, in about {minutes} minutes, and says what it found; without a network,
-see [docs/install.md](install.md#a-machine-without-a-network).
+What IES costs on a GPU, and whether it works there. `make gpu` measures it on
+yours in about {minutes} minutes and prints the results; without a network, see
+[docs/install.md](install.md#a-machine-without-a-network).
 
 ```
 make gpu                                   # all parts that fit
-make gpu GPU='--parts costs --minutes 4'   # what capturing costs, alone
-make gpu GPU=--rehearse                    # all of it on a CPU, at toy size
-.venv/bin/python tools/gpu.py --add NAME   # to this page, with the figures
+make gpu GPU='--parts costs --minutes 4'   # only what capturing costs
+make gpu GPU=--rehearse                    # everything on a CPU, at toy size
+.venv/bin/python tools/gpu.py --add NAME   # add the results to this page
 ```
 - *costs*: shipped models on random images, forward and backward. Captured,
   weighted and scoring: the step's time over the plain step's, the median of
   paired rounds with quartiles, timed with CUDA events. *Waits*: how often the
   host waits for the device in a step.
 - *works*: a detector, a segmentor and a classifier, 8 short epochs each.
-- *paper*: ResNet-18 on CIFAR-10, the SGD(E) of 200 epochs brought
-  down to those that fit: the rate ends where it does there. *Augmented*: test
+- *paper*: ResNet-18 on CIFAR-10, with SGD(E) compressed from 200 epochs to as
+  many as fit: the learning rate ends at the same value. *Augmented*: test
   images with the training transform, as in the authors' program.
 """
-NONE_YET = 'No run took place yet.'
+NONE_YET = 'No runs yet.'
 
 
 def gather(out: Path) -> dict[str, Any]:
-    """What the parts have left behind, also where they were cut off."""
+    """Collect the parts' results, also if they were cut off."""
     found: dict[str, Any] = dict(machine=_read(out / 'machine.json'))
     found['costs'] = _all(out / 'costs')
     found['works'] = _all(out / 'works')
@@ -50,7 +50,7 @@ def gather(out: Path) -> dict[str, Any]:
 
 
 def tables(run: dict[str, Any]) -> str:
-    """A run in Markdown."""
+    """Format a run as Markdown."""
     lines = [_machine(run['machine']), '']
     if run['costs']:
         lines += [*_costs(run['costs']), '']
@@ -116,7 +116,7 @@ def _cost(row: dict[str, Any]) -> str:
 
 
 def _numbers(by_way: dict[str, int | None]) -> str:
-    """Without scoring; nothing on a CPU."""
+    """All but scoring; empty on a CPU."""
     values = list(by_way.values())[:3]
     return ', '.join(str(value) for value in values if value is not None)
 
@@ -134,7 +134,7 @@ def _works(rows: list[dict[str, Any]]) -> list[str]:
 
 def _paper(part: dict[str, Any]) -> list[str]:
     speed = part['about'].get('loader_images_per_second')
-    lines = [f'One process loads {speed:.0f} images a second.', '']
+    lines = [f'One process loads {speed:.0f} images per second.', '']
     lines += _head(
         *('training', 'seed', 'epochs', 'saved', 'clean: last, best'),
         *('augmented: last, best', 'seconds', 'speed-up', '1 / (1 - 2s/3)'),

@@ -1,4 +1,4 @@
-"""The detector, the segmentor and the classifier that are trained briefly."""
+"""The detector, segmentor and classifier of the short trainings."""
 
 import subprocess
 import sys
@@ -22,11 +22,11 @@ HOOKS: dict[str, dict[str, Any] | None] = {
 
 
 def make_task_data(data: Path, images: int) -> None:
-    """Scenes for detector and segmentor, coloured noise for the classifier.
+    """Make scenes for detector and segmentor, noise for the classifier.
 
     Args:
-        data (Path): The folder to make.
-        images (int): To train on; the classifier gets four times as many.
+        data (Path): The folder to create.
+        images (int): Training images; the classifier gets four times as many.
     """
     command = [sys.executable, TOOLS / 'make_voc.py', data / 'voc']
     command += ['--images', str(images), '--seed', '0']
@@ -46,13 +46,12 @@ def config_of(
     """The text of a config.
 
     Args:
-        data (Path): What :func:`make_task_data` made.
+        data (Path): Folder made by :func:`make_task_data`.
         task (str): One of ``TASKS``.
         method (str): One of ``HOOKS``.
-        mode (str): How to train; 'exact' is without anything random in the
-            pipeline, and with PyTorch's deterministic algorithms where it has
-            all of them.
-        epochs (int): The length.
+        mode (str): How to train; 'exact' has no randomness in the pipeline,
+            and uses PyTorch's deterministic algorithms where all exist.
+        epochs (int): Number of epochs.
     """
     lines: dict[str, Any] = dict(_TASKS[task](data.resolve()))
     hook = HOOKS[method]

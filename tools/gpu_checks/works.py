@@ -1,4 +1,4 @@
-"""Short trainings on this device: do they end, and do they prune?"""
+"""Short trainings on this device: do they finish, and do they prune?"""
 
 import itertools
 import json
@@ -32,7 +32,7 @@ SETTINGS = ('compiled', 'channels_last', 'accumulation', 'scored by 16')
 
 
 def run_trainings(out: Path, device: str, rehearse: bool) -> None:
-    """Run every check side by side; write ``works/NAME.json`` for each."""
+    """Run the checks in parallel; write ``works/NAME.json`` for each."""
     make_task_data(out / 'data', 12 if rehearse else 96)
     (out / 'works').mkdir(parents=True, exist_ok=True)
     jobs = checks(Works(out, device), rehearse)
@@ -48,10 +48,10 @@ def run_trainings(out: Path, device: str, rehearse: bool) -> None:
 
 
 def checks(works: Works, rehearse: bool) -> dict[str, Callable[[], Found]]:
-    """All checks by name, the most telling first."""
+    """All checks by name, the most informative first."""
     found: dict[str, Callable[[], Found]] = {}
     found['losses on both devices'] = partial(_agree, works, rehearse)
-    # What takes longest comes first.
+    # The slowest come first.
     found['classifier resumed'] = partial(resumed, works)
     found['classifier two processes'] = partial(_two_processes, works)
     for task in TASKS:
@@ -63,7 +63,7 @@ def checks(works: Works, rehearse: bool) -> dict[str, Callable[[], Found]]:
             name = f'{task} {method} {mode}'
             found[name] = partial(_trained, works, name, task, method, mode)
     if rehearse:
-        # Two processes train what one does, and more.
+        # This covers what a single process does, and more.
         name = 'classifier two processes'
         return {name: found[name]}
     return found
@@ -89,7 +89,7 @@ def _trained(
     if failed and train(
         works, f'{name} plain', config_of(works.data, task, 'plain', mode, 1)
     ):
-        failed['why'] = f'nor does a plain training: {failed["why"]}'
+        failed['why'] = f'so does a plain training: {failed["why"]}'
     return failed or verdict(works.folder(name))
 
 
@@ -114,7 +114,7 @@ def _agree(works: Works, rehearse: bool) -> Found:
 
 
 def _two_processes(works: Works) -> Found:
-    """Both on one card, which NCCL does not allow."""
+    """Run both on one GPU, which only gloo allows, not NCCL."""
     name = 'classifier two processes'
     config = config_of(works.data, 'classifier', 'ies', 'two', EPOCHS)
     work_dir = works.folder(name)

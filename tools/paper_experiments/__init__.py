@@ -1,1 +1,1 @@
-"""The figures and tables of the paper: what each trains, reads and draws."""
+"""The paper's figures and tables: trainings, analysis and drawing of each."""

@@ -97,4 +97,4 @@ NAMES = (
     *(f'figure{number}' for number in range(1, FIGURES + 1)),
     *(f'table{number}' for number in range(1, TABLES + 1)),
 )
-"""Of the paper, whether built or not."""
+"""All figures and tables of the paper, built or not."""

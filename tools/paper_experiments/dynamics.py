@@ -1,4 +1,4 @@
-"""Figure 4: what happens to the model, over backpropagated instances."""
+"""Figure 4: training dynamics over backpropagated instances."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -36,11 +36,11 @@ MEASURES = {
 """Keys of the lines of ``dynamics.jsonl``, in the order of the figure."""
 
 PLACES = 50
-"""At which two curves are compared."""
+"""Number of points at which two curves are compared."""
 
 
 def pair(scale: Scale, optimiser: str) -> tuple[Training, Training]:
-    """Plain, IES."""
+    """The plain training and IES."""
     same: dict[str, Any] = dict(
         of_figure_4=True, optimiser=optimiser, dynamics=True
     )
@@ -48,12 +48,12 @@ def pair(scale: Scale, optimiser: str) -> tuple[Training, Training]:
 
 
 def trainings(scale: Scale) -> list[Training]:
-    """Of both optimisers."""
+    """The trainings with both optimisers."""
     return [t for optimiser in OPTIMISERS for t in pair(scale, optimiser)]
 
 
 def figure4(runs: Runs) -> Found:
-    """A row of five panels for each optimiser."""
+    """Read Figure 4: a row of five panels for each optimiser."""
     panels, claims = [], []
     for optimiser, name in OPTIMISERS.items():
         base, own = pair(runs.scale, optimiser)
@@ -77,7 +77,7 @@ def figure4(runs: Runs) -> Found:
 def _curves(
     runs: Runs, training: Training, key: str
 ) -> list[tuple[list[float], list[float]]]:
-    """Images trained on so far, and a measure there, for each seed."""
+    """A measure over the images trained on so far, for each seed."""
     found = []
     pairs = zip(runs.of(training), runs.paths(training), strict=True)
     for run, path in pairs:
@@ -98,12 +98,12 @@ def _curves(
 
 
 def _log(lines: Sequence[Line]) -> str:
-    """A logarithmic axis where all values allow it."""
+    """Use a logarithmic axis if all values allow it."""
     return 'y' if all(y > 0 for line in lines for y in line.y) else ''
 
 
 def _first_pruned(runs: Runs, own: Training) -> float:
-    """Images trained on when the first was pruned; infinite if none was."""
+    """Images trained on before the first pruning; infinite without any."""
     starts = [
         sum(r['trained'] for r in run.records[: record['epoch'] - 1])
         for run in runs.of(own)
@@ -114,7 +114,7 @@ def _first_pruned(runs: Runs, own: Training) -> float:
 
 
 def _claim(what: str, lines: Sequence[Line], key: str, begins: float) -> Claim:
-    """At equal numbers of images, since the runs differ."""
+    """Compare at equal numbers of images, since the runs differ in them."""
     above = key == 'gradient_norm'
     says = f'{what}: IES {"above" if above else "below"} No Removal'
     part = share_above(lines[1], lines[0], begins)
@@ -130,15 +130,15 @@ def _claim(what: str, lines: Sequence[Line], key: str, begins: float) -> Claim:
 
 
 def share_above(one: Line, other: Line, begins: float) -> float | None:
-    """Over how much of the way one line is above another.
+    """The fraction of the x axis on which one line is above another.
 
     Args:
-        one (Line): With ascending places.
-        other (Line): With ascending places.
-        begins (float): From here on, as far as both go.
+        one (Line): With ascending x.
+        other (Line): With ascending x.
+        begins (float): Start of the comparison; it ends with the shorter line.
 
     Returns:
-        float: None where they have nothing in common there.
+        float: None if the lines do not overlap there.
     """
     low = max(begins, one.x[0], other.x[0])
     high = min(one.x[-1], other.x[-1])

@@ -1,4 +1,4 @@
-"""What an experiment is, and what is read off its runs."""
+"""An experiment, its runs and its results."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -17,12 +17,14 @@ YES, NO, OPEN = 'yes', 'no', 'cannot be said'
 
 
 def verdict(holds: bool | None, seeds: int | None = None) -> str:
-    """In words.
+    """Put a verdict into words.
 
     Args:
-        holds (bool, optional): None where the runs cannot tell.
-        seeds (int, optional): Of what depends on them, as an accuracy does:
-            one seed cannot tell. Defaults to None, it does not.
+        holds (bool, optional): Whether the claim holds; None if the runs
+            cannot tell.
+        seeds (int, optional): Number of seeds, for claims that depend on the
+            seed, like accuracies: one seed cannot tell. Defaults to None, for
+            claims that do not.
     """
     if holds is None or seeds == 1:
         return OPEN
@@ -31,12 +33,12 @@ def verdict(holds: bool | None, seeds: int | None = None) -> str:
 
 @dataclass(frozen=True)
 class Claim:
-    """A statement of the paper beside what these runs say of it.
+    """A claim of the paper, compared with these runs.
 
     Attributes:
-        says (str): What the paper says, with the measure of it.
-        paper (str): Its figure.
-        ours (str): Ours.
+        says (str): The claim, and how it is measured.
+        paper (str): The paper's figure.
+        ours (str): Our figure.
         holds (str): :data:`YES`, :data:`NO` or :data:`OPEN`.
     """
 
@@ -48,12 +50,12 @@ class Claim:
 
 @dataclass(frozen=True)
 class Found:
-    """What was read off the runs.
+    """The results of an experiment.
 
     Attributes:
-        claims (list of Claim): Of the paper.
-        panels (list of Panel): Of a figure.
-        table (str): Markdown, of a table.
+        claims (list of Claim): The paper's claims.
+        panels (list of Panel): The panels of a figure.
+        table (str): The Markdown of a table.
     """
 
     claims: list[Claim]
@@ -62,10 +64,10 @@ class Found:
 
 
 class Runs:
-    """The finished runs of an experiment, read when they are asked for.
+    """The finished runs of an experiment, read on demand.
 
     Args:
-        scale (Scale): Theirs.
+        scale (Scale): Scale of the runs.
         folders (dict): Training -> the folders of its seeds.
     """
 
@@ -83,7 +85,7 @@ class Runs:
         }
 
     def of(self, training: Training) -> list[Run]:
-        """One for each seed."""
+        """The runs, one for each seed."""
         return self._read[training]
 
     def recorded(self, training: Training) -> list[Recorded]:
@@ -100,11 +102,11 @@ class Experiment:
     """A figure or a table of the paper.
 
     Attributes:
-        name (str): On the command line.
+        name (str): Name on the command line.
         title (str): What it shows.
-        trainings (callable): Scale -> all that it needs.
-        read (callable): Their runs -> what was found.
-        columns (int): Panels in a row. Defaults to 2.
+        trainings (callable): Scale -> all trainings that it needs.
+        read (callable): Their runs -> the results.
+        columns (int): Panels per row. Defaults to 2.
         differs (str): How its settings differ from the paper's at either
             scale. Defaults to nothing.
     """
@@ -117,14 +119,15 @@ class Experiment:
     differs: str = ''
 
     def seeds(self, scale: Scale) -> range:
-        """Of each of its trainings."""
+        """Seeds of each of its trainings."""
         return range(scale.seeds.get(self.name, 1))
 
 
 def share_excluded(run: Run) -> float:
-    """Of all instance-epochs that were planned.
+    """The share of all planned instance-epochs that was excluded.
 
-    A training that ends because every image is mastered excludes the rest.
+    If training ends because every image is mastered, the rest counts as
+    excluded.
     """
     if not run.records:
         return 0.0
@@ -133,10 +136,10 @@ def share_excluded(run: Run) -> float:
 
 
 def accuracies(run: Run) -> list[float]:
-    """Of the validations, in percent.
+    """Validation accuracies, in percent.
 
     Raises:
-        ConfigError: There was none.
+        ConfigError: There was no validation.
     """
     values = list(run.points.get(METRIC, {}).values())
     if not values:

@@ -26,20 +26,20 @@ PAPER_SAVED = 0.43
 
 
 def training(scale: Scale) -> Training:
-    """IES; the paper's saves 43%, which of its settings SGD(E) is nearest."""
+    """IES; the paper's run saves 43%, which SGD(E) comes closest to."""
     return ies(scale.delta)
 
 
 def _read(runs: Runs) -> tuple[list[Forgetting], float]:
-    """Of each seed, and what was saved."""
+    """The forgetting of each seed, and the mean saved share."""
     found = []
     for run in runs.of(training(runs.scale)):
         instances = read_instances(run)
         forgetting = instances and forgetting_of(instances)
         if not forgetting:
             raise ConfigError(
-                f'{run.work_dir} pruned nothing, so there is nothing that it '
-                'could forget'
+                f'{run.work_dir} pruned nothing, so it cannot forget pruned '
+                'images'
             )
         found.append(forgetting)
     saved = [run.saved for run in runs.of(training(runs.scale))]
@@ -47,7 +47,7 @@ def _read(runs: Runs) -> tuple[list[Forgetting], float]:
 
 
 def table12(runs: Runs) -> Found:
-    """Loss and accuracy of the early ones at four moments."""
+    """Read Table 12: loss and accuracy of the early images at four epochs."""
     found, saved = _read(runs)
     moments = [_mean_of([f.moments[k] for f in found]) for k in range(4)]
     lines = [
@@ -81,7 +81,7 @@ def table12(runs: Runs) -> Found:
 
 
 def table13(runs: Runs) -> Found:
-    """How often they were re-included."""
+    """Read Table 13: how often the early images were re-included."""
     found, saved = _read(runs)
     mean = float(np.mean([f.mean_back for f in found]))
     most = float(np.max([f.most_back for f in found]))

@@ -1,4 +1,4 @@
-"""The images of the small scale, laid out as its config wants them."""
+"""The images of the small scale, in the layout that its config needs."""
 
 from pathlib import Path
 
@@ -8,27 +8,27 @@ from ies_mm.errors import ConfigError
 ARCHIVE = (
     Path(__file__).resolve().parents[3] / 'shared/data/cifar10_jpeg.tar.gz'
 )
-"""What is read where nothing else is named."""
+"""Default source of the images."""
 
 OF_A_CLASS = 100
-"""Images, for training and for testing each."""
+"""Number of images per class and split."""
 
 COMPLETE = 'complete'
-"""A file that says so."""
+"""File that marks a complete copy."""
 
 
 def small_images(source: Path | None, out: Path) -> None:
-    """The first images of every class, copied once.
+    """Copy the first images of every class, once.
 
     Args:
         source (Path, optional): Folder or tar archive of
             ``{train,test}/<class>/*.jpg``. None for :data:`ARCHIVE`, or for
-            what was copied before.
-        out (Path): The folder to be made.
+            an existing copy.
+        out (Path): Folder of the copy.
 
     Raises:
-        ConfigError: There is no such source, it holds no such files, or
-            ``out`` is a copy of another one.
+        ConfigError: The source does not exist or has no such files, or
+            ``out`` is a copy of another source.
     """
     if (out / COMPLETE).exists():
         _check_copied(source, out)
@@ -40,7 +40,7 @@ def small_images(source: Path | None, out: Path) -> None:
         found.setdefault((split, name), []).append((file, data))
     if {split for split, _ in found} != {*SPLITS}:
         raise ConfigError(
-            f'--data {source}: wants train/<class>/*.jpg and '
+            f'--data {source}: needs train/<class>/*.jpg and '
             'test/<class>/*.jpg, in a folder or a tar archive'
         )
     for (split, name), files in found.items():
@@ -63,6 +63,6 @@ def _check_copied(source: Path | None, out: Path) -> None:
 def _check_source(source: Path) -> None:
     if not source.exists():
         raise ConfigError(
-            f'--data {source}: there is no such folder or archive; it wants '
+            f'--data {source}: there is no such folder or archive; it needs '
             'train/<class>/*.jpg and test/<class>/*.jpg of CIFAR-10'
         )

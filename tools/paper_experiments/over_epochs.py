@@ -1,4 +1,4 @@
-"""Figures 1 and 2: what happens from epoch to epoch."""
+"""Figures 1 and 2: accuracy and mastered images over epochs."""
 
 from collections.abc import Sequence
 
@@ -29,14 +29,14 @@ from paper_experiments.trainings import (
 )
 
 NEAR = 0.05
-"""Of the images: curves of Figure 2 that are closer are the same."""
+"""Share of the images within which curves of Figure 2 count as equal."""
 
 FEW = 0.01
-"""Of the images: fewer mastered ones tell nothing."""
+"""Share of mastered images below which nothing can be concluded."""
 
 
 def figure1_pairs(scale: Scale) -> list[tuple[str, Training, Training]]:
-    """Data set, plain, IES."""
+    """For each dataset: its name, the plain training, IES."""
     pairs = [('cifar10', plain(), ies(scale.delta))]
     if (IMAGENET, SGD_E) in scale.configs:
         pair = (plain(data=IMAGENET), ies(1.0, data=IMAGENET))
@@ -45,7 +45,7 @@ def figure1_pairs(scale: Scale) -> list[tuple[str, Training, Training]]:
 
 
 def figure1(runs: Runs) -> Found:
-    """Accuracy, and below it the images excluded."""
+    """Read Figure 1: accuracy, and below it the excluded images."""
     top, bottom, claims = [], [], []
     for data, base, own in figure1_pairs(runs.scale):
         names = ('No Removal', base, GREY), ('IES', own, 0)
@@ -87,13 +87,13 @@ def _comparable(data: str, base: Sequence[Run], own: Sequence[Run]) -> Claim:
 
 
 def figure2_pairs(scale: Scale) -> list[tuple[int, Training]]:
-    """Order, and IES by it."""
+    """For each order: the order, and IES with it."""
     delta = scale.delta_of_figure_4
     return [(n, ies(delta, n, of_figure_4=True)) for n in (0, 1, 2)]
 
 
 def figure2(runs: Runs) -> Found:
-    """Mastered images with and without training on them."""
+    """Read Figure 2: mastered images with and without training on them."""
     delta = runs.scale.delta_of_figure_4
     lines, claims = [], []
     for order, own in figure2_pairs(runs.scale):
@@ -116,7 +116,7 @@ def figure2(runs: Runs) -> Found:
 def mastered_of(
     recorded: Recorded, delta: float, order: int
 ) -> tuple[list[float], list[float]]:
-    """Epochs, and how many images a criterion calls mastered after each."""
+    """Epochs, and the number of images mastered after each."""
     scores = recorded.scores(Criterion(delta, order))
     counts = (scores < delta).sum(axis=1)
     epochs = np.arange(1, len(counts) + 1)
@@ -152,5 +152,5 @@ def _near(
 
 
 def dry_of(optimiser: str) -> Training:
-    """The run that Figures 2, 3 and 6 are read off."""
+    """The dry run that Figures 2, 3 and 6 are read from."""
     return dry(of_figure_4=True, optimiser=optimiser)

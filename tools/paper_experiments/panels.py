@@ -1,4 +1,4 @@
-"""Panels of lines, and the picture of them; all figures are such."""
+"""Panels of lines, and a figure made from them."""
 
 import math
 from collections.abc import Sequence
@@ -26,21 +26,21 @@ ALONE, BESIDE_OTHERS = (6.0, 4.0), (3.7, 3.0)
 """Width and height of a panel, in inches."""
 
 MOST_MARKERS = 12
-"""A line of more points has none."""
+"""Lines with more points are drawn without markers."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """Points, joined.
+    """A line of a plot.
 
     Attributes:
-        label (str): In the legend, once in a figure.
-        x (list of float): Places, N.
-        y (list of float): Means over seeds, N; NaN where not known.
+        label (str): Label in the legend, once per figure.
+        x (list of float): Positions, N.
+        y (list of float): Means over seeds, N; NaN where unknown.
         spread (list of float, optional): Sample deviations over seeds, N;
             None with one seed.
-        colour (int): Number of the colour; :data:`GREY`.
-        dashes (str): Matplotlib's. Defaults to a full line.
+        colour (int): Index of the colour, or :data:`GREY`.
+        dashes (str): Matplotlib's line style. Defaults to a solid line.
     """
 
     label: str
@@ -56,16 +56,14 @@ class Panel:
     """One pair of axes.
 
     Attributes:
-        title (str): Above it.
-        xlabel (str): Below it.
-        ylabel (str): Beside it.
-        lines (list of Line): In it.
-        levels (dict): Label -> height of a dashed line across. Defaults to
-            none.
-        log (str): The axes that are logarithmic, of ``'xy'``. Defaults to
-            none.
-        percent (str): The axes that count in percent, of ``'xy'``. Defaults
+        title (str): Title above the axes.
+        xlabel (str): Label of the x axis.
+        ylabel (str): Label of the y axis.
+        lines (list of Line): Lines to draw.
+        levels (dict): Label -> height of a horizontal dotted line. Defaults
             to none.
+        log (str): The logarithmic axes among ``'xy'``. Defaults to none.
+        percent (str): The axes in percent among ``'xy'``. Defaults to none.
     """
 
     title: str
@@ -83,10 +81,10 @@ def mean_line(
     colour: int = 0,
     dashes: str = '-',
 ) -> Line:
-    """The mean of the curves of several seeds, as far as all of them go.
+    """The mean of the curves of several seeds, cut to the shortest one.
 
     Args:
-        label (str): In the legend.
+        label (str): Label in the legend.
         curves (sequence): (x, y) of each seed, at least one.
         colour (int): See :class:`Line`.
         dashes (str): See :class:`Line`.
@@ -108,11 +106,11 @@ def mean_line(
 
 
 def draw_panels(panels: Sequence[Panel], columns: int) -> bytes:
-    """A PNG.
+    """Draw the panels as a PNG.
 
     Args:
-        panels (sequence of Panel): Row by row.
-        columns (int): Of a row.
+        panels (sequence of Panel): Panels, row by row.
+        columns (int): Panels per row.
     """
     rows = math.ceil(len(panels) / columns)
     with matplotlib.rc_context(STYLE):

@@ -1,4 +1,4 @@
-"""Makes the runs that an experiment lacks, or goes on with them."""
+"""Run the missing trainings of an experiment, or resume them."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,11 +18,12 @@ class Job:
     """One run.
 
     Attributes:
-        training (Training): What it trains.
+        training (Training): The training.
         seed (int): Its seed.
         work_dir (Path): Its folder.
         config (str): The text of its config.
-        said (str): All of its settings, wherever configs and images are.
+        said (str): All its settings, independent of where configs and images
+            are.
     """
 
     training: Training
@@ -33,19 +34,19 @@ class Job:
 
     @property
     def ended(self) -> bool:
-        """Whether it was trained to the end."""
+        """Whether the training is finished."""
         return (self.work_dir / ENDED).exists()
 
 
 @dataclass(frozen=True)
 class Workshop:
-    """Where runs are made.
+    """Where and how to train.
 
     Args:
-        scale (Scale): Theirs.
+        scale (Scale): Scale of the runs.
         out (Path): The scale's folder.
         data (Path, optional): Folder of the images.
-        jobs (int): Trainings at a time.
+        jobs (int): Trainings at a time. Defaults to 2.
     """
 
     scale: Scale
@@ -68,12 +69,12 @@ class Workshop:
         """Train what is missing.
 
         Args:
-            experiment (Experiment): Whose runs.
-            say (callable): Told of each run that was trained.
+            experiment (Experiment): The experiment whose runs are needed.
+            say (callable): Called with a line for each trained run.
 
         Raises:
-            ConfigError: A folder holds a run of other settings, or a training
-                failed.
+            ConfigError: A folder holds a run with other settings, or a
+                training failed.
         """
         jobs = self.jobs_of(experiment)
         for job in jobs:
@@ -108,7 +109,7 @@ class Workshop:
         return Job(training, seed, folder / f'seed{seed}', config, said)
 
     def _train(self, job: Job) -> None:
-        # Beside it: MMEngine writes the whole config into it.
+        # Next to the work directory: MMEngine writes the full config into it.
         path = job.work_dir.with_name(f'{job.work_dir.name}_{CONFIG}')
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(job.config)
@@ -116,7 +117,7 @@ class Workshop:
 
 
 def what_it_takes(workshop: Workshop, experiment: Experiment) -> str:
-    """Trainings, hours and data of an experiment, in a line."""
+    """Trainings, time and data that an experiment needs, in one line."""
     scale = workshop.scale
     jobs = workshop.jobs_of(experiment)
     missing = [job for job in jobs if not job.ended]
@@ -126,7 +127,7 @@ def what_it_takes(workshop: Workshop, experiment: Experiment) -> str:
     )
     needs = dict.fromkeys(scale.needs[job.training.data] for job in jobs)
     trainings = '1 training' if len(jobs) == 1 else f'{len(jobs)} trainings'
-    there = f'{len(jobs) - len(missing)} of them there'
+    there = f'{len(jobs) - len(missing)} of them done'
     at_a_time = min(workshop.jobs, len(missing))
     rest = ''
     if missing:

@@ -1,4 +1,4 @@
-"""The two sizes that an experiment comes in: the paper's, and a small one."""
+"""The two scales of every experiment: the paper's, and a small one."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -11,29 +11,29 @@ _IMAGENET = CONFIGS.with_name('imagenet') / 'resnet101_imagenet_sgd_e.py'
 
 @dataclass(frozen=True)
 class Scale:
-    """Settings that all experiments of a size share.
+    """Settings that all experiments of a scale share.
 
     Attributes:
         name (str): ``'small'`` or ``'paper'``.
-        configs (dict): (data set, optimiser) -> the plain config.
-        changes (callable): (data set, optimiser, folder of the images) ->
-            what is other than in the config.
-        of_figure_4 (dict): What appendix B.5 sets otherwise.
-        delta (float): Of order 2, in the settings of appendix A.
-        delta_of_figure_4 (float): Of all orders, in those of B.5.
+        configs (dict): (dataset, optimiser) -> the plain config.
+        changes (callable): (dataset, optimiser, folder of the images) ->
+            changes to the config.
+        of_figure_4 (dict): Changes made in appendix B.5.
+        delta (float): Delta of order 2, in the settings of appendix A.
+        delta_of_figure_4 (float): Delta of all orders, in those of B.5.
         deltas (dict): Order -> the middle of Figure 5's sweep.
-        factors (dict): Order -> what its delta is multiplied by there.
-        ratios (tuple): Of the methods that have one, in Figure 5.
+        factors (dict): Order -> factors of its delta in that sweep.
+        ratios (tuple): Ratios of the methods that have one, in Figure 5.
         infobatch (tuple): Ratios of InfoBatch in Figure 7.
-        data_sets (tuple): Of Figures 5 and 7.
+        data_sets (tuple): Datasets of Figures 5 and 7.
         dynamics (dict): Arguments of TrainingDynamicsHook.
-        epochs (int): Of a training by appendix A.
-        device (str): What the seconds are those of.
-        epoch_seconds (dict): Data set -> seconds of an epoch, on the CPU on a
-            core of its own, on a GPU beside another training.
-        needs (dict): Data set -> what has to be there.
+        epochs (int): Epochs of a training by appendix A.
+        device (str): The device of ``epoch_seconds``.
+        epoch_seconds (dict): Dataset -> seconds per epoch, on a CPU core of
+            its own, or on a GPU next to another training.
+        needs (dict): Dataset -> what must be available.
         seeds (dict): Experiment -> number of seeds; one for the others.
-        about (str): What it is, in a sentence.
+        about (str): Description in one sentence.
     """
 
     name: str
@@ -56,23 +56,23 @@ class Scale:
     seeds: Mapping[str, int] = field(default_factory=dict)
 
     def length(self, data: str, of_figure_4: bool) -> int:
-        """Epochs of a training."""
+        """Number of epochs of a training."""
         shorter = self.has_two_settings and of_figure_4
         return 150 if shorter or data == 'imagenet' else self.epochs
 
     @property
     def has_two_settings(self) -> bool:
-        """Whether those of B.5 differ from those of A."""
+        """Whether the settings of B.5 differ from those of A."""
         return bool(self.of_figure_4)
 
 
 def _small(name: str, optimiser: str, data: Path | None) -> dict[str, Any]:
-    """A network and images that two CPU cores train in a minute."""
+    """Shrink the network and data to a training of a minute on two cores."""
     assert data is not None
     pipeline = [dict(type='LoadImageFromFile'), dict(type='PackInputs')]
     loader = dict(num_workers=0, persistent_workers=False)
     changes: dict[str, Any] = dict(
-        # A quarter of the cost: the first stage halves the images too.
+        # A quarter of the cost: the first stage also halves the images.
         model=dict(backbone=dict(strides=(2, 2, 2))),
         train_dataloader=dict(
             batch_size=32,
@@ -98,7 +98,7 @@ def _small(name: str, optimiser: str, data: Path | None) -> dict[str, Any]:
 
 
 def _paper(name: str, optimiser: str, data: Path | None) -> dict[str, Any]:
-    """The configs are the paper's; a folder holds one for each data set."""
+    """Change only the data folder; it has a subfolder for each dataset."""
     if data is None:
         return {}
     root = dict(dataset=dict(data_root=str(data / name)))
@@ -154,12 +154,12 @@ PAPER = Scale(
     dynamics=dict(interval=5, images=1024),
     epochs=200,
     device='an H200',
-    # The first by docs/gpu.md, on an H200; the others are estimates.
+    # The first is from docs/gpu.md, on an H200; the others are estimates.
     epoch_seconds=dict(cifar10=11, cifar100=22, imagenet=1200),
     needs=dict(
         cifar10='CIFAR-10 (mmpretrain downloads 170 MB)',
         cifar100='CIFAR-100 (mmpretrain downloads 170 MB)',
-        imagenet='ImageNet-1k in data/imagenet (150 GB, by hand)',
+        imagenet='ImageNet-1k in data/imagenet (150 GB, manual download)',
     ),
     seeds=dict(figure4=5, figure5=3, figure7=3),
 )

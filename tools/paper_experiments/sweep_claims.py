@@ -1,4 +1,4 @@
-"""What the paper says of Figure 5, asked of the lines that were drawn."""
+"""The paper's claims about Figure 5, checked on our lines."""
 
 from collections.abc import Sequence
 
@@ -10,21 +10,21 @@ from paper_experiments.trainings import TITLES
 
 NO_REMOVAL, SECOND_ORDER = 'No Removal', 'IES, 2nd order'
 WITHIN = 1.0
-"""Points of accuracy that may be lost (section 4.3)."""
+"""Accuracy loss, in points, that is acceptable (section 4.3)."""
 
 MOST_LOST = 2.0
-"""Points that delta x 0.01 to x 100 costs at most (section 4.2)."""
+"""Points that delta x 0.01 to x 100 may cost at most (section 4.2)."""
 
 PAPER_SAVES = dict(cifar10='80%', cifar100='60%')
 
 
 def claims_of(panel: Panel, data: str, seeds: int) -> list[Claim]:
-    """Of a data set.
+    """The claims about a dataset.
 
     Args:
-        panel (Panel): Accuracy over what was excluded, a line a method.
-        data (str): The data set.
-        seeds (int): Of every point.
+        panel (Panel): Accuracy over the excluded share, one line per method.
+        data (str): The dataset.
+        seeds (int): Number of seeds of every point.
     """
     lines = {line.label: line for line in panel.lines}
     base = (panel.levels or {})[NO_REMOVAL]
@@ -55,10 +55,10 @@ def most_saved_within(
     Args:
         saved (sequence of float): Shares, ascending.
         values (sequence of float): Metric at each.
-        least (float): That is still good enough.
+        least (float): The lowest acceptable value.
 
     Returns:
-        float: None where the first value is too low already.
+        float: None if the first value is already too low.
     """
     most = None
     for share, value in zip(saved, values, strict=True):
@@ -80,7 +80,7 @@ def _range(own: Line, base: float, data: str, seeds: int) -> Claim:
 
 
 def _best_criterion(lines: dict[str, Line], data: str, seeds: int) -> Claim:
-    """At the shares that all lines span."""
+    """Compare the mean accuracy over the shares that all lines cover."""
     low = max(min(line.x) for line in lines.values())
     high = min(max(line.x) for line in lines.values())
     says = (

@@ -1,4 +1,4 @@
-"""Figure 5: accuracy over the share excluded, and what delta does."""
+"""Figure 5: accuracy over the excluded share, and the effect of delta."""
 
 from collections.abc import Callable, Sequence
 
@@ -31,7 +31,7 @@ CRITERIA = ('IES, loss', 'IES, 1st order', SECOND_ORDER, 'IES, 3rd order')
 
 
 def sweep(scale: Scale, data: str, order: int) -> list[Training]:
-    """IES by a range of numeric deltas."""
+    """IES with a range of numeric deltas."""
     middle = scale.deltas[order]
     return [
         ies(float(f'{middle * factor:.4g}'), order, data=data)
@@ -53,14 +53,14 @@ def methods(scale: Scale, data: str) -> dict[str, list[Training]]:
 
 
 def figure5_trainings(scale: Scale) -> list[Training]:
-    """All points, and the plain trainings."""
+    """The trainings of all points, and the plain ones."""
     return with_plain(scale, methods)
 
 
 def with_plain(
     scale: Scale, lines_of: Callable[[Scale, str], dict[str, list[Training]]]
 ) -> list[Training]:
-    """The trainings of all lines of each data set, and its plain one."""
+    """The trainings of all lines of each dataset, and its plain one."""
     found = []
     for data in scale.data_sets:
         found.append(plain(data=data))
@@ -70,7 +70,7 @@ def with_plain(
 
 
 def figure5(runs: Runs) -> Found:
-    """Accuracy over what was excluded; below, what delta does."""
+    """Read Figure 5: accuracy over the excluded share; the effect of delta."""
     upper, lower, claims = [], [], []
     for data in runs.scale.data_sets:
         panel = _accuracy_panel(runs, data)
@@ -102,7 +102,7 @@ def _accuracy_panel(runs: Runs, data: str) -> Panel:
 def _line(
     runs: Runs, name: str, trainings: Sequence[Training], colour: int
 ) -> Line:
-    """By what was really excluded, ascending."""
+    """A line by the share that was actually excluded, ascending."""
     points = sorted(
         (
             float(np.mean([share_excluded(run) for run in runs.of(training)])),
@@ -116,7 +116,7 @@ def _line(
 
 
 def _delta_panels(runs: Runs, data: str) -> list[Panel]:
-    """Time, removed and accuracy over the factor of delta."""
+    """Time, excluded share and accuracy over the factor of delta."""
     factors = list(runs.scale.factors[2])
     trainings = sweep(runs.scale, data, 2)
     base = runs.of(plain(data=data))
@@ -153,7 +153,7 @@ def _last(runs: Sequence[Run]) -> list[float]:
 
 
 def walls(runs: Sequence[Run]) -> list[float]:
-    """Seconds without validations."""
+    """Wall seconds of each run, without validations."""
     return [run.training_wall or float('nan') for run in runs]
 
 

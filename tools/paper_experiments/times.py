@@ -1,4 +1,4 @@
-"""Figure 7: wall time over the share pruned, beside InfoBatch."""
+"""Figure 7: wall time over the pruned share, compared with InfoBatch."""
 
 from collections.abc import Sequence
 
@@ -21,18 +21,18 @@ INFOBATCH = 'InfoBatchHook'
 
 
 def figure7_lines(scale: Scale, data: str) -> dict[str, list[Training]]:
-    """IES and InfoBatch."""
+    """The trainings of IES and InfoBatch."""
     batches = [by_ratio(INFOBATCH, r, data=data) for r in scale.infobatch]
     return {SECOND_ORDER: sweep(scale, data, 2), 'InfoBatch': batches}
 
 
 def figure7_trainings(scale: Scale) -> list[Training]:
-    """With the plain ones."""
+    """The trainings of the lines, and the plain ones."""
     return with_plain(scale, figure7_lines)
 
 
 def figure7(runs: Runs) -> Found:
-    """Wall time over what was excluded, beside InfoBatch."""
+    """Read Figure 7: wall time over the excluded share, with InfoBatch."""
     panels, claims = [], []
     for data in runs.scale.data_sets:
         time = float(np.mean(walls(runs.of(plain(data=data)))))

@@ -1,4 +1,4 @@
-"""A training of the paper, and the config that it is made by."""
+"""A training of the paper, and its config."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,15 +14,15 @@ TITLES = {CIFAR10: 'CIFAR-10', CIFAR100: 'CIFAR-100', IMAGENET: 'ImageNet'}
 
 @dataclass(frozen=True)
 class Training:
-    """One training, but for its seed; the scale says the rest.
+    """One training without its seed; the scale gives the other settings.
 
     Attributes:
-        method (str): Names it among the others: the folder of its runs.
+        method (str): Unique name, also of the folder of its runs.
         hook (tuple): Items of the selection hook; empty without one.
-        data (str): Name of the data set.
+        data (str): Name of the dataset.
         optimiser (str): ``'sgd_e'`` or ``'adam'``.
-        of_figure_4 (bool): Whether by the settings of appendix B.5, else by
-            those of appendix A. Defaults to False.
+        of_figure_4 (bool): Whether to use the settings of appendix B.5
+            instead of appendix A. Defaults to False.
         dynamics (bool): Whether gradient norm and sharpness are recorded.
             Defaults to False.
     """
@@ -35,7 +35,7 @@ class Training:
     dynamics: bool = False
 
     def folder(self, scale: Scale) -> str:
-        """Of its runs, below the scale's."""
+        """Folder of its runs, relative to the scale's."""
         setting = f'{self.data}_{self.optimiser}'
         if self.of_figure_4 and scale.has_two_settings:
             setting += '_b5'
@@ -43,17 +43,17 @@ class Training:
 
 
 def plain(**changes: Any) -> Training:
-    """Without any selection."""
+    """A training without selection."""
     return Training('plain', **changes)
 
 
 def ies(
     delta: float, order: int = 2, data: str = CIFAR10, **changes: Any
 ) -> Training:
-    """IES by a numeric delta.
+    """IES with a numeric delta.
 
-    The losses of all epochs are kept, but for ImageNet's, which are too many;
-    there the last tenth of the epochs trains on everything (B.3).
+    The losses of all epochs are kept, except on ImageNet, where they are too
+    many; there the last tenth of the epochs trains on all images (B.3).
     """
     name = f'ies_order{order}_delta{delta:g}'
     more = dict(anneal=0.1) if data == IMAGENET else dict(keep_history=True)
@@ -62,16 +62,16 @@ def ies(
 
 
 def dry(**changes: Any) -> Training:
-    """Plain to the bit, with the losses of all epochs recorded.
+    """Bit-identical to the plain run, with all losses recorded.
 
-    What any order and delta would have mastered follows from these.
+    They determine what any order and delta would have mastered.
     """
     hook = dict(type='IESHook', delta=0.0, dry_run=True, keep_history=True)
     return Training('dry', tuple(hook.items()), **changes)
 
 
 def by_ratio(kind: str, ratio: float, **changes: Any) -> Training:
-    """A method that has a fixed ratio, such as ``'RandomRemovalHook'``."""
+    """A method with a fixed ratio, like ``'RandomRemovalHook'``."""
     hook = dict(type=kind, ratio=ratio)
     name = f'{kind.removesuffix("Hook").lower()}_{ratio:g}'
     return Training(name, tuple(hook.items()), **changes)
@@ -80,13 +80,13 @@ def by_ratio(kind: str, ratio: float, **changes: Any) -> Training:
 def config_text(
     training: Training, scale: Scale, data: Path | None, seed: int
 ) -> str:
-    """A child of the scale's config, complete; it names the training.
+    """A complete config that inherits from the scale's.
 
     Args:
-        training (Training): Which.
-        scale (Scale): At which size.
-        data (Path, optional): Folder of the images. Defaults to the config's.
-        seed (int): Of the training.
+        training (Training): The training.
+        scale (Scale): Its scale.
+        data (Path, optional): Folder of the images; None for the config's.
+        seed (int): Seed of the training.
     """
     base = scale.configs[training.data, training.optimiser]
     changes = scale.changes(training.data, training.optimiser, data)
@@ -119,7 +119,7 @@ def _hooks(training: Training, scale: Scale) -> dict[str, Any]:
 def _merged(
     one: Mapping[str, Any], other: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Dicts within dicts, as configs inherit."""
+    """Merge nested dicts as config inheritance does."""
     found = dict(one)
     for key, value in other.items():
         both = isinstance(value, dict) and isinstance(found.get(key), dict)

@@ -1,4 +1,4 @@
-"""Figures 3 and 6: how unlike each other the images' differences are."""
+"""Figures 3 and 6: how much the loss differences vary over images."""
 
 from collections.abc import Callable, Sequence
 
@@ -13,7 +13,7 @@ from paper_experiments.trainings import ADAM, SGD_E
 
 
 def variations(optimiser: str) -> Callable[[Runs], Found]:
-    """Figure 3 (SGD) or Figure 6 (Adam)."""
+    """The reader of Figure 3 (SGD) or Figure 6 (Adam)."""
     training = dry_of(optimiser)
 
     def read(runs: Runs) -> Found:

@@ -1,7 +1,7 @@
-"""A hook of MkDocs: pages that lie outside of docs/, and GitHub's Markdown.
+"""An MkDocs hook for pages outside docs/ and for GitHub's Markdown.
 
-The files are read on a code host as well, so their links are those of the
-repository, and lists and tables may follow a line of text.
+The files are also read on a code host, so their links are relative to the
+repository, and lists and tables may directly follow a line of text.
 """
 
 import re
@@ -14,7 +14,7 @@ from mkdocs.structure.files import File, Files
 ROOT = Path(__file__).resolve().parents[2]
 CARDS = 'ies_mm/methods'
 WIDE = 'coverage.md'
-"""Its tables take the room of the menus."""
+"""Its wide tables use the space of the menus."""
 
 LINK = re.compile(r'\[([^\]]*)\]\((?![a-z]+:)([^)#\s]+)(#[^)\s]*)?\)')
 ROLE = re.compile(r':(?:class|data|func|meth|mod):(?=<code>)')
@@ -22,7 +22,7 @@ BLOCK = re.compile(r'([-*+]|\d+\.) |\|')
 
 
 def _elsewhere() -> dict[str, str]:
-    """Page of the site, for files of the repository."""
+    """Pages of the site by file of the repository."""
     pages = {
         'README.md': 'index.md',
         'CHANGELOG.md': 'changes.md',
@@ -47,14 +47,14 @@ def on_files(files: Files, config: Any) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
-    """Links of the repository to links of the site, blocks set apart."""
+    """Turn repository links into site links, and set blocks apart."""
     if page.file.src_uri == WIDE:
         page.meta['hide'] = ['navigation', 'toc']
     return _set_apart(_relinked(markdown, page.file.src_uri))
 
 
 def on_page_content(html: str, **_: Any) -> str:
-    """Docstrings name things by roles, which Markdown does not know."""
+    """Remove the Sphinx roles of docstrings, which Markdown does not know."""
     return ROLE.sub('', html)
 
 
@@ -67,7 +67,7 @@ def _relinked(markdown: str, page: str) -> str:
         if found := _page_of(target):
             path = relpath(found, PurePosixPath(page).parent)
         elif (ROOT / target).exists():
-            return text  # code, which is no part of the site
+            return text  # code, which is not part of the site
         return f'[{text}]({path}{anchor})'
 
     return LINK.sub(link, markdown)
@@ -82,7 +82,7 @@ def _page_of(target: str) -> str | None:
 
 
 def _set_apart(markdown: str) -> str:
-    """A blank line before a list or a table that follows a line of text."""
+    """Put a blank line before a list or table that follows a line of text."""
     lines: list[str] = []
     fenced = False
     for line in markdown.splitlines():

@@ -1,4 +1,4 @@
-# MMEngine's; `tools/train.py --method` adds the metric that it monitors.
+# MMEngine's hook; `tools/train.py --method` adds the monitored metric.
 default_hooks = dict(
     early_stopping=dict(
         type='EarlyStoppingHook',

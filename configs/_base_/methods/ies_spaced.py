@@ -1,4 +1,4 @@
-# Looks at what is left out by training on it, after 1, 2, 4, 8 epochs.
+# Re-checks pruned images by training on them, after 1, 2, 4, 8 epochs.
 default_hooks = dict(
     ies=dict(
         type='IESHook',

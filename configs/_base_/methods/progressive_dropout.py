@@ -1,5 +1,5 @@
-# What is predicted right with 0.7 or more, that is with a loss below -ln 0.7,
-# is left out; the last epochs train on everything.
+# Prunes images predicted correctly with 0.7 or more, i.e. with a loss below
+# -ln 0.7; the last epochs train on all images.
 default_hooks = dict(
     ies=dict(type='IESHook', delta=0.357, order=0, window=1, anneal=0.05)
 )

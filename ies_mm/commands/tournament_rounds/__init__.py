@@ -1,1 +1,1 @@
-"""What ``ies-mm tournament`` trains, and who goes on."""
+"""The entries and rounds of ``ies-mm tournament``."""

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 HOOK = 'default_hooks.ies'
 
 INFOBATCH_SAVES = 0.47
-"""What InfoBatch saves at a ratio of 1 in 20 epochs, about: its annealing and
-the images above the mean are kept."""
+"""About what InfoBatch saves at a ratio of 1 in 20 epochs: it keeps the images
+above the mean loss, and all images while annealing."""
 
 
 @dataclass(frozen=True)
@@ -14,9 +14,9 @@ class Entry:
     """A method or a control.
 
     Attributes:
-        arguments (tuple): Of ``ies-mm train``.
-        options (tuple): Of its ``--cfg-options``. In both, ``{saved}``,
-            ``{rest}`` and ``{ratio}`` are filled in.
+        arguments (tuple): Arguments of ``ies-mm train``.
+        options (tuple): Values of its ``--cfg-options``. In both,
+            :func:`filled` fills in ``{saved}``, ``{rest}`` and ``{ratio}``.
     """
 
     arguments: tuple[str, ...] = ()
@@ -24,7 +24,7 @@ class Entry:
 
 
 def _budget(name: str, argument: str, *more: str) -> Entry:
-    """A method on a budget that is given as a dict."""
+    """A method whose budget is given as a dict."""
     place = f'{HOOK}.{argument}'
     dict_of_it = (f'{place}.type=Budget', f'{place}.saved={{saved}}')
     return Entry(('--method', name), (*dict_of_it, *more))
@@ -80,7 +80,7 @@ ENTRIES = {
 
 
 def filled(entry: Entry, saved: float) -> tuple[list[str], list[str]]:
-    """Arguments and options of an entry that is to save a share."""
+    """Arguments and options with which an entry saves a share."""
     values = dict(
         saved=saved,
         rest=round(1 - saved, 6),

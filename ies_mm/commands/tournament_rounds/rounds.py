@@ -1,4 +1,4 @@
-"""Seed after seed; what is clearly below random removal drops out."""
+"""Train seed after seed; drop methods clearly below random removal."""
 
 import argparse
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ ROUNDS = 3
 
 
 def hold(args: argparse.Namespace) -> None:
-    """Train every entry that is still in, with every seed."""
+    """Train every remaining entry with every seed."""
     entrants = list(args.entries)
     for seed in range(args.seeds):
         with ThreadPoolExecutor(args.jobs) as jobs:
@@ -25,14 +25,14 @@ def hold(args: argparse.Namespace) -> None:
 
 
 def _left(args: argparse.Namespace, entrants: list[str]) -> Iterator[str]:
-    """Those that are not clearly below random removal; the controls stay."""
+    """Entries not clearly below random removal; the controls always stay."""
     for name in entrants:
         ours, random = ended(args, name), ended(args, 'random')
         is_control = name in ('plain', 'short', 'random')
         if is_control or not random or not _is_below(ours, random):
             yield name
         else:
-            print(f'{name}: clearly below random removal, no further seeds')
+            print(f'{name}: clearly below random removal, dropped')
 
 
 def _is_below(ours: list[Path], random: list[Path]) -> bool:

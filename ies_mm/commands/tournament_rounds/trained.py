@@ -1,4 +1,4 @@
-"""Training an entry with a seed, unless that is done already."""
+"""Training an entry with a seed, unless it has already been trained."""
 
 import argparse
 from pathlib import Path
@@ -8,10 +8,11 @@ from ies_mm.commands.trainings import ENDED, train_once
 
 
 def run(args: argparse.Namespace, seed: int, name: str) -> None:
-    """Train one, in a process of its own.
+    """Train one entry with one seed, in a separate process.
 
     Raises:
-        ConfigError: It failed, or was trained by other settings before.
+        ConfigError: The training failed, or the folder holds one with other
+            settings.
     """
     arguments, options = filled(ENTRIES[name], args.saved)
     settings = [*args.options, *options, f'randomness.seed={seed}']
@@ -23,5 +24,5 @@ def run(args: argparse.Namespace, seed: int, name: str) -> None:
 
 
 def ended(args: argparse.Namespace, name: str) -> list[Path]:
-    """The runs of an entry that were trained to the end."""
+    """The finished runs of an entry."""
     return sorted(end.parent for end in (args.out / name).glob(f'*/{ENDED}'))

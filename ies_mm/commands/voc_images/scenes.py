@@ -1,4 +1,4 @@
-"""Scenes of the generated VOC pictures: what is where, and what is seen."""
+"""Scenes of the generated VOC images: their objects and what is visible."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Instances = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Item:
-    """A sprite in a scene; without a name it is only in the way."""
+    """A sprite in a scene; without a name it is only a distractor."""
 
     name: str | None
     sprite: Image.Image
@@ -40,7 +40,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Seen:
-    """What can be seen of an object; the box counts pixels from 1."""
+    """The visible part of an object; the box counts pixels from 1."""
 
     name: str
     box: Box
@@ -48,7 +48,7 @@ class Seen:
 
     @property
     def difficult(self) -> bool:
-        """Most of it is hidden."""
+        """Whether most of it is hidden."""
         return self.share < 0.45
 
 
@@ -63,7 +63,7 @@ class Scene:
 
 
 def stamp(items: list[Item], size: tuple[int, int]) -> Instances:
-    """Paints 1 + position of each item, the later ones in front."""
+    """Paint each item as 1 + its position, later ones in front."""
     canvas = Image.new('L', size)
     for number, item in enumerate(items, start=1):
         shape = Image.fromarray(item.solid)
@@ -72,7 +72,7 @@ def stamp(items: list[Item], size: tuple[int, int]) -> Instances:
 
 
 def look(item: Item, pixels: NDArray[np.bool_]) -> Seen | None:
-    """Describes a named item by the `pixels` seen of it, None if too few."""
+    """Describe a named item by its visible `pixels`; None if too few."""
     share = float(pixels.sum() / item.solid.sum())
     if item.name is None or share < MIN_VISIBLE:
         return None
@@ -87,7 +87,7 @@ def look(item: Item, pixels: NDArray[np.bool_]) -> Seen | None:
 def settle(
     items: list[Item], size: tuple[int, int]
 ) -> tuple[list[Item], Instances, list[Seen]]:
-    """Takes out hidden objects; what is left, where it is, what is seen."""
+    """Remove hidden objects; return the rest, their map, and what is seen."""
     while True:
         stamped = stamp(items, size)
         seen = [look(it, stamped == n) for n, it in enumerate(items, start=1)]
@@ -98,7 +98,7 @@ def settle(
         ]
         if len(kept) == len(items):
             break
-        items = kept  # what they hid may be seen better now: look again
+        items = kept  # what they hid may be visible now: look again
     objects = [what for what in seen if what is not None]
     numbers = np.cumsum([what is not None for what in seen])
     named = [n if w else 0 for n, w in zip(numbers, seen, strict=True)]
@@ -108,7 +108,7 @@ def settle(
 def easy_items(
     rng: np.random.Generator, size: tuple[int, int], first: str
 ) -> list[Item]:
-    """One or two large whole objects, each in a part of its own."""
+    """One or two large, fully visible objects, each in its own part."""
     names = [first, str(rng.choice(CLASSES))][: int(rng.integers(1, 3))]
     along = int(size[1] > size[0])
     part = list(size)
@@ -130,7 +130,7 @@ def hard_items(
     first: str,
     towards: tuple[int, ...],
 ) -> list[Item]:
-    """A crowd of small faded objects and of shapes that resemble them."""
+    """A crowd of small faded objects and distractors that resemble them."""
     names = [first, *(str(name) for name in rng.choice(CLASSES, 8))]
     count, distractors = int(rng.integers(3, 7)), int(rng.integers(2, 5))
     centre = rng.uniform(0.3, 0.7, 2) * size
@@ -146,7 +146,7 @@ def hard_items(
             towards=towards,
             distractor=fake,
         )
-        # The middle stays in the picture, so a good part of it does too.
+        # The centre stays in the picture, so much of the sprite does too.
         middle = np.clip(rng.normal(centre, 0.27 * np.array(size)), 0, size)
         left, top = (middle - np.array(sprite.size) / 2).round().astype(int)
         items.append(Item(None if fake else name, sprite, int(left), int(top)))
@@ -154,14 +154,14 @@ def hard_items(
 
 
 def make_scene(seed: int, index: int) -> Scene:
-    """The scene number `index` (from 0); two of five are hard."""
+    """Make scene number `index` (from 0); two in five are hard."""
     rng = np.random.default_rng((seed, index))
     hard = index % 5 in (1, 3)
     size = LANDSCAPE if rng.random() < 0.8 else LANDSCAPE[::-1]
     back = draw_background(rng, size, hard)
     first = CLASSES[index % len(CLASSES)]
     objects: list[Seen] = []
-    while all(seen.difficult for seen in objects):  # a crowd may hide all
+    while all(seen.difficult for seen in objects):  # all may be hidden
         if hard:
             mean = tuple(int(value) for value in back.mean(axis=(0, 1)))
             items = hard_items(rng, size, first, mean)
@@ -178,7 +178,7 @@ def compose(
     items: list[Item],
     noise: float,
 ) -> Image.Image:
-    """Pastes the items on the background and adds the camera's noise."""
+    """Paste the items onto the background and add camera noise."""
     picture = Image.fromarray(back.clip(0, 255).astype(np.uint8))
     for item in items:
         picture.paste(item.sprite, (item.left, item.top), item.sprite)

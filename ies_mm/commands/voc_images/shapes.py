@@ -1,4 +1,4 @@
-"""Shapes, sprites and backgrounds of the generated VOC pictures."""
+"""Shapes, sprites and backgrounds of the generated VOC images."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ INK = (28, 28, 34)
 
 @dataclass(frozen=True)
 class Shape:
-    """How one class looks: `body` alone is its confusable distractor."""
+    """The look of a class; without `telling`, a confusable distractor."""
 
     aspect: float  # width over height
     colours: tuple[Colour, ...]
@@ -146,9 +146,9 @@ def draw_sprite(
     towards: Colour = (0, 0, 0),
     distractor: bool = False,
 ) -> Image.Image:
-    """Draws one object, cut to its extent, the longer side `long_side`.
+    """Draw one object, cropped to its extent, its longer side `long_side`.
 
-    Every colour goes the share `fade` of the way `towards` a colour, which
+    Every colour moves the share `fade` of the way `towards` a colour, which
     lowers the contrast against a background of that colour.
     """
     shape = SHAPES[name]
@@ -208,7 +208,7 @@ def _wave(
 def draw_background(
     rng: np.random.Generator, size: tuple[int, int], hard: bool
 ) -> NDArray[np.float64]:
-    """A calm muted gradient, or for `hard` loud stripes and noise."""
+    """A calm, muted gradient; if `hard`, loud stripes and noise."""
     low, high = (60, 190) if hard else (110, 170)
     hue = 35 if hard else 8
     ends = rng.uniform(low, high, (2, 1)) + rng.normal(0, hue, (2, 3))

@@ -1,1 +1,1 @@
-"""What a recorded run says of its criterion: figures, table, pictures."""
+"""Diagnosing a criterion from a recorded run: figures, table, pictures."""

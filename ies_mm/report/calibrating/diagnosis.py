@@ -1,4 +1,4 @@
-"""What a criterion would have done in a recorded run, and what it sees."""
+"""What a criterion would have pruned in a recorded run, and what it sees."""
 
 from dataclasses import dataclass
 
@@ -21,7 +21,7 @@ from ies_mm.report.calibrating.settings import Setting, setting
 QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
 SHARES = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5)
 TRIED = 0.2
-"""The share saved by the delta to try, about the paper's on VOC2007."""
+"""Share saved by the delta to try; about the paper's on VOC2007."""
 
 
 @dataclass(frozen=True)
@@ -30,15 +30,16 @@ class Diagnosis:
 
     Attributes:
         recorded (Recorded): The run.
-        criterion (Criterion): What was looked at.
-        quantiles (ndarray): (E, 5), ``QUANTILES`` of it after every epoch.
-        foresight (list of Foresight): Of the criterion, of the plain loss, of
-            the mean of five, of the other orders, and of the criterion with
-            each option against noise.
+        criterion (Criterion): The criterion examined.
+        quantiles (ndarray): (E, 5), its ``QUANTILES`` after every epoch.
+        foresight (list of Foresight): For the criterion, the plain loss, the
+            mean of five, the other orders, and the criterion with each option
+            against noise.
         ceiling (float): See :func:`measures.ceiling`.
-        settings (list of Setting): For ``SHARES`` of the training saved.
+        settings (list of Setting): Deltas that save ``SHARES`` of the
+            training.
         tried (Setting): The delta to try.
-        noise (Noise, optional): Of frozen weights.
+        noise (Noise, optional): Noise of frozen weights.
     """
 
     recorded: Recorded
@@ -52,25 +53,25 @@ class Diagnosis:
 
     @property
     def best(self) -> float:
-        """What a perfect criterion would reach, the root of the ceiling."""
+        """What a perfect criterion would reach: the root of the ceiling."""
         return float(np.sqrt(max(self.ceiling, 0)))
 
     @property
     def variations(self) -> NDArray[np.float64]:
-        """Of the summed loss by each of ``ORDERS``, (4, E)."""
+        """Variation of the summed loss for each of ``ORDERS``, (4, E)."""
         total = self.recorded.total
         return np.array([variation(total, order) for order in ORDERS])
 
     @property
     def missing(self) -> str:
-        """What the run is too short for; empty where it is for nothing."""
+        """What the run is too short for; empty if it is long enough."""
         epochs = len(self.recorded.losses)
         needed = with_foresight(self.criterion)
         if epochs >= needed:
             return ''
         return (
-            'not given: how well the criterion foresees what comes, for which '
-            f'a run needs {needed} epochs or more (this one has {epochs})'
+            'not given: how well the criterion predicts the further decrease, '
+            f'which needs {needed} epochs or more (this run has {epochs})'
         )
 
     @property
@@ -82,22 +83,22 @@ class Diagnosis:
 def diagnose(
     recorded: Recorded, criterion: Criterion, noise: Noise | None = None
 ) -> Diagnosis:
-    """Compute everything.
+    """Compute all figures.
 
     Args:
         recorded (Recorded): A run's losses.
-        criterion (Criterion): Its delta is not looked at.
-        noise (Noise, optional): Of frozen weights. Defaults to None.
+        criterion (Criterion): The criterion; its delta is ignored.
+        noise (Noise, optional): Noise of frozen weights. Defaults to None.
 
     In a run too short to compare the criterion with what comes after, these
     figures are NaN, and :attr:`Diagnosis.missing` says so.
 
     Raises:
-        ConfigError: The criterion could not leave anything out in it.
-        ConfigError: It has nothing to look at.
+        ConfigError: The run is too short for the criterion to prune anything.
+        ConfigError: The criterion is zero throughout.
     """
     rows = rows_of(criterion, len(recorded.terms))
-    # All are looked at in the same epochs.
+    # All are evaluated on the same epochs.
     first = max(row.needed for _, row in rows) - 1
     _check_length(recorded, criterion)
     epochs = len(recorded.losses)
@@ -129,10 +130,10 @@ def _check_length(recorded: Recorded, criterion: Criterion) -> None:
     if epochs < needed:
         raise ConfigError(
             f'the run has {epochs} epochs with losses, in which a criterion '
-            f'of order={criterion.order}, window={criterion.window} leaves '
-            f'nothing out; it takes {needed} or more'
+            f'of order={criterion.order}, window={criterion.window} prunes '
+            f'nothing; it needs {needed} or more'
         )
     if not np.isfinite(recorded.total).any(axis=1).all():
         raise ConfigError(
-            'the run has epochs without one finite loss; train again'
+            'the run has epochs without any finite loss; train again'
         )

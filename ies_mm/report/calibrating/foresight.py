@@ -1,4 +1,4 @@
-"""How much a criterion says of what comes, and what others say."""
+"""How well a criterion, and alternatives to it, predict further training."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -20,15 +20,16 @@ Row = tuple[str, Criterion]
 
 @dataclass(frozen=True)
 class Foresight:
-    """How much a criterion says of what comes.
+    """How well a criterion predicts further training.
 
     Attributes:
-        name (str): Of the criterion.
+        name (str): Name of the criterion.
         persistence (float): Rank correlation with itself, from disjoint
             epochs.
-        decrease (float): With the image's further loss decrease.
-        rise (float): With the image's rise after it was left out; NaN where
-            nothing was.
+        decrease (float): Rank correlation with the image's further loss
+            decrease.
+        rise (float): Rank correlation with the rise of the image's loss after
+            pruning; NaN if none was pruned.
     """
 
     name: str
@@ -38,7 +39,7 @@ class Foresight:
 
 
 def rows_of(criterion: Criterion, terms: int) -> list[Row]:
-    """The criterion, and others that could take its place."""
+    """The criterion and the alternatives to it."""
     rows = [
         ('the criterion', criterion),
         ('the plain loss', replace(criterion, order=0, window=1)),
@@ -61,13 +62,13 @@ def foresight(
     criterion: Criterion,
     first: int,
 ) -> Foresight:
-    """Of one criterion, over the same epochs as the others.
+    """Evaluate one criterion over the same epochs as the others.
 
     Args:
         recorded (Recorded): The run.
-        name (str): Of the criterion.
-        criterion (Criterion): Which.
-        first (int): The first epoch, from 0, after which it is looked at.
+        name (str): Name of the criterion.
+        criterion (Criterion): The criterion.
+        first (int): The first epoch, from 0, after which it is evaluated.
     """
     scores = recorded.scores(criterion)
     scores[:first] = np.nan

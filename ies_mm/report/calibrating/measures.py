@@ -1,8 +1,8 @@
-"""How much a criterion says of an image: figures from recorded losses.
+"""How much a criterion says about an image: figures from recorded losses.
 
-All take ``losses``, (E, N), one summed loss an epoch and image, and
-``scores``, (E, N), a criterion after each epoch, NaN where it has none.
-Epochs count from 0 here.
+``losses``, (E, N), has one summed loss per epoch and image; ``scores``,
+(E, N), the criterion after each epoch, NaN where undefined. Epochs count from
+0 here.
 """
 
 from collections.abc import Iterator
@@ -18,14 +18,14 @@ NOISE = (np.pi / 2 - 1) ** 0.5
 
 
 def rank_correlation(a: np.ndarray, b: np.ndarray) -> float:
-    """Spearman's, over the images where both are numbers.
+    """Spearman's correlation over the images where both are finite.
 
     Args:
         a (np.ndarray): (N,).
         b (np.ndarray): (N,).
 
     Returns:
-        float: NaN with fewer than three images, or where one is constant.
+        float: NaN with fewer than three images, or if one is constant.
     """
     both = np.isfinite(a) & np.isfinite(b)
     a, b = a[both], b[both]
@@ -35,12 +35,12 @@ def rank_correlation(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def persistence(scores: np.ndarray, lag: int) -> float:
-    """Of a criterion with itself, ``lag`` epochs later; the mean over epochs.
+    """Correlate a criterion with itself ``lag`` epochs later; epoch mean.
 
     Args:
         scores (np.ndarray): (E, N).
-        lag (int): At least the observations that the criterion reads, or the
-            same losses are compared with themselves.
+        lag (int): At least the number of observations that the criterion
+            reads; otherwise losses are compared with themselves.
     """
     pairs = zip(scores[:-lag], scores[lag:], strict=True)
     return _mean([rank_correlation(a, b) for a, b in pairs])
@@ -49,10 +49,10 @@ def persistence(scores: np.ndarray, lag: int) -> float:
 def predictive_power(
     scores: np.ndarray, losses: np.ndarray, width: int = WIDTH
 ) -> float:
-    """With the image's further loss decrease; the mean over epochs.
+    """Correlate with the images' further loss decrease; epoch mean.
 
-    The decrease is taken from epochs after those that the criterion has read,
-    so that chance cannot be seen twice (regression to the mean).
+    The decrease is computed only from epochs that the criterion has not read,
+    so that no noise enters both (regression to the mean).
     """
     return _mean(
         [
@@ -65,15 +65,15 @@ def predictive_power(
 
 
 def ceiling(losses: np.ndarray, width: int = WIDTH, first: int = 0) -> float:
-    """Of the further decrease with itself, from disjoint epochs.
+    """Correlate the further decrease with itself, from disjoint epochs.
 
-    No criterion can be asked to predict the decrease better than the square
-    root of this: the rest is noise of the decrease itself.
+    No criterion can predict the decrease better than the square root of this:
+    the rest is noise of the decrease itself.
 
     Args:
         losses (np.ndarray): (E, N).
         width (int): Epochs averaged for one level.
-        first (int): The first epoch after which it is asked.
+        first (int): The first epoch after which it is evaluated.
     """
     return _mean(
         [
@@ -87,11 +87,11 @@ def ceiling(losses: np.ndarray, width: int = WIDTH, first: int = 0) -> float:
 def further_decreases(
     losses: np.ndarray, width: int = WIDTH
 ) -> Iterator[tuple[int, tuple[np.ndarray, np.ndarray]]]:
-    """By how much each image's loss falls after an epoch, to the end.
+    """Yield how much each image's loss falls from an epoch to the end.
 
-    Measured twice, from every other epoch of the next ``2 * width`` and of the
-    last ``2 * width``, less the median over images. Epochs are skipped where
-    no image was observed in all of these.
+    It is measured twice, from every other epoch of the next ``2 * width`` and
+    of the last ``2 * width``, minus the median over images. Epochs are skipped
+    if no image was observed in all of these.
 
     Yields:
         tuple: The epoch, and the two decreases, each (N,).
@@ -112,19 +112,19 @@ def further_decreases(
 def variation(losses: NDArray[np.floating], order: int) -> NDArray[np.float64]:
     """Coefficient of variation over images, after every epoch.
 
-    Of the absolute differences: their signed mean is near 0. A low one means
-    that images differ little, so that one threshold fits all of them. Where
-    every image's loss is a level of its own with Gaussian noise of the same
-    size about it, orders from 1 on give :data:`NOISE`, 0.756. Source: Figures
-    3 and 6, appendix C.
+    It uses absolute differences, since their signed mean is near 0. A low
+    value means that images differ little, so that one threshold fits all. If
+    every image's loss is its own level plus Gaussian noise of the same size,
+    orders from 1 on give :data:`NOISE`, 0.756. Source: Figures 3 and 6,
+    appendix C.
 
     Args:
         losses (np.ndarray): (E, N), NaN where not observed.
-        order (int): Of the difference, 0 for the loss itself.
+        order (int): Order of the difference, 0 for the loss itself.
 
     Returns:
         np.ndarray: float64 (E,); NaN where fewer than two images have a
-        difference, or where all of them are 0.
+        difference, or all differences are 0.
     """
     found = np.full(len(losses), np.nan)
     differences = np.diff(losses.astype(np.float64), n=order, axis=0)
@@ -136,20 +136,20 @@ def variation(losses: NDArray[np.floating], order: int) -> NDArray[np.float64]:
 
 
 def rises(losses: np.ndarray, trained: np.ndarray) -> np.ndarray:
-    """By how much each image's loss rose while it was left out.
+    """How much each image's loss rose while it was pruned.
 
-    Of images that were left out for ``WIDTH + 1`` epochs on end, from the
-    first of them to the last, less the median movement of the images trained
-    in all of them. No criterion has read the first when it leaves them out.
-    An image that was taken back sooner is not seen.
+    It covers images pruned for ``WIDTH + 1`` consecutive epochs, from the
+    first of these to the last, minus the median change of the images trained
+    in all of them. No criterion has read the first of them when it decides.
+    Images re-included sooner are not covered.
 
     Args:
         losses (np.ndarray): (E, N).
         trained (np.ndarray): bool (E, N).
 
     Returns:
-        np.ndarray: (E, N), at the epoch whose decision left the image out;
-        NaN elsewhere.
+        np.ndarray: (E, N), at the epoch whose decision pruned the image; NaN
+        elsewhere.
     """
     found = np.full(losses.shape, np.nan)
     for epoch in range(len(losses) - WIDTH - 1):

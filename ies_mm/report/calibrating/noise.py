@@ -1,4 +1,4 @@
-"""The noise of a network that does not learn."""
+"""The loss noise of a network with frozen weights."""
 
 from dataclasses import dataclass
 
@@ -14,11 +14,11 @@ ALL = 'all together'
 
 @dataclass(frozen=True)
 class Noise:
-    """Of repeated forward passes with frozen weights.
+    """Noise of repeated forward passes with frozen weights.
 
     Attributes:
-        flatness (ndarray): (M,), the criterion of every image whose losses
-            are finite, as if the passes were epochs.
+        flatness (ndarray): (M,), the criterion of every image with finite
+            losses, taking the passes as epochs.
         spread (dict): Source -> (T + 1,), the standard deviation of each
             term's loss and, last, of the summed loss; the root of the mean
             variance of an image.
@@ -28,13 +28,13 @@ class Noise:
     spread: dict[str, NDArray[np.float64]]
 
     def weights(self, terms: list[str]) -> dict[str, float]:
-        """Terms by the inverse of their noise variance, the largest 1.
+        """Weights by inverse noise variance, the largest 1.
 
         Args:
             terms (list of str): Names of the T terms.
 
         Returns:
-            dict: Empty where there is one term, or one without noise.
+            dict: Weight by term; empty with one term, or if one is noise-free.
         """
         deviation = self.spread[ALL][:-1]
         if len(terms) == 1 or not deviation.all():
@@ -44,11 +44,11 @@ class Noise:
 
     @property
     def floor(self) -> float:
-        """Of the median image."""
+        """The criterion of the median image."""
         return float(np.median(self.flatness))
 
     def below(self, delta: float) -> float:
-        """Part of the images that a delta would master."""
+        """Share of the images that a delta would master."""
         return float((self.flatness < delta).mean())
 
 
@@ -58,13 +58,13 @@ def noise_of(
     terms: list[str],
     scale: torch.Tensor,
 ) -> Noise:
-    """Figures from the passes.
+    """Compute the noise from the passes.
 
     Args:
-        passes (dict): Source -> float32 (P, M, T), losses with that source
-            varied alone, and under ``ALL`` with all of them; there P is at
+        passes (dict): Source -> float32 (P, M, T), losses with only that
+            source varied, and under ``ALL`` with all of them; there P is at
             least ``criterion.depth``.
-        criterion (Criterion): Whose floor is wanted.
+        criterion (Criterion): The criterion whose noise floor is wanted.
         terms (list of str): Names of the T terms.
         scale (Tensor): (C,), see :meth:`Recorded.scale`.
 
@@ -76,8 +76,8 @@ def noise_of(
     ).all(dim=0)
     if not finite.any():
         raise ConfigError(
-            'no image has a finite loss in all the passes with the weights of '
-            'the last checkpoint; give --images 0 to do without them'
+            'no image has finite losses in all passes with the weights of '
+            'the last checkpoint; give --images 0 to skip the passes'
         )
     flat = criterion.score(passes[ALL][:, finite], terms, scale)
     spread = {}

@@ -1,4 +1,4 @@
-"""A diagnosis as one picture of five panels."""
+"""A diagnosis as one picture with five panels."""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ LAYOUT: list[Any] = [
 
 
 def draw(diagnosis: Diagnosis) -> bytes:
-    """A PNG."""
+    """Draw all panels as a PNG."""
     with matplotlib.rc_context(STYLE | {'axes.titlelocation': 'left'}):
         figure = Figure(figsize=(11, 10), layout='constrained')
         axes = figure.subplot_mosaic(LAYOUT, height_ratios=(3, 3, 2))
@@ -53,7 +53,7 @@ def _course(axes: Axes, diagnosis: Diagnosis) -> None:
     axes.plot(epochs, middle, color=blue, label='median image')
     if diagnosis.noise is not None:
         line = diagnosis.noise.floor
-        axes.axhline(line, label='the same of frozen weights', **LIMIT)
+        axes.axhline(line, label='the same with frozen weights', **LIMIT)
     axes.set_yscale('log')
     _plain_numbers(axes.yaxis)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -67,11 +67,11 @@ def _course(axes: Axes, diagnosis: Diagnosis) -> None:
 
 
 def _variations(axes: Axes, diagnosis: Diagnosis) -> None:
-    """How unlike each other the images are, after the paper's Figure 3."""
+    """How much the images differ, after the paper's Figure 3."""
     epochs = diagnosis.recorded.numbers
     for order, values in zip(ORDERS, diagnosis.variations, strict=True):
         axes.plot(epochs, values, color=COLOURS[order], label=f'order {order}')
-    axes.axhline(NOISE, label='noise alone, orders 1 to 3', **NEUTRAL)
+    axes.axhline(NOISE, label='only noise, orders 1 to 3', **NEUTRAL)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set(
         xlabel='epoch',
@@ -82,7 +82,7 @@ def _variations(axes: Axes, diagnosis: Diagnosis) -> None:
 
 
 def _foresight(axes: Axes, diagnosis: Diagnosis) -> None:
-    """How well the further decrease is foreseen."""
+    """How well the further decrease is predicted."""
     if diagnosis.missing:
         _say_not_measured(axes, 'With the further decrease')
         return
@@ -103,9 +103,9 @@ def _foresight(axes: Axes, diagnosis: Diagnosis) -> None:
 
 
 def _settings(axes: Axes, diagnosis: Diagnosis) -> None:
-    """What a range of deltas would have left out."""
+    """What a range of deltas would have saved."""
     scores = diagnosis.recorded.scores(diagnosis.criterion)
-    # A logarithmic axis has no place for zeros.
+    # A logarithmic axis cannot show zeros.
     known = scores[np.isfinite(scores) & (scores > 0)]
     low, high = np.quantile(known, (0.005, 0.995)).tolist()
     deltas = np.geomspace(low, high, 60)
@@ -149,7 +149,7 @@ def _say_not_measured(axes: Axes, title: str) -> None:
 
 
 def _plain_numbers(axis: Axis) -> None:
-    """A logarithmic axis without powers of ten, which are formulas."""
+    """Label a logarithmic axis without powers of ten, which need math text."""
     axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axis.set_major_formatter(StrMethodFormatter('{x:g}'))
     axis.set_minor_formatter(NullFormatter())

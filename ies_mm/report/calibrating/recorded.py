@@ -1,4 +1,4 @@
-"""The losses that a run kept of every image and epoch."""
+"""The losses that a run recorded for every image and epoch."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,8 +25,8 @@ class Recorded:
         losses (ndarray): float32 (E, N, T), NaN where not observed.
         trained (ndarray): bool (E, N).
         terms (list of str): Names of the T terms.
-        epochs (ndarray, optional): int64 (E,), their numbers. Defaults to
-            None, from 1 on.
+        epochs (ndarray, optional): int64 (E,), epoch numbers. Defaults to
+            None, which counts from 1.
     """
 
     losses: NDArray[np.float32]
@@ -36,7 +36,7 @@ class Recorded:
 
     @property
     def numbers(self) -> list[int]:
-        """Of the E epochs; those between two scoring passes are not in it."""
+        """Numbers of the E epochs; those between scoring passes are absent."""
         if self.epochs is None:
             return list(range(1, len(self.losses) + 1))
         return self.epochs.tolist()
@@ -47,9 +47,10 @@ class Recorded:
         return self.losses.astype(np.float64).sum(axis=2)
 
     def scale(self, criterion: Criterion) -> torch.Tensor:
-        """What the judged columns are measured in, float64 (C,).
+        """Units of the judged columns, float64 (C,).
 
-        One column in units of the loss, several each in its first mean loss.
+        One column is in units of the loss; of several, each is in units of its
+        first mean loss.
         """
         if criterion.width(self.terms) == 1:
             return torch.ones(1, dtype=torch.double)
@@ -79,8 +80,8 @@ def read_recorded(work_dir: Path) -> Recorded:
     """Read ``ies/instances.npz`` of a run that kept all its epochs.
 
     Raises:
-        ConfigError: There is no such file, it is damaged, or it has the last
-            epochs alone.
+        ConfigError: The file does not exist, is damaged, or has only the last
+            epochs.
     """
     path = work_dir / 'ies' / INSTANCES
     if not path.is_file():
@@ -91,7 +92,7 @@ def read_recorded(work_dir: Path) -> Recorded:
         raise ConfigError(f'{error}; {HOW}') from error
     found = tables.epochs.tolist()
     if not found or found != list(range(1, len(found) + 1)):
-        raise ConfigError(f'{path} has not every epoch; {HOW}')
+        raise ConfigError(f'{path} does not have every epoch; {HOW}')
     known = ~_between_scorings(tables, read_epochs(work_dir))
     if not (tables.identity and tables.terms and known.any()):
         raise ConfigError(f'{path} has neither images nor losses; {HOW}')
@@ -106,9 +107,9 @@ def read_recorded(work_dir: Path) -> Recorded:
 def _between_scorings(
     tables: Tables, records: Sequence[dict[str, Any]]
 ) -> NDArray[np.bool_]:
-    """bool (E,), epochs that mixed images and scored none of them.
+    """bool (E,), epochs that mixed images and scored none.
 
-    In others that have no loss, all were NaN, which their record counts.
+    In other epochs without a loss, all were NaN, which their record counts.
     """
     none = np.isnan(tables.losses).all(axis=(1, 2))
     sound = [r['epoch'] for r in records if r.get('non_finite') == 0]

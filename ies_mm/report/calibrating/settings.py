@@ -1,4 +1,4 @@
-"""The delta that would have saved some share of a recorded run."""
+"""The delta that would have saved a given share of a recorded run."""
 
 from dataclasses import dataclass
 
@@ -7,15 +7,14 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Setting:
-    """What a delta would have left out.
+    """What a delta would have pruned.
 
     Attributes:
-        delta (float): In units of the loss; where several terms are judged,
-            in each one's first mean loss.
-        saved (float): Part of all instance-epochs.
-        first (float): Part of the images in the first epoch that may be
-            selected.
-        last (float): In the last epoch.
+        delta (float): In units of the loss; if several terms are judged, in
+            units of each one's first mean loss.
+        saved (float): Share of all instance-epochs.
+        first (float): Share of the images in the first epoch that may prune.
+        last (float): Share of the images in the last epoch.
     """
 
     delta: float
@@ -25,17 +24,17 @@ class Setting:
 
 
 def setting(scores: np.ndarray, share: float) -> Setting:
-    """The delta that would have saved a share of the training.
+    """Find the delta that would have saved a share of the training.
 
     Args:
-        scores (ndarray): (E, N), the criterion; NaN before it can judge. What
-            is decided after the last epoch saves nothing.
-        share (float): Part of all instance-epochs.
+        scores (ndarray): (E, N), the criterion; NaN before it can judge. The
+            decision after the last epoch saves nothing.
+        share (float): Share of all instance-epochs.
     """
     decided = scores[:-1]
     known = np.sort(decided[np.isfinite(decided)])
     count = min(round(share * scores.size), len(known) - 1)
-    # Images as flat as the last of them, to the digit, come with it.
+    # Images with exactly the same score as the last one are included.
     above = known[known > known[max(count - 1, 0)]]
     delta = float(above[0] if len(above) else known[-1])
     out = (decided < delta).mean(axis=1)

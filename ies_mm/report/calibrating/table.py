@@ -12,7 +12,7 @@ from ies_mm.report.values import finite
 
 
 def table(diagnosis: Diagnosis) -> str:
-    """All figures, and what they mean."""
+    """Format all figures and what they mean."""
     parts = [_course(diagnosis), _variations(diagnosis)]
     parts.append(diagnosis.missing or _foresight(diagnosis))
     parts.append(_settings(diagnosis))
@@ -48,7 +48,7 @@ def as_json(diagnosis: Diagnosis) -> bytes:
 
 
 def advice(diagnosis: Diagnosis) -> str:
-    """The delta to try, and how much to expect of it."""
+    """The delta to try, and how much to expect from it."""
     tried, noise = diagnosis.tried, diagnosis.noise
     delta = f'{tried.delta:.4g}'
     if diagnosis.relative:
@@ -59,20 +59,20 @@ def advice(diagnosis: Diagnosis) -> str:
         lines.append(
             f'With frozen weights, which learn nothing, {frozen:.0%} of the '
             f'images are below it; in the last epoch {tried.last:.0%} '
-            'were. The nearer the two, the more it is noise that is judged.'
+            'were. The closer the two, the more of what it judges is noise.'
         )
     if diagnosis.missing:
         lines.append(
-            'Whether anything can be foreseen is not known: compare with '
+            'Whether the criterion predicts anything is unknown: compare with '
             'random removal before you trust a delta.'
         )
         return '\n'.join(lines)
     lines += [
         (
-            f'A perfect criterion would foresee the decrease with '
+            f'A perfect criterion would correlate with the decrease at '
             f'{_number(diagnosis.best)}, the root of the '
-            f'ceiling; this one does with '
-            f'{_number(diagnosis.foresight[0].decrease)}, the plain loss with '
+            f'ceiling; this one is at '
+            f'{_number(diagnosis.foresight[0].decrease)}, the plain loss at '
             f'{_number(diagnosis.foresight[1].decrease)}. Compare with random '
             'removal before you trust a delta.'
         )
@@ -107,8 +107,8 @@ def _variations(diagnosis: Diagnosis) -> str:
         figures = (_number(values[epoch]) for epoch in epochs)
         rows.append([f'order {order}', *figures])
     return (
-        'coefficient of variation over images; where noise of one size is '
-        f'all there is, {NOISE:.3f} from order 1 on\n{_aligned(rows)}'
+        'coefficient of variation over images; for pure noise of one size, '
+        f'{NOISE:.3f} from order 1 on\n{_aligned(rows)}'
     )
 
 
@@ -122,8 +122,8 @@ def _foresight(diagnosis: Diagnosis) -> str:
     chance = f'{2 * images**-0.5:.2f}'
     return (
         f'{_aligned(rows)}\n'
-        f'(of {images} images, chance alone gives up to {chance}; '
-        'a rise is of fewer)'
+        f'(over {images} images, chance gives up to {chance}; '
+        'a rise is over fewer)'
     )
 
 
@@ -132,7 +132,7 @@ def _settings(diagnosis: Diagnosis) -> str:
     for one in diagnosis.settings:
         parts = (one.saved, one.first, one.last)
         rows.append([f'{one.delta:.4g}', *(f'{part:.0%}' for part in parts)])
-    return 'what a delta would have left out\n' + _aligned(rows)
+    return 'what a delta would have pruned\n' + _aligned(rows)
 
 
 def _noise(diagnosis: Diagnosis) -> str:
@@ -148,7 +148,7 @@ def _noise(diagnosis: Diagnosis) -> str:
             ['inverse variance', *(f'{w:.3g}' for w in weights.values()), '']
         )
     return (
-        f'noise of frozen weights; floor of the criterion {noise.floor:.4g}\n'
+        f'noise of frozen weights; noise floor {noise.floor:.4g}\n'
         + _aligned(rows)
     )
 

@@ -1,1 +1,1 @@
-"""Runs set beside each other: groups, figures, notes."""
+"""Comparing runs: groups, figures, notes."""

@@ -1,4 +1,4 @@
-"""What each group reaches class by class."""
+"""Metrics of each group by class."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from ies_mm.report.comparing.groups import Group
 
 
 def common_classes(groups: Sequence[Group]) -> list[str]:
-    """The classes of which every run of every group has a value, in order."""
+    """The classes for which every run of every group has a value, in order."""
     runs = [run for group in groups for run in group.runs]
     if not runs:
         return []
@@ -27,7 +27,7 @@ def by_class(group: Group, classes: Sequence[str]) -> list[Spread]:
 
 
 def worst_class(group: Group) -> tuple[str, Spread] | None:
-    """The class with the lowest mean over seeds; None where none is known."""
+    """The class with the lowest mean over seeds; None if none is known."""
     classes = common_classes([group])
     if not classes:
         return None

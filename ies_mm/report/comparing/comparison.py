@@ -1,4 +1,4 @@
-"""Runs set beside each other: rows of figures, and what to know of them."""
+"""A comparison of runs: rows of figures, notes, a verdict."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,16 +23,16 @@ HEADLINES = (
 def compare_runs(
     work_dirs: Sequence[Path], metric: str | None = None
 ) -> Comparison:
-    """Read work directories and set their runs beside each other.
+    """Read work directories and compare their runs.
 
     Args:
-        work_dirs (sequence of Path): At least one.
-        metric (str, optional): Name of a validation metric. Defaults to None,
+        work_dirs (sequence of Path): At least one work directory.
+        metric (str, optional): Name of a validation metric. Defaults to None:
             a well-known one that all runs have, else the first common one.
 
     Raises:
-        ConfigError: A directory that cannot be read or holds no run, runs
-            on different data, or no common metric of this name.
+        ConfigError: A directory cannot be read or contains no run, the runs
+            are on different data, or they have no common metric of this name.
     """
     given = [path for path in work_dirs if not is_comparison(path)]
     folders: dict[Path, Path] = {}
@@ -64,7 +64,7 @@ def _metric(runs: Sequence[Run], wanted: str | None) -> str | None:
     if wanted and wanted not in common:
         raise ConfigError(
             f'--metric {wanted}: not every run has it; '
-            f'there is {", ".join(common) or "none that all have"}'
+            f'common metrics: {", ".join(common) or "none"}'
         )
     if not common:
         raise ConfigError(
@@ -87,7 +87,7 @@ def _rows(groups: Sequence[Group], metric: str | None) -> list[Row]:
             for other, theirs in zip(groups, figures, strict=True)
             if group.finished and other in baselines_of(group, groups)
         ]
-        # Of several plain groups that would do, the fastest.
+        # Of several suitable plain groups, take the fastest.
         known = [found for found in plain if found is not None]
         slowest = min(known, key=lambda found: found.factor, default=None)
         apart = differences_of(group, groups, metric)

@@ -1,9 +1,9 @@
-"""A group against its controls: differences of the last metric, by seed.
+"""A group against its controls: differences in the last metric, by seed.
 
-The controls are the plain training, a plain training that was shortened to
-the compute of the method, and random removal of as many images. A method that
-is not above the second gains nothing over a shorter schedule; one that is not
-above the third has not shown that its choice of images helps.
+The controls are the plain training, a plain training shortened to the compute
+of the method, and random removal of as many images. A method that is not above
+the second gains nothing over a shorter schedule; one that is not above the
+third has not shown that its choice of images helps.
 """
 
 import math
@@ -19,7 +19,7 @@ from ies_mm.report.comparing.groups import Group, differing, other_settings
 from ies_mm.report.reading.methods import PLAIN, RANDOM, SHORT
 
 AS_MUCH = 0.03
-"""Saved shares that are this close are the same compute."""
+"""Saved shares this close count as the same compute."""
 
 CONFIDENCE = 0.95
 
@@ -32,18 +32,19 @@ OF_LENGTH = (
     'max_iters',
 )
 OF_LENGTH_IN_MODELS = ('initial_epoch', 'update_iter_interval')
-"""What --length changes, beside hooks."""
+"""Settings outside hooks that ``--length`` changes."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """How far a group's last metric is above a control's.
+    """A group's last metric minus a control's.
 
     Attributes:
         control (str): Label of the control.
         kind (str): ``plain``, ``short plain`` or ``Random Remove``.
-        by_seed (list of float): Of each seed that both have, ascending.
-        decimals (int): Of the metric, when it is shown.
+        by_seed (list of float): Difference for each common seed, by
+            ascending seed.
+        decimals (int): Number of decimals shown.
     """
 
     control: str
@@ -53,12 +54,12 @@ class Difference:
 
     @property
     def mean(self) -> float:
-        """Over the seeds."""
+        """Mean over the seeds."""
         return statistics.fmean(self.by_seed)
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """Of the mean, 95%, by Student's t; None with one seed."""
+        """95% interval of the mean, by Student's t; None with one seed."""
         seeds = len(self.by_seed)
         if seeds < 2:
             return None
@@ -67,12 +68,12 @@ class Difference:
         return self.mean - width, self.mean + width
 
     def text(self, value: float) -> str:
-        """A difference in the metric's own decimals, with its sign."""
+        """Format a difference with its sign and the metric's decimals."""
         return f'{value:+.{self.decimals}f}'
 
     @property
     def sign(self) -> int:
-        """1 above, -1 below, 0 where the interval does not say."""
+        """1 above, -1 below, 0 if the interval includes 0."""
         if self.interval is None:
             return 0
         low, high = self.interval
@@ -80,18 +81,18 @@ class Difference:
 
 
 def decimals(values: Iterable[float]) -> int:
-    """Of a metric: percentages have two, fractions three."""
+    """Decimals of a metric: two for percentages, three for fractions."""
     return 2 if max(map(abs, values), default=0) > 1 else 3
 
 
 def differences_of(
     group: Group, groups: Sequence[Group], metric: str | None
 ) -> list[Difference]:
-    """Against the best control of each kind that has a seed in common.
+    """Compare with the best control of each kind that shares a seed.
 
     Args:
-        group (Group): Of a method; a plain one has none.
-        groups (sequence of Group): All that are compared.
+        group (Group): Runs of a method; a plain group has no differences.
+        groups (sequence of Group): All groups of the comparison.
         metric (str, optional): The validation metric.
     """
     if group.method == PLAIN or not group.finished:
@@ -109,7 +110,7 @@ def differences_of(
 
 
 def saved_share(group: Group) -> float:
-    """The share of the whole training's compute that a group has saved."""
+    """The share of a full training's compute that a group has saved."""
     length = float(group.settings.get('length', 1.0))
     trained = statistics.fmean(run.compute for run in group.runs)
     return 1 - length * trained
@@ -118,7 +119,7 @@ def saved_share(group: Group) -> float:
 def _controls(
     group: Group, groups: Sequence[Group]
 ) -> Iterator[tuple[str, list[Group]]]:
-    """The controls of each kind, the one that fits best first."""
+    """Yield the controls of each kind, the best match first."""
     finished = [g for g in groups if g.finished and g is not group]
     plain = [g for g in finished if g.method == PLAIN]
     if len(plain) > 1:
@@ -130,7 +131,7 @@ def _controls(
         yield SHORT, _of_the_same_compute(group, short)
     if group.method != RANDOM:
         drawn = [g for g in alike if g.method == RANDOM]
-        # In the same epochs first; Random Remove itself before variants.
+        # The same course first; Random Remove itself before its variants.
         yield (
             RANDOM,
             sorted(
@@ -141,7 +142,7 @@ def _controls(
 
 
 def _is_alike(one: Group, two: Group) -> bool:
-    """Whether they train the same, but for the method and the length."""
+    """Whether they differ only in the method and the length."""
     return all(_is_of_length(key) for key in other_settings(one, two))
 
 
@@ -151,7 +152,7 @@ def _is_of_length(key: str) -> bool:
 
 
 def _other_hooks(one: Group, two: Group) -> list[str]:
-    """Settings of hooks that differ and are not of the method."""
+    """Differing settings of hooks other than the method's."""
     return [
         key
         for key in differing([one, two])
@@ -161,7 +162,7 @@ def _other_hooks(one: Group, two: Group) -> list[str]:
 
 
 def _course(group: Group) -> dict[str, Any]:
-    """What its budget says beside the share."""
+    """The settings of its budget other than the share."""
     return {
         last: value
         for key, value in group.settings.items()
@@ -171,14 +172,14 @@ def _course(group: Group) -> dict[str, Any]:
 
 
 def _variations(group: Group) -> int:
-    """How many arguments it has beside those that every run must give."""
+    """Number of arguments beyond those that every run must give."""
     given = [key for key in group.settings if key.startswith(METHOD)]
     needed = ('type', 'begin', 'saved', 'ratio')
     return sum(key.rpartition('.')[2] not in needed for key in given)
 
 
 def _of_the_same_compute(group: Group, others: Iterable[Group]) -> list[Group]:
-    """Those that saved as much, the nearest first."""
+    """The groups that saved about as much, the closest first."""
     saved = saved_share(group)
     apart = [(abs(saved_share(other) - saved), other) for other in others]
     apart.sort(key=lambda pair: pair[0])
@@ -188,7 +189,7 @@ def _of_the_same_compute(group: Group, others: Iterable[Group]) -> list[Group]:
 def _best_paired(
     group: Group, controls: Sequence[Group], metric: str | None
 ) -> list[tuple[Group, list[float]]]:
-    """The control with the most seeds in common, and the differences."""
+    """The control with the most common seeds, and the differences."""
     own = _by_seed(group, metric)
     found = []
     for control in controls:
@@ -197,12 +198,12 @@ def _best_paired(
         if common:
             apart = [own[seed] - theirs[seed] for seed in common]
             found.append((control, apart))
-    # Of equally many the first one, which fits best.
+    # In a tie the first one, which is the best match.
     return sorted(found, key=lambda pair: -len(pair[1]))[:1]
 
 
 def _by_seed(group: Group, metric: str | None) -> dict[int, float]:
-    """The last metric of each seed; of runs with the same seed the last."""
+    """The last metric by seed; for a repeated seed, that of the last run."""
     found = {}
     for run in group.runs:
         value = last(run, metric)

@@ -1,4 +1,4 @@
-"""The figures of a group of runs: means, deviations, speed-up."""
+"""Figures of a group of runs: means, deviations, speed-up."""
 
 import math
 import statistics
@@ -14,7 +14,8 @@ class Spread:
 
     Attributes:
         mean (float): The mean.
-        deviation (float, optional): Sample deviation; None with one seed.
+        deviation (float, optional): Sample standard deviation; None with one
+            seed.
     """
 
     mean: float
@@ -23,7 +24,7 @@ class Spread:
 
 @dataclass(frozen=True)
 class Figures:
-    """What a group reached and what it cost; None where it is not known.
+    """Metrics and costs of a group; None where unknown.
 
     Attributes:
         best (Spread, optional): The metric's highest value.
@@ -31,7 +32,7 @@ class Figures:
         saved (Spread): Excluded instance-epochs / all.
         compute (Spread): Trained pixels, as a share of all at full size.
         forward_only (Spread): Instance-epochs scored without training.
-        training_seconds (Spread, optional): Of the training parts; for a
+        training_seconds (Spread, optional): Time of the training parts; for a
             plain run the same as ``wall_seconds``.
         refresh_seconds (Spread, optional): None for a plain run.
         decision_seconds (Spread, optional): None for a plain run.
@@ -53,12 +54,12 @@ class Figures:
 
 @dataclass(frozen=True)
 class SpeedUp:
-    """How much faster than plain.
+    """Speed-up over a plain group.
 
     Attributes:
         baseline (str): Label of the plain group.
         factor (float): Its wall time without validations over this group's.
-        limit (float): 1 / compute, if all but training were free.
+        limit (float): 1 / compute, reached if only training took time.
     """
 
     baseline: str
@@ -72,7 +73,7 @@ class SpeedUp:
 
 
 def figures_of(runs: Sequence[Run], metric: str | None) -> Figures:
-    """Means over runs."""
+    """Compute the figures of a group's runs."""
     records = all(run.records for run in runs)
 
     def over_records(key: str) -> Spread | None:
@@ -94,7 +95,7 @@ def figures_of(runs: Sequence[Run], metric: str | None) -> Figures:
 
 
 def speed_up(own: Figures, label: str, plain: Figures) -> SpeedUp | None:
-    """Compare with a plain group; None where a time is not known."""
+    """Compare with a plain group; None if a time is unknown."""
     if not own.wall_seconds or not plain.wall_seconds:
         return None
     if own.wall_seconds.mean <= 0 or own.compute.mean <= 0:
@@ -107,19 +108,19 @@ def speed_up(own: Figures, label: str, plain: Figures) -> SpeedUp | None:
 
 
 def best(run: Run, metric: str | None) -> float | None:
-    """The highest value; NaN is none."""
+    """The highest finite value; None without one."""
     values = [v for v in _values(run, metric) if math.isfinite(v)]
     return max(values, default=None)
 
 
 def last(run: Run, metric: str | None) -> float | None:
-    """The last value, None if that is NaN."""
+    """The last value; None if it is not finite."""
     values = _values(run, metric)
     return values[-1] if values and math.isfinite(values[-1]) else None
 
 
 def spread(values: Sequence[float | None]) -> Spread | None:
-    """Mean and sample deviation; None if one of the values is."""
+    """Mean and sample deviation; None if any value is None."""
     known = [value for value in values if value is not None]
     return known_spread(known) if len(known) == len(values) else None
 

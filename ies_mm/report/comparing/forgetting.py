@@ -8,22 +8,22 @@ from numpy.typing import NDArray
 from ies_mm.report.reading.run_instances import Instances, times_taken_back
 
 SHARE = 0.05
-"""Of the images: the paper's early removed ones."""
+"""Share of the images; the paper's early removed ones."""
 
 MOMENTS = 4
-"""The paper looks at epochs 50, 100, 150 and 200."""
+"""Number of epochs examined; the paper's are 50, 100, 150 and 200."""
 
 
 @dataclass(frozen=True)
 class Moment:
-    """How the images stand after an epoch; means, NaN where not observed.
+    """Mean loss and accuracy after an epoch; NaN where not observed.
 
     Attributes:
-        epoch (int): From 1.
-        loss (float): Of all images.
-        early_loss (float): Of those pruned first.
-        accuracy (float): Of all images, 0 to 1; NaN where not recorded.
-        early_accuracy (float): Of those pruned first.
+        epoch (int): Epoch, counted from 1.
+        loss (float): Mean loss of all images.
+        early_loss (float): Mean loss of the images pruned first.
+        accuracy (float): Accuracy on all images, 0 to 1; NaN if not recorded.
+        early_accuracy (float): Accuracy on the images pruned first.
     """
 
     epoch: int
@@ -35,14 +35,14 @@ class Moment:
 
 @dataclass(frozen=True)
 class Forgetting:
-    """Tables 12 and 13 of a run.
+    """The paper's Tables 12 and 13 for a run.
 
     Attributes:
-        images (int): All of them.
-        early (int): Those pruned first that were looked at.
-        moments (list of Moment): At about equal distances.
-        mean_back (float): How often an early one was re-included.
-        most_back (int): The most that one of them was.
+        images (int): Number of images.
+        early (int): Number of examined images, those pruned first.
+        moments (list of Moment): Figures at about equal intervals.
+        mean_back (float): Mean number of times an early image was re-included.
+        most_back (int): The most times that one of them was.
     """
 
     images: int
@@ -55,17 +55,17 @@ class Forgetting:
 def forgetting_of(
     instances: Instances, share: float = SHARE, moments: int = MOMENTS
 ) -> Forgetting | None:
-    """Look at the images that were pruned first.
+    """Examine the images that were pruned first.
 
     Args:
-        instances (Instances): Of a run that kept all its epochs.
-        share (float): Of all images: how many of the first. Defaults to 5%.
-        moments (int): Defaults to 4. At each of them, the last epoch that
-            observed any image: while a training mixes images, they are scored
-            every few epochs.
+        instances (Instances): Images of a run that kept all its epochs.
+        share (float): Share of all images to examine. Defaults to 5%.
+        moments (int): Number of epochs to examine; each is the last one so
+            far that observed any image, since images are only scored every
+            few epochs while a training mixes them. Defaults to 4.
 
     Returns:
-        Forgetting: None where nothing was pruned, or epochs were dropped.
+        Forgetting: None if nothing was pruned, or epochs were dropped.
     """
     if not instances.from_the_start or not instances.excluded.any():
         return None
@@ -88,14 +88,14 @@ def first_pruned(
 ) -> NDArray[np.int64]:
     """The images that were pruned first, ascending.
 
-    Of those first pruned in the same epoch, as many as are wanted are drawn:
-    many data sets are sorted by class.
+    Ties between images first pruned in the same epoch are broken at random,
+    since many datasets are sorted by class.
 
     Args:
         excluded (ndarray): bool (E, N).
-        share (float): Of the N images, how many; at least one, and no more
-            than were pruned at all.
-        seed (int): Of the draw. Defaults to 0.
+        share (float): Share of the N images; at least one image, and at most
+            as many as were ever pruned.
+        seed (int): Seed of the draw. Defaults to 0.
     """
     images = excluded.shape[1]
     first = np.where(excluded.any(axis=0), excluded.argmax(axis=0), images)

@@ -1,4 +1,4 @@
-"""Which runs are seeds of one another, what to call them, what is plain."""
+"""Groups of runs that differ only in the seed, and their labels."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -9,7 +9,7 @@ from ies_mm.report.reading.methods import PLAIN, SHORT
 from ies_mm.report.reading.runs import Run
 from ies_mm.report.values import printable
 
-# These do not change what a training does.
+# Settings that do not change the training.
 IRRELEVANT = (
     'work_dir', 'experiment_name', 'launcher', 'resume', 'log_level',
     'log_processor', 'visualizer', 'vis_backends', 'randomness.seed',
@@ -17,7 +17,7 @@ IRRELEVANT = (
     'default_hooks.logger', 'default_hooks.visualization',
     'default_hooks.ies.keep_history',
 )  # fmt: skip
-# In these a selected run differs from the plain run that it is measured by.
+# Settings in which a selected run may differ from its plain baseline.
 OF_THE_METHOD = ('default_hooks', 'custom_hooks', 'train_dataloader.sampler')
 LONGEST_VALUE = 12
 LABEL_SETTINGS = 3
@@ -25,14 +25,14 @@ LABEL_SETTINGS = 3
 
 @dataclass(frozen=True)
 class Group:
-    """Runs that differ by their seed alone.
+    """Runs that differ only in the seed.
 
     Attributes:
         label (str): Name in tables and pictures.
         family (str): The same for runs of one config, finished or not.
-        method (str): Of its runs.
-        runs (list of Run): By seed. A run that is not finished is alone.
-        settings (dict): Flat config without what is irrelevant.
+        method (str): Method of its runs.
+        runs (list of Run): Runs by seed. An unfinished run has its own group.
+        settings (dict): Flat config without irrelevant settings.
     """
 
     label: str
@@ -48,7 +48,7 @@ class Group:
 
     @property
     def is_short(self) -> bool:
-        """Whether it is a plain training that was shortened."""
+        """Whether it is a shortened plain training."""
         return self.method.startswith(SHORT)
 
 
@@ -80,8 +80,8 @@ def _place(group: Group) -> tuple[bool, bool, bool]:
 def baselines_of(group: Group, groups: Sequence[Group]) -> list[Group]:
     """The plain groups that a group's time may be compared with.
 
-    They have the same config but for what makes the method; a single plain
-    group will do with any. A plain group is its own.
+    Their configs differ only in the method; a single plain group serves all
+    groups. A plain group is its own baseline.
     """
     plain = [g for g in groups if g.method == PLAIN and g.finished]
     if group.method == PLAIN:
@@ -92,7 +92,7 @@ def baselines_of(group: Group, groups: Sequence[Group]) -> list[Group]:
 
 
 def other_settings(one: Group, two: Group) -> list[str]:
-    """The keys in which configs differ, but for what makes the method."""
+    """The keys in which configs differ, other than the method's."""
     return [
         key
         for key in differing([one, two])
@@ -122,7 +122,7 @@ def _sorted(runs: list[Run]) -> list[Run]:
 
 
 def differing(groups: Sequence[Group]) -> list[str]:
-    """The keys that differ between configs, those of methods first."""
+    """The keys that differ between configs, the method's first."""
     keys = {key for group in groups for key in group.settings}
     found = [
         key
@@ -132,7 +132,7 @@ def differing(groups: Sequence[Group]) -> list[str]:
             for group in groups
         )
     ]
-    # What sets a method up says most.
+    # The settings of the method are the most informative.
     return sorted(found, key=lambda k: not _is_part_of(k, OF_THE_METHOD))
 
 
@@ -152,7 +152,7 @@ def _labelled(groups: list[Group]) -> list[Group]:
 
 
 def _free(label: str, family: str, others: Sequence[Group]) -> tuple[str, str]:
-    """With a number where another group is called so already."""
+    """Append a number if another group already has this label."""
     taken = {other.label for other in others}
     number = 1
     while printable(_numbered(label, number)) in taken:
@@ -165,7 +165,7 @@ def _numbered(name: str, number: int) -> str:
 
 
 def _tags(group: Group, alike: Sequence[Group]) -> list[str]:
-    """What tells a group from others of its method; a few settings will do."""
+    """The few settings that tell a group from others of its method."""
     tags = [_all_tags(g, alike) for g in alike]
     configs = {str(g.settings) for g in alike}
     shown = LABEL_SETTINGS
@@ -192,10 +192,10 @@ def _all_tags(group: Group, alike: Sequence[Group]) -> list[str]:
 
 
 def _part_of_some(key: str, groups: Sequence[Group]) -> str:
-    """The outermost part of a config that some groups do not have.
+    """The outermost part of a config that only some groups have.
 
-    It is what has a type: a hook, a transform. '' where there is none. An
-    argument of a hook is named by :func:`_tag`.
+    A part has a type, like a hook or a transform. '' if there is none.
+    :func:`_tag` names the arguments of hooks.
     """
     names = key.split('.')
     most = 2 if names[0] == 'default_hooks' else len(names) - 1
@@ -213,7 +213,7 @@ def _type_name(group: Group, part: str) -> str:
 
 
 def _tag(group: Group, key: str) -> str:
-    """A setting in words; of a hook the whole argument, '' by default."""
+    """A setting in words; for hooks the whole argument, '' if not given."""
     if not key.startswith('default_hooks.'):
         value = _short(group.settings.get(key, '-'))
         return f'{key.rpartition(".")[2]}={value}'
@@ -237,7 +237,7 @@ def _tag(group: Group, key: str) -> str:
 
 
 def _looks(inner: dict[str, Any], group: Group) -> str:
-    """When what is left out is looked at."""
+    """When pruned images are scored."""
     if inner.get('type') == 'Spaced':
         by = inner.get('by', 'scoring')
         return f'spaced by {by} (cap {inner.get("cap", 8)})'
@@ -248,7 +248,7 @@ def _looks(inner: dict[str, Any], group: Group) -> str:
 
 
 def _run_tag(group: Group, alike: Sequence[Group]) -> str:
-    """The folder of an unfinished run, where there are several such."""
+    """The folder of an unfinished run, if there are several alike."""
     unfinished = [
         g for g in alike if not g.finished and g.settings == group.settings
     ]
@@ -260,4 +260,4 @@ def _short(value: object) -> str:
     text = str(value)
     if len(text) <= LONGEST_VALUE:
         return text
-    return f'..{text[2 - LONGEST_VALUE :]}'  # ends of paths tell apart
+    return f'..{text[2 - LONGEST_VALUE :]}'  # paths differ at the end

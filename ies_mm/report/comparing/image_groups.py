@@ -1,7 +1,7 @@
-"""What each row's runs reach for the groups of a ``GroupMetric``.
+"""Results of each row by the groups of a ``GroupMetric``.
 
-Groups of images or of classes; rows of the comparison, which are groups of
-runs, are called rows here.
+Groups here are of images or of classes; the comparison's groups of runs are
+called rows.
 """
 
 from collections.abc import Sequence
@@ -11,11 +11,11 @@ from ies_mm.report.comparing.groups import Group
 from ies_mm.report.reading.runs import Run
 
 PREFIX = 'group/'
-"""That the metric puts before its names."""
+"""Prefix of the metric's names."""
 
 
 def values_of(run: Run) -> dict[str, float]:
-    """Measure, with its group, -> the value at the last validation."""
+    """Last value of each measure, by its name with the group."""
     return {
         name.removeprefix(PREFIX): points[max(points)]
         for name, points in run.points.items()
@@ -24,7 +24,7 @@ def values_of(run: Run) -> dict[str, float]:
 
 
 def common_measures(rows: Sequence[Group]) -> list[str]:
-    """Those that every run of every row has: over all, then by group."""
+    """Measures that every run of every row has: overall, then by group."""
     found = [values_of(run) for row in rows for run in row.runs]
     common = [
         name for name in (found[0] if found else ())

@@ -1,4 +1,4 @@
-"""What a comparison consists of, and what a reader must know of it."""
+"""The data of a comparison, and its notes to the reader."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -18,10 +18,10 @@ class Row:
 
     Attributes:
         group (Group): The runs.
-        figures (Figures): Means over them.
+        figures (Figures): Means over the runs.
         speed_up (SpeedUp, optional): None without a plain group to compare
-            with, and for a run that is not finished.
-        differences (list of Difference): Against each control that is there.
+            with, and for an unfinished run.
+        differences (list of Difference): Differences from each control found.
     """
 
     group: Group
@@ -32,14 +32,14 @@ class Row:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What a table, a page and a JSON file say of some runs.
+    """The content of the table, the page and the JSON file.
 
     Attributes:
         metric (str, optional): The validation metric, higher is better; None
-            where no run has been validated yet.
+            if no run has been validated yet.
         rows (list of Row): Plain groups first, unfinished runs last.
-        notes (list of str): What a reader must know.
-        verdict (str): One sentence, and what is missing for a better one.
+        notes (list of str): Notes to the reader.
+        verdict (str): One sentence, and what is missing for a stronger one.
     """
 
     metric: str | None
@@ -51,19 +51,19 @@ class Comparison:
 def notes_on(
     rows: Sequence[Row], repeated: int, metric: str | None = None
 ) -> list[str]:
-    """All notes, the general ones last.
+    """Collect all notes, the general ones last.
 
     Args:
         rows (sequence of Row): The rows.
-        repeated (int): Directories that had been given before.
+        repeated (int): Number of directories given more than once.
         metric (str, optional): The validation metric. Defaults to None.
     """
     notes = [*_unfinished(rows), *_of_runs(rows), *_same_seeds(rows)]
     notes += [*_no_numbers(rows, metric), *_variants(rows)]
     if repeated:
         notes.append(
-            f'{repeated} of the directories had been given before and '
-            'were counted once'
+            f'{repeated} of the directories were given more than once and '
+            'are counted once'
         )
     return [
         *notes,
@@ -94,7 +94,7 @@ def _same_seeds(rows: Sequence[Row]) -> Iterator[str]:
             if count > 1 and seed is not None:
                 yield (
                     f'{row.group.label}: {count} runs have the seed {seed}, '
-                    'so the deviation is not one over seeds'
+                    'so the deviation is not over seeds'
                 )
 
 
@@ -104,8 +104,8 @@ def _no_numbers(rows: Sequence[Row], metric: str | None) -> Iterator[str]:
             if run.points.get(metric or '') and last(run, metric) is None:
                 yield (
                     f'{row.group.label}: the last metric of seed {run.seed} '
-                    'is no number, so there is no mean of it, and the seed '
-                    'is in no difference'
+                    'is not a number, so the mean is not given, and no '
+                    'difference includes this seed'
                 )
 
 
@@ -116,7 +116,7 @@ def _variants(rows: Sequence[Row]) -> Iterator[str]:
                 difference.control.startswith(SHORT)
             ):
                 yield (
-                    f'{row.group.label}: the control of the kind '
+                    f'{row.group.label}: its control for '
                     f'{difference.kind} is {difference.control}'
                 )
 
@@ -124,14 +124,14 @@ def _variants(rows: Sequence[Row]) -> Iterator[str]:
 def _baselines(rows: Sequence[Row]) -> Iterator[str]:
     groups = {row.group.label: row.group for row in rows}
     for row in rows:
-        # A shorter training differs in its length and schedule, of course.
+        # A shorter training differs in its length and schedule by design.
         if row.speed_up is None or row.group.is_short:
             continue
         plain = groups[row.speed_up.baseline]
         if keys := other_settings(row.group, plain):
             yield (
                 f'{row.group.label} is compared with {plain.label}, whose '
-                f'config differs in more than the method: {_named(keys)}'
+                f'config differs not only in the method: {_named(keys)}'
             )
 
 
@@ -140,9 +140,9 @@ def _smaller_images(rows: Sequence[Row]) -> Iterator[str]:
         whole, compute = 1 - row.figures.saved.mean, row.figures.compute.mean
         if compute < whole:
             yield (
-                f'{row.group.label} trained on smaller images: with '
+                f'{row.group.label} trained on smaller images: '
                 f'{compute:.1%} of the pixels of a run at full size, which '
-                'is what "of limit" and the controls go by'
+                'is what "of limit" and the controls are based on'
             )
 
 
@@ -150,9 +150,9 @@ def _beyond_the_limit(rows: Sequence[Row]) -> Iterator[str]:
     for row in rows:
         if row.speed_up and row.speed_up.share > 1 > row.figures.compute.mean:
             yield (
-                f'{row.group.label} is faster than what it saved allows: '
+                f'{row.group.label} is faster than its savings allow: '
                 'something else slowed the plain runs down, so this speed-up '
-                'is not due to the method alone'
+                'is not only due to the method'
             )
 
 
@@ -160,13 +160,13 @@ def _seconds(rows: Sequence[Row]) -> Iterator[str]:
     if not all(row.group.runs[0].selected for row in rows):
         yield (
             'seconds in brackets: a run without selection does not time its '
-            'training parts; this is wall time without validations, with '
+            'training parts; this is wall time without validations, including '
             'start-up and saving'
         )
     if any(row.speed_up and row.group.method != PLAIN for row in rows):
         yield (
-            'speed-up: wall time without validations, plain / this; it holds '
-            'if the runs had the same machine to themselves'
+            'speed-up: wall time without validations, plain / this; valid '
+            'only if each run had the same machine to itself'
         )
 
 

@@ -1,4 +1,4 @@
-"""Only runs on the same images can be compared."""
+"""The check that all runs of a comparison use the same images."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,10 +15,10 @@ SAYS_WHICH_IMAGES = (
 
 
 def check_same_data(runs: Sequence[Run]) -> None:
-    """Refuse runs that saw different images.
+    """Refuse runs on different images.
 
     Raises:
-        ConfigError: Names two directories and the setting that differs.
+        ConfigError: Two runs differ; it names them and the setting.
     """
     first = runs[0]
     for other in runs[1:]:
@@ -27,7 +27,7 @@ def check_same_data(runs: Sequence[Run]) -> None:
             if here.get(key) == there.get(key):
                 continue
             raise ConfigError(
-                f'{first.work_dir} and {other.work_dir} are of different '
+                f'{first.work_dir} and {other.work_dir} are on different '
                 f'data: {key} is {here.get(key)!r} in the first and '
                 f'{there.get(key)!r} in the second; '
                 'compare runs on the same data'
@@ -39,7 +39,7 @@ def _data(run: Run) -> dict[str, Any]:
     for loader in LOADERS:
         dataset = (run.config.get(loader) or {}).get('dataset')
         flat |= flatten(_identity(dataset), f'{loader}.dataset')
-    # 'data/voc/' and 'data/voc' are one folder.
+    # 'data/voc/' and 'data/voc' are the same folder.
     return {
         key: value.rstrip('/') if isinstance(value, str) else value
         for key, value in flat.items()
@@ -47,7 +47,7 @@ def _data(run: Run) -> dict[str, Any]:
 
 
 def _identity(dataset: Any) -> Any:
-    """What a data set, or a wrapper of some, says of its images."""
+    """The settings that determine the images of a dataset or its wrapper."""
     if isinstance(dataset, list):
         return [_identity(part) for part in dataset]
     if not isinstance(dataset, dict):

@@ -1,4 +1,4 @@
-"""One sentence on what a comparison has shown, and what it could not show."""
+"""One sentence on what a comparison shows, and on what it cannot show."""
 
 from collections.abc import Iterator, Sequence
 
@@ -7,23 +7,23 @@ from ies_mm.report.comparing.notes import Row
 from ies_mm.report.reading.methods import PLAIN, RANDOM, SHORT
 
 LEAST_SAVED = 0.01
-"""Less is no shorter training."""
+"""Below this, no shorter training is asked for."""
 
 WORDS = {
-    PLAIN: 'the whole plain training',
+    PLAIN: 'the full plain training',
     SHORT: 'a plain training of the same compute',
     RANDOM: 'random removal of as many images',
 }
 
 
 def verdict_on(rows: Sequence[Row]) -> str:
-    """Of the method with the highest last metric, against each control.
+    """Compare the method with the highest last metric with each control.
 
     Args:
         rows (sequence of Row): All groups.
 
     Returns:
-        str: '' where no method has a metric.
+        str: The verdict; '' if no method has a metric.
     """
     judged = [row for row in rows if _is_judged(row)]
     if not judged:
@@ -35,7 +35,7 @@ def verdict_on(rows: Sequence[Row]) -> str:
         for kind in (SHORT, RANDOM, PLAIN)
         if kind in found
     ]
-    head = 'Best of the methods by its last metric'
+    head = 'Best method by last metric'
     if len(judged) == 1:
         head = 'The method'
     saved = 1 - best.figures.compute.mean

@@ -1,1 +1,1 @@
-"""What a work directory holds, read into runs."""
+"""Reading work directories into runs."""

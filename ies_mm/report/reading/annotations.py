@@ -1,8 +1,8 @@
-"""Objects and classes of single images, in the files of the run's dataset.
+"""Objects and classes of single images, from the files of the run's dataset.
 
-Read from VOC's XML, COCO's JSON, segmentation maps and folders of classes, as
-the dumped config names them. Nothing is imported or executed: a work directory
-may come from anywhere.
+They are read from VOC's XML, COCO's JSON, segmentation maps and class folders,
+as given in the dumped config. Nothing is imported or executed: a work
+directory may come from anywhere.
 """
 
 import json
@@ -26,12 +26,12 @@ Box = tuple[float, float, float, float]
 
 @dataclass(frozen=True)
 class Annotation:
-    """What is in an image.
+    """The annotation of an image.
 
     Attributes:
         boxes (list of tuple): (x1, y1, x2, y2) in pixels of the file.
-        labels (list of str): The class of each box; without boxes, of the
-            image or of its segmentation map.
+        labels (list of str): The class of each box; without boxes, the
+            classes of the image or of its segmentation map.
         seg_map (Path, optional): Its segmentation map.
     """
 
@@ -52,13 +52,13 @@ class Annotations:
         self._leaves = list(_leaves(loader.get('dataset')))
 
     def of(self, path: Path) -> Annotation | None:
-        """Of an image's file; None where no known file has it."""
+        """The annotation of an image file; None if no known file has one."""
         try:
             for leaf in self._leaves:
                 if found := _found(leaf, path):
                     return found
             return self._in_coco(path)
-        # A broken file, or one of another format, shows nothing.
+        # Ignore a broken file, or one in another format.
         except _BROKEN:
             return None
 
@@ -76,7 +76,7 @@ class Annotations:
 
 
 def _leaves(dataset: Any) -> Iterator[dict[str, Any]]:
-    """Datasets that hold images themselves, within any wrappers."""
+    """Yield the datasets inside any wrappers."""
     if isinstance(dataset, list):
         for part in dataset:
             yield from _leaves(part)
@@ -115,7 +115,7 @@ def _of_map(
 
 
 def _classes_in(file: Path, leaf: dict[str, Any]) -> list[str]:
-    """Of a segmentation map, if the config names the classes."""
+    """Classes in a segmentation map, if the config names them."""
     classes = (leaf.get('metainfo') or {}).get('classes') or ()
     with Image.open(file) as stored:
         numbers = np.unique(np.asarray(stored))
@@ -140,7 +140,7 @@ def _read_voc(file: Path) -> Annotation:
 
 
 def _read_coco(file: Path) -> dict[str, Annotation]:
-    """By the name of the image's file."""
+    """Annotations by the image's file name."""
     content = json.loads(file.read_text(encoding='utf-8'))
     names = {kind['id']: kind['name'] for kind in content['categories']}
     images = {

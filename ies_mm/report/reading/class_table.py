@@ -1,26 +1,25 @@
-"""The metric of every class, which evaluators print and do not return.
+"""The metric of every class, which evaluators print but do not return.
 
-mmdet's VOCMetric and mmseg's IoUMetric draw a table into the log at every
-validation.
+mmdet's VOCMetric and mmseg's IoUMetric log a table at every validation.
 """
 
 import re
 from collections.abc import Sequence
 
 COLUMNS = ('ap', 'iou')
-"""What is read off, by its heading."""
+"""Headings of the columns to read."""
 
 OVERALL = ('map', 'miou')
-"""Rows that are no class."""
+"""Rows that are not a class."""
 
 _RULE = re.compile(r'\+[-+=]+\+\s*$')
 
 
 def class_values(lines: Sequence[str]) -> dict[str, float]:
-    """The last table of a log: class -> value, in its order; {} without one.
+    """Read a log's last table: class -> value, in its order; {} without one.
 
     Args:
-        lines (sequence of str): Of the log.
+        lines (sequence of str): Lines of the log.
     """
     found: dict[str, float] = {}
     column: int | None = None

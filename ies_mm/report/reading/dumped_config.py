@@ -1,6 +1,6 @@
-"""The config that MMEngine dumps beside a run's scalars.
+"""The config that MMEngine dumps next to a run's scalars.
 
-It is read, never executed: a work directory may come from anywhere.
+It is parsed, never executed: a work directory may come from anywhere.
 """
 
 import ast
@@ -13,22 +13,22 @@ from ies_mm.report.reading.sections import fault_of
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """The settings of a dumped config.
+    """Read the settings of a dumped config.
 
-    A value that is no literal (a class, ``inf``) becomes its source text.
+    A value that is not a literal (a class, ``inf``) becomes its source text.
 
     Raises:
-        ConfigError: The file is not there, is no Python, or has a setting of
-            another form than MMEngine's.
+        ConfigError: The file does not exist, is not Python, or has a setting
+            in a form that MMEngine does not write.
     """
     if not path.is_file():
         raise ConfigError(
-            f'{path} is missing, so nothing says what was trained; '
+            f'{path} is missing, so the settings of the run are unknown; '
             'give a work directory that MMEngine wrote'
         )
     try:
         settings = dict(_assignments(ast.parse(path.read_bytes())))
-    # Broken UTF-8, null bytes; brackets and signs nested too deeply.
+    # Invalid UTF-8, null bytes; brackets or signs nested too deeply.
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         reason = ' '.join(str(error).split()) or 'nested too deeply'
         raise _no_config(path, reason) from error
@@ -39,13 +39,13 @@ def read_config(path: Path) -> dict[str, Any]:
 
 def _no_config(path: Path, reason: str) -> ConfigError:
     return ConfigError(
-        f'{path} is no config that MMEngine dumped: {reason}; '
-        'mend it, or leave the run out'
+        f'{path} is not a config that MMEngine dumped: {reason}; '
+        'fix it, or leave the run out'
     )
 
 
 def flatten(value: Any, prefix: str = '') -> dict[str, Any]:
-    """Dotted keys instead of nested dicts and lists of dicts."""
+    """Flatten nested dicts and lists of dicts into dotted keys."""
     if isinstance(value, dict):
         items = [(str(key), inner) for key, inner in value.items()]
     elif isinstance(value, list) and any(isinstance(v, dict) for v in value):
@@ -73,7 +73,7 @@ def _value(node: ast.expr) -> Any:
         pairs = zip(node.keys, node.values, strict=True)
         return {_key(key): _value(inner) for key, inner in pairs if key}
     if isinstance(node, ast.Call) and ast.unparse(node.func) == 'dict':
-        # Keys that are no names: MMEngine writes dict({'a b': 1}).
+        # Keys that are not identifiers: MMEngine writes dict({'a b': 1}).
         settings = _value(node.args[0]) if node.args else {}
         if isinstance(settings, dict):
             named = {str(k.arg): _value(k.value) for k in node.keywords}
@@ -85,6 +85,6 @@ def _value(node: ast.expr) -> Any:
 
 
 def _key(node: ast.expr) -> Any:
-    """What cannot be a key becomes its source text."""
+    """A dict key; its source text if the value is unhashable."""
     key = _value(node)
     return ast.unparse(node) if isinstance(key, list | dict | set) else key

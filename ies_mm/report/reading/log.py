@@ -1,6 +1,6 @@
-"""What the text log of a run tells and nothing else does: time, and the end.
+"""What only the text log of a run records: wall time, and how it ended.
 
-Times in it are whole seconds.
+Its times are in whole seconds.
 """
 
 import re
@@ -14,16 +14,16 @@ from ies_mm.report.reading.class_table import class_values
 STAMP = re.compile(r'(\d{4}/\d\d/\d\d \d\d:\d\d:\d\d) - ')
 FORMAT = '%Y/%m/%d %H:%M:%S'
 VALIDATION = re.compile(r'(Epoch|Iter)\(val\)')
-# Whatever may be said last before a validation begins. What the metrics say
-# while they are computed is not among it.
+# Lines that may come last before a validation begins, as opposed to what
+# metrics log while they are computed.
 TRAINING = re.compile(
     r'(Epoch|Iter)\(train\)|Exp name: |Saving checkpoint at '
     r'| epoch \d+: trained '
 )
 ANNOUNCED = re.compile(r'Iter\(train\)\s*\[\s*\d+/\s*(\d{1,15})\]')
 CHECKPOINT = re.compile(r'Saving checkpoint at (\d{1,15}) epochs')
-# The three reasons of MMEngine's EarlyStoppingHook; the last two are of runs
-# of 0.1.0, which had no end.json.
+# The three reasons of MMEngine's EarlyStoppingHook; the last two are from runs
+# of 0.1.0, which wrote no end.json.
 STOPPED = re.compile(
     r'Stopping threshold reached:'
     r'|the monitored metric did not improve in the last'
@@ -35,16 +35,17 @@ STOPPED = re.compile(
 
 @dataclass
 class Log:
-    """What a log says.
+    """Content of a log.
 
     Attributes:
-        seconds (float, optional): First to last line; None without any.
-        validation_seconds (float): From the last line of training to the
-            validation's own one, over all validations.
-        validated_at (list of float): Seconds from the first line to the
-            begin of each validation, earlier validations not counted.
-        announced (int, optional): Iterations that the last training line says
-            the run will have.
+        seconds (float, optional): Time from the first to the last line; None
+            without any.
+        validation_seconds (float): Time from the last training line to the
+            validation's last line, over all validations.
+        validated_at (list of float): Seconds from the first line to the start
+            of each validation, not counting earlier validations.
+        announced (int, optional): Total iterations according to the last
+            training line.
         stopped (bool): Whether the run was ended early on purpose.
         saved_epoch (int): The last epoch after which a checkpoint was saved.
         classes (dict): See :func:`class_values`.
@@ -60,7 +61,7 @@ class Log:
 
 
 def read_log(path: Path) -> Log:
-    """Read a log; one that is missing or was switched off says nothing."""
+    """Read a log; a missing or disabled one gives an empty :class:`Log`."""
     log = Log()
     if not path.exists():
         return log
@@ -78,7 +79,7 @@ def read_log(path: Path) -> Log:
 
 
 def _time_of(line: str) -> datetime | None:
-    """None for a line without a time, or with one that is no date."""
+    """The time of a line; None without a valid one."""
     stamp = STAMP.match(line)
     try:
         return datetime.strptime(stamp[1], FORMAT) if stamp else None
@@ -106,6 +107,6 @@ def _note_validations(
             if is_new:
                 trained = (begin - first).total_seconds()
                 log.validated_at.append(trained - log.validation_seconds)
-            # The validation goes on until its last line is reached.
+            # The validation lasts until its last line.
             log.validation_seconds += (time - begin).total_seconds()
             begin, is_new = time, False

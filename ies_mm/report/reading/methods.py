@@ -1,4 +1,4 @@
-"""What a config says of the method that a run was trained with."""
+"""The method that a run was trained with, according to its config."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -17,25 +17,25 @@ METHODS = (
     'InfoBatchHook', 'RandomRemovalHook', 'SelectiveBackpropHook',
     'SmallLossRescaleHook', 'SoftIESHook',
 )  # fmt: skip
-"""Hooks of ours; those of a user are known by their records."""
+"""Our hooks; custom ones are recognized by their records."""
 
 
 UNSELECTIVE = ('EfficientTrainHook',)
-"""Those that leave nothing out, and need no sampler."""
+"""Hooks that prune nothing and need no sampler."""
 
 OBSERVES = 'PerImageLossHook'
-"""Leaves records, and trains as the plain run does."""
+"""Writes records, but trains like the plain run."""
 
 
 def is_selected(config: dict[str, Any], recorded: bool) -> bool:
-    """Whether a method makes the training another one than the plain one.
+    """Whether a method makes the training differ from a plain one.
 
-    Each that leaves images out works through our sampler.
+    Every method that prunes images works through our sampler.
 
     Args:
-        config (dict): Of the run.
-        recorded (bool): Whether a method left records. With the sampler, and
-            without a hook, a run trains plain.
+        config (dict): Config of the run.
+        recorded (bool): Whether a method wrote records. With the sampler but
+            without a hook, a run trains like the plain one.
     """
     sampler = (config.get('train_dataloader') or {}).get('sampler') or {}
     ours = _name(sampler) == 'IESSampler'
@@ -46,24 +46,24 @@ def is_selected(config: dict[str, Any], recorded: bool) -> bool:
 
 
 def observes(config: dict[str, Any]) -> bool:
-    """Whether a hook records a plain run."""
+    """Whether a hook records an otherwise plain run."""
     return OBSERVES in map(_name, _hooks(config))
 
 
 def is_dry_run(config: dict[str, Any]) -> bool:
-    """Whether the method decides and leaves nothing out."""
+    """Whether the method decides but prunes nothing."""
     return any(hook.get('dry_run') for hook in _hooks(config))
 
 
 def method_of(
     config: dict[str, Any], selected: bool, records: Sequence[dict[str, Any]]
 ) -> str:
-    """The method's name; before the first epoch, its hook's.
+    """The method's name; before the first epoch, that of its hook.
 
     Args:
-        config (dict): Of the run.
+        config (dict): Config of the run.
         selected (bool): See :func:`is_selected`.
-        records (sequence of dict): Its epochs.
+        records (sequence of dict): Records of its epochs.
     """
     if not selected:
         names = [_name(hook) for hook in _hooks(config)]
@@ -78,20 +78,20 @@ def method_of(
 
 
 def _by_length(length: Any) -> str:
-    """A plain training that --length has fitted to another length."""
+    """Name of a plain training, which ``--length`` may have scaled."""
     if not is_number(length) or length == 1:
         return PLAIN
     return f'{SHORT if length < 1 else LONG} {length:.0%}'
 
 
 def _method_hook(config: dict[str, Any]) -> dict[str, Any]:
-    """The hook that selects; empty where none of ours does."""
+    """Our selection hook; empty without one."""
     found = [hook for hook in _hooks(config) if _name(hook) in METHODS]
     return found[0] if found else {}
 
 
 def _name(part: dict[str, Any]) -> str:
-    """A type's own name; configs that import their classes dump its path."""
+    """A type's bare name; configs that import classes dump the full path."""
     return str(part.get('type') or '').rpartition('.')[2]
 
 

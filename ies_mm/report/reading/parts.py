@@ -1,7 +1,7 @@
-"""The parts of a run: one folder of a work directory for each start.
+"""The parts of a run: one folder of the work directory for each start.
 
-MMEngine makes a folder named by the time whenever a runner is built, also for
-a test and for a run that is resumed.
+MMEngine creates a folder named by the time whenever a runner is built, also
+for a test and for a resumed run.
 """
 
 import math
@@ -27,9 +27,9 @@ class Part:
 
     Attributes:
         folder (Path): Its folder.
-        config (dict): As MMEngine dumped it.
+        config (dict): The config that MMEngine dumped.
         lines (list of dict): The lines of ``scalars.json``.
-        log (Log): What the text log says.
+        log (Log): Content of the text log.
     """
 
     folder: Path
@@ -39,44 +39,44 @@ class Part:
 
     @property
     def training_lines(self) -> list[dict[str, Any]]:
-        """MMEngine writes ``iter`` into these, and into no others."""
+        """Training lines, the only ones that MMEngine writes ``iter`` into."""
         return [line for line in self.lines if 'iter' in line]
 
     @property
     def resumed(self) -> bool:
-        """Whether the config asks to go on from a checkpoint."""
+        """Whether the config asks to resume from a checkpoint."""
         return bool(self.config.get('resume'))
 
     @property
     def first_iteration(self) -> int:
-        """The first one that was logged; 0 if none was."""
+        """The first logged iteration; 0 without any."""
         lines = self.training_lines
         return int(lines[0]['iter']) if lines else 0
 
     @property
     def begins_late(self) -> bool:
-        """Whether it goes on from a checkpoint, and not from nothing."""
+        """Whether it actually resumed from a checkpoint."""
         logger = (self.config.get('default_hooks') or {}).get('logger') or {}
         interval = logger.get('interval') or LOGGER_INTERVAL
         return self.resumed and self.first_iteration > interval
 
 
 def read_parts(work_dir: Path) -> list[Part]:
-    """The parts of the newest run in a work directory, oldest first.
+    """Read the parts of a work directory's newest run, oldest first.
 
     Raises:
-        ConfigError: There is no run in it, or a file of it is damaged.
+        ConfigError: It contains no run, or a file is damaged.
     """
     folders = start_folders(work_dir)
     if not folders:
         raise ConfigError(_no_run(work_dir))
     parts: list[Part] = []
     for part in map(_read_part, reversed(folders)):
-        # A test, or a start that broke off before anything was trained.
+        # A test, or a start that crashed before training.
         if not part.training_lines:
             continue
         if parts and part.first_iteration >= parts[0].first_iteration:
-            break  # resumed without a checkpoint: it began anew
+            break  # resumed without a checkpoint: it started over
         parts.insert(0, part)
         if not part.resumed:
             break
@@ -85,7 +85,7 @@ def read_parts(work_dir: Path) -> list[Part]:
 
 def start_folders(work_dir: Path) -> list[Path]:
     """MMEngine's folders in a work directory, oldest first."""
-    # glob would pass over a folder that may not be read.
+    # glob would silently skip an unreadable folder.
     return [
         folder
         for folder in sorted(work_dir.iterdir())
@@ -103,7 +103,7 @@ def _read_part(folder: Path) -> Part:
 
 
 def _scalars(path: Path) -> list[dict[str, Any]]:
-    """The lines of ``scalars.json``.
+    """Read the lines of ``scalars.json``.
 
     Raises:
         ConfigError: A line is damaged.
@@ -114,15 +114,15 @@ def _scalars(path: Path) -> list[dict[str, Any]]:
         if key is not None:
             raise ConfigError(
                 f'{path} is damaged: line {number} has {key}='
-                f'{line.get(key)!r:.40}, which is no count; take the line '
-                'out, or leave the run out'
+                f'{line.get(key)!r:.40}, which is not a count; remove the '
+                'line, or leave the run out'
             )
     return lines
 
 
 def _fault_of(line: dict[str, Any]) -> str | None:
-    """The key of a line that is not as MMEngine writes it, or None."""
-    if 'iter' not in line:  # A validation, or a scalar of the user's own.
+    """The key whose value MMEngine would not have written, or None."""
+    if 'iter' not in line:  # A validation, or a custom scalar.
         step = line.get('step')
         good = is_number(step) and math.isfinite(step)
         return None if good else 'step'
@@ -139,11 +139,11 @@ def _no_run(work_dir: Path) -> str:
     ]
     if inside:
         return (
-            f'{work_dir} is no work directory itself, but holds '
-            f'{len(inside)}, {inside[0]} among them; give {work_dir}/*'
+            f'{work_dir} is not a work directory itself, but contains '
+            f'{len(inside)}, for example {inside[0]}; give {work_dir}/*'
         )
     return (
-        f'{work_dir} holds no run: MMEngine makes a folder '
+        f'{work_dir} contains no run: MMEngine creates a folder '
         '<time>/vis_data in a work directory, and there is none; '
         'give the work_dir of a training'
     )

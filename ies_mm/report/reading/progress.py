@@ -1,4 +1,4 @@
-"""How far a run is, and whether it is over."""
+"""The progress of a run, and whether it has finished."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -11,13 +11,13 @@ from ies_mm.report.reading.validation import Points, counts_iterations
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run is.
+    """The progress of a run.
 
     Attributes:
-        unit (str): ``epoch`` or ``iteration``, what the loop counts.
-        done (int): Behind it.
-        planned (int): What the config asks for.
-        finished (bool): Whether it reached its end, be it an early one.
+        unit (str): ``epoch`` or ``iteration``, whichever the loop counts.
+        done (int): Completed epochs or iterations.
+        planned (int): Epochs or iterations that the config asks for.
+        finished (bool): Whether the run has ended, as planned or early.
     """
 
     unit: str
@@ -35,13 +35,14 @@ def progress_of(
     records: Sequence[dict[str, Any]],
     ended: bool = False,
 ) -> Progress:
-    """Judge by the newest part of a run.
+    """Determine the progress from the newest part of a run.
 
     Args:
-        part (Part): That part.
+        part (Part): The newest part.
         points (dict): Validations of all parts.
-        records (sequence of dict): Of its epochs, where images are selected.
-        ended (bool): Whether they say that it has ended. Defaults to False.
+        records (sequence of dict): Records of its epochs, if a method selects
+            images.
+        ended (bool): Whether the records have an end. Defaults to False.
 
     Raises:
         ConfigError: The config does not say how long to train.
@@ -58,7 +59,7 @@ def _iterations(part: Part, validated: set[int]) -> Progress:
     planned = int(part.config['train_cfg']['max_iters'])
     lines = part.training_lines
     done = max([line['iter'] for line in lines] + [*validated, 0])
-    # Where images are skipped the end comes earlier; the log says when.
+    # Pruning makes the run end earlier; the log says when.
     end = part.log.announced or planned
     reached = end in validated if _validates(part) else done >= end
     finished = reached or part.log.stopped
@@ -71,14 +72,14 @@ def _epochs(
     planned = (part.config.get('train_cfg') or {}).get('max_epochs')
     if planned is None:
         raise ConfigError(
-            f'{part.folder.parent} is no training: its train_cfg has neither '
+            f'{part.folder.parent} is not a training: train_cfg has neither '
             'max_epochs nor max_iters; leave it out'
         )
     planned = int(planned)
     begun = [line.get('epoch', 0) - 1 for line in part.training_lines]
     recorded = [record['epoch'] for record in records]
     done = max([*begun, *recorded, *validated, part.log.saved_epoch])
-    # MMEngine always validates after the last epoch, if it does at all.
+    # If MMEngine validates at all, it does so after the last epoch.
     if _validates(part):
         reached = planned in validated
     else:

@@ -1,4 +1,4 @@
-"""The records of a run, refused where a report could not rely on them."""
+"""The records of a run, checked so that reports can rely on them."""
 
 import math
 from pathlib import Path
@@ -15,14 +15,14 @@ SUMS = (
 )  # fmt: skip
 
 FURTHER_SECONDS = ('start_seconds', 'collect_seconds', 'record_seconds')
-"""Records of earlier versions do without."""
+"""Missing from the records of earlier versions."""
 
 
 def checked_records(work_dir: Path) -> list[dict[str, Any]]:
-    """The lines of ``ies/epochs.jsonl``, oldest first.
+    """Read the lines of ``ies/epochs.jsonl``, oldest first.
 
     Raises:
-        ConfigError: One is damaged, or of another version.
+        ConfigError: A line is damaged, or from another version.
     """
     path = work_dir / 'ies' / EPOCHS
     records = read_epochs(work_dir)
@@ -31,14 +31,14 @@ def checked_records(work_dir: Path) -> list[dict[str, Any]]:
         missing = {'method', 'saved', *COUNTS, *SUMS} - record.keys()
         if missing:
             raise ConfigError(
-                f'{path} is of another version: line {number} has no '
+                f'{path} is from another version: line {number} has no '
                 f'{min(missing)}; leave the run out'
             )
         images = records[0]['instances']
         fault = fault_of_line(record, images, last) or _fault_of(record)
         if fault:
             raise ConfigError(
-                f'{path} is damaged: line {number} {fault}; mend it, or leave '
+                f'{path} is damaged: line {number} {fault}; fix it, or leave '
                 'the run out'
             )
         last = record['epoch']
@@ -46,15 +46,15 @@ def checked_records(work_dir: Path) -> list[dict[str, Any]]:
 
 
 def _fault_of(record: dict[str, Any]) -> str | None:
-    """What is wrong with the values of a line; None where nothing is."""
+    """What is wrong with the values of a line; None if nothing."""
     for key in COUNTS:
         if not is_count(record[key]):
-            return f'has {key}={record[key]!r:.40}, which is no count'
+            return f'has {key}={record[key]!r:.40}, which is not a count'
     for key in ('saved', 'pixels', *SUMS, *FURTHER_SECONDS):
         value = record.get(key, 0)
         if not is_number(value) or not math.isfinite(value):
-            return f'has {key}={value!r:.40}, which is no number'
+            return f'has {key}={value!r:.40}, which is not a number'
     for key in ('saved', 'pixels'):
         if not 0 <= record.get(key, 0) <= 1:
-            return f'has {key}={record[key]}, which is no part of 1'
+            return f'has {key}={record[key]}, which is not between 0 and 1'
     return None

@@ -1,4 +1,4 @@
-"""What a run kept of its images."""
+"""The per-image records of a run."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from ies_mm.report.reading.runs import Run
 
 @dataclass(frozen=True)
 class Instances:
-    """What a run kept of its images.
+    """The per-image records of a run.
 
     Attributes:
         names (list of str): Path of each of N images.
@@ -23,9 +23,9 @@ class Instances:
             was not observed.
         excluded (ndarray): bool (E, N).
         terms (list of str): Names of the terms.
-        correct (ndarray, optional): float32 (E, N), the part of an image that
-            was predicted right, NaN where that is not known. None where
-            nothing of it was recorded.
+        correct (ndarray, optional): float32 (E, N), the fraction of an image
+            that was predicted correctly, NaN if unknown. None if this was not
+            recorded.
     """
 
     names: list[str]
@@ -37,12 +37,12 @@ class Instances:
 
     @property
     def from_the_start(self) -> bool:
-        """Whether no epoch was dropped."""
+        """Whether the epochs from the first on were kept."""
         return len(self.epochs) > 0 and int(self.epochs[0]) == 1
 
 
 def read_instances(run: Run) -> Instances | None:
-    """The images of a run, None if it kept nothing of them.
+    """Read the images of a run; None if it kept none.
 
     Raises:
         ConfigError: The file is damaged.
@@ -54,15 +54,14 @@ def read_instances(run: Run) -> Instances | None:
         return _instances(read_tables(path), run.records)
     except ConfigError as error:
         raise ConfigError(
-            f'{error}; remove it, and the page will do without this gallery'
+            f'{error}; remove it, and the page will omit this gallery'
         ) from error
 
 
 def times_taken_back(excluded: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """How often each image was trained again after an epoch without it.
+    """How often each image was re-included after an epoch without it.
 
-    Where a whole epoch trains on everything, nothing was taken back for its
-    own sake (annealing).
+    Epochs that train on all images (annealing) do not count.
     """
     selected = excluded[1:].any(axis=1, keepdims=True)
     back = excluded[:-1] & ~excluded[1:] & selected
@@ -71,7 +70,7 @@ def times_taken_back(excluded: NDArray[np.bool_]) -> NDArray[np.int64]:
 
 def _instances(tables: Tables, records: Sequence[dict[str, Any]]) -> Instances:
     epochs = tables.epochs
-    # An image that a dropped last batch held was not left out by the method.
+    # The method did not exclude the images of a dropped last batch.
     counts = {record['epoch']: record['excluded'] for record in records}
     some = np.array([counts.get(int(e), 0) > 0 for e in epochs], dtype=bool)
     return Instances(

@@ -1,4 +1,4 @@
-"""A run, as its work directory tells it."""
+"""A run, as read from its work directory."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,22 +22,22 @@ class Run:
     """A run.
 
     Attributes:
-        work_dir (Path): As it was given.
-        config (dict): Of its newest start.
-        method (str): ``plain``, or what its records say.
-        selected (bool): Whether a method chooses the images that it trains.
-        dry_run (bool): Whether it left nothing out on purpose.
+        work_dir (Path): Work directory, as given.
+        config (dict): Config of its newest start.
+        method (str): ``plain``, or the method in its records.
+        selected (bool): Whether a method selects its training images.
+        dry_run (bool): Whether it was a dry run, which prunes nothing.
         records (list of dict): The lines of ``ies/epochs.jsonl``.
         points (dict): Metric -> step -> value.
-        progress (Progress): How far it is.
-        starts (int): 1, and 1 more for each time it was resumed.
-        total_seconds (float, optional): Wall time, if the log tells it.
+        progress (Progress): How far it has come.
+        starts (int): 1 plus the number of times it was resumed.
+        total_seconds (float, optional): Wall time, if the log has it.
         validation_seconds (float): Wall time of the validations.
         validated_at (list of float): Wall time without validations at each
-            of them; empty where the run has several parts.
-        classes (dict): Class -> its value at the last validation, where the
+            of them; empty if the run has several parts.
+        classes (dict): Class -> its value at the last validation, if the
             evaluator printed it.
-        notes (list of str): What a reader must know of it.
+        notes (list of str): Notes to the reader.
     """
 
     work_dir: Path
@@ -70,21 +70,21 @@ class Run:
     def compute(self) -> float:
         """Trained pixels, as a share of a run on all images at full size.
 
-        1 - saved, but of a method that trains smaller images.
+        This is 1 - saved, except for methods that train on smaller images.
         """
         shares = [record.get('pixels', 1.0) for record in self.records]
         return (1 - self.saved) * (fmean(shares) if shares else 1.0)
 
     @property
     def training_wall(self) -> float | None:
-        """Wall time without validations: the same for every run."""
+        """Wall time without validations, known for plain runs as well."""
         if self.total_seconds is None:
             return None
         return self.total_seconds - self.validation_seconds
 
     @property
     def effective_epochs(self) -> float | None:
-        """Passes over the data that were trained; None without records."""
+        """Trained passes over the data; None without records."""
         if not self.records:
             return None
         return self.total('trained') / float(self.records[0]['instances'])
@@ -98,7 +98,7 @@ def read_run(work_dir: Path) -> Run:
     """Read a work directory.
 
     Raises:
-        ConfigError: It is not there, cannot be read, or holds no run.
+        ConfigError: It does not exist, cannot be read, or contains no run.
     """
     try:
         return _run(work_dir, read_parts(work_dir))
@@ -114,9 +114,9 @@ def read_run(work_dir: Path) -> Run:
 
 
 def is_comparison(folder: Path) -> bool:
-    """Whether a comparison, and no run, was written here.
+    """Whether the folder contains a comparison and no run.
 
-    By default that is beside the runs, where ``work_dirs/*`` meets it.
+    By default it is next to the runs, so ``work_dirs/*`` matches it.
     """
     try:
         written = (folder / 'compare.json').exists()
@@ -155,7 +155,7 @@ def _run(work_dir: Path, parts: list[Part]) -> Run:
 
 
 def _as_started(parts: list[Part]) -> dict[str, Any]:
-    """The newest config, with the weights that the run began with."""
+    """The newest config, with the weights that the run started from."""
     first = parts[0]
     weights = None if first.resumed else first.config.get('load_from')
     return parts[-1].config | {'load_from': weights}
@@ -164,7 +164,7 @@ def _as_started(parts: list[Part]) -> dict[str, Any]:
 def _classes(
     config: dict[str, Any], printed: dict[str, float]
 ) -> dict[str, float]:
-    """Under the names of the data set, where they are its own.
+    """Values by the dataset's own class names, if it has any.
 
     mmdet's VOCMetric prints VOC's names, whatever the classes are.
     """

@@ -1,4 +1,4 @@
-"""Whether a dumped config has the form that is read."""
+"""A check that a dumped config has the expected form."""
 
 from typing import Any
 
@@ -17,22 +17,22 @@ INTEGERS = (
 
 
 def fault_of(config: dict[str, Any]) -> str | None:
-    """What is not as MMEngine dumps it; None where all is.
+    """What differs from the form that MMEngine dumps; None if nothing.
 
-    A setting may always be None, or left out.
+    Any setting may be None or missing.
     """
     for kind, keys in ((dict, DICTS), (list, LISTS)):
         for key in keys:
             value = _value(config, key)
             if value is not None and not isinstance(value, kind):
-                return f'{key} is {_short(value)}, and no {kind.__name__}'
+                return f'{key} is {_short(value)}, not a {kind.__name__}'
     for key in INTEGERS:
         value = _value(config, key)
-        # MMEngine takes max_epochs=12.0, too.
+        # MMEngine accepts max_epochs=12.0, too.
         if isinstance(value, float) and value.is_integer():
             value = int(value)
         if value is not None and not is_count(value):
-            return f'{key} is {_short(value)}, and no integer from 0 to 2**53'
+            return f'{key} is {_short(value)}, not an integer from 0 to 2**53'
     return None
 
 
@@ -44,7 +44,7 @@ def _value(config: dict[str, Any], dotted: str) -> Any:
 
 
 def _short(value: Any) -> str:
-    # Python does not write very long integers as decimals.
+    # Python refuses to convert very long integers to decimals.
     huge = isinstance(value, int) and abs(value) > LARGEST
     text = f'{value:#x}' if huge else repr(value)
     return text if len(text) <= 40 else f'{text[:38]}..'

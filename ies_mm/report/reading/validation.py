@@ -13,7 +13,7 @@ NO_METRICS = {'step', 'time', 'data_time', 'memory'}
 
 
 def validation_points(parts: Sequence[Part]) -> Points:
-    """The metrics of a run's parts; where steps meet, the later part's."""
+    """The metrics of a run's parts; for a repeated step, the later part's."""
     points: Points = {}
     for part in parts:
         for step, line in _validations(part):
@@ -31,7 +31,7 @@ def counts_iterations(config: dict[str, Any]) -> bool:
 
 
 def _validations(part: Part) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Validation lines, each with the epoch or iteration it came after."""
+    """Yield validation lines, each with its epoch or iteration."""
     unit = 'iter' if counts_iterations(part.config) else 'epoch'
     trained = 0
     for line in part.lines:
@@ -51,6 +51,6 @@ def _steps_are(unit: str, config: dict[str, Any]) -> bool:
 
 
 def _is_metric(name: str, value: Any) -> bool:
-    if name.startswith('ies/'):  # Of PerImageLossHook.
+    if name.startswith('ies/'):  # from PerImageLossHook
         return False
     return name.rpartition('/')[2] not in NO_METRICS and is_number(value)

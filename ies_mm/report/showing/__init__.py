@@ -1,1 +1,1 @@
-"""A comparison as table, JSON, pictures and page."""
+"""A comparison as a table, JSON, pictures and a page."""

@@ -1,4 +1,4 @@
-"""The comparison as JSON: the same figures, by group and by run."""
+"""A comparison as JSON: the same figures, by group and by run."""
 
 import json
 from dataclasses import asdict
@@ -12,7 +12,7 @@ from ies_mm.report.values import finite
 
 
 def as_json(comparison: Comparison) -> bytes:
-    """The file's content; what is not known, or NaN, is null."""
+    """The file's content; unknown values and NaN are null."""
     content = {
         'verdict': comparison.verdict,
         'metric': comparison.metric,
@@ -83,5 +83,5 @@ def _run(label: str, run: Run, metric: str | None) -> dict[str, Any]:
 
 
 def _sum(run: Run, key: str) -> float | None:
-    """A sum over the records; a plain run has none."""
+    """A sum over the records; None for a plain run."""
     return run.total(key) if run.records else None

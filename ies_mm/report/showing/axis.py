@@ -1,9 +1,8 @@
-"""Where a validation stands on a common axis.
+"""The common horizontal axis of several runs.
 
-A selected run of an iteration-based loop needs fewer iterations for a pass
-over the data, so its iterations are brought onto passes where that is
-possible: the images of the data set are known, no wrapper repeats them, and
-one process made all of a batch.
+With an iteration-based loop, a run with pruning needs fewer iterations for a
+pass over the data, so its iterations are converted to passes if possible: the
+dataset's size is known, no wrapper repeats images, and there is one process.
 """
 
 from collections.abc import Sequence
@@ -29,7 +28,7 @@ def axis_label(runs: Sequence[Run]) -> str:
 def positions(
     run: Run, steps: Sequence[int], runs: Sequence[Run]
 ) -> list[float]:
-    """Steps of one of the runs on their common axis."""
+    """Positions of one run's steps on the common axis."""
     images = _images(runs)
     if run.progress.unit == 'epoch' or images is None:
         return [float(step) for step in steps]
@@ -37,14 +36,14 @@ def positions(
     if not run.records:
         return [step * batch / images for step in steps]
     trained = [record['trained'] for record in run.records]
-    # The pass that was not completed is taken to be like the one before.
+    # Assume that an incomplete pass is like the one before.
     ends = np.cumsum([0, *trained, trained[-1]]) / batch
     passes = np.interp(steps, ends, np.arange(len(ends)))
     return [float(position) for position in passes]
 
 
 def _images(runs: Sequence[Run]) -> int | None:
-    """Images of the data set, where iterations can be brought onto passes."""
+    """Dataset size, if iterations can be converted to passes, else None."""
     counts = {r['instances'] for run in runs for r in run.records}
     if len(counts) != 1 or not all(map(_one_process, runs)):
         return None

@@ -1,4 +1,4 @@
-"""The gallery of a method: some of its images, each on a card."""
+"""The gallery of a method: some of its images, one card each."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -24,11 +24,11 @@ class Card:
     """An image.
 
     Attributes:
-        name (str): Its path below the folder that all share.
-        facts (str): What became of it.
-        classes (list of str): Of its objects, each once; empty if unknown.
-        first (int, optional): The epoch that left it out first, if known.
-        picture (str, optional): None where its file is not there any more.
+        name (str): Path relative to the folder that all images share.
+        facts (str): How it was excluded and re-included, and its last loss.
+        classes (list of str): Distinct classes of its objects, if known.
+        first (int, optional): The first epoch that excluded it, if known.
+        picture (str, optional): The image; None if its file is gone.
         curve (str): Its loss over epochs.
     """
 
@@ -42,7 +42,7 @@ class Card:
 
 @dataclass(frozen=True)
 class Section:
-    """Cards under headings, and what to know of them."""
+    """Cards under headings, with remarks."""
 
     label: str
     origin: str
@@ -51,13 +51,13 @@ class Section:
 
     @property
     def classes(self) -> list[str]:
-        """All that its cards have."""
+        """All classes on its cards."""
         cards = [card for _, cards in self.shelves for card in cards]
         return sorted({name for card in cards for name in card.classes})
 
 
 def sections_of(comparison: Comparison) -> Iterator[Section]:
-    """A gallery for each group that selects images, of its first run."""
+    """Yield a gallery for the first run of each group that selects images."""
     for row in comparison.rows:
         run = row.group.runs[0]
         if run.selected:
@@ -69,7 +69,7 @@ def _section(label: str, run: Run, instances: Instances | None) -> Section:
     if run.seed is not None:
         origin += f', seed {run.seed}'
     if instances is None:
-        return Section(label, origin, ['Nothing was kept of its images.'], [])
+        return Section(label, origin, ['No per-image records were kept.'], [])
     origin += f'; loss: {" + ".join(instances.terms)}'
     shared = _shared_folder(instances.names)
     annotations = Annotations(run.config)
@@ -95,14 +95,14 @@ def _remarks(run: Run, instances: Instances) -> Iterator[str]:
         if first == last:
             kept = f'epoch {last} was'
         yield (
-            f'Only {kept} kept of single images (keep_history=False): what '
-            'was excluded before is not known here. Train with '
+            f'Only {kept} kept for single images (keep_history=False): '
+            'earlier exclusions are unknown here. Train with '
             'keep_history=True to see the whole run.'
         )
     if run.dry_run:
         yield (
-            'A dry run excludes nothing. How many images were mastered is '
-            'in the curves; which ones is not kept.'
+            'A dry run excludes nothing. The curves show how many images '
+            'were mastered; which ones is not recorded.'
         )
     elif not instances.excluded.any():
         yield 'Nothing was excluded in the epochs that were kept.'
@@ -113,7 +113,7 @@ def _missing(cards: list[Card]) -> Iterator[str]:
     if missing:
         yield (
             f'{missing} of {len(cards)} image files were not found from the '
-            'folder in which this page was made.'
+            'folder in which this page was created.'
         )
 
 
@@ -135,7 +135,7 @@ def _card(
 
 
 def _shared_folder(paths: Sequence[str]) -> str:
-    """The folder that all images are in, at some depth; may be empty."""
+    """The deepest folder that contains all images; may be empty."""
     folders = {os.path.dirname(path) for path in paths}  # noqa: PTH120
     try:
         return os.path.commonpath(folders)
@@ -155,8 +155,8 @@ def _facts(instances: Instances, image: int) -> str:
     first = '' if epoch is None else f'first in epoch {epoch}, '
     times = {0: 'never', 1: 'once'}.get(back, f'{back} times')
     return (
-        f'out in {out.sum()} of {len(out)} epochs, {first}'
-        f'taken back {times}, {loss}'
+        f'excluded in {out.sum()} of {len(out)} epochs, {first}'
+        f're-included {times}, {loss}'
     )
 
 

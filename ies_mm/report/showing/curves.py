@@ -31,7 +31,7 @@ Panel = Callable[[Axes, Comparison], None]
 
 @dataclass(frozen=True)
 class Look:
-    """How the lines of a group are drawn, the same in every panel."""
+    """The line style of a group, the same in every panel."""
 
     colour: str
     marker: str
@@ -39,17 +39,17 @@ class Look:
 
 
 def draw_curves(comparison: Comparison) -> bytes:
-    """Both panels side by side, a PNG."""
+    """Draw both panels side by side as a PNG."""
     return _png(comparison, (metric_panel, count_panel), (10, 4.6))
 
 
 def draw_panel(comparison: Comparison, panel: Panel) -> bytes:
-    """One panel, a PNG that can also be read on a small screen."""
+    """Draw one panel as a PNG that is readable on a small screen."""
     return _png(comparison, (panel,), (5, 4.4))
 
 
 def metric_panel(axes: Axes, comparison: Comparison) -> None:
-    """The metric: a mean and its sample deviation over seeds."""
+    """Draw the metric: mean and sample deviation over seeds."""
     runs = [run for row in comparison.rows for run in row.group.runs]
     for group, look in _looks(comparison):
         curves = [
@@ -64,7 +64,7 @@ def metric_panel(axes: Axes, comparison: Comparison) -> None:
 
 
 def seconds_panel(axes: Axes, comparison: Comparison) -> None:
-    """The metric over seconds: what is reached in the same wall time."""
+    """Draw the metric over seconds: what is reached in the same time."""
     for group, look in _looks(comparison):
         if all(_is_timed(run, comparison.metric) for run in group.runs):
             curves = [
@@ -80,7 +80,7 @@ def seconds_panel(axes: Axes, comparison: Comparison) -> None:
 
 
 def has_seconds(comparison: Comparison) -> bool:
-    """Whether some run was validated twice, at known times."""
+    """Whether any run has at least two validations at known times."""
     return any(
         len(run.validated_at) > 1 and _is_timed(run, comparison.metric)
         for row in comparison.rows
@@ -89,7 +89,7 @@ def has_seconds(comparison: Comparison) -> bool:
 
 
 def count_panel(axes: Axes, comparison: Comparison) -> None:
-    """Images left out; for a dry run those that would have been."""
+    """Draw the pruned images; for a dry run, those it would have pruned."""
     runs = [run for row in comparison.rows for run in row.group.runs]
     for group, look in _looks(comparison):
         if not any(run.records for run in group.runs):
@@ -122,7 +122,7 @@ def _png(
 
 
 def _looks(comparison: Comparison) -> Iterator[tuple[Group, Look]]:
-    """A colour for each config, whether its runs are finished or not."""
+    """Yield each group's style; a config has one colour, finished or not."""
     families: list[str] = []
     for row in comparison.rows:
         group = row.group
@@ -140,7 +140,7 @@ def _looks(comparison: Comparison) -> Iterator[tuple[Group, Look]]:
 
 
 def _draw(axes: Axes, curves: Sequence[Curve], look: Look, label: str) -> None:
-    """The mean of curves, point by point, and a band of a deviation."""
+    """Draw the pointwise mean of curves, and a band of one deviation."""
     length = min(len(values) for _, values in curves)
     if not length:
         return
@@ -183,7 +183,7 @@ def _is_timed(run: Run, metric: str | None) -> bool:
 
 def _count_curve(run: Run) -> Curve:
     if run.dry_run:
-        # What is mastered after an epoch would be out in the next one.
+        # Images mastered after an epoch would be pruned in the next one.
         return (
             [record['epoch'] + 1.0 for record in run.records[:-1]],
             [float(record['mastered']) for record in run.records[:-1]],

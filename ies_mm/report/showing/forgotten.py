@@ -1,4 +1,4 @@
-"""The page's answer to whether a method forgets what it prunes."""
+"""The page's section on whether a method forgets what it prunes."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -20,11 +20,11 @@ class Forgotten:
     """A method's rows.
 
     Attributes:
-        label (str): Of the group.
-        images (str): Which were looked at.
+        label (str): Label of the group.
+        images (str): Which images were examined.
         back (str): How often they were re-included.
         rows (list of list of str): Epoch, loss of all and of the early
-            images, accuracy of all and of the early ones.
+            images, accuracy on all and on the early ones.
     """
 
     label: str
@@ -36,11 +36,11 @@ class Forgotten:
 def forgotten_by(
     rows: Sequence[Row], share: float = SHARE
 ) -> Iterator[Forgotten]:
-    """Of the first run of each group, if that kept all its epochs.
+    """Examine the first run of each group, if it kept all its epochs.
 
     Args:
-        rows (sequence of Row): Of the comparison.
-        share (float): Of all images, how many of those pruned first.
+        rows (sequence of Row): Rows of the comparison.
+        share (float): Share of all images, those pruned first, to examine.
             Defaults to 5%.
     """
     for row in rows:

@@ -1,4 +1,4 @@
-"""Which images of a run are worth a look."""
+"""The images of a run that are worth a look."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ IMAGES_SHOWN = 6
 
 @dataclass(frozen=True)
 class Shelf:
-    """Some images under a heading; ``images`` are their numbers."""
+    """Some images under a heading; ``images`` are their indices."""
 
     title: str
     images: list[int]
 
 
 def shelves(instances: Instances) -> list[Shelf]:
-    """Headings and images; those without any are left out."""
+    """Headings with their images; empty ones are omitted."""
     if not instances.excluded.any():
         return []
     if instances.from_the_start:
@@ -41,7 +41,7 @@ def _of_a_whole_run(instances: Instances) -> list[Shelf]:
     return [
         Shelf('Excluded first', _top(out, [first, -often])),
         Shelf('Excluded last', _top(out, [-first, often])),
-        Shelf('Most often taken back', _top(returned, [-back, -often])),
+        Shelf('Most often re-included', _top(returned, [-back, -often])),
         _never(instances, 'Never excluded'),
     ]
 
@@ -56,7 +56,7 @@ def _of_last_epochs(instances: Instances) -> list[Shelf]:
 
 
 def _never(instances: Instances, title: str) -> Shelf:
-    """Highest last loss first."""
+    """Images never excluded, highest last loss first."""
     never = np.flatnonzero(~instances.excluded.any(axis=0))
     losses = _last_observed(instances.losses)
     losses[np.isnan(losses)] = -np.inf
@@ -71,6 +71,6 @@ def _last_observed(losses: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _top(images: NDArray[Any], keys: Sequence[NDArray[Any]]) -> list[int]:
-    """The first by the keys; images that are equal in them by number."""
+    """The first images by the keys; ties by index."""
     order = np.lexsort([key[images] for key in reversed(keys)])
     return [int(image) for image in images[order][:IMAGES_SHOWN]]

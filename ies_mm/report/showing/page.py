@@ -1,4 +1,4 @@
-"""The comparison as one HTML page that needs no other file."""
+"""A comparison as one self-contained HTML page."""
 
 from collections.abc import Sequence
 
@@ -39,10 +39,10 @@ from ies_mm.report.showing.table import (
 def render_page(
     comparison: Comparison, times: bytes | None, early: float = SHARE
 ) -> bytes:
-    """The page.
+    """Render the page.
 
     Args:
-        comparison (Comparison): What it shows.
+        comparison (Comparison): The comparison to show.
         times (bytes, optional): The picture of the epochs' seconds.
         early (float): See :func:`forgotten_by`. Defaults to 5%.
     """
@@ -80,7 +80,7 @@ def render_page(
         sections=list(sections_of(comparison)),
         suspicions=list(suspicions_of(comparison.rows)),
     )
-    # Names of files need not be Unicode.
+    # File names need not be valid Unicode.
     return text.encode(errors='replace')
 
 
@@ -91,7 +91,7 @@ def _seconds_curve(comparison: Comparison) -> str | None:
 
 
 def class_rows(rows: Sequence[Row]) -> list[tuple[str, list[str]]]:
-    """The last value of each class by group, the worst of plain first."""
+    """The last value of each class by group, the plain runs' worst first."""
     groups = [row.group for row in rows]
     classes = common_classes(groups)
     if not classes:
@@ -119,7 +119,7 @@ def image_group_rows(rows: Sequence[Row]) -> list[tuple[str, list[str]]]:
 
 
 def settings_that_differ(rows: Sequence[Row]) -> list[tuple[str, list[str]]]:
-    """Keys of the configs that are not the same in all groups, with values."""
+    """Config keys whose values differ between groups, with the values."""
     groups = [row.group for row in rows]
     return [
         (key, [str(group.settings.get(key, UNKNOWN)) for group in groups])

@@ -1,4 +1,4 @@
-"""The gallery's pictures: an image with its objects, its loss over epochs."""
+"""The gallery's pictures: an image with its objects, and its loss curve."""
 
 import base64
 import io
@@ -16,28 +16,28 @@ from ies_mm.report.reading.run_instances import Instances
 from ies_mm.report.showing.style import COLOURS, STYLE, as_png
 
 SIZE = (480, 360)
-"""Pictures are no larger: a page may have hundreds."""
+"""Maximum size of a picture: a page may have hundreds."""
 LARGER = 3.0
-"""A small image is enlarged so much at most."""
+"""Maximum enlargement of a small image."""
 IGNORED = 255
 """Pixels of a segmentation map without a class."""
 
 
 def data_uri(picture: bytes, kind: str = 'png') -> str:
-    """A picture as an address that holds it."""
+    """A picture as a data URI."""
     return f'data:image/{kind};base64,{base64.b64encode(picture).decode()}'
 
 
 def drawn(path: Path, annotation: Annotation | None) -> bytes | None:
     """A JPEG of an image file with its objects; None without the file."""
     file = io.BytesIO()
-    if not path.is_file():  # Some things that are none block for ever.
+    if not path.is_file():  # opening a pipe, for example, blocks forever
         return None
     try:
         with Image.open(path) as image:
             picture = _annotated(image.convert('RGB'), annotation)
             picture.save(file, format='JPEG', quality=80)
-    except Exception:  # a broken file has Pillow raise nearly anything
+    except Exception:  # Pillow raises almost anything on a broken file
         return None
     return file.getvalue()
 
@@ -45,7 +45,7 @@ def drawn(path: Path, annotation: Annotation | None) -> bytes | None:
 def _annotated(
     image: Image.Image, annotation: Annotation | None
 ) -> Image.Image:
-    """At the page's size first, so that lines have one width."""
+    """Draw the annotation after resizing, so that lines have one width."""
     scale = min(SIZE[0] / image.width, SIZE[1] / image.height, LARGER)
     size = (round(image.width * scale) or 1, round(image.height * scale) or 1)
     image = image.resize(size, Image.Resampling.BICUBIC)
@@ -62,7 +62,7 @@ def _draw_boxes(
 ) -> None:
     draw = ImageDraw.Draw(image)
     for box, label in zip(annotation.boxes, annotation.labels, strict=False):
-        # The same for a class in every picture.
+        # A class has the same colour in every picture.
         colour = COLOURS[zlib.crc32(label.encode()) % len(COLOURS)]
         corners = [scale * edge for edge in box]
         draw.rectangle(corners, outline=colour, width=2)
@@ -72,7 +72,7 @@ def _draw_boxes(
 
 
 def _with_map(image: Image.Image, file: Path) -> Image.Image:
-    """Half of each pixel is the colour of its class."""
+    """Blend each pixel equally with the colour of its class."""
     with Image.open(file) as stored:
         resized = stored.resize(image.size, Image.Resampling.NEAREST)
         labels = np.asarray(resized)
@@ -86,7 +86,7 @@ def _with_map(image: Image.Image, file: Path) -> Image.Image:
 
 
 def loss_curve(instances: Instances, image: int) -> bytes:
-    """A PNG: loss over epochs, with the epochs without the image shaded."""
+    """Draw the loss over epochs as a PNG; epochs without the image shaded."""
     losses = instances.losses[:, image]
     seen = np.isfinite(losses)
     with matplotlib.rc_context(STYLE | {'font.size': 8}):
@@ -106,9 +106,9 @@ def loss_curve(instances: Instances, image: int) -> bytes:
         )
         axes.set_xlim(instances.epochs[0] - 0.5, instances.epochs[-1] + 0.5)
         if (losses[seen] >= 0).all():
-            # Mastered is flat, however low; a flat curve is no upper edge.
+            # Mastered means flat at any level; keep flat curves off the top.
             axes.set_ylim(0, 1.08 * losses[seen].max(initial=0) or 1)
-        # One kept epoch has one tick.
+        # A single epoch gets a single tick.
         ticks = MaxNLocator(5, integer=True, min_n_ticks=1)
         axes.xaxis.set_major_locator(ticks)
         axes.yaxis.set_major_locator(MaxNLocator(3))

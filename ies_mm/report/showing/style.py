@@ -1,4 +1,4 @@
-"""What all pictures share: colours, legend, file."""
+"""Shared by all pictures: colours, legend, file format."""
 
 import io
 import textwrap
@@ -7,8 +7,8 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 
-# Okabe and Ito's colours, which colour-blind readers tell apart; not the
-# yellow, which is too light for a line.
+# Okabe and Ito's colours, which colour-blind readers can tell apart, without
+# the yellow, which is too light for a line.
 PLAIN_COLOUR = '#404040'
 COLOURS = ('#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9')
 STYLE: dict[Any, Any] = {
@@ -19,25 +19,25 @@ STYLE: dict[Any, Any] = {
     'grid.color': '#e4e4e4',
     'font.size': 10,
     'legend.frameon': False,
-    # A dollar sign in a name is no formula.
+    # A dollar sign in a name does not start a formula.
     'text.parse_math': False,
 }
 
 LEGEND_WIDTH = 48
-"""Characters of a line of a label."""
+"""Maximum characters per line of a label."""
 
 
 def as_png(figure: Figure, dpi: int) -> bytes:
-    """The picture's file."""
+    """Render the figure as PNG data."""
     file = io.BytesIO()
     figure.savefig(file, format='png', dpi=dpi)
     return file.getvalue()
 
 
 def add_legend(figure: Figure, columns: int) -> None:
-    """One legend below; a line of the same label in two panels once.
+    """Add one legend below; a label that is in two panels appears once.
 
-    Long labels have fewer columns, so that the figure holds them.
+    Long labels get fewer columns, so that the legend fits the figure.
     """
     lines: dict[str, Any] = {}
     for axes in figure.axes:
@@ -56,5 +56,5 @@ def add_legend(figure: Figure, columns: int) -> None:
 
 
 def _width(legend: Legend) -> float:
-    """In pixels."""
+    """Width in pixels."""
     return legend.get_window_extent().width

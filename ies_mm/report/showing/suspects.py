@@ -19,11 +19,11 @@ UNKNOWN = '-'
 
 @dataclass(frozen=True)
 class Suspicion:
-    """The most suspicious images of a group, by its first run.
+    """The most suspicious images of a group, from its first run.
 
     Attributes:
-        label (str): Of the group.
-        origin (str): The run, and the epochs that the means are over.
+        label (str): Label of the group.
+        origin (str): The run and the epochs averaged.
         rows (list of list of str): Term, image, mean and last loss, and
             whether it was never pruned.
     """
@@ -34,7 +34,7 @@ class Suspicion:
 
 
 def suspicions_of(rows: Sequence[Row]) -> Iterator[Suspicion]:
-    """One for each group whose first run has losses of single images."""
+    """Yield one for each group whose first run has per-image losses."""
     for row in rows:
         run = row.group.runs[0]
         path = run.work_dir / 'ies' / INSTANCES

@@ -1,6 +1,6 @@
 """The comparison's table: its cells, and lines of at most 120 columns.
 
-The page shows the same cells, under the same headings.
+The page shows the same cells under the same headings.
 """
 
 import textwrap
@@ -19,14 +19,14 @@ GROUPS = {
     'seconds': ('training', 'refresh', 'decision', 'total'),
     'against plain': ('speed up', 'of limit'),
 }
-"""The columns, under what the page writes above them."""
+"""The columns, under the headings that the page shows above them."""
 
 HEADINGS = tuple(title for titles in GROUPS.values() for title in titles)
 DETAILS = (
     'runs', 'best', 'forward only', 'training', 'refresh', 'decision',
     'of limit',
 )  # fmt: skip
-"""Columns that a narrow screen does without."""
+"""Columns hidden on a narrow screen."""
 CONTROLS = (PLAIN, SHORT, RANDOM)
 LABEL_WIDTH = 18
 NOTE_WIDTH = 100
@@ -34,7 +34,7 @@ UNKNOWN = '-'
 
 
 def table(comparison: Comparison) -> str:
-    """The rows and the notes."""
+    """Format the verdict, the rows and the notes."""
     heading = [title.partition(' ')[::2] for title in HEADINGS]
     lines = _aligned(heading, [cells(row) for row in comparison.rows])
     above = 'no run has been validated yet'
@@ -56,7 +56,7 @@ def table(comparison: Comparison) -> str:
 
 
 def cells(row: Row) -> list[str]:
-    """The texts of a row, one for each of ``HEADINGS``."""
+    """The cells of a row, one for each of ``HEADINGS``."""
     figures, gain = row.figures, row.speed_up
     selected = row.group.runs[0].selected
     saves = gain is not None and figures.compute.mean < 1
@@ -77,7 +77,7 @@ def cells(row: Row) -> list[str]:
 
 
 def difference_cells(row: Row) -> list[str]:
-    """Label, and the difference from each of ``CONTROLS``."""
+    """The label, and the difference from each of ``CONTROLS``."""
     found = {difference.kind: difference for difference in row.differences}
     texts = [difference_text(found.get(kind)) for kind in CONTROLS]
     return [row.group.label, *texts]
@@ -112,7 +112,7 @@ def metric_text(spread: Spread | None) -> str:
 
 
 def seconds_text(spread: Spread | None) -> str:
-    """Mean seconds; those below ten with a decimal."""
+    """Mean seconds; below ten with one decimal."""
     if spread is None:
         return UNKNOWN
     if 0 < spread.mean < 0.05:
@@ -147,7 +147,7 @@ def _worst_classes(comparison: Comparison) -> str:
 
 
 def _training_text(figures: Figures) -> str:
-    """In brackets where it is wall time, which holds more."""
+    """In brackets if it is wall time, which includes more."""
     text = seconds_text(figures.training_seconds)
     is_wall = figures.refresh_seconds is None and text != UNKNOWN
     return f'({text})' if is_wall else text
@@ -171,7 +171,7 @@ def _aligned(
 
 
 def _row_lines(row: Sequence[str], widths: Sequence[int]) -> list[str]:
-    """A long label goes on in the next line."""
+    """A long label continues in the next line."""
     label, *more = textwrap.wrap(row[0], widths[0]) or ['']
     return [_line([label, *row[1:]], widths), *more]
 

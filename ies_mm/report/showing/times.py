@@ -1,4 +1,4 @@
-"""Where the time of the epochs goes, method by method."""
+"""Where the time of each epoch goes, method by method."""
 
 import textwrap
 from typing import Any
@@ -23,7 +23,7 @@ from ies_mm.report.showing.style import (
 
 COLUMNS = 3
 TITLE_WIDTH = 34
-"""Characters of a line of a label."""
+"""Maximum characters per line of a title."""
 
 PARTS = {
     'training': COLOURS[0],
@@ -34,9 +34,9 @@ PARTS = {
 
 
 def draw_times(comparison: Comparison) -> bytes | None:
-    """Seconds of every epoch, stacked; a PNG, or None without any record.
+    """Draw the seconds of every epoch, stacked; None without any records.
 
-    Validations and checkpoints are in none of the parts.
+    Validations and checkpoints are not part of any of them.
     """
     groups = [
         row.group
@@ -60,7 +60,7 @@ def draw_times(comparison: Comparison) -> bytes | None:
         for axes, group in zip(grid.flat, groups, strict=False):
             _draw(axes, group, _plain_epoch(comparison))
         for axes in grid.flat[len(groups) - columns : len(groups)]:
-            # Nothing is drawn below these.
+            # There may be no axes below these.
             axes.tick_params(labelbottom=True)
             axes.set_xlabel('epoch')
         add_legend(figure, columns=min(columns, 2))
@@ -70,7 +70,7 @@ def draw_times(comparison: Comparison) -> bytes | None:
 def parts_of(record: dict[str, Any]) -> list[float]:
     """Seconds of an epoch, in the order of ``PARTS``.
 
-    Records of earlier versions have training, scoring and deciding alone.
+    Records of earlier versions have only training, scoring and deciding.
     """
     start = record.get('start_seconds', 0.0)
     return [
@@ -111,7 +111,7 @@ def _draw(axes: Axes, group: Group, plain_epoch: float | None) -> None:
 
 
 def _mean_parts(group: Group) -> NDArray[np.float64]:
-    """Means over the group's runs, (parts, epochs that all have)."""
+    """Means over the group's runs, (parts, common epochs)."""
     length = min(len(run.records) for run in group.runs)
     table = [
         [parts_of(record) for record in run.records[:length]]
@@ -121,7 +121,7 @@ def _mean_parts(group: Group) -> NDArray[np.float64]:
 
 
 def _plain_epoch(comparison: Comparison) -> float | None:
-    """Seconds of an epoch of the plain runs that count in epochs."""
+    """Mean epoch seconds of the plain runs with an epoch-based loop."""
     runs = [
         run
         for row in comparison.rows

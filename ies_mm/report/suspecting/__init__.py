@@ -1,1 +1,1 @@
-"""Images whose labels may be wrong, by the losses that a run recorded."""
+"""Images whose labels may be wrong, according to a run's losses."""

@@ -1,4 +1,4 @@
-"""The ranked list as a table, in the terms of cleanlab and FiftyOne."""
+"""The ranking as CSV, in the terms of cleanlab and FiftyOne."""
 
 import csv
 import io
@@ -16,16 +16,16 @@ COLUMNS = (
 
 
 def as_csv(suspects: Suspects, share: float) -> str:
-    """A line for each image, the most suspicious first.
+    """Format one line per image, the most suspicious first.
 
-    ``index`` is the image's place in the data set, from 0. ``label_quality``
-    and ``is_label_issue`` are what cleanlab calls so, ``mistakenness`` (1 -
-    quality) what FiftyOne does. Where there are several terms each has a
-    column with its mean. What is not known is empty.
+    ``index`` is the image's position in the dataset, from 0.
+    ``label_quality`` and ``is_label_issue`` are cleanlab's terms,
+    ``mistakenness`` (1 - quality) is FiftyOne's. With several terms, each has
+    a column with its mean. Unknown values are empty.
 
     Args:
-        suspects (Suspects): Of a run.
-        share (float): Of the images, to be marked as issues.
+        suspects (Suspects): Ranked images of a run.
+        share (float): Share of the images to mark as issues.
     """
     text = io.StringIO()
     several = suspects.terms if len(suspects.terms) > 1 else []

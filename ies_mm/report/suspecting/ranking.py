@@ -1,4 +1,4 @@
-"""Which labels are suspicious: those that a model keeps disagreeing with."""
+"""Ranking of suspicious labels: those that a model keeps disagreeing with."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from ies_mm.report.instances import INSTANCES, Tables, read_tables
 from ies_mm.report.records import read_epochs
 
 SUM = 'sum'
-"""In the place of a term: all of them."""
+"""Given instead of a term: the sum of all terms."""
 
 
 @dataclass(frozen=True)
@@ -23,18 +23,17 @@ class Suspects:
     Attributes:
         term (str): What they are ranked by, a term or ``'sum'``.
         terms (list of str): Names of the T terms.
-        epochs (ndarray): int64 (E,), those that the means are over: kept, and
-            with a loss of some image.
-        names (list of str): Path of each of N images, in the data set's order.
-        order (ndarray): int64 (N,), their numbers by falling mean loss; those
-            that were never observed, or whose loss was not finite, at the
-            end.
-        loss (ndarray): float64 (N,), mean loss of each, what was not observed
-            left out; NaN where nothing was.
+        epochs (ndarray): int64 (E,), the epochs averaged: those kept with a
+            loss of some image.
+        names (list of str): Path of each of N images, in dataset order.
+        order (ndarray): int64 (N,), image indices by decreasing mean loss;
+            images never observed, or without a finite loss, come last.
+        loss (ndarray): float64 (N,), mean of the observed losses; NaN without
+            any.
         by_term (ndarray): float64 (N, T), the means of the single terms.
-        last (ndarray): float64 (N,), the last loss that was observed.
+        last (ndarray): float64 (N,), the last observed loss.
         never_mastered (ndarray, optional): bool (N,), whether no epoch pruned
-            it; None of a run that pruned nothing.
+            the image; None for a run that pruned nothing.
         from_the_start (bool): Whether the run kept its first epoch.
     """
 
@@ -51,9 +50,9 @@ class Suspects:
 
     @property
     def quality(self) -> NDArray[np.float64]:
-        """float64 (N,), exp(-loss): 1 for a label that is no surprise.
+        """float64 (N,), exp(-loss): 1 for a fully expected label.
 
-        Of a classifier with cross-entropy it is the probability of the given
+        For a classifier with cross-entropy, it is the probability of the given
         label, as a geometric mean over the epochs.
         """
         return np.asarray(np.exp(-self.loss))
@@ -65,12 +64,12 @@ def read_suspects(
     """Rank the images of a run.
 
     Args:
-        work_dir (Path): Of a run with per-image losses.
+        work_dir (Path): Work directory of a run with per-image losses.
         term (str): What to rank by. Defaults to the sum of all terms.
-        last (int, optional): Epochs that the mean is over, the last ones in
-            which images were observed. Defaults to None, all that were kept:
-            a wrong label that the model has learned by heart in the end has
-            a high loss before.
+        last (int, optional): Number of epochs to average, the last ones in
+            which images were observed. Defaults to None, all kept epochs: a
+            wrong label that the model memorizes in the end has a high loss
+            before.
 
     Raises:
         ConfigError: The run has no such losses.
@@ -78,8 +77,8 @@ def read_suspects(
     path = work_dir / 'ies' / INSTANCES
     if not path.is_file():
         raise ConfigError(
-            f'{work_dir} has no losses of single images ({path} is not '
-            'there); train with a selection hook, or with PerImageLossHook'
+            f'{work_dir} has no per-image losses ({path} does not exist); '
+            'train with a selection hook, or with PerImageLossHook'
         )
     tables = read_tables(path)
     return rank(tables, read_epochs(work_dir), term, last)
@@ -94,15 +93,15 @@ def rank(
     """Rank images by their mean loss.
 
     Args:
-        tables (Tables): Of a run.
-        records (sequence of dict): Its epochs.
+        tables (Tables): Per-image records of a run.
+        records (sequence of dict): Records of its epochs.
         term (str): See :func:`read_suspects`.
         last (int, optional): See :func:`read_suspects`.
 
     Raises:
-        ConfigError: There is no such term, or no epoch.
+        ConfigError: The run has no such term, or no epoch with losses.
     """
-    # Where a training mixes images, they are scored every few epochs.
+    # A training that mixes images scores them only every few epochs.
     [observed] = np.nonzero(np.isfinite(tables.losses).any(axis=(1, 2)))
     if not len(observed):
         raise ConfigError('the run has no losses of any epoch')
@@ -121,7 +120,7 @@ def rank(
         terms=tables.terms,
         epochs=tables.epochs[kept],
         names=tables.identity,
-        order=np.argsort(-loss, kind='stable'),  # NaN stands last
+        order=np.argsort(-loss, kind='stable'),  # NaN comes last
         loss=loss,
         by_term=_mean(losses),
         last=_last(chosen),
@@ -131,7 +130,7 @@ def rank(
 
 
 def _mean(losses: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Over the first axis, without what is not finite; NaN of nothing."""
+    """Mean of the finite values over the first axis; NaN without any."""
     finite = np.isfinite(losses)
     total = np.where(finite, losses, 0).sum(axis=0)
     number = finite.sum(axis=0)
@@ -149,7 +148,7 @@ def _last(losses: NDArray[np.float64]) -> NDArray[np.float64]:
 def _never_mastered(
     tables: Tables, records: Sequence[dict[str, Any]]
 ) -> NDArray[np.bool_] | None:
-    # An image of a dropped last batch was not trained either.
+    # Images of a dropped last batch are not trained either.
     pruned = {r['epoch'] for r in records if r.get('excluded')}
     epochs = np.isin(tables.epochs, [*pruned])
     if not epochs.any():

@@ -1,4 +1,4 @@
-"""A method overridden on one object is there again afterwards."""
+"""A method overridden on one object is restored afterwards."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,7 +16,7 @@ def one_more(original: Callable, *args: Any) -> Any:
 
 
 def test_somebody_else_may_take_it_away() -> None:
-    """A hook that wraps a step once deletes its own wrapper in it."""
+    """A hook that wraps one step deletes its own wrapper during it."""
     owner = Owner()
     with override(owner, 'method', one_more):
         assert owner.method() == 2

@@ -1,4 +1,4 @@
-"""Adapters of a library that is installed beside ours, and found by itself."""
+"""Adapters of another installed library are found automatically."""
 
 import shutil
 import sys
@@ -28,7 +28,7 @@ OURS = ('tinylib.models',)
 
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder of installed packages, tinylib among them without metadata."""
+    """A folder of installed packages, including tinylib without metadata."""
     site = tmp_path / 'site-packages'
     shutil.copytree(LIBRARY, site / 'tinylib')
     monkeypatch.syspath_prepend(site)
@@ -40,13 +40,13 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         place.module_dict.update(known)
     for name in [name for name in sys.modules if name.startswith('tinylib')]:
         del sys.modules[name]
-    # Not those of OpenMMLab, which may have been loaded here first.
+    # OpenMMLab's adapters may have been loaded here before.
     for head in [h for h in registry._ADAPTERS if h.__module__ in OURS]:
         del registry._ADAPTERS[head]
 
 
 def install(site: Path, name: str, module: str) -> None:
-    """What pip writes of a distribution with an entry point of ours."""
+    """Write the metadata that pip writes, with one of our entry points."""
     folder = site / f'{name}-1.2.dist-info'
     folder.mkdir()
     (folder / 'METADATA').write_text(
@@ -65,7 +65,7 @@ def counter() -> nn.Module:
 
 
 def config_of(work_dir: Path) -> Config:
-    """Six epochs; the config says nothing of adapters."""
+    """Six epochs; the config does not mention adapters."""
     return Config(
         dict(
             default_scope='mmengine',
@@ -152,7 +152,7 @@ def test_it_is_trained_with_ies_to_the_end(site: Path, tmp_path: Path) -> None:
 def test_a_distribution_whose_adapters_fail_is_named(
     site: Path, content: str, reason: str
 ) -> None:
-    """Each time: nothing is taken for loaded."""
+    """Every time, since nothing counts as loaded."""
     (site / 'brokenlib.py').write_text(content)
     install(site, 'brokenlib', 'brokenlib')
     for _ in range(2):
@@ -170,7 +170,7 @@ def test_a_distribution_whose_adapters_fail_is_named(
 def test_it_is_named_before_anything_is_trained(
     site: Path, folders: Path, tmp_path: Path
 ) -> None:
-    """Of any model: its adapters might be for that."""
+    """For any model, since the adapters might be for it."""
     install(site, 'brokenlib', 'brokenlib')
     config = with_ies(classifier_config(folders, tmp_path / 'run'), delta=0.1)
     for refuses in (check_config, train):
@@ -182,7 +182,7 @@ def test_it_is_named_before_anything_is_trained(
 def test_captures_look_for_adapters_once(
     site: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each step makes a capture; metadata are files."""
+    """Every step makes a capture, and metadata is read from files."""
     install(site, 'tinylib', 'tinylib.for_ies')
     model = counter()
     check_supported(model)

@@ -1,4 +1,4 @@
-"""Losses of images alone are no business of other processes."""
+"""Computing single images' losses does not involve other processes."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -22,7 +22,7 @@ TOOLS = Path(__file__).resolve().parents[3] / 'tools'
 def reductions(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[list[int]]:
-    """A group of one process; every all_reduce is noted."""
+    """A group of one process; every all_reduce is recorded."""
     noted: list[int] = []
     original = dist.all_reduce
 
@@ -51,7 +51,7 @@ def tool() -> Iterator[Callable[[str], ModuleType]]:
 def test_no_collective_is_called_more_or_less_often(
     tool: Any, reductions: list[int], name: str, shares: bool
 ) -> None:
-    """By rows (FCOS), and asked image by image (AutoAssign)."""
+    """By rows (FCOS), and called image by image (AutoAssign)."""
     rows = tool('listed').families('mmdet')
     family = next(row for row in rows if row.name == name)
     cfg = tool('reduce').load(family)

@@ -1,4 +1,4 @@
-"""A loss asked again for every image, on heads whose losses are known."""
+"""A loss called again for every image, on heads with known losses."""
 
 import random
 from collections.abc import Callable, Iterator
@@ -18,13 +18,13 @@ from ies_mm.losses.generic.by_image import asked_by_image
 from ies_mm.losses.mmdet.dense_heads import slices_of
 
 COUNTS = (1, 4, 0)
-"""What every image of the batch is divided by, in part."""
+"""Part of the divisor of every image of the batch."""
 
 
 class Head(nn.Module):
-    """Masked squares over a count, like the heads of a detector.
+    """Masked squares over a count, like a detector's head.
 
-    What is masked is drawn; a buffer and a list remember the calls.
+    The mask is random; a buffer and a list remember the calls.
     """
 
     def __init__(self) -> None:
@@ -87,7 +87,7 @@ def captured(
 
 
 def squares(scores: list[Tensor], drawn: Tensor) -> Tensor:
-    """What each image adds to the sum, (N,)."""
+    """Each image's part of the sum, (N,)."""
     kept = [(level.detach() * (drawn > 0.3)) ** 2 for level in scores]
     return torch.stack(kept).sum(dim=(0, 2))
 
@@ -97,7 +97,7 @@ def test_losses_are_divided_by_the_images_own_counts(
 ) -> None:
     got, _ = captured(head, scores, shares=False)
     own = torch.tensor(COUNTS).clamp(min=1)
-    # The state before the call is 0 calls, so that an image alone counts 1.
+    # The call starts from 0 calls, so a single image counts 1.
     expected = squares(scores, head.drawn) / own + 1
     torch.testing.assert_close(got.losses['loss_squares'], expected)
     assert got.losses['loss_bias'].tolist() == [4, 4, 4]
@@ -152,7 +152,7 @@ def test_the_loss_the_draws_and_the_state_are_the_plain_ones(
 def test_a_kept_method_gives_an_image_what_it_gave_the_batch(
     head: Head, scores: list[Tensor]
 ) -> None:
-    """Called twice, as DDOD's, which counts at every call."""
+    """Called twice, as in DDOD, which counts at every call."""
     head.count = lambda: head.seen.append(9) or len(head.seen)  # type: ignore
 
     def counts(scores: Any, batch_img_metas: list) -> dict:
@@ -223,7 +223,7 @@ def test_a_head_that_keeps_the_batch_on_itself_is_refused(
     original = head.loss_by_feat
 
     def loss(scores: Any, batch_img_metas: list) -> dict:
-        """As ``head.loss`` does: the head's own forward comes first."""
+        """Like ``head.loss``, with the head's own forward first."""
         setattr(head, name, kept)
         return head.loss_by_feat(scores, batch_img_metas)
 
@@ -235,7 +235,7 @@ def test_a_head_that_keeps_the_batch_on_itself_is_refused(
             UnsupportedModelError, match=f"keeps '{name}' of all"
         ):
             loss(scores, metas())
-        # Of one image the batch is the image.
+        # With one image, the batch is the image.
         loss([level[:1] for level in scores], metas()[:1])
 
 

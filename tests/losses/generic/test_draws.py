@@ -1,4 +1,4 @@
-"""What was drawn for a batch, handed out to its images."""
+"""A batch's random draws, replayed for its images."""
 
 import pytest
 import torch
@@ -19,7 +19,7 @@ def test_rows_go_to_the_images_in_order() -> None:
 
 
 class Head:
-    """Draws image by image, and then for all of them."""
+    """Draws image by image, and then for all images."""
 
     def __init__(self) -> None:
         self.drawn: list[tuple[Tensor, Tensor]] = []

@@ -22,7 +22,7 @@ SIZES = [(96, 128), (64, 80)]
 
 
 class OwnRoIHead(StandardRoIHead):
-    """No adapter knows what its loss is made of."""
+    """A RoI head whose loss no adapter knows."""
 
     def bbox_loss(self, *args: Any) -> dict:
         results = super().bbox_loss(*args)
@@ -37,7 +37,7 @@ def model() -> nn.Module:
     for part in (model.rpn_head, model.roi_head):
         for sampler in ('sampler', 'bbox_sampler'):
             if hasattr(part, sampler):
-                # More than there are: nothing is drawn at random.
+                # More than there are, so nothing is sampled at random.
                 getattr(part, sampler).num = 10**6
     return model
 

@@ -1,4 +1,4 @@
-"""What modules, and what they hold, have again after they were used."""
+"""The state of modules and their attributes is restored after use."""
 
 import io
 import random
@@ -19,7 +19,7 @@ from ies_mm.losses.generic.state import snapshot, state_of
 
 
 class Counter:
-    """Like mmdet's samplers: no module, and it remembers its calls."""
+    """Like mmdet's samplers: not a module, but it counts its calls."""
 
     def __init__(self) -> None:
         self.calls = 0
@@ -96,7 +96,7 @@ def test_tensors_that_a_backward_pass_waits_for_are_not_touched() -> None:
 
 
 class Slotted:
-    """As a dataclass with slots has it."""
+    """State in slots, as in a dataclass with slots."""
 
     __slots__ = ('calls', 'made')
 
@@ -109,7 +109,7 @@ class Slotted:
 
 
 class Own(nn.Module):
-    """Everything that a user's module may keep."""
+    """Everything that a custom module may keep."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -222,7 +222,7 @@ def test_what_cannot_be_copied_is_left_alone(kind: str) -> None:
 
 
 def test_data_is_not_looked_through() -> None:
-    """A list of a hundred thousand annotations, as a data set has it."""
+    """A list of a hundred thousand annotations, as in a dataset."""
     model = Model()
     model.annotations = [[0] for _ in range(100_000)]
     entries = list(map(id, model.annotations))

@@ -20,7 +20,7 @@ TERMS = ['loss_rpn_cls', 'loss_rpn_bbox', 'loss_cls', 'loss_bbox']
 
 
 def total(loss: Any) -> Tensor:
-    """A loss value as the model returns it: a tensor or one per level."""
+    """The sum of a loss value: one tensor, or one per level."""
     return sum(loss) if isinstance(loss, list) else loss
 
 
@@ -50,7 +50,7 @@ def model() -> nn.Module:
 
 @pytest.fixture
 def seeded_draws(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Random samples that depend on the image's boxes alone."""
+    """Random sampling that depends only on the image's boxes."""
     original = RandomSampler.sample
 
     def sample(
@@ -200,7 +200,7 @@ def test_a_loss_outside_the_heads_is_refused(model: nn.Module) -> None:
 
 
 def test_a_batch_without_any_roi(model: nn.Module) -> None:
-    """No boxes and no proposals: mmdet leaves loss_cls out."""
+    """No boxes and no proposals: mmdet omits loss_cls."""
     data = data_of(model, SIZES[:2], [0, 0])
     model.train_cfg.rpn_proposal.min_bbox_size = 10**6
     with capture_per_image_losses(model, shares=True) as captured:
@@ -314,7 +314,7 @@ def test_nested_captures_see_the_same(model: nn.Module) -> None:
 def test_a_model_that_multiplies_its_batch_is_refused(
     model: nn.Module,
 ) -> None:
-    """As TridentNet, whose heads see every image three times."""
+    """Like TridentNet, whose heads get every image three times."""
     loss = model.rpn_head.loss_and_predict
 
     def thrice(

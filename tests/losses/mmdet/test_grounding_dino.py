@@ -1,4 +1,4 @@
-"""Grounding DINO: class scores are words, and texts differ in length."""
+"""Grounding DINO: class scores are over words; texts differ in length."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ NOISE = 6
 
 
 class Detector(nn.Module):
-    """The head alone, on made-up features of images and texts."""
+    """Only the head, on synthetic features of images and texts."""
 
     def __init__(self) -> None:
         super().__init__()

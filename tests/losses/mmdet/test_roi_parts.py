@@ -1,4 +1,4 @@
-"""RoI heads of many parts against each image run alone."""
+"""RoI heads with many parts, against each image run alone."""
 
 import copy
 
@@ -21,7 +21,7 @@ ALL = dict(
     neg_pos_ub=-1,
     add_gt_as_proposals=True,
 )
-"""Takes whatever there is, so that nothing is drawn."""
+"""Takes everything, so that nothing is random."""
 
 
 def plain() -> ConfigDict:
@@ -68,7 +68,7 @@ def pisa(config: ConfigDict) -> ConfigDict:
 
 
 def siou_boxes(config: ConfigDict) -> ConfigDict:
-    """A box head whose losses are its own."""
+    """A box head with its own losses."""
     config.roi_head.bbox_head = dict(
         type='SABLHead',
         num_classes=4,

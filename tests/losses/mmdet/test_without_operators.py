@@ -1,4 +1,4 @@
-"""mmcv without its operators: mmdet's models do not load, others do."""
+"""Without mmcv's operators, only mmdet's models cannot be loaded."""
 
 import os
 from pathlib import Path

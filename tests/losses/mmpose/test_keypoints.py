@@ -54,7 +54,7 @@ def codec_of(name: str) -> dict:
 
 
 def model_config(name: str) -> Any:
-    """Of a stock config, for small images, without weights to fetch."""
+    """A stock config for small images, without weights to download."""
     config = Config.fromfile(BODIES / NAMES[name]).model
     config.backbone.init_cfg = None
     config.head.decoder = codec_of(name)
@@ -104,7 +104,7 @@ def config_of(name: str, coco: Path, work_dir: Path) -> Config:
 
 @pytest.fixture(scope='module')
 def coco(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Noise images with two people each, some of whose joints are hidden."""
+    """Noise images with two people each, some with hidden joints."""
     root = tmp_path_factory.mktemp('coco')
     (root / 'images').mkdir()
     random = np.random.default_rng(0)
@@ -148,7 +148,7 @@ def coco(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def model_and_batch(
     request: pytest.FixtureRequest, coco: Path, tmp_path: Path
 ) -> tuple[nn.Module, dict]:
-    """Statistics held, so that images do not mix; four of the people."""
+    """Fixed statistics, so that images do not mix; four people."""
     init_default_scope('mmpose')
     config = config_of(request.param, coco, tmp_path)
     torch.manual_seed(0)

@@ -1,4 +1,4 @@
-"""Names of mmpretrain are looked up in its own registries."""
+"""Look up mmpretrain's names in its own registries."""
 
 import pytest
 from mmengine.registry import init_default_scope
@@ -6,5 +6,5 @@ from mmengine.registry import init_default_scope
 
 @pytest.fixture(autouse=True)
 def _of_mmpretrain() -> None:
-    # A test before may have left another library's scope.
+    # An earlier test may have left another library's scope.
     init_default_scope('mmpretrain')

@@ -1,4 +1,4 @@
-"""Losses of classifiers without a head: models of timm and Hugging Face."""
+"""Losses of classifiers without a head: timm and Hugging Face models."""
 
 import re
 from types import SimpleNamespace
@@ -28,7 +28,7 @@ from small_cls import CHANNELS, CLASSES, ConvBackbone, cls_batch
 
 
 class Network(nn.Module):
-    """In the place of a network of another library."""
+    """A stand-in for a network of another library."""
 
     def __init__(self, named: bool) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ class Network(nn.Module):
 
 
 def build(kind: type, loss: dict) -> nn.Module:
-    """As ``kind`` builds itself where its library is installed."""
+    """Build ``kind`` as it does itself if its library is installed."""
     torch.manual_seed(0)
     model = kind.__new__(kind)
     preprocessor = dict(
@@ -56,7 +56,7 @@ def build(kind: type, loss: dict) -> nn.Module:
     return model
 
 
-# Without avg_factor, timm's are averaged over images and classes alike.
+# Without avg_factor, timm's losses average over images and classes.
 CASES = {
     'timm': (TimmClassifier, CE | dict(class_weight=WEIGHTS), 'label'),
     'timm_bce': (TimmClassifier, BCE | dict(loss_weight=0.3), 'score'),

@@ -1,4 +1,4 @@
-"""Losses of classifiers: those of each image run alone."""
+"""Losses of classifiers equal those of each image run alone."""
 
 import pytest
 import torch
@@ -21,7 +21,7 @@ def test_losses_are_those_of_each_image_alone(name: str) -> None:
 
 
 def test_class_weights_are_no_divisors() -> None:
-    """mmpretrain divides by the number of images, unlike torch."""
+    """Unlike torch, mmpretrain divides by the number of images."""
     model, data = model_and_data('ce_class_weight')
     model.eval()
     with capture_per_image_losses(model) as captured:

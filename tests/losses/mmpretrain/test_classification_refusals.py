@@ -1,4 +1,4 @@
-"""Losses of classifiers: those that are refused."""
+"""Losses of classifiers that are refused."""
 
 from typing import Any
 
@@ -65,7 +65,7 @@ def test_a_subclass_with_the_same_loss_is_not_refused() -> None:
 
 
 class OneNumber(nn.Module):
-    """A loss that averages whatever it is asked for."""
+    """A loss that averages whatever reduction it is asked for."""
 
     reduction = 'mean'
 

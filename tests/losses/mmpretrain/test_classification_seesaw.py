@@ -1,4 +1,4 @@
-"""Losses of classifiers: SeesawLoss, which counts what it has seen."""
+"""SeesawLoss, which counts the labels it has seen."""
 
 import pytest
 import torch
@@ -17,7 +17,7 @@ from small_cls import CHANNELS, CLASSES, build_classifier, cls_head_config
 
 
 def seesaw_models(conformer: bool = False) -> list[nn.Module]:
-    """Two of the same model."""
+    """Two copies of the same model."""
     head, backbone = cls_head_config(SEESAW), 'vector'
     if conformer:
         head |= dict(type='ConformerHead', in_channels=[CHANNELS, CHANNELS])
@@ -39,7 +39,7 @@ def test_seesaw_loss_counts_every_image_once(
         assert torch.equal(ours['loss'], plain['loss'])
         check_same_buffers(model, twin)
         close(captured.losses['loss'].mean(), plain['loss'].detach())
-    # A ConformerHead asks twice, so mmpretrain counts twice.
+    # A ConformerHead calls it twice, so mmpretrain counts twice.
     counted = model.head.loss_module.cum_samples.sum()
     assert counted == 3 * IMAGES * (1 + conformer)
 
@@ -53,7 +53,7 @@ def test_seesaw_loss_under_nested_captures() -> None:
 
 
 def literal_seesaw(logits: Tensor, label: int, counts: list[float]) -> Tensor:
-    """One image's loss by the formula of the paper."""
+    """One image's loss by the paper's formula."""
     scores = logits.softmax(0)
     denominator = logits[label].exp()
     for other in range(CLASSES):
@@ -67,7 +67,7 @@ def literal_seesaw(logits: Tensor, label: int, counts: list[float]) -> Tensor:
 
 
 def test_seesaw_losses_are_those_with_the_counts_of_the_batch() -> None:
-    """An image alone would change the counts, so the oracle is a loop."""
+    """A single image would change the counts, so the oracle is a loop."""
     model, _ = seesaw_models()
     run(model, data_of(model, seed=1))
     data = data_of(model)

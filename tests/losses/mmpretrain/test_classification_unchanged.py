@@ -1,4 +1,4 @@
-"""Losses of classifiers: capturing them changes nothing else."""
+"""Capturing the losses of classifiers changes nothing else."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Losses of a classifier of several tasks, of which images may lack some."""
+"""Losses of a multi-task classifier; images may lack some tasks."""
 
 import copy
 from typing import Any
@@ -25,14 +25,14 @@ from loss_checks import (
 from small_cls import build_classifier, cls_batch, cls_head_config
 
 IMAGES = 6
-# Who has a label of which task.
+# Which image has a label for which task.
 COLOUR = [True, True, False, True, False, True]
 PARTS = [False, True, True, True, False, True]
 TERMS = ['colour_loss', 'parts_loss']
 
 
 def build() -> nn.Module:
-    """Built, not copied: a copy's losses are still those of its original."""
+    """Built, not copied: a copy's losses would still be the original's."""
     tasks = dict(
         colour=cls_head_config(dict(type='LabelSmoothLoss', loss_weight=2.0)),
         parts=cls_head_config(type='MultiLabelLinearClsHead'),
@@ -113,7 +113,7 @@ def test_a_batch_without_a_label_of_a_task(model: nn.Module) -> None:
     captured = captured_losses(model, data_of(model, [False] * IMAGES))
     assert captured.losses['colour_loss'].isnan().all()
     assert captured.missing['colour_loss'].all()
-    # The one before has left nothing behind.
+    # The previous one has left nothing behind.
     captured_losses(model, data_of(model))
 
 
@@ -136,7 +136,7 @@ def test_a_copy_computes_with_the_head_it_is_copied_from(
 def test_everything_is_restored_also_after_an_exception(
     model: nn.Module,
 ) -> None:
-    # mmpretrain itself leaves a converted loss on each task's head.
+    # mmpretrain itself leaves a converted loss in each task's head.
     before = [vars(head)['loss'] for head in model.head.task_heads.values()]
     with capture_per_image_losses(model):
         run(model, data_of(model))
@@ -155,7 +155,7 @@ def test_everything_is_restored_also_after_an_exception(
 
 
 def test_tasks_of_a_task(model: nn.Module) -> None:
-    """Their terms have both names, their images those of both."""
+    """Their terms have both names, and their images are those of both."""
     model.eval()
     inner = model.head
     head = MultiTaskHead(dict(outer=inner))

@@ -1,4 +1,4 @@
-"""Models of mmpretrain whose images have no loss of their own."""
+"""mmpretrain's models without per-image losses."""
 
 import pytest
 import torch

@@ -41,7 +41,7 @@ PIPELINE = [
 
 
 class BoxDistance(nn.Module):
-    """Stands for RotatedIoULoss, which has no kernel for a CPU."""
+    """Stand-in for RotatedIoULoss, which has no CPU kernel."""
 
     def forward(
         self, pred: Tensor, target: Tensor, weight: Tensor, avg_factor: Any
@@ -51,7 +51,7 @@ class BoxDistance(nn.Module):
 
 
 def oriented_rcnn(model: Any) -> None:
-    """Few proposals, and all of them sampled."""
+    """Few proposals, all of them sampled."""
     train = model.train_cfg
     train.rpn_proposal.nms_pre = train.rpn_proposal.max_per_img = 50
     stages = train.rcnn if isinstance(train.rcnn, list) else [train.rcnn]
@@ -64,7 +64,7 @@ def by_distance(model: Any) -> None:
 
 
 def as_it_is(model: Any) -> None:
-    """Nothing is drawn at random."""
+    """Nothing is random."""
 
 
 CASES = {
@@ -94,7 +94,7 @@ def model_config(name: str) -> Any:
 
 @pytest.fixture(params=CASES, ids=lambda name: name.partition('/')[0])
 def model(request: pytest.FixtureRequest) -> nn.Module:
-    """Of a stock config, narrow; statistics held, so images do not mix."""
+    """A narrow stock model; fixed statistics, so images do not mix."""
     init_default_scope('mmrotate')
     torch.manual_seed(0)
     return MODELS.build(model_config(request.param)).eval()
@@ -131,12 +131,12 @@ def batch_of(model: nn.Module, boxes: list[int]) -> dict:
 
 
 def total(loss: Any) -> Tensor:
-    """A term as the model returns it: a value, or one for each level."""
+    """The sum of a term: one value, or one per level."""
     return sum(loss) if isinstance(loss, list) else loss
 
 
 def captured(model: nn.Module, data: dict) -> CapturedLosses:
-    """The captured losses; their shares are parts of the batch's."""
+    """Capture the losses, and check that their shares sum to the batch's."""
     with capture_per_image_losses(model, shares=True) as found:
         batch = run(model, data)
     for term, shares in found.shares.items():
@@ -170,7 +170,7 @@ def test_forward_loss_and_random_state_are_untouched(
 
 
 def make_dota(root: Path, images: int = 8) -> Path:
-    """Noise images with a box each, in DOTA's layout."""
+    """Noise images with one box each, in DOTA's layout."""
     for folder in ('images', 'labels'):
         (root / folder).mkdir(parents=True)
     random = np.random.default_rng(0)
@@ -183,7 +183,7 @@ def make_dota(root: Path, images: int = 8) -> Path:
 
 
 def test_oriented_rcnn_is_trained_with_ies_to_the_end(tmp_path: Path) -> None:
-    """A stock model and data set, with the two lines of the README."""
+    """A stock model and dataset, with the two lines of the README."""
     [name] = [name for name in CASES if name.startswith('oriented_rcnn')]
     train(
         Config(

@@ -1,4 +1,4 @@
-"""Losses that choose or weigh pixels over the batch, by literal loops."""
+"""Losses that select or weight pixels over the batch, by literal loops."""
 
 import pytest
 import torch
@@ -11,7 +11,7 @@ from ies_mm.losses.mmseg.pixels import Parts, split
 from loss_checks import close
 
 CLASSES, IGNORED = 3, 255
-# Chosen by the threshold, by the least number, and all there are.
+# Selected by the threshold, by the minimum number, and all pixels.
 OHEM = {
     'threshold': dict(thres=0.4, min_kept=1),
     'number': dict(thres=0.01, min_kept=30),
@@ -36,7 +36,7 @@ def parts_of(loss: nn.Module, *args: Tensor) -> tuple[Parts, Tensor]:
 @pytest.fixture
 def logits() -> Tensor:
     torch.manual_seed(0)
-    # The second image is surer than the first.
+    # The second image is predicted more confidently than the first.
     scale = torch.tensor([0.5, 2.0, 1.0]).reshape(3, 1, 1, 1)
     return (torch.randn(3, CLASSES, 6, 8) * scale).requires_grad_()
 
@@ -50,7 +50,7 @@ def labels() -> Tensor:
 
 
 def check_shares(shares: Tensor, value: Tensor, logits: Tensor) -> None:
-    """Parts of the loss, that depend on their own image alone."""
+    """Shares sum to the loss and depend only on their own image."""
     close(shares.sum(), value)
     for image, share in enumerate(shares):
         (gradient,) = torch.autograd.grad(share, logits, retain_graph=True)
@@ -64,7 +64,7 @@ def check_shares(shares: Tensor, value: Tensor, logits: Tensor) -> None:
 def literal_ohem(
     logits: Tensor, labels: Tensor, settings: dict
 ) -> tuple[list[float], float]:
-    """Of every image the summed losses of chosen pixels; how many in all."""
+    """The summed losses of selected pixels by image; their total number."""
     chances, losses, images = [], [], []
     weights = settings.get('class_weight') or [1.0] * CLASSES
     for image, row, column in (labels != IGNORED).nonzero().tolist():
@@ -139,6 +139,6 @@ def test_edges_weigh_by_what_the_batch_has_of_them(logits: Tensor) -> None:
         one, own = edges[image], scores[image, 0].detach()
         every = torch.tensor(edges.numel())
         close(parts.shares[image].item(), literal(one, own, edges, every))
-        # Padded pixels are divided by in the batch, but not alone.
+        # Padding counts in the divisor of the batch, but not of one image.
         known = (one <= 1).sum()
         close(parts.losses[image].item(), literal(one, own, one, known))

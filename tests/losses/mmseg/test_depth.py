@@ -1,4 +1,4 @@
-"""Losses of a depth estimator: VPD's head on a small backbone."""
+"""Losses of a depth estimator: VPD's head with a small backbone."""
 
 import pytest
 import torch
@@ -31,7 +31,7 @@ def model() -> nn.Module:
 
 
 def data_of(model: nn.Module, parts: tuple = (0.0, 0.4, 0.9)) -> dict:
-    """``parts`` of the depth maps are unknown, which is a depth of zero."""
+    """``parts`` of the depth maps are unknown, marked by zero depth."""
     data = seg_batch([(64, 64)] * 3, [0.0] * 3)
     for sample, part in zip(data['data_samples'], parts, strict=True):
         depth = 0.5 + 9 * torch.rand(1, 64, 64)

@@ -1,4 +1,4 @@
-"""Losses of segmentors: those of each image run alone."""
+"""Losses of segmentors equal those of each image run alone."""
 
 import copy
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ pytestmark = MARKS
 
 @pytest.fixture
 def same_points(monkeypatch: pytest.MonkeyPatch) -> None:
-    """PointRend's random points, the same ones in every image."""
+    """Make PointRend's random points the same in every image."""
     generator = torch.Generator().manual_seed(0)
     points = torch.rand(1, 96, 2, generator=generator)
 
@@ -34,7 +34,7 @@ def same_points(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def every_loss(config: Any) -> Iterator[dict]:
-    """All CrossEntropyLoss configs inside of a config."""
+    """All CrossEntropyLoss configs within a config."""
     if isinstance(config, dict):
         if config.get('type') == 'CrossEntropyLoss':
             yield config
@@ -45,11 +45,11 @@ def every_loss(config: Any) -> Iterator[dict]:
 
 
 def averaging_valid_pixels(config: dict) -> dict:
-    """The same segmentor, divided by the valid pixels only."""
+    """The same segmentor, averaging only over valid pixels."""
     config = copy.deepcopy(config)
     for loss in every_loss(config):
-        # Class weights are divided by the valid pixels' weights anyway, and
-        # both together fail in mmseg.
+        # Class weights already divide by the valid pixels' weights, and
+        # mmseg fails with both together.
         if 'class_weight' not in loss:
             loss['avg_non_ignore'] = True
     return config
@@ -69,7 +69,7 @@ def test_losses_are_those_of_each_image_alone(name: str) -> None:
     [name for name in CONFIGS if 'focal' not in name and name != 'pid'],
 )
 def test_padded_and_ignored_pixels_do_not_count(name: str) -> None:
-    """FocalLoss, and PIDNet's BoundaryLoss, cannot average valid pixels alone.
+    """FocalLoss and PIDNet's BoundaryLoss cannot average only valid pixels.
 
     See ``literal_loss`` and ``literal_boundary``.
     """
@@ -87,7 +87,7 @@ def test_terms_are_named_as_the_model_names_them(name: str) -> None:
     assert captured.shares == {}
 
 
-# mmseg's softmax Lovasz fails with an image that has no valid pixel, and an
+# mmseg's softmax Lovasz fails on an image without valid pixels, and an
 # STDCHead makes a map of edges from the labels, in which every pixel is valid.
 BLANK = [
     name
@@ -95,8 +95,8 @@ BLANK = [
     if 'Lovasz' not in str(config) and name != 'stdc'
 ] + ['lovasz_binary']
 
-# One asks which classes the map shows: none is an answer. The other is of
-# edges, which have a map of their own.
+# One asks which classes the map shows; none is an answer. The other uses
+# edges, which have their own map.
 OF_EVERY_MAP = ('decode.loss_se', 'decode.loss_bd')
 
 
@@ -123,7 +123,7 @@ def test_an_image_without_a_valid_pixel(name: str) -> None:
 
 @pytest.mark.usefixtures('same_points')
 @pytest.mark.parametrize(
-    # With one channel, mmseg looks for the largest of no labels.
+    # With one channel, mmseg takes the maximum of no labels.
     'name',
     [name for name in BLANK if 'one_channel' not in name],
 )

@@ -1,4 +1,4 @@
-"""Losses of segmentors that choose or weigh pixels: images as extreme."""
+"""Losses that select or weight pixels, on extreme images."""
 
 import torch
 import torch.nn.functional as F
@@ -14,7 +14,7 @@ SIZE = (6, 8)
 
 
 class OneLoss(nn.Module):
-    """A head that has a loss, and no more."""
+    """A head with nothing but a loss."""
 
     def __init__(self, loss: nn.Module) -> None:
         super().__init__()
@@ -45,10 +45,10 @@ def certain_of(labels: Tensor) -> Tensor:
 
 
 def test_an_image_without_a_hard_pixel_has_a_loss_of_zero() -> None:
-    """mmseg averages nothing, but only where the image is alone."""
+    """mmseg would average nothing, but only if the image is alone."""
     logits, labels = scores(4)
     logits[1] = certain_of(labels[1])
-    # One valid pixel is never below the threshold that it sets itself.
+    # A single valid pixel is never below the threshold that it sets.
     labels[2] = IGNORED
     labels[2, 3, 4] = 2
     logits[2, 2, 3, 4] = 50.0
@@ -69,7 +69,7 @@ def test_a_loss_that_is_broken_is_not_taken_for_an_easy_one() -> None:
 
 
 def literal_boundary(logits: Tensor, edges: Tensor) -> Tensor:
-    """Of one image without padding: each kind weighs the other's part."""
+    """One image without padding; each kind is weighted by the other share."""
     part = (edges == 1).float().mean()
     weights = torch.where(edges == 1, 1 - part, part)
     values = F.binary_cross_entropy_with_logits(
@@ -88,4 +88,4 @@ def test_padded_pixels_are_no_part_of_an_images_edges() -> None:
     close(parts.losses[0], 5 * literal_boundary(logits[0, 0], edges[0]))
     own = literal_boundary(logits[1, 0, :4, :3], edges[1, :4, :3])
     close(parts.losses[1], 5 * own)
-    assert parts.losses[2] == 0  # no edge: each other pixel weighs nothing
+    assert parts.losses[2] == 0  # no edge: every other pixel has weight zero

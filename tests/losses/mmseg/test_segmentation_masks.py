@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ies_mm.errors import UnsupportedModelError
 from ies_mm.losses import capture_per_image_losses, check_supported
 
-# Noted draws are known by their functions, which one fixture replaces.
+# Recorded draws are identified by function, which a fixture replaces.
 from ies_mm.losses.generic import draws as _draws  # noqa: F401
 from loss_checks import (
     captured_losses,
@@ -36,7 +36,7 @@ LAYERS = {'mask_former': 2, 'mask2former': 3, 'san': 2}
 def build(name: str) -> nn.Module:
     model = build_segmentor(copy.deepcopy(CASES[name])).eval()
     for weights in model.decode_head.parameters():
-        # Large ones leave a transformer's losses few right digits.
+        # Large ones leave few correct digits in a transformer's losses.
         weights.data.mul_(0.3)
     return model
 
@@ -51,13 +51,13 @@ def data_of(model: nn.Module, parts: list = PARTS) -> dict:
 
 @pytest.fixture
 def same_points(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Random points, the same in every row and image."""
+    """Make random points the same in every row and image."""
     rand = torch.rand
 
     def draw(*size: Any, **kwargs: Any) -> Tensor:
         first, *rest = size[0] if isinstance(size[0], tuple) else size
         generator = torch.Generator().manual_seed(0)
-        # Drawn, so that it is noted, and then replaced.
+        # Drawn, so that it is recorded, and then replaced.
         drawn = rand(first, *rest, **kwargs)
         row = torch.empty(rest).uniform_(generator=generator)
         return drawn.copy_(row)
@@ -77,7 +77,7 @@ def test_losses_are_those_of_each_image_alone(name: str) -> None:
 
 @pytest.mark.parametrize('name', ['mask2former', 'san'])
 def test_an_image_keeps_the_points_that_the_batch_drew(name: str) -> None:
-    """With points of its own an image has another loss of its masks."""
+    """With other points, an image's masks would have another loss."""
     model = build(name)
     data = data_of(model)
     ours, again = (captured_losses(model, data) for _ in range(2))
@@ -92,7 +92,7 @@ def test_an_image_keeps_the_points_that_the_batch_drew(name: str) -> None:
 @pytest.mark.usefixtures('same_points')
 @pytest.mark.parametrize('name', CASES)
 def test_an_image_without_a_valid_pixel(name: str) -> None:
-    """All of its queries are to say that there is nothing."""
+    """All of its queries should predict no object."""
     model = build(name)
     data = data_of(model, [0.0, 1.0, 0.5])
     captured = check_against_each_image_alone(model, model, data)

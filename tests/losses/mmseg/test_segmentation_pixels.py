@@ -1,4 +1,4 @@
-"""Losses of segmentors: their pixels counted by hand."""
+"""Losses of segmentors, with pixels counted by hand."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ pytestmark = MARKS
 
 
 def logits_of(model: nn.Module, data: dict) -> Tensor:
-    """The decode head's, in the size of the label maps."""
+    """The decode head's logits, at the size of the label maps."""
     return F.interpolate(
         model(**data, mode='tensor'),
         size=data['inputs'].shape[2:],
@@ -115,7 +115,7 @@ OHEM_LOSSES = {
 def test_hard_pixels_are_those_of_the_batch(
     loss: str, thresh: float | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An image alone would choose others, so the oracle is a computation."""
+    """A single image would select others, so the oracle computes them."""
     chosen = []
     original = OHEMPixelSampler.sample
 
@@ -147,7 +147,7 @@ def test_hard_pixels_are_those_of_the_batch(
 
 @pytest.mark.parametrize('kind', ['FCNHead', 'DAHead'])
 def test_ranking_the_pixels_is_no_loss(kind: str) -> None:
-    """The sampler calls the loss modules too, in a DAHead between losses."""
+    """The sampler also calls the loss modules, in a DAHead between losses."""
     extra = dict(pam_channels=4) if kind == 'DAHead' else {}
     sampler = dict(type='OHEMPixelSampler', min_kept=100)
     head = head_config([ce(), ce()], type=kind, sampler=sampler, **extra)

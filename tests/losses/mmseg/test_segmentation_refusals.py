@@ -1,4 +1,4 @@
-"""Losses of segmentors: those that are refused."""
+"""Losses of segmentors that are refused."""
 
 from typing import Any
 
@@ -54,7 +54,7 @@ USE = 'use CrossEntropyLoss .with an OHEMPixelSampler'
 def test_losses_without_a_value_per_image_are_refused(
     loss: dict, message: str
 ) -> None:
-    """Whichever head they are in, and before anything is computed."""
+    """In any head, and before anything is computed."""
     model = build(segmentor_config(head_config([ce(), loss])))
     match = 'decode_head.loss_decode.1=' + message
     with pytest.raises(UnsupportedModelError, match=match):

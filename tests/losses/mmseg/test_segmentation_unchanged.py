@@ -1,4 +1,4 @@
-"""Losses of segmentors: capturing them changes nothing else."""
+"""Capturing the losses of segmentors changes nothing else."""
 
 import copy
 
@@ -23,7 +23,7 @@ pytestmark = MARKS
 
 
 def training(config: dict) -> nn.Module:
-    """Training mode with dropout: what a forward draws must not change."""
+    """Training mode with dropout: a forward's random draws must not change."""
     config = copy.deepcopy(config)
     heads = [config['decode_head'], config['auxiliary_head']]
     for head in heads:
@@ -54,7 +54,7 @@ def test_half_precision_is_scored_in_float32() -> None:
 
 
 def test_a_pixel_loss_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its values are as many as the pixels: asking again would cost."""
+    """It has one value per pixel, so calling it again would be expensive."""
     model = build(CONFIGS['ce'])
     data = data_of(model)
     asked = count_calls(monkeypatch, model.decode_head.loss_decode)

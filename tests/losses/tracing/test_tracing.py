@@ -1,4 +1,4 @@
-"""Rows are followed by what torch does with a tensor of image numbers."""
+"""Rows are traced by applying torch's operations to image numbers."""
 
 from collections.abc import Callable
 
@@ -18,7 +18,7 @@ IMAGES = 3
 
 
 def first(outputs: list[Tensor]) -> Tensor:
-    """A level's map as rows, image after image."""
+    """A level's map flattened to rows, image after image."""
     return outputs[0].permute(0, 2, 3, 1).reshape(-1, 4)
 
 
@@ -44,14 +44,14 @@ def uneven_lists(outputs: list[Tensor]) -> Tensor:
 
 
 def resized_masks(outputs: list[Tensor]) -> Tensor:
-    """Masks in the place of channels, as RTMDet-Ins resizes them."""
+    """Masks in place of channels, as RTMDet-Ins resizes them."""
     masks = torch.cat([m[: 1 + i] for i, m in enumerate(outputs[0])])
     resized = F.interpolate(masks.float().unsqueeze(0), scale_factor=2)
     return resized.squeeze(0).flatten(1).long()
 
 
 def nothing_of_the_second(outputs: list[Tensor]) -> Tensor:
-    """Where an image has no object, heads make an empty tensor."""
+    """Heads create an empty tensor for an image without objects."""
     parts = [m.flatten(1) for m in outputs[0]]
     parts[1] = torch.empty(0, parts[0].shape[1], dtype=parts[0].dtype)
     return torch.cat(parts)
@@ -165,7 +165,7 @@ def test_what_mixes_rows_or_has_no_rule_is_forgotten(name: str) -> None:
 
 
 def test_what_comes_of_one_image_is_that_image_s() -> None:
-    """Whatever is done to it; until others join it."""
+    """Whatever is done to it, until others are joined."""
     x = torch.rand(IMAGES, 5, 4)
     with traced([(x, 0)], IMAGES):
         own = (x[1] @ torch.rand(4, 2)).sort(dim=0)[0]
@@ -176,7 +176,7 @@ def test_what_comes_of_one_image_is_that_image_s() -> None:
 
 
 def test_nothing_is_changed_and_nothing_left() -> None:
-    """Values, graph and class are those of plain tensors."""
+    """Values, graph and class are as with plain tensors."""
     x = torch.rand(IMAGES, 4, 2, 2, requires_grad=True)
     doubled = x * 2
     with traced([(doubled, 0)], IMAGES):
@@ -202,7 +202,7 @@ def test_tensors_are_plain_again_after_an_exception() -> None:
 
 
 def test_a_mask_is_looked_up_without_reading_it() -> None:
-    """As many rows as the head has picked already: nothing waits for it."""
+    """It has as many rows as the head has already selected, so no sync."""
     mask = torch.tensor([True, False, True, True, False, False])
     origin = Origin(2, blocks=(3,)).taken(mask, 3)
     assert origin.index is not None

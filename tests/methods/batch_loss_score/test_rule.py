@@ -1,4 +1,4 @@
-"""Batch Loss Score against its words, in a training too."""
+"""Batch Loss Score against its description, also in a training."""
 
 import math
 from pathlib import Path
@@ -49,7 +49,7 @@ def test_the_score_is_a_literal_running_mean(seed: int) -> None:
 def test_every_image_has_its_batch_s_loss(
     folders: Path, tmp_path: Path
 ) -> None:
-    """In the first epoch as many values as batches, and InfoBatch's mean."""
+    """In the first epoch, one value per batch, and InfoBatch's mean."""
     plain, averaged = tmp_path / 'plain', tmp_path / 'averaged'
     for work_dir, hook in (
         (averaged, BatchLossScoreHook(keep_history=True)),

@@ -19,7 +19,7 @@ def test_the_running_hardness_is_an_exponential_average() -> None:
     running = torch.tensor([NAN, 2.0, 4.0, 8.0]).double()
     ids, losses = torch.tensor([0, 1, 3]), torch.tensor([1.0, 3.0, NAN])
     update_running(running, ids, losses, discount=0.9)
-    # The first is the first; what was not observed, or is NaN, stays.
+    # It starts with the first value; unobserved or NaN leaves it unchanged.
     assert running.tolist() == pytest.approx([1.0, 2.9, 4.0, 8.0])
     update_running(running, torch.tensor([0]), torch.tensor([0.0]), 0.25)
     assert running.tolist() == pytest.approx([0.75, 2.9, 4.0, 8.0])
@@ -35,7 +35,7 @@ def test_budgets_that_shrink_and_grow() -> None:
 
 
 def test_the_harder_the_likelier() -> None:
-    """One of four is drawn, with the probabilities of their hardness."""
+    """One of four is drawn with a probability by hardness."""
     running = torch.tensor([1.0, 2.0, 3.0, 4.0])
     drawn = torch.zeros(4)
     for seed in range(4000):
@@ -49,7 +49,7 @@ def test_the_harder_the_likelier() -> None:
 
 @pytest.mark.parametrize('part', [0.0, 0.3, 0.5, 1.0])
 def test_the_budget_is_met(part: float) -> None:
-    """Also where more is asked for than there are hard ones."""
+    """Also if more images are asked for than there are hard ones."""
     running = torch.tensor([0.0, 0.0, 0.0, 5.0, NAN, 0.0, 0.0, 0.0, 0.0, 0.0])
     selection = hardest(running, part, seeded(1))
     assert int(selection.active.sum()) == max(1, round(part * 10))

@@ -1,4 +1,4 @@
-"""The crop, beside the one that the paper describes, by numpy."""
+"""The crop, against the paper's description in NumPy."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ def images(height: int, width: int) -> Tensor:
 
 
 def literal(plane: NDArray, height: int, width: int) -> NDArray:
-    """Shift zero to the middle, cut the middle out, shift back, invert."""
+    """Shift zero to the centre, crop the centre, shift back, invert."""
     full_height, full_width = plane.shape
     spectrum = np.fft.fftshift(np.fft.fft2(plane))
     top = full_height // 2 - height // 2
@@ -59,14 +59,14 @@ def test_mean_and_kept_band_are_those_of_the_image(
 def test_full_size_is_the_image() -> None:
     batch = images(12, 10)
     assert torch.equal(low_frequencies(batch, (12, 10)), batch)
-    # As the crop of everything is, to rounding.
+    # Like a full-size crop, up to rounding.
     plane = batch[0, 0].double().numpy()
     assert literal(plane, 12, 10) == pytest.approx(plane)
 
 
 @pytest.mark.parametrize('frequency', range(12))
 def test_a_cosine_is_resampled_or_vanishes(frequency: int) -> None:
-    """Of 24 pixels 16 are left: frequencies below 8 are kept."""
+    """16 of 24 pixels remain, so frequencies below 8 are kept."""
 
     def wave(pixels: int) -> Tensor:
         places = torch.arange(pixels) / pixels

@@ -1,4 +1,4 @@
-"""Which epoch trains at which size."""
+"""The image size of every epoch."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ def test_stages_follow_each_other_by_their_parts() -> None:
 
 
 def test_the_published_curriculum() -> None:
-    """Sides 160, 192 and 224 in 60, 20 and 20 percent of 300 epochs."""
+    """Sides 160, 192 and 224 for 60, 20 and 20 percent of 300 epochs."""
     rule = EfficientTrain()
     stages = [rule.stage(Standing(4, k, 300)) for k in range(300)]
     sides = [stage.sides(224, 224) for stage in stages]

@@ -1,4 +1,4 @@
-"""A training on small images first, as it really runs."""
+"""A real training that starts on small images."""
 
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,7 @@ def with_stages(config: Config, stages: list | None = None) -> Config:
 
 
 class Seen(Hook):
-    """The sizes of the images that a network is given."""
+    """Records the sizes of a network's input images."""
 
     def __init__(self) -> None:
         self.trained: list[tuple] = []
@@ -110,7 +110,7 @@ def test_resumed_it_ends_the_same(
 
 @TRANSFORMS.register_module()
 class ShowMagnitude(BaseAugTransform):
-    """A picture of its own strength."""
+    """Fills an image with the augmentation's strength."""
 
     def transform(self, results: dict) -> dict:
         results['img'] = results['img'] * 0 + self.magnitude_level
@@ -133,7 +133,7 @@ def augmented(config: Config, workers: int) -> Config:
 
 
 class Strengths(Hook):
-    """The strength of the augmentation in each batch."""
+    """Records the strength of the augmentation in each batch."""
 
     def __init__(self) -> None:
         self.found: list[int] = []
@@ -188,6 +188,6 @@ def test_a_curriculum_of_one_strength_is_taken_in_an_endless_stream(
     config.train_dataloader.sampler.type = 'IESSampler'
     seen = Strengths()
     train(with_stages(augmented(config, 0), STRONGER), with_hook(seen))
-    # Two passes of five batches; the first is of the first stage.
+    # Two passes of five batches; the first pass is the first stage.
     assert seen.found[:5] == [1] * 5
     assert seen.found[-4:] == [9] * 4

@@ -1,4 +1,4 @@
-"""Thresholds that set themselves, in whole small trainings."""
+"""Adaptive thresholds in small, complete trainings."""
 
 from pathlib import Path
 from typing import Any
@@ -40,13 +40,13 @@ def test_a_budget_is_kept(folders: Path, tmp_path: Path, saved: float) -> None:
     assert records[-1]['saved'] == pytest.approx(saved, abs=0.02)
     limits = {record['delta'] for record in records[3:]}
     assert len(limits) > 5
-    # The flattest are left out: their difference was below the limit.
+    # The flattest are pruned: their difference was below the threshold.
     arrays = instances_of(tmp_path)
     steps = np.abs(np.diff(arrays['losses'][..., 0], axis=0))
     for epoch in range(3, 19):
         left_out = ~arrays['trained'][epoch + 1]
         below = steps[epoch - 1] < records[epoch]['delta']
-        # One more or less, where a batch had to be filled.
+        # Give or take one, if a batch had to be filled.
         assert (left_out & ~below).sum() == 0
         assert (below & ~left_out).sum() <= 1
 
@@ -92,7 +92,7 @@ def test_a_budget_is_kept_by_a_segmentor(maps: Path, tmp_path: Path) -> None:
 def test_a_budget_out_of_reach_is_warned_of(
     folders: Path, tmp_path: Path, saved: float, warned: bool
 ) -> None:
-    """Of 8 epochs the first 3 leave nothing out, and 2 anneal: 3 * 0.9 / 8."""
+    """Of 8 epochs, 3 cannot prune yet and 2 anneal: 3 * 0.9 / 8."""
     config = classifier(folders, tmp_path, epochs=8)
     train(with_ies(config, anneal=0.25, **budget(saved)))
     log = ''.join(p.read_text() for p in tmp_path.glob('*/*.log'))
@@ -115,7 +115,7 @@ def test_a_budget_of_nothing_is_the_plain_run(
 
 
 def test_relative_and_terms(voc: Path, tmp_path: Path) -> None:
-    """Each term against its own mean of the first epoch."""
+    """Each term relative to its own mean in the first epoch."""
     config = plain_config(voc, tmp_path, epochs=5)
     relative = dict(type='Relative', factor=0.3)
     hook = FAST | dict(delta=relative, terms='all', dry_run=True)
@@ -132,7 +132,7 @@ def test_relative_and_terms(voc: Path, tmp_path: Path) -> None:
 def test_the_state_of_a_config_needs_no_unpickling(
     voc: Path, tmp_path: Path
 ) -> None:
-    """MMEngine's config dicts would."""
+    """Config dicts of MMEngine would need it."""
     config = plain_config(voc, tmp_path, epochs=2)
     delta = dict(type='Relative', factor=0.3)
     weights = dict(loss_cls=1.0, loss_bbox=2.0)

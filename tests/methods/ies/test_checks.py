@@ -1,4 +1,4 @@
-"""Looks at what was left out: when, and by which workers."""
+"""Re-checks of pruned images: when, and by which workers."""
 
 import os
 from pathlib import Path
@@ -24,7 +24,7 @@ from task_runs import in_iterations
 
 
 class Flat(IES):
-    """IES of which a test says which images are flat, and when they move."""
+    """IES with a test's choice of which images are flat, and when."""
 
     def __init__(
         self, flat: list[int], moves: dict[int, int], **arguments: Any
@@ -48,7 +48,7 @@ def mastered_by(*args: Any, **arguments: Any) -> SelectionHook:
 
 
 def looks(work_dir: Path, image: int) -> dict[int, str]:
-    """Epoch -> how an image was observed in it."""
+    """Epoch -> how it observed an image."""
     arrays = instances_of(work_dir)
     seen = ~np.isnan(arrays['losses'][:, image, 0])
     trained = arrays['trained'][:, image]
@@ -129,7 +129,7 @@ def test_a_budget_is_kept_with_checks_by_training(
 
 @TRANSFORMS.register_module()
 class SayWhoLoads:
-    """Appends the process that loads an image to a file."""
+    """Appends the id of the process that loads an image to a file."""
 
     def __init__(self, file: str) -> None:
         self.file = file
@@ -141,7 +141,7 @@ class SayWhoLoads:
 
 
 class Loaders(Hook):
-    """Notes which processes load images after an epoch's last iteration."""
+    """Records which processes load images after an epoch's last iteration."""
 
     priority = 'LOWEST'
 
@@ -190,7 +190,7 @@ def test_others_start_anew(folders: Path, tmp_path: Path) -> None:
 def test_they_start_anew_with_the_trainings(
     folders: Path, tmp_path: Path
 ) -> None:
-    """As a hook does that switches the pipeline."""
+    """Like after a hook that switches the pipeline."""
     epochs = scoring_processes(folders, tmp_path / 'run', True, switch=3)
     assert len(set.union(*epochs)) == 2
     assert epochs[0] == epochs[1] != epochs[2] == epochs[3] == epochs[4]

@@ -1,4 +1,4 @@
-"""IESHook(saved=...): the recommended setting by one argument."""
+"""IESHook(saved=...): the recommended setting with one argument."""
 
 from pathlib import Path
 from typing import Any
@@ -75,7 +75,7 @@ def test_looks_may_be_set_beside_it() -> None:
 def test_a_budget_that_begins_late_counts_from_there(
     method: Any, first: int
 ) -> None:
-    """After seven epochs of a plain run the histories are empty."""
+    """After seven epochs of a plain run, the histories are still empty."""
     standing = Standing(100, epoch=7, epochs=30, begun=7)
     assert method.period(standing).first == first
     assert method.period(standing).able == 30 - first

@@ -1,4 +1,4 @@
-"""InfoBatch and random removal against what their papers say."""
+"""InfoBatch and random removal against their papers."""
 
 import math
 
@@ -28,7 +28,7 @@ def seeded(seed: int) -> torch.Generator:
 def test_infobatch_is_the_literal_loop(
     epochs: list[list[float]], ratio: float, seed: int
 ) -> None:
-    """What is dropped is not observed and keeps its score."""
+    """Pruned images are not observed and keep their scores."""
     loop = ReferenceInfoBatch(7, ratio)
     scores = torch.full((7,), ReferenceInfoBatch.UNKNOWN).double()
     dropped: list[int] = []
@@ -64,10 +64,10 @@ def test_of_the_well_learned_alone_the_ratio_is_dropped(
 
 
 def test_the_weighted_mean_is_the_plain_mean_in_expectation() -> None:
-    """53 well-learned ones: half of them is no whole number.
+    """53 well-learned images: half of them is not an integer.
 
-    Rounded down every time, as the published program does, the mean would be
-    off by 0.6%; the test sees a fifth of that.
+    Always rounded down, as in the published program, the mean would be
+    off by 0.6%; the test detects a fifth of that.
     """
     generator = seeded(0)
     losses = torch.rand(100, generator=generator).double()
@@ -90,7 +90,7 @@ def test_the_weighted_mean_is_the_plain_mean_in_expectation() -> None:
 def test_random_removal_leaves_out_its_ratio(
     instances: int, ratio: float
 ) -> None:
-    """To within one, exactly where it is a whole number, also on average."""
+    """Within one image, exactly if it is an integer, also on average."""
     everything = torch.arange(instances)
     counts = [
         len(random_removal([everything], ratio, seeded(seed)).excluded)

@@ -1,4 +1,4 @@
-"""PerImageLossHook: everything is seen, and the training is the plain one."""
+"""PerImageLossHook observes everything and trains as the plain run."""
 
 import copy
 import json
@@ -31,7 +31,7 @@ from task_runs import classifier_config, in_iterations
 
 
 def epochs(data: Path, work_dir: Path) -> Config:
-    """Three epochs of MMEngine's own sampler, without augmentation."""
+    """Three epochs with MMEngine's own sampler, without augmentation."""
     config = by_epochs(data, work_dir)
     config.train_cfg.max_epochs = 3
     config.train_dataloader.sampler.type = 'DefaultSampler'
@@ -39,7 +39,7 @@ def epochs(data: Path, work_dir: Path) -> Config:
 
 
 def iterations(data: Path, work_dir: Path) -> Config:
-    """Three passes and two samples; six do not divide 20 images."""
+    """Three passes and two samples; batches of six do not divide 20 images."""
     config = in_iterations(epochs(data, work_dir), 11)
     config.train_dataloader.batch_size = 6
     config.default_hooks.checkpoint.interval = 4
@@ -47,14 +47,14 @@ def iterations(data: Path, work_dir: Path) -> Config:
 
 
 def ending_passes(data: Path, work_dir: Path) -> Config:
-    """A sampler with an end in a loop without: batches of 6, 6, 6 and 2."""
+    """A finite sampler in an iteration loop: batches of 6, 6, 6 and 2."""
     config = iterations(data, work_dir)
     config.train_dataloader.sampler.type = 'DefaultSampler'
     return config
 
 
 def workers(data: Path, work_dir: Path) -> Config:
-    """With flips, in processes that are there throughout."""
+    """With flips, in persistent workers."""
     config = in_iterations(classifier_config(data, work_dir), 11)
     config.train_dataloader.num_workers = 1
     config.train_dataloader.persistent_workers = True
@@ -62,7 +62,7 @@ def workers(data: Path, work_dir: Path) -> Config:
 
 
 def detector(data: Path, work_dir: Path) -> Config:
-    """Batches by aspect ratio, flips, anchors drawn at random."""
+    """Batches by aspect ratio, flips, random anchors."""
     return plain_config(data, work_dir, epochs=1)
 
 
@@ -103,7 +103,7 @@ def test_the_training_is_the_plain_one(
     records = epochs_of(tmp_path / 'observed')
     seen = instances_of(tmp_path / 'observed')['trained']
     assert len(records) == len(seen) >= 1
-    # Only what reorders an endless stream may show an image in another pass.
+    # Only reordering an endless stream may move an image to another pass.
     assert seen.all() or case == 'endless detector'
     for record, of_epoch in zip(records, seen, strict=True):
         assert record['trained'] == of_epoch.sum() > 0
@@ -115,7 +115,7 @@ def test_the_training_is_the_plain_one(
 def test_losses_are_those_of_each_image_alone(
     folders: Path, tmp_path: Path, make: Any
 ) -> None:
-    """Weights and statistics do not move, so every epoch sees the same."""
+    """Weights and statistics are fixed, so every epoch sees the same."""
     config = make(folders, tmp_path)
     config.optim_wrapper.optimizer.lr = 0.0
     config.param_scheduler = None
@@ -151,7 +151,7 @@ def assert_close(found: np.ndarray, loss: torch.Tensor) -> None:
 def test_a_resumed_run_has_the_records_of_the_whole_one(
     folders: Path, tmp_path: Path, make: Any, checkpoint: str, last: str
 ) -> None:
-    """Also within a pass: 24 samples of 20 images lie behind the fourth."""
+    """Also within a pass: after the fourth, 24 samples of 20 images."""
     whole, again = tmp_path / 'whole', tmp_path / 'again'
     observed(make(folders, whole))
     observed(resumed(make(folders, again), whole, checkpoint))
@@ -260,7 +260,7 @@ def test_one_hook_alone_writes_records(voc: Path, tmp_path: Path) -> None:
 def test_what_it_needs_is_known_before_anything_is_built(
     voc: Path, tmp_path: Path
 ) -> None:
-    """No sampler of ours; still no pipeline that mixes images."""
+    """Our sampler is not needed; pipelines may still not mix images."""
     config = plain_config(voc, tmp_path)
     config.custom_hooks = [dict(type='PerImageLossHook')]
     check_config(config)
@@ -273,7 +273,7 @@ def test_what_it_needs_is_known_before_anything_is_built(
 
 
 class EarlyWorkers(Hook):
-    """As mmengine up to 0.10.7, whose loop begins with its workers."""
+    """Like mmengine up to 0.10.7, whose loop starts its workers at once."""
 
     priority = 'VERY_HIGH'
 

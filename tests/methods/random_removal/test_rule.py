@@ -21,7 +21,7 @@ def begun(instances: int, seed: int = 0, **arguments: Any) -> RandomRemoval:
 
 
 def selections(method: RandomRemoval) -> list[Selection]:
-    """What each epoch trains."""
+    """The selection of each epoch."""
     standing = Standing(method.instances, 0, EPOCHS, 0, 0.1)
     found = [method.first_selection(standing)]
     excluded = 0
@@ -54,7 +54,7 @@ def test_a_static_subset_on_a_budget_grows() -> None:
 
 @pytest.mark.parametrize('saved', [0.1, 0.3, 0.5])
 def test_every_class_loses_the_same_part(saved: float) -> None:
-    """To within one; the classes of 50, 20 and 7 images."""
+    """Within one image; classes of 50, 20 and 7 images."""
     even = dict(type='Budget', saved=saved, course='even', by_class=True)
     method = begun(0, ratio=even)
     method.strata = torch.tensor([0] * 50 + [1] * 20 + [-1] * 7)

@@ -1,4 +1,4 @@
-"""Selective-Backprop trains what it chose, and says what that cost."""
+"""Selective-Backprop trains what it chose and reports the cost."""
 
 import copy
 from pathlib import Path
@@ -39,7 +39,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Steps(Hook):
-    """Notes which images every real training step is given."""
+    """Records the images of every actual training step."""
 
     priority = 'VERY_LOW'
 
@@ -78,7 +78,7 @@ def test_the_record_says_what_was_trained_and_scored(
     assert sum(record['excluded'] for record in records) > 0
     assert np.isfinite(arrays['losses']).all()
     names = [Path(path).stem for path in arrays['identity']]
-    # Full batches, but for what an epoch ends with; one alone is left out.
+    # Full batches except at the end of an epoch; a single image is dropped.
     done = iter(steps.trained)
     for record, trained in zip(records, arrays['trained'], strict=True):
         assert record['trained'] == trained.sum()
@@ -99,7 +99,7 @@ def test_the_record_says_what_was_trained_and_scored(
 def test_the_losses_are_scored_before_the_step(
     folders: Path, tmp_path: Path
 ) -> None:
-    """In evaluation mode, under the weights of that moment."""
+    """In evaluation mode, with the current weights."""
     config = with_sampler(classifier_config(folders, tmp_path))
     config.train_dataloader.dataset.pipeline.pop(1)
     config.train_cfg.max_epochs = 1
@@ -107,7 +107,7 @@ def test_the_losses_are_scored_before_the_step(
     model = Runner.from_cfg(config).model.eval()
     runner, _ = run(config)
     model.load_state_dict(runner.model.state_dict())
-    # Weights stay; BatchNorm's statistics do not, so they are fixed.
+    # The weights do not change, but BatchNorm's statistics do: reset them.
     for part in model.modules():
         if isinstance(part, torch.nn.BatchNorm2d):
             part.reset_running_stats()
@@ -132,7 +132,7 @@ def test_the_losses_are_scored_before_the_step(
 def test_samples_survive_being_scored_and_put_together_anew(
     voc: Path, maps: Path, tmp_path: Path, task: str
 ) -> None:
-    """Everything chosen is the plain run, to the bit, with maps padded."""
+    """If all are chosen, it is bit-identical to plain, with padded maps."""
     found = []
     for name in ('plain', 'ours'):
         config = segmentor_config(maps, tmp_path / name)
@@ -165,7 +165,7 @@ def test_in_iterations_every_pass_is_accounted_for(
     assert all(r['trained'] + r['excluded'] == IMAGES for r in records)
     assert all(r['forward_only'] == IMAGES for r in records)
     assert all(len(batch) == 4 for batch in steps.trained)
-    # But for what waits at the end, what was chosen was trained.
+    # All chosen images were trained, except those waiting at the end.
     trained = sum(len(batch) for batch in steps.trained)
     assert 0 <= sum(r['trained'] for r in records) - trained < 4
 
@@ -181,7 +181,7 @@ def test_a_run_resumed_within_a_pass_keeps_its_records(
     whole, again = (epochs_of(tmp_path / n) for n in ('whole', 'again'))
     assert [record['epoch'] for record in again] == [2, 3, 4]
     assert all(r['forward_only'] == IMAGES for r in again)
-    # Half of the second pass was done; its choice is not forgotten.
+    # Half of the second pass was done; its choice is not lost.
     assert abs(again[0]['trained'] - whole[1]['trained']) <= 3
     assert again[0]['trained'] + again[0]['excluded'] == IMAGES
 

@@ -1,4 +1,4 @@
-"""IES by chance, in whole trainings."""
+"""Soft IES in complete trainings."""
 
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Watched(SoftIESHook):
-    """Keeps what was drawn for every epoch, and what became of it."""
+    """Keeps the draw of every epoch and its result."""
 
     def __init__(self, *args: Any, **arguments: Any) -> None:
         super().__init__(*args, **arguments)
@@ -67,7 +67,7 @@ def test_it_leaves_out_as_many_as_ies_and_scores_none(
 def test_weights_are_the_inverse_chances_by_the_losses_that_were_seen(
     folders: Path, tmp_path: Path
 ) -> None:
-    """From the records: the mean of each image's last two losses."""
+    """Checked from the records: each image's mean of the last two losses."""
     hook = Watched(0.3, floor=0.2, window=2, keep_history=True)
     config = config_of(folders, tmp_path, EPOCHS)
     config.train_dataloader.batch_size = 20  # no image is left alone
@@ -103,7 +103,7 @@ def test_bad_arguments(arguments: dict, message: str) -> None:
 
 
 def test_it_keeps_to_begin_and_anneal(folders: Path, tmp_path: Path) -> None:
-    """Nothing is drawn, recorded or weighted outside of them."""
+    """Outside them, nothing is drawn, recorded or weighted."""
     hook = Watched(0.2, window=2, begin=6, anneal=0.3)
     train(config_of(folders, tmp_path, EPOCHS), with_hook(hook))
     records = epochs_of(tmp_path)
@@ -126,7 +126,7 @@ def test_without_weights(folders: Path, tmp_path: Path) -> None:
 
 
 def test_a_training_that_is_too_short(folders: Path, tmp_path: Path) -> None:
-    """By default six epochs are watched first."""
+    """By default, the first six epochs only observe."""
     runner = train(
         config_of(folders, tmp_path, 6), with_hook(SoftIESHook(0.3))
     )
@@ -139,13 +139,13 @@ def test_a_training_that_is_too_short(folders: Path, tmp_path: Path) -> None:
 def test_an_image_that_is_taken_back_counts_once(
     folders: Path, tmp_path: Path
 ) -> None:
-    """So that none is alone in a batch of 13 images by four."""
+    """Of 13 images in batches of 4, one is re-included to fill a batch."""
     hook = Watched(0.3, window=2, floor=0.2)
     config = config_of(folders, tmp_path, EPOCHS)
     config.train_dataloader.batch_size = 4
     train(config, with_hook(hook))
     taken_back = 0
-    # What is drawn after an epoch is for the next one.
+    # The draw after an epoch is for the next one.
     for drawn, used in zip(hook.drawn, hook.selections[1:], strict=False):
         back = used.active & ~drawn.active
         taken_back += int(back.sum())
@@ -158,7 +158,7 @@ def test_an_image_that_is_taken_back_counts_once(
 def test_everything_taken_back_is_the_plain_epoch(
     folders: Path, tmp_path: Path
 ) -> None:
-    """With ``drop_last`` and one batch: all images, no weights."""
+    """With ``drop_last`` and a single batch: all images, no weights."""
     hook = Watched(0.3, window=2)
     config = config_of(folders, tmp_path, 8)
     config.train_dataloader.batch_size = IMAGES

@@ -1,4 +1,4 @@
-"""Drawing by flatness against what its equations say."""
+"""Drawing by flatness against its equations."""
 
 import math
 
@@ -22,7 +22,7 @@ def seeded(seed: int) -> torch.Generator:
 
 
 def literal(scores: list[float], keep: int, floor: float) -> list[float]:
-    """One after the other is given 1 until no chance is above it."""
+    """Set one probability after the other to 1 until none exceeds it."""
     count = len(scores)
     places = sorted(range(count), key=lambda i: scores[i])
     wanted = {
@@ -73,7 +73,7 @@ def test_the_flattest_has_more_where_others_are_trained_for_certain() -> None:
 
 @pytest.mark.parametrize('keep', [3, 9])
 def test_equal_scores_have_equal_chances(keep: int) -> None:
-    """Wherever they stand in the data set; the sum stays."""
+    """Wherever they are in the dataset; the sum is unchanged."""
     scores = torch.tensor([0.0, 2, 0, 1, 0, math.nan, 0, math.nan, 3, 0])
     found = chances(scores.double(), keep, 0.1)
     assert len(found[scores == 0].unique()) == 1
@@ -107,7 +107,7 @@ def drawn(chance: Tensor) -> Tensor:
 
 @pytest.mark.parametrize('keep', [1, 4, 9, 11])
 def test_each_is_drawn_with_its_chance(keep: int) -> None:
-    """As many each time; four standard errors of 4000 draws."""
+    """The number is constant; four standard errors of 4000 draws."""
     scores = torch.rand(12, generator=seeded(1)).double()
     chance = chances(scores, keep, 0.3)
     draws = drawn(chance)
@@ -117,7 +117,7 @@ def test_each_is_drawn_with_its_chance(keep: int) -> None:
 
 
 def test_two_of_a_pair_are_not_always_drawn_together() -> None:
-    """The order is drawn too, or a comb would hit the same neighbours."""
+    """The order is random, too, or a comb would hit the same neighbours."""
     draws = drawn(torch.full((6,), 0.5).double())
     together = (draws.T.double() @ draws.double()) / DRAWS
     pairs = together[~torch.eye(6, dtype=torch.bool)]
@@ -125,7 +125,7 @@ def test_two_of_a_pair_are_not_always_drawn_together() -> None:
 
 
 def test_the_weighted_mean_is_that_of_all_in_expectation() -> None:
-    """Of what is trained with weights; without them it is not."""
+    """With weights; without them, it is not."""
     scores = torch.linspace(0, 1, 12).double()
     values = scores.square() + 1
     weighted, plain = [], []

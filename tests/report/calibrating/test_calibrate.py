@@ -84,7 +84,7 @@ def test_what_a_delta_would_have_saved() -> None:
     found = setting(scores, 0.2)
     literal = sum(
         scores[epoch, image] < found.delta
-        for epoch in range(9)  # what is decided after the last saves nothing
+        for epoch in range(9)  # the last decision saves nothing
         for image in range(50)
     )
     assert found.saved == pytest.approx(literal / 500)
@@ -126,7 +126,7 @@ def copy_of(run: Path, tmp_path: Path) -> Path:
 def refused(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Refused:
-    """The one line of a call that fails, in this process."""
+    """The one-line error of a failing call in this process."""
 
     def run_tool(*command: object) -> str:
         monkeypatch.syspath_prepend(TOOL.parent)
@@ -144,7 +144,7 @@ def refused(
 def test_a_run_that_is_too_short_loads_nothing(
     run: Path, tmp_path: Path, refused: Refused
 ) -> None:
-    """Though its checkpoint could not be loaded either."""
+    """Although its checkpoint could not be loaded, either."""
     other = copy_of(run, tmp_path)
     (other / f'epoch_{EPOCHS}.pth').write_bytes(b'junk')
     assert 'the run has 20 epochs' in refused(other, '--window', '18')
@@ -165,7 +165,7 @@ def test_a_checkpoint_that_is_damaged(
 def test_a_checkpoint_of_another_model(
     run: Path, tmp_path: Path, refused: Refused
 ) -> None:
-    """It would leave weights as they were drawn."""
+    """It would leave weights at their random values."""
     other = copy_of(run, tmp_path)
     path = other / f'epoch_{EPOCHS}.pth'
     content = torch.load(path, weights_only=False)
@@ -190,8 +190,8 @@ def test_an_image_that_is_broken(
 @pytest.mark.parametrize(
     ('text', 'named'),
     [
-        ('default_hooks = []', 'default_hooks is [], and no dict'),
-        ('train_dataloader = "x"', "train_dataloader is 'x', and no dict"),
+        ('default_hooks = []', 'default_hooks is [], not a dict'),
+        ('train_dataloader = "x"', "train_dataloader is 'x', not a dict"),
         (f'x = {"-" * 100_000}1', 'cannot be read: '),
         ('model = dict(type="None")', 'cannot be run (give --images 0'),
         ('train_dataloader = dict(batch_size=2)', 'cannot be run'),
@@ -233,7 +233,7 @@ def test_a_work_directory_that_was_moved(run: Path, tmp_path: Path) -> None:
     moved = tmp_path / 'moved'
     shutil.copytree(run, moved)
     (moved / 'last_checkpoint').write_text(f'/gone/epoch_{EPOCHS}.pth')
-    # Someone's script must not be taken for the config.
+    # Another script must not be mistaken for the config.
     (moved / 'zzz.py').write_text('print("hello")')
     result = call(TOOL, moved, '--images', '8')
     assert result.returncode == 0, result.stderr

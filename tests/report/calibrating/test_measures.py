@@ -1,4 +1,4 @@
-"""Figures of a criterion on losses whose truth is known."""
+"""Figures of a criterion on losses with known ground truth."""
 
 from itertools import pairwise
 
@@ -20,7 +20,7 @@ EPOCHS, IMAGES = 30, 400
 
 
 def curves(noise: float) -> tuple[np.ndarray, np.ndarray]:
-    """Losses that fall by a speed of each image's own, and the speeds."""
+    """Losses that fall at an individual speed per image, and the speeds."""
     draw = np.random.default_rng(0)
     speed = draw.uniform(0.0, 0.1, IMAGES)
     epochs = np.arange(EPOCHS)[:, None]
@@ -48,7 +48,7 @@ def test_without_noise_the_speed_is_a_perfect_criterion() -> None:
 def test_in_noise_alone_nothing_is_foreseen() -> None:
     losses = np.random.default_rng(0).standard_normal((EPOCHS, IMAGES))
     assert abs(ceiling(losses)) < 0.05
-    # Regression to the mean would make the plain loss look prophetic.
+    # Regression to the mean would make the plain loss look predictive.
     assert abs(predictive_power(losses, losses)) < 0.05
     assert abs(persistence(losses, 5)) < 0.05
 
@@ -58,7 +58,7 @@ def test_noise_lowers_the_ceiling_and_what_can_be_foreseen() -> None:
     scores = np.broadcast_to(speed, losses.shape)
     limit = ceiling(losses)
     assert 0.5 < limit < 0.95
-    # The truth itself reaches the root of the ceiling, and no more.
+    # Even the true speeds only reach the root of the ceiling.
     assert predictive_power(scores, losses) == pytest.approx(
         limit**0.5, abs=0.03
     )
@@ -89,15 +89,15 @@ def test_a_rise_is_that_of_the_image_beyond_the_others() -> None:
     losses += np.arange(8)[:, None] * 0.25  # all move alike
     losses[4:, 0] += 2.0
     trained = np.ones((8, 4), dtype=bool)
-    trained[3:7, 0] = False  # four epochs out
-    trained[3:6, 1] = False  # back after three
+    trained[3:7, 0] = False  # pruned for four epochs
+    trained[3:6, 1] = False  # re-included after three
     found = rises(losses, trained)
     assert found[2, 0] == pytest.approx(2.0)
     assert np.isfinite(found).sum() == 1
 
 
 def test_a_rise_is_no_regression_to_the_mean() -> None:
-    """Noise alone, images left out at random: a high loss foresees nothing."""
+    """Pure noise, random pruning: a high loss predicts nothing."""
     draw = np.random.default_rng(0)
     losses = draw.gamma(2, size=(60, 300))
     trained = np.repeat(draw.random((12, 300)) > 0.3, 5, axis=0)
@@ -109,7 +109,7 @@ def test_a_rise_is_no_regression_to_the_mean() -> None:
 
 @pytest.mark.filterwarnings('error')
 def test_nothing_is_known_of_epochs_in_which_nobody_was_seen_twice() -> None:
-    """As where much is left out and nothing scored: no figure, no warning."""
+    """With much pruning and no scoring: no figure, no warning."""
     losses = np.random.default_rng(0).random((20, 6))
     trained = np.ones(losses.shape, dtype=bool)
     for epoch in range(8, 20):

@@ -74,7 +74,7 @@ def test_a_delta_of_several_terms_is_relative(recorded: Recorded) -> None:
 
 
 def test_images_that_have_no_loss_left() -> None:
-    """Exact zeros, as float32 gives for images that are learned."""
+    """Exact zeros, as float32 gives for learned images."""
     losses = np.random.default_rng(0).random((EPOCHS, IMAGES, 2)) + 1
     losses[:, :20] = 0
     trained = np.ones((EPOCHS, IMAGES), dtype=bool)
@@ -90,7 +90,7 @@ def test_images_that_have_no_loss_left() -> None:
 
 @pytest.mark.parametrize('order', [0, 2])
 def test_the_shortest_run(recorded: Recorded, order: int) -> None:
-    """Each row has epochs to look at, or none is given, which is said."""
+    """Every row has epochs to evaluate, or a note says that none is given."""
     criterion = Criterion(0, order, 1)
 
     def first(epochs: int) -> Recorded:
@@ -98,7 +98,7 @@ def test_the_shortest_run(recorded: Recorded, order: int) -> None:
         return Recorded(losses[:epochs], trained[:epochs], TERMS)
 
     short = diagnose(first(17), criterion)
-    assert 'needs 18 epochs or more (this one has 17)' in short.missing
+    assert 'needs 18 epochs or more (this run has 17)' in short.missing
     assert np.isnan(short.ceiling)
     found = diagnose(first(18), criterion)
     assert found.missing == ''
@@ -110,7 +110,7 @@ def test_the_shortest_run(recorded: Recorded, order: int) -> None:
 def test_a_run_too_short_for_foresight(
     recorded: Recorded, epochs: int
 ) -> None:
-    """The delta to try is that of a literal count."""
+    """The delta to try agrees with a literal count."""
     losses, trained = recorded.losses[:epochs], recorded.trained[:epochs]
     short = Recorded(losses, trained, TERMS)
     found = diagnose(short, Criterion(0))
@@ -129,13 +129,13 @@ def test_a_run_too_short_for_foresight(
 
 def test_a_run_in_which_nothing_could_be_left_out(recorded: Recorded) -> None:
     short = Recorded(recorded.losses[:6], recorded.trained[:6], TERMS)
-    with pytest.raises(ConfigError, match=r'has 6 epochs.* takes 7 or more'):
+    with pytest.raises(ConfigError, match=r'has 6 epochs.* needs 7 or more'):
         diagnose(short, Criterion(0))
 
 
 def test_an_epoch_without_a_finite_loss(recorded: Recorded) -> None:
     recorded.losses[-1] = np.nan
-    with pytest.raises(ConfigError, match='without one finite loss'):
+    with pytest.raises(ConfigError, match='without any finite loss'):
         diagnose(recorded, Criterion(0))
 
 
@@ -180,5 +180,5 @@ def test_an_epoch_of_nan_stays_and_is_refused(tmp_path: Path) -> None:
         [record(e, non_finite=2 * int(e == 5)) for e in range(1, 11)],
     )
     write_instances(tmp_path, ['a', 'b'], [[1, 1]] * 10, losses.tolist())
-    with pytest.raises(ConfigError, match='without one finite loss'):
+    with pytest.raises(ConfigError, match='without any finite loss'):
         diagnose(read_recorded(tmp_path), Criterion(0))

@@ -1,4 +1,4 @@
-"""Figures of groups, and what is refused."""
+"""Figures of groups, and refusals."""
 
 import json
 from pathlib import Path
@@ -24,7 +24,7 @@ from work_dirs import (
 
 
 def strict(comparison: Comparison) -> Any:
-    """What a reader that knows no NaN makes of the JSON file."""
+    """Parse the JSON file strictly, without NaN."""
 
     def refuse(name: str) -> None:
         raise AssertionError(f'{name} is no JSON')
@@ -57,7 +57,7 @@ def test_speed_up_without_validations_over_what_saving_allows(
     assert [row.group.label for row in rows] == ['plain', 'IES']
     gain = rows[1].speed_up
     assert gain is not None
-    # 4 epochs of 20 s, against 4 of 12 s and 2 s in the end.
+    # 4 epochs of 20 s, against 4 of 12 s and 2 s at the end.
     assert gain.factor == pytest.approx(80 / 50)
     assert gain.limit == 2
     assert gain.share == pytest.approx(0.8)
@@ -66,7 +66,7 @@ def test_speed_up_without_validations_over_what_saving_allows(
 
 
 def test_smaller_images_count_by_their_pixels(tmp_path: Path) -> None:
-    """Of four epochs two at half of the side: 2.5 of 4 epochs' pixels."""
+    """Two of four epochs at half the side: 2.5 of 4 epochs' pixels."""
     plain = plain_run(tmp_path / 'plain', train=20)
     small = ies_run(
         tmp_path / 'small', saved=0, train=16, method='EfficientTrain'
@@ -84,7 +84,7 @@ def test_smaller_images_count_by_their_pixels(tmp_path: Path) -> None:
     assert row.speed_up.limit == pytest.approx(4 / 2.5)
     assert 'EfficientTrain, 38% saved' in comparison.verdict
     [note] = [n for n in comparison.notes if 'smaller images' in n]
-    assert 'with 62.5% of the pixels' in note
+    assert '62.5% of the pixels' in note
 
 
 def test_seconds_of_a_selected_run_are_sums_of_its_records(
@@ -111,7 +111,7 @@ def test_training_seconds_of_a_plain_run_are_its_wall_time(
 
 
 def test_early_stopping_is_compared_with_plain(tmp_path: Path) -> None:
-    """It is no baseline, though its config differs by a hook alone."""
+    """It is not a baseline, although its config differs only in a hook."""
     stopping = write_start(
         tmp_path / 'a',
         config_of(default_hooks__stop=dict(type='EarlyStoppingHook')),
@@ -136,7 +136,7 @@ def test_a_speed_up_beyond_its_limit_is_not_believed(tmp_path: Path) -> None:
     plain = plain_run(tmp_path / 'a', train=20)
     within = ies_run(tmp_path / 'b', saved=0.5, train=11)
     beyond = ies_run(tmp_path / 'c', saved=0.4, train=11)
-    expected = 'IES is faster than what it saved allows'
+    expected = 'IES is faster than its savings allow'
     for run, noted in ((within, False), (beyond, True)):
         notes = compare_runs([plain, run]).notes
         assert any(note.startswith(expected) for note in notes) == noted
@@ -163,7 +163,7 @@ def test_a_baseline_of_another_config_is_named(tmp_path: Path) -> None:
     )
     notes = compare_runs([plain, ies_run(tmp_path / 'b')]).notes
     expected = (
-        'IES is compared with plain, whose config differs in more than the '
+        'IES is compared with plain, whose config differs not only in the '
         'method: train_dataloader.batch_size'
     )
     assert expected in notes
@@ -183,7 +183,7 @@ def test_an_unfinished_run_is_flagged_and_has_no_speed_up(
 
 
 def test_nor_has_an_unfinished_run_of_a_method(tmp_path: Path) -> None:
-    """Half of a training is no fast one."""
+    """Half a training is not a fast training."""
     running = ies_run(tmp_path / 'a', values={2: 0.5}, train=1)
     rows = compare_runs([running, plain_run(tmp_path / 'b')]).rows
     assert (rows[1].group.label, rows[1].speed_up) == ('IES *', None)
@@ -219,7 +219,7 @@ def test_the_folder_of_an_earlier_comparison_is_passed_over(
     before.mkdir()
     (before / 'compare.json').write_text('{}')
     assert len(compare_runs([run, before]).rows) == 1
-    with pytest.raises(ConfigError, match='compare holds no run'):
+    with pytest.raises(ConfigError, match='compare contains no run'):
         compare_runs([before])
 
 
@@ -250,7 +250,7 @@ def test_else_the_first_common_one(tmp_path: Path) -> None:
 
 def test_an_unknown_metric_names_what_there_is(tmp_path: Path) -> None:
     runs = [metric_run(tmp_path / 'a', 'p', 'q')]
-    with pytest.raises(ConfigError, match=r'--metric z: .* there is p, q$'):
+    with pytest.raises(ConfigError, match=r'common metrics: p, q$'):
         compare_runs(runs, 'z')
 
 

@@ -1,4 +1,4 @@
-"""A method beside its controls, seed by seed."""
+"""A method against its controls, seed by seed."""
 
 import math
 import shutil
@@ -45,7 +45,7 @@ def values(of: str) -> np.ndarray:
 
 
 def comparison(folder: Path, length: float = 0.75) -> Comparison:
-    """Four seeds of each, which saved a quarter."""
+    """Four seeds of each method, which saves a quarter."""
     runs = []
     for seed in SEEDS:
         runs += [
@@ -109,7 +109,7 @@ def test_only_common_seeds_count(tmp_path: Path) -> None:
 
 
 def test_a_control_has_the_same_model(tmp_path: Path) -> None:
-    """Of depth 18 and 50: each beside its own, not the nearest share."""
+    """Depths 18 and 50: each against its own, not the nearest share."""
     runs = []
     for depth, saved in ((18, 0.2), (50, 0.201)):
         for seed in (0, 1):
@@ -139,7 +139,7 @@ def test_a_control_has_the_same_model(tmp_path: Path) -> None:
 
 
 def test_random_removal_itself_before_its_variants(tmp_path: Path) -> None:
-    """Though what another one saved is nearer."""
+    """Even if a variant's saved share is nearer."""
     runs = []
     for seed in (0, 1):
         runs += [
@@ -173,7 +173,7 @@ def test_a_seed_without_a_number_is_named(tmp_path: Path) -> None:
     ]
     found = compare_runs(runs)
     assert [len(d.by_seed) for d in found.rows[1].differences] == [1]
-    assert any('seed 1 is no number' in note for note in found.notes)
+    assert any('seed 1 is not a number' in note for note in found.notes)
 
 
 def test_runs_without_a_seed(tmp_path: Path) -> None:
@@ -191,7 +191,7 @@ def test_runs_without_a_seed(tmp_path: Path) -> None:
 def test_the_compute_of_a_method_that_was_shortened_too(
     tmp_path: Path,
 ) -> None:
-    """Four fifths of four fifths is not the compute of four fifths."""
+    """Four fifths of four fifths is not four fifths of the compute."""
     runs = []
     for seed in (0, 1):
         ies = ies_run(tmp_path / f'i{seed}', seed, {4: 0.65}, saved=0.2)

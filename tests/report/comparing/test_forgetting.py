@@ -1,4 +1,4 @@
-"""What becomes of the images pruned first, by literal loops."""
+"""Forgetting of the images pruned first, by literal loops."""
 
 import numpy as np
 import pytest
@@ -81,7 +81,7 @@ def test_figures_are_those_of_a_literal_loop(seed: int) -> None:
 
 
 def test_ties_are_not_broken_by_the_order_of_the_images() -> None:
-    # Folder by folder, the first images are of the first class.
+    # By folder, so the first images are of the first class.
     excluded = np.zeros((4, 1000), dtype=bool)
     excluded[2] = True
     chosen = first_pruned(excluded, 0.1)
@@ -121,7 +121,7 @@ def test_accuracy_that_was_not_recorded() -> None:
 
 
 def test_a_moment_is_the_last_epoch_that_was_scored() -> None:
-    """A training that mixes images scores them every few epochs."""
+    """A training that mixes images scores them only every few epochs."""
     run = run_of(0)
     unscored = [epoch not in (2, 5, 11) for epoch in range(1, EPOCHS + 1)]
     run.losses[unscored] = np.nan

@@ -1,4 +1,4 @@
-"""Which runs belong together, and what they are called."""
+"""Which runs form a group, and their labels."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ def members(groups: list[Group]) -> dict[str, list[str]]:
 
 
 def configured(work_dir: Path, config: dict) -> Path:
-    """A finished plain run with a config of its own."""
+    """A finished plain run with changes to its config."""
     return write_start(work_dir, config, epoch_scalars({4: 0.5}, 4))
 
 
@@ -102,7 +102,7 @@ def test_an_argument_of_some_that_is_a_dict(tmp_path: Path) -> None:
 
 
 def test_no_two_groups_have_the_same_label(tmp_path: Path) -> None:
-    """Long paths keep their ends; what is still alike has a number."""
+    """Long paths keep their ends; remaining duplicates get a number."""
     paths = ['checkpoints/one/a.pth', 'checkpoints/one/b.pth']
     groups = groups_of(
         *(
@@ -150,7 +150,7 @@ def test_settings_of_the_method_come_first(tmp_path: Path) -> None:
 
 
 def test_a_helper_variable_is_not_named_twice(tmp_path: Path) -> None:
-    """OpenMMLab's configs keep max_epochs in a variable as well."""
+    """OpenMMLab's configs also keep max_epochs in a variable."""
     short = config_of(max_epochs=4)
     long = config_of(max_epochs=2, train_cfg__max_epochs=2)
     groups = groups_of(
@@ -178,7 +178,7 @@ def test_unfinished_runs_are_not_pooled(tmp_path: Path) -> None:
         'IES new *': ['new'],
         'IES newer *': ['newer'],
     }
-    # They are still runs of the same config, and get the same colour.
+    # They still share a config, and therefore a colour.
     assert {group.family for group in groups} == {'IES'}
 
 
@@ -233,7 +233,7 @@ def test_none_of_several_fits(tmp_path: Path) -> None:
 
 
 def test_a_part_that_some_have_is_named_by_its_type(tmp_path: Path) -> None:
-    """Not by each of its arguments."""
+    """Not by every one of its arguments."""
     dynamics = dict(type='TrainingDynamicsHook', interval=5, images=128)
     cutmix = [dict(type='CutMix', alpha=1.0), dict(type='Mixup', alpha=0.8)]
     watched = config_of(default_hooks__dynamics=dynamics)

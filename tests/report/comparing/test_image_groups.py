@@ -17,7 +17,7 @@ FIRST = {
 
 
 def run(work_dir: Path, seed: int, values: dict[str, float]) -> Path:
-    """Validated twice; the first time all values were lower by half."""
+    """Validated twice; the first values were half as high."""
     lines = epoch_scalars({2: 0.0, 4: 1.0}, 4, 'unit')
     for line in lines:
         if 'unit' in line:
@@ -28,7 +28,7 @@ def run(work_dir: Path, seed: int, values: dict[str, float]) -> Path:
 
 def test_they_are_shown_over_all_and_by_group(tmp_path: Path) -> None:
     second = {name: value + 0.2 for name, value in FIRST.items()}
-    second['group/women/accuracy'] = 90.0  # the other run had none of them
+    second['group/women/accuracy'] = 90.0  # the other run has none of them
     found = compare_runs(
         [run(tmp_path / 'a', 0, FIRST), run(tmp_path / 'b', 1, second)]
     )

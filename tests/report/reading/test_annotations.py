@@ -1,4 +1,4 @@
-"""Objects of an image are those of the dataset's files."""
+"""An image's objects are read from the dataset's files."""
 
 import json
 from pathlib import Path

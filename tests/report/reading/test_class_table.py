@@ -1,4 +1,4 @@
-"""The tables that evaluators draw into the log, one value a class."""
+"""The tables that evaluators log, with one value per class."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from ies_mm.report.showing.page import class_rows
 from ies_mm.report.showing.table import table
 from work_dirs import config_of, epoch_scalars, write_start
 
-# As mmdet 3.5.1 and mmseg 1.3 draw them.
+# As logged by mmdet 3.5.1 and mmseg 1.3.
 DETECTOR = """\
 2026/11/29 06:00:08 - mmengine - INFO -
 ---------------iou_thr: 0.5---------------
@@ -73,7 +73,7 @@ def detector_run(work_dir: Path, seed: int, **changes: object) -> Path:
 
 
 def test_classes_have_the_names_of_the_data_set(tmp_path: Path) -> None:
-    """VOCMetric prints VOC's, also for a detector of cats and dogs."""
+    """VOCMetric prints VOC's names, even for a detector of cats and dogs."""
     own = {'metainfo': {'classes': ('cat', 'dog')}}
     plain = detector_run(tmp_path / 'a', 0)
     named = detector_run(

@@ -38,7 +38,7 @@ def test_nothing_is_executed(tmp_path: Path) -> None:
 def test_a_broken_config_is_one_line(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / 'config.py'
     path.write_bytes(content)
-    with pytest.raises(ConfigError, match='no config that MMEngine') as error:
+    with pytest.raises(ConfigError, match='not a config that MM') as error:
         read_config(path)
     assert '\n' not in str(error.value)
 

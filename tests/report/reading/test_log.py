@@ -1,4 +1,4 @@
-"""Seconds and ends are read off MMEngine's text log."""
+"""Wall times and ends are read from MMEngine's text log."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import pytest
 
 from ies_mm.report.reading.log import Log, read_log
 
-# After a log of mmengine 0.10.12 and mmdet 3.5.1.
+# Based on a log of mmengine 0.10.12 and mmdet 3.5.1.
 LOG = """\
 2026/11/25 23:59:50 - mmengine - INFO -
 ------------------------------------------------------------
@@ -48,12 +48,12 @@ def test_seconds_from_the_first_to_the_last_line(tmp_path: Path) -> None:
 def test_a_validation_begins_where_the_training_last_spoke(
     tmp_path: Path,
 ) -> None:
-    """From the checkpoints to the validations' own lines: 8 s and 5 s."""
+    """From the checkpoint lines to the validation lines: 8 s and 5 s."""
     assert written(tmp_path, LOG).validation_seconds == 8 + 5
 
 
 def test_when_it_was_validated(tmp_path: Path) -> None:
-    """40 s after the first line, and 82 s, of which 8 had been validation."""
+    """40 s after the first line, and 82 s, including 8 s of validation."""
     assert written(tmp_path, LOG).validated_at == [40, 82 - 8]
 
 

@@ -1,4 +1,4 @@
-"""Whether a run is over, and where its validations stand."""
+"""Whether a run has finished, and the steps of its validations."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ def test_a_run_that_crashed_before_a_validation(tmp_path: Path) -> None:
         lines.write('{"lr": 0.1, "los')
     run = read_run(work_dir)
     assert run.points == {}
-    # The second epoch was begun; nothing says that it was completed.
+    # The second epoch was begun, but not necessarily completed.
     assert str(run.progress) == '1 of 4 epochs'
     assert not run.progress.finished
 
@@ -48,7 +48,7 @@ def test_all_epochs_without_the_last_validation_are_not_the_end(
 
 
 def test_epochs_as_a_float(tmp_path: Path) -> None:
-    """MMEngine takes them where they are whole."""
+    """MMEngine accepts whole numbers as floats."""
     config = config_of(train_cfg__max_epochs=4.0)
     run = read_run(write_start(tmp_path, config, epoch_scalars({4: 0.5}, 4)))
     assert str(run.progress) == '4 of 4 epochs'
@@ -113,7 +113,7 @@ def test_a_finished_iteration_based_run(tmp_path: Path) -> None:
 def test_validations_that_say_epoch_0_follow_the_training_lines(
     tmp_path: Path,
 ) -> None:
-    """log_metric_by_epoch, MMEngine's default, writes step 0 there."""
+    """MMEngine's default log_metric_by_epoch writes step 0 there."""
     config = by_iterations()
     del config['default_hooks']['logger']['log_metric_by_epoch']
     lines = iterations(40, 80, by_epoch=True)

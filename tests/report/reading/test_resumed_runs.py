@@ -1,4 +1,4 @@
-"""A resumed run is put together from its parts, and from nothing else."""
+"""A resumed run is assembled from its own parts only."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ MAP = 'pascal_voc/mAP'
 
 
 def two_starts(tmp_path: Path, second: dict, first_epoch: int) -> Path:
-    """Three epochs, and later some more up to the fourth."""
+    """Three epochs, then a second start up to the fourth."""
     write_start(
         tmp_path,
         config_of(load_from='weights.pth'),
@@ -51,19 +51,19 @@ def test_an_older_run_in_the_folder_is_no_part(tmp_path: Path) -> None:
 
 
 def test_nor_is_one_that_was_logged_more_often(tmp_path: Path) -> None:
-    """Then the newer run's first line is later than the older run's."""
+    """Its first line is later than the older run's."""
     run = read_run(two_starts(tmp_path, {}, first_epoch=3))
     assert (run.starts, run.total_seconds) == (1, 14)
 
 
 def test_resumed_without_a_checkpoint_is_a_new_run(tmp_path: Path) -> None:
-    """MMEngine begins anew where resume finds nothing."""
+    """MMEngine starts over if resume finds no checkpoint."""
     run = read_run(two_starts(tmp_path, {'resume': True}, first_epoch=1))
     assert (run.starts, run.total_seconds) == (1, 14)
 
 
 def test_what_was_before_a_fresh_start_is_no_part(tmp_path: Path) -> None:
-    """Of three starts the second was fresh, the third goes on from it."""
+    """Of three starts, the second was fresh, and the third resumed it."""
     two_starts(tmp_path, {}, first_epoch=1)
     lines = [x for x in epoch_scalars({4: 0.5}, 4) if x['step'] in (4, 40)]
     stamp = '20260103_100000'
@@ -82,4 +82,4 @@ def test_resumed_from_another_folder(tmp_path: Path) -> None:
     )
     run = read_run(work_dir)
     assert run.total_seconds is None
-    assert 'goes on from a checkpoint of another folder' in run.notes[0]
+    assert 'resumed from a checkpoint of another folder' in run.notes[0]

@@ -1,4 +1,4 @@
-"""A work directory is read as what happened in it."""
+"""A work directory is read as the run that happened in it."""
 
 from pathlib import Path
 
@@ -71,7 +71,7 @@ def test_records_of_another_run_are_left_out(tmp_path: Path) -> None:
     write_records(tmp_path, [record(1)])
     run = read_run(plain_run(tmp_path))
     assert (run.method, run.records) == ('plain', [])
-    assert any('/ies was left out' in note for note in run.notes)
+    assert any('/ies was ignored' in note for note in run.notes)
 
 
 def test_nan_is_no_reason_to_fail(tmp_path: Path) -> None:
@@ -105,12 +105,12 @@ def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_an_empty_folder(tmp_path: Path) -> None:
-    refused(tmp_path, 'holds no run: .* give the work_dir of a training')
+    refused(tmp_path, 'contains no run: .* give the work_dir of a training')
 
 
 def test_a_folder_of_work_directories(tmp_path: Path) -> None:
     plain_run(tmp_path / 'a')
-    refused(tmp_path, 'no work directory itself, but holds 1, a among them')
+    refused(tmp_path, 'not a work directory itself, but contains 1, for ex')
 
 
 def test_a_file(tmp_path: Path) -> None:
@@ -132,19 +132,19 @@ def test_a_folder_that_may_not_be_read(
 def test_a_broken_config(tmp_path: Path) -> None:
     path = plain_run(tmp_path) / '20260101_100000' / 'vis_data' / 'config.py'
     path.write_text('a = (')
-    refused(tmp_path, r'config\.py is no config that MMEngine dumped')
+    refused(tmp_path, r'config\.py is not a config that MMEngine dumped')
 
 
 def test_a_config_without_a_length(tmp_path: Path) -> None:
     write_start(tmp_path, config_of(train_cfg=None), epoch_scalars({}, 1))
-    refused(tmp_path, 'is no training: its train_cfg has neither')
+    refused(tmp_path, 'is not a training: train_cfg has neither')
 
 
 def test_records_of_another_version(tmp_path: Path) -> None:
     ies_run(tmp_path)
     (tmp_path / 'ies' / 'epochs.jsonl').unlink()
     write_lines(tmp_path / 'ies' / 'epochs.jsonl', [{'epoch': 1}])
-    refused(tmp_path, 'is of another version: line 1 has no decide_seconds')
+    refused(tmp_path, 'is from another version: line 1 has no decide_seconds')
 
 
 def test_our_sampler_without_a_hook_is_a_plain_training(
@@ -158,7 +158,7 @@ def test_our_sampler_without_a_hook_is_a_plain_training(
 
 
 def test_a_config_that_imports_its_classes(tmp_path: Path) -> None:
-    """It is dumped with their paths, here those of 0.1.0 and of today."""
+    """The dump has their full paths, here of 0.1.0 and of today."""
     config = config_of(hook={'type': 'ies_mm.engine.soft.SoftIESHook'})
     sampler = config['train_dataloader']['sampler']
     sampler['type'] = 'ies_mm.training.data.sampler.IESSampler'

@@ -1,4 +1,4 @@
-"""What the curves show is what the runs recorded."""
+"""The curves show what the runs recorded."""
 
 import io
 from pathlib import Path
@@ -47,7 +47,7 @@ def drawn(panel: object, comparison: Comparison) -> tuple[Lines, Axes]:
 def test_the_metric_over_seconds_leaves_validations_out(
     tmp_path: Path,
 ) -> None:
-    """Ten seconds an epoch, and three for each of four validations."""
+    """Ten seconds per epoch, and three per validation."""
     values = {1: 0.1, 2: 0.2, 3: 0.3, 4: 0.4}
     found = compare_runs(
         [
@@ -103,7 +103,7 @@ def test_excluded_images_and_those_that_a_dry_run_mastered(
     )
     assert lines == {
         'IES': [(1, 0), (2, 3), (3, 4), (4, 5)],
-        # An epoch later, when they would have been out.
+        # One epoch later, when they would have been pruned.
         'IES dry run': [(2, 1), (3, 3)],
     }
     assert axes.get_ylabel() == 'images of 10'
@@ -162,7 +162,7 @@ def test_the_picture_of_any_names(tmp_path: Path, label: str) -> None:
 def iteration_run(
     work_dir: Path, trained: tuple[int, ...] = (), **changes: object
 ) -> Path:
-    """100 iterations of 2 images, of ten: 20 passes if all are trained."""
+    """100 iterations of 2 of 10 images: 20 passes without pruning."""
     hook = {} if trained else None
     train_cfg = {'type': 'IterBasedTrainLoop', 'max_iters': 100}
     config = config_of(hook=hook, train_cfg=train_cfg, **changes)
@@ -180,7 +180,7 @@ def iteration_run(
 
 @pytest.mark.parametrize('length', [4, 20, 60])
 def test_the_figure_holds_its_legend(length: int) -> None:
-    """In as many columns as there is room for."""
+    """In as many columns as fit."""
     figure = Figure(figsize=(6, 4), layout='constrained')
     axes = figure.add_subplot()
     for number in range(4):
@@ -202,7 +202,7 @@ def test_iterations_are_brought_onto_passes(tmp_path: Path) -> None:
     both = [plain, ies]
     assert axis_label(both) == 'pass over the data'
     assert positions(plain, [5, 9], both) == pytest.approx([1, 1.8])
-    # Passes of 5, 4 and 2 iterations, then one like the last.
+    # Passes of 5, 4 and 2 iterations, then more like the last.
     assert positions(ies, [5, 7, 9, 11, 12], both) == pytest.approx(
         [1, 1.5, 2, 3, 3.5]
     )

@@ -1,4 +1,4 @@
-"""The gallery shows the images that it says it shows."""
+"""The gallery shows the images that its headings announce."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from ies_mm.report.reading.runs import read_run
 from ies_mm.report.showing.gallery import shelves
 from work_dirs import ies_run, plain_run, write_instances
 
-# A column for each image, a row for each epoch; 0: not trained.
+# One column per image, one row per epoch; 0: not trained.
 TRAINED = [
     # a  b  c  d  e
     [1, 1, 1, 1, 1],
@@ -56,8 +56,8 @@ def test_a_whole_run(tmp_path: Path) -> None:
         'Excluded first': 'abc',
         'Excluded last': 'cba',
         # a twice, b once; c only when everything was trained again.
-        'Most often taken back': 'ab',
-        # By the last observed loss: 3, and 2 (then it was not observed).
+        'Most often re-included': 'ab',
+        # By the last observed loss: 3, and 2 (unobserved afterwards).
         'Never excluded': 'ed',
     }
 

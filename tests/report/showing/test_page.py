@@ -1,4 +1,4 @@
-"""The page holds all that it shows, and shows names as they are."""
+"""The page is self-contained and escapes names correctly."""
 
 import math
 from html.parser import HTMLParser
@@ -17,7 +17,7 @@ ROWS = [[1, 1, 1], [1, 0, 0], [1, 1, 0], [1, 0, 0]]
 
 
 class Reader(HTMLParser):
-    """Tags, addresses and text of a page."""
+    """Collects the tags, addresses and text of a page."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -46,7 +46,7 @@ def page_of(*work_dirs: Path) -> Reader:
 
 
 def run_with_images(tmp_path: Path, first_epoch: int = 1) -> Path:
-    """Three images: one file, one that is gone, one with a wicked name."""
+    """Three images: one file, one missing, one with a malicious name."""
     images = tmp_path / 'images'
     images.mkdir()
     Image.new('RGB', (640, 480)).save(images / 'a.png')
@@ -59,8 +59,8 @@ def run_with_images(tmp_path: Path, first_epoch: int = 1) -> Path:
 
 def test_the_page_needs_no_other_file(tmp_path: Path) -> None:
     page = page_of(plain_run(tmp_path / 'a'), run_with_images(tmp_path))
-    # Two pictures of curves; 2, 2, 1 and 1 cards, of which one has a file.
-    # One more is filled when a picture is clicked.
+    # Two curves; 2, 2, 1 and 1 cards, of which one has a file.
+    # One more is filled by a click on a picture.
     assert len(page.sources) == 2 + 6 + 1
     assert all(source.startswith('data:image/') for source in page.sources)
     assert not {'link', 'iframe'} & set(page.tags)
@@ -77,9 +77,15 @@ def test_names_are_escaped(tmp_path: Path) -> None:
 def test_facts_and_placeholders(tmp_path: Path) -> None:
     page = page_of(run_with_images(tmp_path))
     assert page.text.count('no file') == 5
+<<<<<<< HEAD
     fact = 'out in 2 of 4 epochs, first in epoch 2, taken back once, last '
     assert f'{fact}loss 1.00' in page.text
     assert 'trained in every epoch, last loss 1.00' in page.text
+=======
+    fact = 'excluded in 2 of 4 epochs, first in epoch 2, re-included once, '
+    assert f'{fact}last loss 1.00' in page.text
+    assert 'trained in all 4 epochs, last loss 1.00' in page.text
+>>>>>>> words-report
     assert any('5 of 6 image files were not' in text for text in page.text)
 
 
@@ -102,7 +108,7 @@ def test_a_dry_run_does_not_pretend(tmp_path: Path) -> None:
 
 def test_a_run_without_instances_says_so(tmp_path: Path) -> None:
     page = page_of(ies_run(tmp_path))
-    assert any('Nothing was kept of its images' in t for t in page.text)
+    assert any('No per-image records were kept' in t for t in page.text)
 
 
 @pytest.mark.parametrize(
@@ -156,7 +162,7 @@ def test_what_becomes_of_the_images_pruned_first(tmp_path: Path) -> None:
     text = ' '.join(page_of(work_dir).text)
     assert 'Does it forget what it prunes?' in text
     assert 'the 1 of 3 images, pruned first' in text
-    # Not re-included for its own sake in epoch 3, which trains everything.
+    # Epoch 3 trains all images, so it does not count as re-included.
     assert 're-included 0.0 times on average, 0 at most' in text
     for cells in ('1 8.00 8.00', '2 4.00 1.00', '3 4.00 2.00', '4 4.00 3.00'):
         assert f'{cells} - -' in text
@@ -173,7 +179,7 @@ def test_suspected_label_errors_stand_under_their_term(tmp_path: Path) -> None:
     write_instances(work_dir, ['a', 'b', 'c'], [[1, 1, 1], [1, 0, 1]], losses)
     text = page_of(work_dir).text
     section = text[text.index('Suspected label errors: IES') :]
-    # Each term is half of the loss; b is out in an epoch that excludes two.
+    # Each term is half the loss; b is out in an epoch that excludes two.
     for term, first, second in (
         ('sum', ['b', '4', '4', 'no'], ['c', '2.5', '3', 'yes']),
         ('loss_bbox', ['b', '2', '2', 'no'], ['c', '1.25', '1.5', 'yes']),

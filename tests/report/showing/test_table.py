@@ -1,4 +1,4 @@
-"""The table says what the runs did, in lines that fit a terminal."""
+"""The table shows what the runs did, in lines that fit a terminal."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The picture of where the epochs' time goes."""
+"""The picture of where each epoch's time goes."""
 
 import io
 from pathlib import Path

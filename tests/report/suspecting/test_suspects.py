@@ -1,4 +1,4 @@
-"""Who is suspected: beside loops over images, and on planted noise."""
+"""Suspected images: against loops over images, and on planted noise."""
 
 import csv
 import io
@@ -23,7 +23,7 @@ NAN = math.nan
 
 
 def tables_of(losses: NDArray, trained: NDArray | None = None) -> Tables:
-    """Of losses (E, N, T)."""
+    """Tables of losses (E, N, T)."""
     epochs, images, terms = losses.shape
     if trained is None:
         trained = np.ones((epochs, images), dtype=bool)
@@ -99,7 +99,7 @@ def test_the_list_has_what_cleanlab_and_fiftyone_read() -> None:
 
 @pytest.mark.parametrize('kind', ['symmetric', 'instance'])
 def test_planted_errors_are_found(kind: str) -> None:
-    """Precision at the planted number, which is the recall there as well."""
+    """Precision at the planted number, which equals the recall."""
     labels = digits.with_noise(kind, seed=0)
     losses, _ = digits.trained(labels, seed=0)
     order = rank(digits.tables_of(losses), []).order
@@ -179,7 +179,7 @@ def test_epochs_between_two_scoring_passes_are_not_counted(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """A training that mixes images scores them every few epochs."""
+    """A training that mixes images scores them only every few epochs."""
     losses = [[NAN] * 2, [4.0, 1.0], [NAN] * 2, [2.0, 3.0], [NAN] * 2]
     write_records(tmp_path, [record(epoch) for epoch in range(1, 6)])
     write_instances(tmp_path, ['x.png', 'y.png'], [[1, 1]] * 5, losses)
@@ -194,6 +194,6 @@ def test_epochs_between_two_scoring_passes_are_not_counted(
 
 
 def test_a_run_that_observed_nothing_ranks_nobody() -> None:
-    """Random removal from a training that mixes images reads no loss."""
+    """Random removal observes no losses if a training mixes images."""
     with pytest.raises(ConfigError, match='no losses of any epoch'):
         rank(tables_of(np.full((3, 4, 1), NAN)), [])

@@ -1,4 +1,4 @@
-"""A copy of the set-up, with a fake in the place of pip."""
+"""A copy of the set-up with a fake pip."""
 
 import shutil
 import sys
@@ -11,7 +11,7 @@ from fake_set_up import FAKE_PYTHON, ROOT, pins
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project of which the set-up is all there is."""
+    """A project with nothing but the set-up."""
     root = tmp_path / 'project'
     (root / 'tools').mkdir(parents=True)
     (root / 'requirements').mkdir()
@@ -33,7 +33,7 @@ def with_venv(project: Path) -> Path:
     fake = folder / 'python'
     fake.write_text(FAKE_PYTHON.format(python=sys.executable))
     fake.chmod(0o755)
-    # The test's machine need not have the room or the compiler.
+    # The test machine may lack the disk space or the compiler.
     lenient = project / 'tools' / 'environment' / 'checks.py'
     lenient.write_text('def first_problem(venv, constraints): return None\n')
     return project

@@ -1,4 +1,4 @@
-"""What the set-up refuses before it writes or downloads anything."""
+"""What the set-up refuses before writing or downloading anything."""
 
 import os
 import shutil
@@ -132,7 +132,7 @@ def test_without_compiler_nothing_is_made(
     project: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv('PATH', str(tmp_path))
-    # Should it not be refused, it must not go and download.
+    # If it is not refused, it must not download anything.
     monkeypatch.setenv('PIP_NO_INDEX', '1')
     monkeypatch.setenv('PIP_CONFIG_FILE', os.devnull)
     monkeypatch.setenv('PIP_FIND_LINKS', '')

@@ -1,4 +1,4 @@
-"""The set-up goes on where it was, after whatever stopped it."""
+"""The set-up continues where it stopped, whatever the reason."""
 
 import signal
 import subprocess
@@ -68,7 +68,7 @@ def test_killed_step_is_done_again(with_venv: Path) -> None:
     assert stamps(with_venv) == STEPS[:1]
     flag(with_venv, 'slow-torchvision').unlink()
     calls(with_venv)
-    # The lock is free only if the fake pip is gone too.
+    # The lock is only free if the fake pip is gone, too.
     assert set_up(with_venv).returncode == 0
     assert installed(calls(with_venv)) == STEPS[1:]
 
@@ -118,5 +118,5 @@ def test_a_foreign_venv_is_never_removed(with_venv: Path) -> None:
     mine.touch()
     result = set_up(with_venv)
     assert result.returncode == 1
-    assert 'was not made by `make setup`' in result.stderr
+    assert 'was not created by `make setup`' in result.stderr
     assert mine.exists()

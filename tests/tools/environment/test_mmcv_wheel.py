@@ -1,4 +1,4 @@
-"""mmcv is compiled once, and again where its operators do not import."""
+"""mmcv is compiled once, and again if its operators do not import."""
 
 import shutil
 from pathlib import Path

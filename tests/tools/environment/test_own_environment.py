@@ -1,4 +1,4 @@
-"""`make setup` with an environment, or a Python, of the user's own."""
+"""`make setup` with the user's own environment or Python."""
 
 import os
 import shutil
@@ -10,7 +10,7 @@ from fake_set_up import ROOT
 
 
 def make(root: Path, variable: str) -> subprocess.CompletedProcess[str]:
-    """`make setup`, also where these tests were started by make."""
+    """Run `make setup`, even if make started these tests."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith('MAKE')}
     kept.pop('PYTHON', None)
     return subprocess.run(

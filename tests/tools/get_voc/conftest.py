@@ -1,4 +1,4 @@
-"""The tool, with torchvision's table turned to a server of its own."""
+"""The tool, with torchvision's URLs pointing to a local server."""
 
 import hashlib
 import importlib
@@ -25,7 +25,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def tool(server: Server, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """The tool with torchvision's table turned to the local server."""
+    """The tool with torchvision's URLs pointing to the local server."""
     monkeypatch.setenv('no_proxy', '127.0.0.1')
     tool = importlib.import_module('ies_mm.commands.get_voc')
     monkeypatch.setitem(tool.NEEDED_GB, '2007', 0.02)

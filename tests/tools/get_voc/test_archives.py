@@ -1,4 +1,4 @@
-"""Archives are checked, and nothing of them lands outside the folder."""
+"""Archives are checked, and nothing is unpacked outside the folder."""
 
 import hashlib
 import io
@@ -78,7 +78,7 @@ def serve(
     monkeypatch: pytest.MonkeyPatch,
     *members: tarfile.TarInfo,
 ) -> None:
-    """An archive of 2012 with further members, and the right checksum."""
+    """Serve a 2012 archive with further members and the right checksum."""
     buffer = io.BytesIO(voc_tar('2012', 'trainval', ['2008_000001']))
     with tarfile.open(fileobj=buffer, mode='a') as tar:
         for member in members:
@@ -117,7 +117,7 @@ def test_nothing_is_unpacked_elsewhere(
     capsys: pytest.CaptureFixture[str],
     member: tarfile.TarInfo,
 ) -> None:
-    """Though the checksum were right."""
+    """Even with the right checksum."""
     root = tmp_path / 'a' / 'root'
     serve(tool, server, monkeypatch, member)
     assert tool.main(['2012', '--root', str(root)]) == 1
@@ -150,7 +150,7 @@ def test_an_archive_of_something_else(
 ) -> None:
     for data, message in (
         (b'no archive', 'cannot unpack'),
-        (voc_tar('2007', 'trainval', ['000001']), 'holds no VOC2012'),
+        (voc_tar('2007', 'trainval', ['000001']), 'does not contain VOC2012'),
     ):
         server.content['/2012.tar'] = data
         digest = hashlib.md5(data).hexdigest()

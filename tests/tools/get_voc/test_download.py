@@ -1,4 +1,4 @@
-"""What is fetched, and how a download goes on."""
+"""What is downloaded, and how downloads resume."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What is refused before anything is downloaded."""
+"""Refusals before anything is downloaded."""
 
 import runpy
 import sys

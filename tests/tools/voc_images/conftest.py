@@ -1,4 +1,4 @@
-"""A generated VOCdevkit, and the module that arranges its scenes."""
+"""A generated VOCdevkit, and the module that composes its scenes."""
 
 import importlib
 from pathlib import Path

@@ -35,7 +35,7 @@ def test_boxes_are_the_extents_of_the_masks(devkit: Path) -> None:
         for number, (label, box) in enumerate(found, start=1):
             pixels = objects == number
             assert set(classes[pixels]) == {VOC_CLASSES.index(label)}
-            # The void of an object in front may take a pixel at a side, or
+            # The void of an object in front may cover a pixel at a side, or
             # a thin end that peeks out from behind it.
             inner = extent(pixels)
             assert np.less_equal(box[:2], inner[:2]).all()

@@ -1,4 +1,4 @@
-"""Objects that hide one another, or that the picture's edge cuts."""
+"""Objects that occlude one another or are cut by the image border."""
 
 from types import ModuleType
 

@@ -1,4 +1,4 @@
-"""A seed gives the same bytes, another one other pictures."""
+"""The same seed gives the same bytes; another one, other images."""
 
 import filecmp
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The class of an image, as the data sets of the libraries say it."""
+"""The class of an image according to the libraries' datasets."""
 
 from pathlib import Path
 from types import SimpleNamespace

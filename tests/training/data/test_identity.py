@@ -1,4 +1,4 @@
-"""Every sample knows its image, whatever wraps or filters the data set."""
+"""Every sample knows its image, however the dataset is wrapped or filtered."""
 
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,7 @@ def balanced(dataset: dict) -> dict:
 
 
 def nestings(voc: Path) -> dict[str, tuple[dict, int]]:
-    """Wrapped data sets, and how many images each really has."""
+    """Wrapped datasets, and how many distinct images each has."""
     train, test = dataset_config(voc), dataset_config(voc, 'test')
     few = dataset_config(voc, indices=5)
     return {
@@ -94,7 +94,7 @@ def test_tags_come_back_from_workers(voc: Path, context: str) -> None:
 def test_a_refetched_image_is_observed_as_itself(
     voc: Path, tmp_path: Path
 ) -> None:
-    """The pipeline gives up on two images; others are fetched instead."""
+    """The pipeline rejects two images; others are fetched instead."""
     config = ies_config(voc, tmp_path, epochs=1, delta=0, keep_history=True)
     config.train_dataloader.dataset.pipeline.insert(
         1, dict(type='Refuse', images=[2, 5])

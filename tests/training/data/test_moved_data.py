@@ -1,4 +1,4 @@
-"""An image is known by its path below the root of its data."""
+"""An image is identified by its path relative to the data root."""
 
 import os
 import shutil
@@ -67,7 +67,7 @@ def test_data_that_were_moved_are_the_same(
 def test_so_are_those_of_a_segmentor(
     maps: Path, tmp_path: Path, where: str
 ) -> None:
-    """Named by ``data_root``, or by ``data_prefix`` alone."""
+    """Given by ``data_root``, or only by ``data_prefix``."""
 
     def config(root: Path, work_dir: Path) -> Config:
         made = with_sampler(segmentor_config(root, work_dir))
@@ -124,7 +124,7 @@ def test_more_or_fewer_images_are_refused(
 
 
 def test_parts_with_equal_names_are_told_apart(voc: Path) -> None:
-    """And their order."""
+    """And so is their order."""
     train, test = dataset_config(voc), dataset_config(voc, 'test')
 
     def sums(*parts: dict) -> list[int]:
@@ -142,7 +142,7 @@ def test_parts_with_equal_names_are_told_apart(voc: Path) -> None:
 
 
 def two_lists(images: Path) -> list[dict]:
-    """The same files under two lists of labels, of other classes."""
+    """The same files in two lists with labels of different classes."""
     files = sorted(p.relative_to(images) for p in images.glob('*/*'))
     parts = []
     for name, classes in (('one', 'abc'), ('two', 'xyz')):
@@ -175,7 +175,7 @@ def of_parts(
 def test_a_file_in_two_parts_is_two_images(
     images: Path, tmp_path: Path
 ) -> None:
-    """Records tell them apart; parts that were swapped are refused."""
+    """Records distinguish them; swapped parts are refused."""
     one, two = two_lists(images)
     of_parts(images, tmp_path / 'run', one, two)
     identity = instances_of(tmp_path / 'run')['identity'].tolist()
@@ -187,7 +187,7 @@ def test_a_file_in_two_parts_is_two_images(
     checkpoint = tmp_path / 'run' / 'epoch_1.pth'
     with pytest.raises(ConfigError, match=r'another dataset .* \[part 1\]'):
         of_parts(images, tmp_path / 'on', two, one, on=checkpoint)
-    # Nor are lists of labels that were exchanged alone.
+    # Nor are lists where only the labels were exchanged.
     first, second = (
         one | dict(ann_file='two.txt'),
         two | dict(ann_file='one.txt'),
@@ -244,7 +244,7 @@ def test_the_path_below_the_root(
 
 
 def test_a_file_name_need_not_be_text(images: Path, tmp_path: Path) -> None:
-    """A training, its records, a warning that names it, and a resume."""
+    """Training, records, a warning with the name, and resuming work."""
     first = min(images.glob('*/*'))
     odd = os.fsencode(first.parent) + b'/\xff\xe9.png'
     first.rename(os.fsdecode(odd))

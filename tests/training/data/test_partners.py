@@ -1,6 +1,6 @@
-"""Which images are in a sample that several were mixed into.
+"""Which images a mixed sample contains.
 
-Each image is of one grey, so that a mosaic's pixels say whose they are.
+Each image has one grey value, which identifies its pixels in a mosaic.
 """
 
 import pickle
@@ -26,7 +26,7 @@ from ies_mm.training.data.tagging import TAG, partners_in
 
 IMAGES = 9
 CORNER = dict(img_scale=(8, 8), center_ratio_range=(1.0, 1.0))
-"""The mosaic's centre in its middle: all four images show whole."""
+"""The mosaic's centre in the middle: all four images are fully visible."""
 CACHED = dict(max_cached_images=40, random_pop=False)
 BEFORE = [dict(type='Grey')]
 KEPT = [1, 2, 4, 6, 8]
@@ -34,7 +34,7 @@ KEPT = [1, 2, 4, 6, 8]
 
 @TRANSFORMS.register_module()
 class Grey:
-    """An image all of whose pixels are ten times its number, and one box."""
+    """An image filled with ten times its number, and one box."""
 
     def __call__(self, results: dict) -> dict:
         value = 10 * results['sample_idx']
@@ -48,7 +48,7 @@ class Grey:
 
 
 class Greys(BaseDataset):
-    """As many as there are."""
+    """A dataset of such images."""
 
     def load_data_list(self) -> list[dict]:
         return [dict(img_path=f'{i}.png') for i in range(IMAGES)]
@@ -77,7 +77,7 @@ BOTH = pytest.mark.parametrize('make', [cached, mosaics])
 
 
 def shown(item: dict) -> set[int]:
-    """The images whose pixels are in a sample; 114 is padding."""
+    """The images with pixels in a sample; 114 is padding."""
     greys = item['inputs'].unique().tolist()
     return {grey // 10 for grey in greys if grey != 114}
 
@@ -102,7 +102,7 @@ def tagging(dataset: Any) -> Iterator[InstanceMap]:
 
 @BOTH
 def test_nothing_pruned_is_the_plain_data_set(make: Any) -> None:
-    """The same random numbers, the same samples."""
+    """Same random numbers, same samples."""
     order = [0, 3, 1, 2, 5, 8, 4, 7, 6, 1, 0, 2] * 2
     np.random.seed(3)
     plain = make()
@@ -132,7 +132,7 @@ def test_partners_are_of_what_is_kept(make: Any) -> None:
     np.random.seed(0)
     dataset = make()
     with tagging(dataset) as instances:
-        for i in range(20):  # fills the cache with all
+        for i in range(20):  # fills the cache with all images
             dataset[i % IMAGES]
         instances.keep(flags(KEPT))
         items = [dataset[KEPT[i % 5]] for i in range(40)]
@@ -144,9 +144,9 @@ def test_partners_are_of_what_is_kept(make: Any) -> None:
 
 
 def test_a_cached_mixture_goes_with_any_image_in_it() -> None:
-    """CachedMixUp's cache holds mosaics, of up to four images each.
+    """CachedMixUp's cache holds mosaics of up to four images each.
 
-    It blends two of them: with the dark images kept nothing is brighter.
+    It blends two: if only dark images are kept, nothing is brighter.
     """
     dark = [0, 1, 2, 3, 4]
     mosaic = dict(type='CachedMosaic', **CORNER, **CACHED, pad_val=0)
@@ -181,7 +181,7 @@ def test_inside_of_random_apply() -> None:
 
 
 def test_a_mixup_that_mixes_nothing_notes_nobody() -> None:
-    """It takes no partner without boxes; the loader has one all the same."""
+    """It rejects a partner without boxes, although it was loaded."""
     nothing = dict(type='FilterAnnotations', min_gt_bbox_wh=(1, 1))
     dataset = wrapped(dict(type='MixUp', img_scale=(8, 8)), nothing)
     with tagging(dataset):
@@ -191,7 +191,7 @@ def test_a_mixup_that_mixes_nothing_notes_nobody() -> None:
 
 
 class Empty:
-    """Takes all boxes away."""
+    """Removes all boxes."""
 
     def __call__(self, results: dict) -> dict:
         empty = HorizontalBoxes(torch.zeros(0, 4))
@@ -204,7 +204,7 @@ class Empty:
 
 @BOTH
 def test_persistent_workers_follow(make: Any) -> None:
-    """They have copies of the data set, made before the selection."""
+    """They have copies of the dataset from before the selection."""
     dataset = make()
     loader = DataLoader(
         dataset,
@@ -215,7 +215,7 @@ def test_persistent_workers_follow(make: Any) -> None:
     )
     with tagging(dataset) as instances:
         before = [shown(item) for item in loader]
-        if make is mosaics:  # A cache knows nothing but what was shown.
+        if make is mosaics:  # A cache only contains images that were shown.
             assert set().union(*before) == set(range(IMAGES))
         for kept in ([1, 2, 4], KEPT):
             instances.keep(flags(kept))
@@ -228,7 +228,7 @@ def test_persistent_workers_follow(make: Any) -> None:
 
 @BOTH
 def test_workers_that_are_spawned_follow(make: Any) -> None:
-    """These are given a pickled data set, and shared memory with it."""
+    """They get a pickled dataset along with shared memory."""
     dataset = make()
     with tagging(dataset) as instances:
         copy = pickle.loads(ForkingPickler.dumps(dataset))
@@ -241,7 +241,7 @@ def test_workers_that_are_spawned_follow(make: Any) -> None:
 
 
 def test_another_image_is_fetched_of_what_is_kept() -> None:
-    """The plain data set fetches any, where a pipeline gives None."""
+    """The plain dataset fetches any image if a pipeline returns None."""
     refuse = dict(type='Refuse', images=[1])
     pack = dict(type='PackDetInputs', meta_keys=())
     np.random.seed(0)

@@ -1,7 +1,7 @@
-"""Every observation stands at the image that it was made on.
+"""Every observation is recorded for the image it was made on.
 
-Weights that do not move give every image one loss, its own: the one that the
-model has for it alone.
+With fixed weights, every image has one loss of its own: the one that the
+model computes for it alone.
 """
 
 from collections.abc import Callable
@@ -74,7 +74,7 @@ def few(config: Config, root: Path) -> None:
 
 @DATASETS.register_module()
 class Filtered(CustomDataset):
-    """Leaves out what ``filter_cfg`` lists, as mmdet's data sets do."""
+    """Drops what ``filter_cfg`` lists, like mmdet's datasets."""
 
     def filter_data(self) -> list[dict]:
         out = self.filter_cfg['out']
@@ -91,7 +91,7 @@ def lists(config: Config, root: Path) -> None:
 
 
 def refused(config: Config, root: Path) -> None:
-    """The pipeline gives up on two images; others come in their place."""
+    """The pipeline rejects two images; others replace them."""
     config.train_dataloader.dataset.pipeline.insert(
         1, dict(type='Refuse', images=[2, 5])
     )
@@ -141,7 +141,7 @@ def frozen(root: Path, work_dir: Path, changes: list[Change]) -> Config:
 
 
 def alone(runner: Runner, path: str) -> float:
-    """The model's loss of one image, loaded by nobody but this function."""
+    """The model's loss of one image, loaded only by this function."""
     image = torch.from_numpy(cv2.imread(path)).permute(2, 0, 1)
     dataset = runner.train_dataloader.dataset
     while not hasattr(dataset, 'pipeline'):
@@ -170,7 +170,7 @@ def test_every_image_has_its_own_loss(
     assert len(set(expected.round(5))) == len(expected)
     everywhere = np.broadcast_to(expected, losses.shape)
     np.testing.assert_allclose(losses[seen], everywhere[seen], rtol=1e-4)
-    # But for what the pipeline gives up on, all were seen, by both ways.
+    # All were observed both ways, except those that the pipeline rejects.
     never = [2, 5] if refused in CHANGES[name] else []
     assert np.flatnonzero(~seen.any(axis=0)).tolist() == never
     left_out = ~arrays['trained'][1 if endless not in CHANGES[name] else 2 :]

@@ -1,4 +1,4 @@
-"""Data sets that show other images than their positions say."""
+"""Datasets that show other images than their positions map to."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -117,7 +117,7 @@ KNOWN: dict[str, Callable[[Path], Any]] = {
 
 
 def in_place(dataset: Any) -> Any:
-    """The object has a method that its class has not."""
+    """The object has a method that its class does not have."""
     prepare = dataset.prepare_data
     dataset.prepare_data = lambda index: prepare((index + 3) % 20)
     return dataset
@@ -141,7 +141,7 @@ def test_every_sample_has_the_number_of_its_own_image(
 
 
 class Steps(Hook):
-    """Counts what was trained."""
+    """Counts the training steps."""
 
     priority = 'LOWEST'
     made = 0
@@ -151,7 +151,7 @@ class Steps(Hook):
 
 
 def refused(config: Config, message: str) -> int:
-    """Refused with a message; after so many steps."""
+    """Expect an error with a message; return the steps made before it."""
     steps = Steps()
 
     def prepare(runner: Runner) -> None:
@@ -187,7 +187,7 @@ def test_a_data_set_is_refused_before_the_first_step(
 def test_an_image_that_is_left_out_and_shown_stops_the_training(
     folders: Path, tmp_path: Path, workers: int
 ) -> None:
-    """The first epoch trains everything, whichever image it shows where."""
+    """The first epoch trains on everything, so any image may be shown."""
     config = config_of(folders, tmp_path, 3)
     config.train_dataloader.dataset.type = 'Next'
     config.train_dataloader.num_workers = workers
@@ -219,7 +219,7 @@ def test_a_transform_that_exchanges_images_is_refused(
 
 
 class Shrink(Hook):
-    """Goes on with a part of the data, as a curriculum does."""
+    """Shrinks the dataset in the middle, like a curriculum."""
 
     def before_train_epoch(self, runner: Runner) -> None:
         if runner.epoch == 1:
@@ -243,7 +243,7 @@ def test_a_data_set_whose_length_changes_is_refused(
 def test_images_that_are_fetched_instead_stop_nothing(
     folders: Path, tmp_path: Path, loop: str
 ) -> None:
-    """Nor is what was pruned fetched in the place of others."""
+    """Nor are pruned images fetched instead of others."""
     config = config_of(folders, tmp_path, 3)
     if loop == 'iterations':
         config = in_iterations(config, 15)
@@ -253,7 +253,7 @@ def test_images_that_are_fetched_instead_stop_nothing(
     train(config, with_hook(FixedSelection(OUT, keep_history=True)))
     trained = instances_of(tmp_path)['trained']
     assert not trained[:, refuse['images']].any()
-    # One of them may fill a batch.
+    # One of them may have been added to fill a batch.
     assert trained[1, OUT[1]].sum() <= 1
     assert trained[0, OUT[1]].any()
     assert len(epochs_of(tmp_path)) == len(trained) >= 2
@@ -289,7 +289,7 @@ def test_it_is_trained(
         config = in_iterations(config, 15)
         config.train_dataloader.sampler.type = 'IESSampler'
     catching(config, kind)
-    out = {epoch: [4, 8] for epoch in OUT}  # Which come for the broken ones.
+    out = {epoch: [4, 8] for epoch in OUT}  # These replace the broken ones.
     train(config, with_hook(FixedSelection(out, keep_history=True)))
     trained = instances_of(tmp_path)['trained']
     assert not trained[:, BROKEN].any()

@@ -1,4 +1,4 @@
-"""Base configs whose sampler the IESSampler would take the place of."""
+"""Base configs whose sampler the IESSampler would replace."""
 
 from pathlib import Path
 
@@ -29,7 +29,7 @@ train_dataloader = dict(sampler=dict(type='IESSampler'))
 
 
 def child(folder: Path, base: str, text: str = CHILD) -> Config:
-    """A config over a base whose sampler is given."""
+    """A config that inherits from a base with this sampler."""
     (folder / 'base.py').write_text(f'train_dataloader = dict(sampler={base})')
     (folder / 'schedule.py').write_text('train_cfg = dict(max_epochs=12)')
     (folder / 'child.py').write_text(text)
@@ -66,7 +66,7 @@ def test_the_same_order_may_be_taken_over(
 
 
 def test_what_the_message_says_helps(tmp_path: Path) -> None:
-    """A config between the two, for the plain run."""
+    """An intermediate config for the plain run."""
     child(tmp_path, "dict(type='mmdet.ClassAwareSampler', num_sample_class=2)")
     default = "dict(_delete_=True, type='DefaultSampler', shuffle=True)"
     (tmp_path / 'plain.py').write_text(
@@ -96,7 +96,7 @@ def test_a_child_of_a_child_and_a_type_of_the_command_line(
 def test_left_over_arguments_are_named_by_every_way_of_training(
     folders: Path, tmp_path: Path
 ) -> None:
-    """Also by a script of one's own, whose config has no file."""
+    """Also by a custom script, whose config has no file."""
     config = classifier_config(folders, tmp_path)
     config.train_dataloader.sampler = dict(
         type='IESSampler', num_sample_class=2, shuffle=True

@@ -1,4 +1,4 @@
-"""IESSampler against DefaultSampler, alone and as one of several ranks."""
+"""IESSampler against DefaultSampler, with one and with several ranks."""
 
 from collections import Counter
 from pathlib import Path
@@ -17,7 +17,7 @@ from runs import build_dataset, dataset_config
 
 
 class Images:
-    """A data set of which only the length matters."""
+    """A dataset of which only the length matters."""
 
     def __init__(self, count: int) -> None:
         self.count = count
@@ -112,7 +112,7 @@ def test_ranks_are_even_and_cover_the_selection(
     shown = Counter(position for part in parts for position in part)
     assert sorted(shown) == list(range(active))
     if active:
-        # Filling up repeats an image at most once more than another.
+        # Padding repeats no image more than once more than another.
         assert max(shown.values()) - min(shown.values()) <= 1
 
 
@@ -127,7 +127,7 @@ def test_batch_samplers_see_the_new_length(voc: Path) -> None:
 
 @pytest.mark.parametrize('epoch', [0, 3])
 def test_repeated_augmentation_is_mmpretrain_s(voc: Path, epoch: int) -> None:
-    """Over what is selected as if nothing else were there."""
+    """Over the selected images, as if there were no others."""
     dataset = build_dataset(dataset_config(voc))
     ours = IESSampler(dataset, seed=5, num_repeats=3)
     theirs = RepeatAugSampler(dataset, num_repeats=3, seed=5)

@@ -42,7 +42,7 @@ def orders(size: int, seed: int, passes: int) -> list[list[int]]:
 
 
 def literally(size: int, seed: int, active: set[int]) -> list[tuple]:
-    """(position, pass, consumed) of four passes, as the words say it."""
+    """(position, pass, consumed) of four passes, as documented."""
     walk = []
     for number, order in enumerate(orders(size, seed, 4)):
         for index, position in enumerate(order):
@@ -85,7 +85,7 @@ def test_the_ranks_share_one_pass(monkeypatch: pytest.MonkeyPatch) -> None:
         stream.select(active)
         shown.append(list(islice(stream, 5)))
         counts.append([drawn.consumed for drawn in stream.drawn])
-    # Ten samples of five selected positions are two passes.
+    # Ten samples of five selected positions make two passes.
     assert sorted(shown[0] + shown[1]) == sorted([0, 2, 3, 5, 6] * 2)
     assert counts[0] == counts[1]
     assert counts[0][-1] == 14
@@ -130,7 +130,7 @@ def test_with_nothing_selected_it_ends() -> None:
 def test_it_knows_what_the_coming_batches_consume(
     size: int, consumed: int, active: set[int], fetched: int
 ) -> None:
-    """Workers have fetched some of their samples already."""
+    """Workers have already fetched some of their samples."""
     ours = EndlessStream(size, True, 3, consumed)
     mask = torch.zeros(12, dtype=torch.bool)
     mask[list(active)] = True

@@ -1,4 +1,4 @@
-"""Hooks that put another pipeline in place in the middle of a training."""
+"""Hooks that switch the pipeline in the middle of a training."""
 
 from itertools import pairwise
 from pathlib import Path
@@ -39,7 +39,7 @@ def switching(folders: Path, work_dir: Path, workers: int = 0) -> Config:
 
 
 def five_times(config: Config) -> Config:
-    """The loss, from the switch on."""
+    """The loss times five, from the switch on."""
     loss = dict(type='CrossEntropyLoss', loss_weight=5.0)
     recipe = dict(action_epoch=SWITCH + 1, loss=loss)
     config.custom_hooks = [dict(type='SwitchRecipeHook', schedule=[recipe])]
@@ -65,7 +65,7 @@ def run(config: Config, extra: dict = BRIGHT) -> str:
 
 
 def literal(losses: np.ndarray) -> list[int]:
-    """How many are mastered after each epoch, by a plain loop."""
+    """The number mastered after each epoch, by a plain loop."""
     counts = []
     for last in range(len(losses)):
         mastered = 0
@@ -89,7 +89,7 @@ def test_the_jump_judges_nobody_and_is_said_once(
     assert log.count(f'the pipeline was switched in epoch {SWITCH + 1}') == 1
     losses = instances_of(tmp_path)['losses']
     jumps = np.abs(losses[SWITCH] - losses[SWITCH - 1])
-    assert np.median(jumps) > DELTA  # nobody would be flat across it
+    assert np.median(jumps) > DELTA  # no image would be flat across it
     mastered = [record['mastered'] for record in epochs_of(tmp_path)]
     assert mastered == literal(losses)
     assert mastered[SWITCH + 1] > 0
@@ -99,7 +99,7 @@ def test_the_jump_judges_nobody_and_is_said_once(
 def test_a_loss_that_is_switched(
     folders: Path, tmp_path: Path, after: int
 ) -> None:
-    """As mmpretrain's own hook does; also resumed before and after it."""
+    """Like mmpretrain's own hook; also resumed before and after it."""
 
     def run(config: Config) -> str:
         hook = IESHook(DELTA, order=1, window=2, keep_history=True)
@@ -127,7 +127,7 @@ def test_a_loss_that_is_switched(
 def test_infobatch_trains_what_it_knows_from_before(
     folders: Path, tmp_path: Path
 ) -> None:
-    """Beside losses five times as large the old ones look well learned."""
+    """Next to losses five times as large, old ones look well learned."""
     config = five_times(switching(folders, tmp_path))
     hook = InfoBatchHook(ratio=0.9, anneal=0.0, keep_history=True)
     train(config, with_hook(hook))
@@ -141,7 +141,7 @@ def test_infobatch_trains_what_it_knows_from_before(
 def test_dihcl_knows_no_hardness_from_before(
     folders: Path, tmp_path: Path
 ) -> None:
-    """Beside losses five times as large the old ones look easy."""
+    """Next to losses five times as large, old ones look easy."""
     config = five_times(switching(folders, tmp_path))
     config.train_cfg.max_epochs = SWITCH + 1
     hook = DIHCLHook(warmup=1, start=0.6, factor=1.0, end=0.6)
@@ -153,7 +153,7 @@ def test_dihcl_knows_no_hardness_from_before(
     running = hook.method.running.numpy()
     assert np.isnan(running[~shown]).all()
     losses = arrays['losses'][SWITCH, shown, 0].astype(float)
-    # All are divided by one learning rate, and mixed with nothing older.
+    # All are divided by one learning rate and not mixed with older ones.
     rates = losses / running[shown]
     np.testing.assert_allclose(rates, rates[0], rtol=1e-6)
 
@@ -171,7 +171,7 @@ def test_selective_backprop_compares_with_no_loss_from_before(
 
 
 class EveryEpoch(Hook):
-    """An augmentation that grows, as in progressive learning."""
+    """A growing augmentation, as in progressive learning."""
 
     priority = 'VERY_HIGH'
 
@@ -187,7 +187,7 @@ class EveryEpoch(Hook):
 def test_switched_in_every_epoch_nobody_looks_flat(
     folders: Path, tmp_path: Path, resume: bool
 ) -> None:
-    """With every jump left out no difference would be left."""
+    """With every jump excluded, no difference would remain."""
     work_dir = tmp_path / 'whole'
     config = switching(folders, work_dir)
 
@@ -240,7 +240,7 @@ def test_a_pipeline_that_mixes_is_refused_when_it_comes(
 
 
 class Mixup(Hook):
-    """Mixes the images of batches from the second epoch on."""
+    """Mixes the images of a batch from the second epoch on."""
 
     def before_train_epoch(self, runner: Runner) -> None:
         if runner.epoch == 1:

@@ -1,4 +1,4 @@
-"""Images that cannot be read, always or every second time."""
+"""Images that cannot be read, always or every other time."""
 
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ READ = dict(type='ReadNowAndThen', never=[NEVER], every_second=[HALF])
 
 
 class Shown(Hook):
-    """The images that were selected and trained, epoch by epoch."""
+    """Records the selected and the trained images, epoch by epoch."""
 
     def __init__(self, hook: Any) -> None:
         self.hook = hook
@@ -66,7 +66,7 @@ def run(config: Config, hook: Any) -> tuple[Shown, str]:
 def test_named_once_and_never_mastered(
     folders: Path, tmp_path: Path, workers: int
 ) -> None:
-    """Whatever comes in its place is counted as trained, it is not."""
+    """Its replacement counts as trained; the image itself does not."""
     config = reading(by_epochs(folders, tmp_path), workers)
     config.train_cfg.max_epochs = 8
     budget = dict(type='Budget', saved=0.3)
@@ -85,7 +85,7 @@ def test_named_once_and_never_mastered(
 
 
 def test_everything_else_is_mastered(folders: Path, tmp_path: Path) -> None:
-    """The training goes on for the sake of the one."""
+    """Training goes on for this one image."""
     config = reading(by_epochs(folders, tmp_path))
     config.train_cfg.max_epochs = 8
     run(config, IESHook(1e9, order=1, window=1, keep_history=True))
@@ -119,7 +119,7 @@ def test_a_crop_that_fails_by_chance_is_not_named(
 
 
 class NewLoader(Hook):
-    """Puts another data loader in place in the middle of the training."""
+    """Replaces the data loader in the middle of the training."""
 
     def before_train_iter(
         self, runner: Runner, batch_idx: int, **_: Any
@@ -142,7 +142,7 @@ def test_a_replaced_loader(folders: Path, tmp_path: Path, loop: Any) -> None:
 
 
 class OtherData(Hook):
-    """Has the loader's data set show images of another one."""
+    """Makes the loader's dataset show images of another one."""
 
     def before_train_epoch(self, runner: Runner) -> None:
         if runner.epoch == 1:
@@ -163,7 +163,7 @@ def test_samples_of_a_data_set_that_was_not_there(
 
 @FUNCTIONS.register_module()
 def tensors_collate(batch: list) -> dict:
-    """As mmyolo's yolov5_collate: labels in one tensor."""
+    """Like mmyolo's yolov5_collate: labels in one tensor."""
     made = pseudo_collate(batch)
     labels = [sample.gt_label for sample in made['data_samples']]
     made['data_samples'] = dict(labels=labels)
@@ -172,7 +172,7 @@ def tensors_collate(batch: list) -> dict:
 
 @FUNCTIONS.register_module()
 def anew_collate(batch: list) -> dict:
-    """Makes the samples anew, without what they carried."""
+    """Creates new samples without the tags they carried."""
     made = pseudo_collate(batch)
     kinds = [type(sample) for sample in made['data_samples']]
     made['data_samples'] = [kind() for kind in kinds]

@@ -1,4 +1,4 @@
-"""Wrappers of data sets: which image each of their positions shows."""
+"""Dataset wrappers: which image each of their positions shows."""
 
 import importlib
 import inspect
@@ -39,7 +39,7 @@ OUT = {1: [2, 3, 7, 9], 2: [2, 3, 7, 9]}
 
 
 class Evens:
-    """Shows every second image, and packs it itself."""
+    """Shows every other image and packs it itself."""
 
     def __init__(self, dataset: Any) -> None:
         self.dataset = dataset
@@ -53,7 +53,7 @@ class Evens:
 
 
 class Odd(Evens):
-    """Another way of showing images than its class has."""
+    """Shows images differently from its base class."""
 
     def __getitem__(self, index: int) -> Any:
         return self.pipeline(self.dataset[2 * index + 1])
@@ -75,7 +75,7 @@ def leaf(folders: Path) -> Any:
 
 
 def unpacked(folders: Path) -> Any:
-    """Its samples are packed by a wrapper."""
+    """A config whose samples are packed by a wrapper."""
     dataset = leaf(folders)
     dataset.pipeline.transforms.pop()
     return dataset
@@ -141,9 +141,9 @@ def test_a_wrapper_of_ones_own_can_be_registered(
 
 
 def test_every_wrapper_of_the_libraries_is_known() -> None:
-    """All that has items and a length and is no leaf, and is a data set."""
+    """Every dataset class with items and a length that is not a leaf."""
     no_wrappers = {
-        # Several tasks' labels of one image, read by itself.
+        # It reads several tasks' labels of an image by itself.
         'mmpretrain.datasets.multi_task.MultiTaskDataset'
     }
     found = {
@@ -173,7 +173,7 @@ LIBRARIES = ('mmengine.dataset', 'mmengine.runner', 'mmdet.datasets',
 def modules_of(package: str) -> Iterator[Any]:
     folder = importlib.import_module(package).__path__
     for module in pkgutil.walk_packages(folder, package + '.'):
-        with suppress(ImportError):  # One of mmdet wants another package.
+        with suppress(ImportError):  # One of mmdet's requires another package.
             yield importlib.import_module(module.name)
 
 
@@ -207,7 +207,7 @@ def mixing(dataset: Any) -> list[str]:
 
 
 def short(config: Config, wrapper: str | None) -> Config:
-    """Epochs of three batches, over the data set or a wrapper of it."""
+    """Epochs of three batches, over the dataset or a wrapper of it."""
     loader = config.train_dataloader
     loader.num_batch_per_epoch = 3
     if wrapper == 'ConcatDataset':
@@ -221,7 +221,7 @@ def short(config: Config, wrapper: str | None) -> Config:
 def test_epochs_of_so_many_batches(
     folders: Path, tmp_path: Path, wrapper: str | None
 ) -> None:
-    """The plain run, and what is left out of the images that it shows."""
+    """The plain run, and pruning among the images that it shows."""
     kept = []
     for out in (None, {}, OUT):
         place = tmp_path / str(out)
@@ -252,7 +252,7 @@ def test_more_batches_than_there_are(folders: Path, tmp_path: Path) -> None:
 def test_an_image_from_beyond_is_refused(
     folders: Path, tmp_path: Path
 ) -> None:
-    """One of those that no position shows, in the place of another."""
+    """One that no position shows, in place of another."""
     config = short(config_of(folders, tmp_path, 3), None)
     refuse = dict(type='Refuse', images=list(range(12)))
     config.train_dataloader.dataset.pipeline.insert(1, refuse)

@@ -1,4 +1,4 @@
-"""Models that train on something else than what their heads compute."""
+"""Models that train on something other than what their heads compute."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -135,7 +135,7 @@ def test_several_optimizers(
 def test_one_that_begins_later_is_found_at_the_end_of_the_epoch(
     folders: Path, tmp_path: Path, epoch: int
 ) -> None:
-    """Weighted training has shares in every batch."""
+    """Weighted training computes shares in every batch."""
 
     def later(runner: Runner) -> None:
         plain = runner.model.loss
@@ -153,7 +153,7 @@ def test_one_that_begins_later_is_found_at_the_end_of_the_epoch(
 
 @TRANSFORMS.register_module()
 class BreakOne:
-    """One image has no finite loss."""
+    """Gives one image a non-finite loss."""
 
     def __call__(self, results: dict) -> dict:
         if results['sample_idx'] == 5:
@@ -162,7 +162,7 @@ class BreakOne:
 
 
 def guarding(runner: Runner) -> None:
-    """A batch whose loss is not finite is not trained."""
+    """Skips training on a batch whose loss is not finite."""
     model: Any = runner.model
     original = model.loss
 
@@ -179,7 +179,7 @@ def guarding(runner: Runner) -> None:
 def test_a_model_that_replaces_a_loss_that_is_not_finite(
     folders: Path, tmp_path: Path, hook: str
 ) -> None:
-    """Weighted, that of the image would be trained nevertheless."""
+    """With weights, the image's loss would still be trained."""
     config = config_of(folders, tmp_path, 6)
     config.model.backbone.norm_eval = True
     config.train_dataloader.dataset.pipeline.insert(1, dict(type='BreakOne'))
@@ -230,7 +230,7 @@ class LeavesOneTermOut(DETECTORS.get('FasterRCNN')):  # type: ignore[misc]
 def test_a_detector_that_detaches_one_term(
     voc: Path, tmp_path: Path, hook: str
 ) -> None:
-    """Weighted, it would be trained by that term nevertheless."""
+    """With weights, it would still be trained by that term."""
     config = plain_config(voc, tmp_path)
     config.train_dataloader.sampler = dict(type='IESSampler')
     config.model.type = 'DetachesOneTerm'
@@ -252,7 +252,7 @@ def test_a_detector_that_leaves_one_term_out(
 
 @CLASSIFIERS.register_module()
 class SquaredMean(nn.Module):
-    """No mean of values of its own, though it says so."""
+    """Not a mean of per-image values, although it claims so."""
 
     reduction, loss_weight = 'mean', 1.0
 

@@ -1,4 +1,4 @@
-"""Trainings whose batches are mixtures of images: Mixup and CutMix."""
+"""Trainings that mix the images of a batch: Mixup and CutMix."""
 
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ OUT = {2: [0, 3, 5, 8], 3: [1, 3, 5, 7, 9, 11]}
 
 
 def mixed(config: Config) -> Config:
-    """As ConvNeXt, Swin and DeiT are trained; the labels are one-hot."""
+    """Trained like ConvNeXt, Swin and DeiT, with one-hot labels."""
     config.model.train_cfg = dict(augments=AUGMENTS)
     config.model.data_preprocessor.num_classes = len(CLASSES)
     config.model.head.loss = dict(type='CrossEntropyLoss', use_soft=True)
@@ -40,7 +40,7 @@ def mixed(config: Config) -> Config:
 
 
 class Alone(Hook):
-    """What the losses of unmixed images are after two epochs."""
+    """Records the losses of unmixed images after two epochs."""
 
     priority = 'LOWEST'
 
@@ -50,7 +50,7 @@ class Alone(Hook):
 
 
 def losses_alone(runner: Runner) -> torch.Tensor:
-    """Cross-entropy of each image as it is, with BatchNorm's means."""
+    """Cross-entropy of each unmixed image, with BatchNorm's means."""
     config = runner.cfg.train_dataloader.dataset.copy()
     config.pipeline = [config.pipeline[0], config.pipeline[-1]]
     dataset = DATASETS.build(config | dict(_scope_='mmpretrain'))
@@ -105,7 +105,7 @@ def test_images_are_scored_as_they_are(folders: Path, tmp_path: Path) -> None:
 
 
 class Spy:
-    """The images of each batch, their mixtures, and the losses of these."""
+    """Records each batch's images, its mixtures, and the mixtures' losses."""
 
     def __init__(self, runner: Runner) -> None:
         self.batches: list[dict[str, torch.Tensor]] = []
@@ -134,7 +134,7 @@ class Spy:
 def test_mixtures_are_noted_for_all_images_in_them(
     folders: Path, tmp_path: Path
 ) -> None:
-    """Who is in a mixture is read off its pixels, by least squares."""
+    """A mixture's images are found from its pixels by least squares."""
     config = mixed(config_of(folders, tmp_path, 1))
     config.train_dataloader.dataset.pipeline.pop(1)  # no flips
     config.model.train_cfg.augments = AUGMENTS[:1]
@@ -164,7 +164,7 @@ def test_mixtures_are_noted_for_all_images_in_them(
 
 
 class Noted:
-    """Stands for what is observed in an epoch."""
+    """Stand-in for the observations of an epoch."""
 
     def __init__(self) -> None:
         self.rows: list[tuple] = []
@@ -175,7 +175,7 @@ class Noted:
 
 
 def test_partners_of_a_pipeline_are_noted_too() -> None:
-    """In an endless stream a batch may end one epoch and begin the next."""
+    """In an endless stream, a batch may span two epochs."""
     session, batch, captured = (type('', (), {})() for _ in range(3))
     session.observed = Noted()
     batch.ids = torch.tensor([4, 7, 2])
@@ -201,7 +201,7 @@ def test_random_removal_scores_nothing(folders: Path, tmp_path: Path) -> None:
 
 
 class Reseed(Hook):
-    """MMEngine does not keep the random state of the augmentation."""
+    """MMEngine does not save the random state of the augmentation."""
 
     priority = 'VERY_HIGH'
 
@@ -212,7 +212,7 @@ class Reseed(Hook):
 def test_resumed_in_the_middle_of_a_pass(
     folders: Path, tmp_path: Path
 ) -> None:
-    """What was trained without a loss is in the checkpoint."""
+    """The checkpoint knows which images were trained without a loss."""
 
     def run(config: Config) -> None:
         def register(runner: Runner) -> None:
@@ -237,7 +237,7 @@ def test_resumed_in_the_middle_of_a_pass(
 def test_what_is_pruned_comes_of_the_scores(
     folders: Path, tmp_path: Path, saved: float
 ) -> None:
-    """The recommended setting, in which training would look otherwise."""
+    """The recommended setting, which otherwise re-checks by training."""
     config = mixed(config_of(folders, tmp_path, 12))
     train(config, with_hook(IESHook(saved=saved, order=0, window=1)))
     records = epochs_of(tmp_path)
@@ -250,7 +250,7 @@ def test_what_is_pruned_comes_of_the_scores(
 def test_the_last_scores_are_kept_without_the_history(
     folders: Path, tmp_path: Path
 ) -> None:
-    """The last epochs are not scored, and a method may read one score."""
+    """The last epochs are not scored, and a method may read a single score."""
     config = mixed(config_of(folders, tmp_path, 4))
     hook = FixedSelection({}, order=0, window=1, scoring=dict(interval=2))
     train(config, with_hook(hook))

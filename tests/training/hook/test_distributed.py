@@ -30,7 +30,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def results(
     voc: Path, folders: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """Work folders of all runs, and what each process saw of them."""
+    """Work directories of all runs, and each process's observations."""
     results = tmp_path_factory.mktemp('distributed')
     train(by_iterations(folders, results / 'one'), with_hook(everything()))
     command = [sys.executable, '-m', 'torch.distributed.run', '--standalone']
@@ -87,7 +87,7 @@ def test_all_processes_have_equally_many_batches(
 def test_together_they_train_what_is_selected(
     results: Path, name: str
 ) -> None:
-    """Each image once, but for those that make the ranks even."""
+    """Each image once, except for padding to equal ranks."""
     first, second = seen(results, name)
     epochs = zip(
         first['active'], first['batches'], second['batches'], strict=True
@@ -104,7 +104,7 @@ def test_together_they_train_what_is_selected(
 
 
 def test_fewer_images_than_processes_become_batches(results: Path) -> None:
-    """One image of 13 is left: two batches of two, for BatchNorm."""
+    """One of 13 images is left: two batches of two, for BatchNorm."""
     first, second = seen(results, 'classifier')
     assert [len(b) for b in first['batches'][2]] == [2]
     assert [len(b) for b in second['batches'][2]] == [2]
@@ -135,7 +135,7 @@ def test_spaced_looks_are_shared_too(results: Path) -> None:
 
 
 def test_images_that_are_mixed_are_scored_together(results: Path) -> None:
-    """Each by one process, whatever it was trained in."""
+    """Each image by one process, whichever trained it."""
     first, second = seen(results, 'mosaics')
     assert [first['scored'], second['scored']] == [[0, 6, 0, 0]] * 2
     losses = instances_of(results / 'mosaics')['losses']
@@ -165,7 +165,7 @@ def test_processes_that_score_unequal_numbers_of_batches_do_not_wait(
 def test_losses_are_those_of_one_process(
     folders: Path, results: Path, tmp_path: Path
 ) -> None:
-    """Trained or scored, repeated or not: an image's loss is its own."""
+    """Trained or scored, repeated or not, an image's loss is the same."""
     train(frozen(folders, tmp_path), with_hook(plain_hook()))
     alone, together = (instances_of(p) for p in (tmp_path, results / 'frozen'))
     np.testing.assert_allclose(
@@ -175,7 +175,7 @@ def test_losses_are_those_of_one_process(
 
 
 def test_measuring_the_dynamics_changes_nothing(results: Path) -> None:
-    """It is done by both processes, and written once."""
+    """Both processes measure, one writes."""
     measured, plain = seen(results, 'measured'), seen(results, 'random')
     for ours, theirs in zip(measured, plain, strict=True):
         assert ours['batches'] == theirs['batches']
@@ -205,7 +205,7 @@ def test_the_last_accumulated_step_is_made(results: Path) -> None:
 def test_a_resumed_run_ends_as_the_uninterrupted_one(
     results: Path, loop: str
 ) -> None:
-    """Also from the middle of a pass: both ranks' losses are kept."""
+    """Also from the middle of a pass, keeping both ranks' losses."""
     names = (f'whole{loop}', f'resumed{loop}')
     for expected, found in zip(
         *(seen(results, n) for n in names), strict=True
@@ -222,7 +222,7 @@ def test_a_resumed_run_ends_as_the_uninterrupted_one(
 def test_one_process_goes_on_from_two_and_two_from_one(
     folders: Path, results: Path, tmp_path: Path
 ) -> None:
-    """The iterations that were left, from the middle of a pass."""
+    """The remaining iterations, from the middle of a pass."""
     config = by_iterations(folders, tmp_path)
     config.resume = True
     config.load_from = str(results / 'two' / 'iter_8.pth')
@@ -239,7 +239,7 @@ def test_one_process_goes_on_from_two_and_two_from_one(
 
 
 def test_who_observes_sees_what_our_sampler_would_show(results: Path) -> None:
-    """Two processes, an endless stream; nothing is left out of either run."""
+    """Two processes, an endless stream; neither run prunes anything."""
     [ours, _], [theirs, _] = (
         seen(results, name) for name in ('two', 'watched-endless')
     )

@@ -1,4 +1,4 @@
-"""Disks that are full, workers that die: what is lost, and what goes on."""
+"""Full disks and dying workers: what is lost, and what continues."""
 
 import resource
 from collections.abc import Callable
@@ -28,7 +28,7 @@ FULL = Path('/dev/full')
 
 
 class FullDisk(Hook):
-    """Has one file of the records on a full disk in epochs 2 and 3."""
+    """Puts one records file on a full disk in epochs 2 and 3."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -69,7 +69,7 @@ def test_a_full_disk_stops_no_training_and_loses_no_record(
 
 
 def test_a_line_that_does_not_fit_is_not_half_written(tmp_path: Path) -> None:
-    """A limit on the size of files stands for the space that is left."""
+    """A file size limit stands in for the remaining space."""
     folder = tmp_path / 'ies'
     records = RunRecords(folder, ['a.jpg'], keep=1)
 
@@ -107,7 +107,7 @@ def test_a_line_that_does_not_fit_is_not_half_written(tmp_path: Path) -> None:
 def test_after_a_worker_has_died_the_run_is_resumed(
     folders: Path, tmp_path: Path, where: str, persistent: bool
 ) -> None:
-    """The error is PyTorch's, as in the plain run; nothing is torn."""
+    """The error is PyTorch's, as in the plain run; no file is damaged."""
     bad = tmp_path / 'bad'
     bad.touch()
     out = {1: [3, 7], 2: [3, 7], 3: [4]}
@@ -141,7 +141,7 @@ def test_after_a_worker_has_died_the_run_is_resumed(
 
 
 class Arm(Hook):
-    """Lets the image's worker die from some epoch on."""
+    """Makes the image's worker die from some epoch on."""
 
     def __init__(self, path: Path, epoch: int) -> None:
         self.path = path
@@ -156,9 +156,9 @@ class Arm(Hook):
 def test_a_loss_that_is_no_number_stays_with_its_image(
     folders: Path, tmp_path: Path, value: str
 ) -> None:
-    """Weights that do not move master every other one.
+    """With fixed weights, every other image is mastered.
 
-    No image trains alone: another one fills its batch.
+    No image trains alone: another one fills the batch.
     """
     config = by_epochs(folders, tmp_path)
     config.model.head.loss.use_soft = True
@@ -187,7 +187,7 @@ def test_a_loss_that_is_no_number_stays_with_its_image(
 def test_an_unreadable_image_is_named_by_the_plain_error(
     folders: Path, tmp_path: Path
 ) -> None:
-    """What the loader raises is not hidden."""
+    """The loader's exception is not hidden."""
     config = by_epochs(folders, tmp_path)
     config.train_dataloader.dataset.pipeline.insert(
         1, dict(type='Refuse', images=list(range(20)))
@@ -236,7 +236,7 @@ def test_records_do_not_decide_whether_a_training_goes_on(
     name: str,
     damage: Callable[[Path], None],
 ) -> None:
-    """Weights and selection come from the checkpoint alone."""
+    """Weights and selection come only from the checkpoint."""
     work_dir = tmp_path / 'again'
     config = resumed(by_epochs(folders, work_dir), whole, 'epoch_4.pth')
     damage(work_dir / 'ies' / name)
@@ -250,7 +250,7 @@ def test_records_do_not_decide_whether_a_training_goes_on(
         assert_equal(ours[part], theirs[part], part)
     assert [record['epoch'] for record in epochs_of(work_dir)] == [EPOCHS]
     log = ''.join(path.read_text() for path in work_dir.glob('*/*.log'))
-    assert log.count('the records so far were put aside as') == 1
+    assert log.count('the records so far were moved to') == 1
     assert len(list(work_dir.glob('ies_2*/epochs.jsonl'))) == 1
 
 

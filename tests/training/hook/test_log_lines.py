@@ -1,4 +1,4 @@
-"""What the log says of decisions, ends and resumed states."""
+"""Log lines about decisions, ends and resumed states."""
 
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ def log_of(config: Config, hook: Any) -> list[str]:
 
 
 def decisions(lines: list[str]) -> list[str]:
-    """What the lines of epochs say between what was scored and saved."""
+    """The part of the epoch lines between scored and saved images."""
     return [
         line.partition('passes only, ')[2].rpartition('saved')[0]
         for line in lines
@@ -48,7 +48,7 @@ def said(mastered: int, out: int, why: str = '') -> str:
 def test_what_is_mastered_and_what_is_left_out(
     folders: Path, tmp_path: Path, loop: Any
 ) -> None:
-    """15 of 20 leave a batch of one in an epoch; the last decides nothing."""
+    """15 of 20 leave a batch of one; the last epoch decides nothing."""
     plan = {1: list(range(15)), 2: [3, 4], 3: []}
     lines = log_of(loop(folders, tmp_path), FixedSelection(plan))
     filled = loop is by_epochs
@@ -77,7 +77,7 @@ def test_why_the_mastered_are_trained(
 def test_those_that_are_looked_at_by_training(
     folders: Path, tmp_path: Path
 ) -> None:
-    """All are flat; half of each epoch's images have their turn."""
+    """All are flat; half of each epoch's images take their turn."""
     spaced = dict(type='Spaced', cap=1, by='training')
     hook = IESHook(
         dict(type='Budget', saved=0.4), 0, 1, refresh_interval=spaced
@@ -103,7 +103,7 @@ def test_those_that_are_looked_at_by_training(
 def test_what_a_budget_will_train_is_said_beforehand(
     folders: Path, tmp_path: Path, hook: SelectionHook
 ) -> None:
-    """Each from the fourth epoch on, and then as many as were said."""
+    """For each epoch from the fourth on, and it is kept to."""
     lines = log_of(by_epochs(folders, tmp_path), hook)
     [line] = [line for line in lines if 'the epochs train' in line]
     assert f'INFO - {hook.method.name}: from epoch 4 on' in line
@@ -111,7 +111,7 @@ def test_what_a_budget_will_train_is_said_beforehand(
     records = epochs_of(tmp_path)
     found = [100 * r['trained'] / r['instances'] for r in records[3:]]
     assert len(said) == len(found) == EPOCHS - 3
-    # To within a batch, which is filled up.
+    # Within a batch, which is filled up.
     assert (
         np.abs(np.array(found) - said).max() <= 400 / records[0]['instances']
     )
@@ -152,7 +152,7 @@ def test_an_early_end_is_a_warning_that_says_how_things_stand(
 def test_what_a_resumed_run_took_over(
     folders: Path, tmp_path: Path, loop: Any
 ) -> None:
-    """After three epochs; in the endless stream within the fourth pass."""
+    """After three epochs; in the endless stream, within the fourth pass."""
     plan = {1: [0], 2: [1, 2], 3: [3, 4, 5, 6]}
     train(loop(folders, tmp_path), with_hook(FixedSelection(plan)))
     config = loop(folders, tmp_path)
@@ -168,7 +168,7 @@ def test_what_a_resumed_run_took_over(
 
 
 class Emptied(Hook):
-    """Has some images annotated with nothing, before they are numbered."""
+    """Removes some images' annotations before they are indexed."""
 
     priority = 'VERY_HIGH'
 

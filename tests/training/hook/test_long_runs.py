@@ -1,4 +1,4 @@
-"""A training of very many epochs takes no more memory than a short one."""
+"""A very long training needs no more memory than a short one."""
 
 import gc
 import tracemalloc
@@ -21,9 +21,9 @@ OURS = str(Path(ies_mm.__file__).parent / '*')
 
 
 class Memory(Hook):
-    """Bytes that are alive, every 20 epochs.
+    """Records live bytes every 20 epochs.
 
-    Those of objects that our lines made, and of all tensors, whose storage
+    Counts objects created by our code, and all tensors, whose storage
     Python does not count.
     """
 
@@ -53,7 +53,7 @@ def tensors() -> int:
 
 @pytest.mark.parametrize('loop', ['epochs', 'iterations'])
 def test_memory_is_flat(tmp_path: Path, loop: str) -> None:
-    """What ten thousand epochs would add is below a megabyte."""
+    """Ten thousand epochs would add less than a megabyte."""
     folders = make_folders(tmp_path / 'folders', IMAGES)
     config = by_epochs(folders, tmp_path / 'run')
     config.train_dataloader.batch_size = IMAGES
@@ -66,6 +66,6 @@ def test_memory_is_flat(tmp_path: Path, loop: str) -> None:
         with_ies(config, delta=1e-9), lambda r: r.register_hook(memory)
     )
     assert runner.iter == EPOCHS
-    # From epoch 40 on: a few objects more or less at either end are noise.
+    # From epoch 40 on; a few objects more or less at either end are noise.
     growth = (memory.bytes[-1] - memory.bytes[1]) / 100
     assert growth * 10_000 < 2**20

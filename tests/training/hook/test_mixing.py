@@ -1,4 +1,4 @@
-"""Trainings whose samples are mixtures of images: detectors."""
+"""Trainings of detectors whose samples are mixtures of images."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -35,7 +35,7 @@ OUT = {2: [0, 3, 5, 8], 3: [1, 3, 5, 7, 9, 10]}
 
 
 class Watch(Hook):
-    """The images in the samples of every epoch, and what losses should be."""
+    """Records every epoch's images by sample, and the expected losses."""
 
     priority = 'LOWEST'
 
@@ -60,7 +60,7 @@ class Watch(Hook):
 
 
 def losses_alone(runner: Runner) -> torch.Tensor:
-    """Each image in a batch of its own, as it is, with BatchNorm's means."""
+    """Each unmixed image in its own batch, with BatchNorm's means."""
     voc = Path(runner.cfg.voc)
     dataset = DATASETS.build(dataset_config(voc, pipeline=PLAIN))
     model = runner.model
@@ -85,7 +85,7 @@ def sum_of(loss: Any) -> Any:
 def test_off_is_bit_identical_to_the_plain_run(
     voc: Path, tmp_path: Path, make: Callable
 ) -> None:
-    """Also with scoring passes in between."""
+    """Even with scoring passes in between."""
     expected = parameters(train(make(voc, tmp_path / 'plain', 2)))
     hook = IESHook(delta=0, scoring=dict(interval=1))
     config = selecting(make(voc, tmp_path / 'ies', 2))
@@ -124,7 +124,7 @@ def test_images_are_scored_alone_and_the_pruned_are_in_no_sample(
 
 
 class Reseed(Hook):
-    """MMEngine does not keep the random state of the augmentation."""
+    """MMEngine does not save the random state of the augmentation."""
 
     priority = 'VERY_HIGH'
 
@@ -138,10 +138,10 @@ SWITCH = 2
 
 
 def switching(config: Config, hook: IESHook) -> Callable[[Runner], None]:
-    # Caches that live in the main process are lost with it.
+    # Caches in the main process are lost with it.
     config.train_dataloader.num_workers = 1
     config.train_dataloader.batch_size = 6
-    # BatchSyncRandomResize does not keep its size either.
+    # BatchSyncRandomResize does not save its size, either.
     config.model.data_preprocessor.pop('batch_augments', None)
 
     def register(runner: Runner) -> None:
@@ -156,7 +156,7 @@ def switching(config: Config, hook: IESHook) -> Callable[[Runner], None]:
 
 
 class ModeSwitch(Hook):
-    """What YOLOX's own hook does, but for the L1 loss."""
+    """What YOLOX's own hook does, except for the L1 loss."""
 
     def before_train_epoch(self, runner: Runner) -> None:
         if runner.epoch >= SWITCH:
@@ -165,7 +165,7 @@ class ModeSwitch(Hook):
 
 
 def flat(losses: np.ndarray, delta: float) -> list[int]:
-    """How many are mastered after each epoch, by a plain loop."""
+    """The number mastered after each epoch, by a plain loop."""
     counts = []
     for last in range(len(losses)):
         steps = np.abs(np.diff(losses[: last + 1].sum(axis=2), axis=0))
@@ -181,7 +181,7 @@ def flat(losses: np.ndarray, delta: float) -> list[int]:
 def test_resumed_across_the_switch_is_never_stopped(
     voc: Path, tmp_path: Path, make: Callable
 ) -> None:
-    """Then images are observed by training, and the jump judges nobody."""
+    """Then training observes images, and the jump affects no decision."""
     whole, again = tmp_path / 'whole', tmp_path / 'again'
 
     def run(config: Config) -> str:
@@ -204,7 +204,7 @@ def test_resumed_across_the_switch_is_never_stopped(
     assert [r['forward_only'] for r in records[:3]] == [12, 12, 0]
     assert [r['mastered'] for r in records] == flat(losses, DELTA[make])
     assert 0 < records[-1]['excluded'] < 12
-    # The first from before the switch, the last from behind it.
+    # The first from before the switch, the last from after it.
     epochs = (SWITCH - 1, 4) if make is rtmdet else (SWITCH - 1,)
     for epoch in epochs:
         config = selecting(make(voc, again, 5))

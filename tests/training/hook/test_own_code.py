@@ -1,4 +1,4 @@
-"""Loops, data sets and preprocessors of a user's own that MMEngine takes."""
+"""Custom loops, datasets and preprocessors that MMEngine accepts."""
 
 import copy
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ METHODS = [
 
 @LOOPS.register_module()
 class StepsLoop(EpochBasedTrainLoop):
-    """Makes no step of the second batch, or some of every batch."""
+    """Skips the step of the second batch, or makes several of every batch."""
 
     steps = 1
 
@@ -53,7 +53,7 @@ class StepsLoop(EpochBasedTrainLoop):
 
 @DATASETS.register_module()
 class Curriculum(CustomDataset):
-    """Takes another pipeline after some samples, and keeps it."""
+    """Switches to another pipeline after some samples."""
 
     calls = 0
 
@@ -75,7 +75,7 @@ class Counted(BaseTransform):
 
 @TRANSFORMS.register_module()
 class WithDepth(BaseTransform):
-    """Inputs of two kinds, as a dict or a tuple."""
+    """Two kinds of inputs, as a dict or a tuple."""
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
@@ -101,7 +101,7 @@ class ImageOfTwo(ClsDataPreprocessor):
 
 @MODELS.register_module()
 class InPlace(ClsDataPreprocessor):
-    """Writes into the batch that it is given."""
+    """Modifies its input batch in place."""
 
     brightest = 0.0
     darkest = 1.0
@@ -133,7 +133,7 @@ def config(folders: Path, tmp_path: Path) -> Config:
 def test_a_loop_that_leaves_a_step_out(
     config: Config, steps: None, hook: Any, arguments: dict
 ) -> None:
-    """What is not trained is not observed, and nobody has another's loss."""
+    """An untrained batch is not observed, and no losses are mixed up."""
     config.train_cfg.type = 'StepsLoop'
     train(config, with_hook(hook(**arguments)))
     records = epochs_of(Path(config.work_dir))
@@ -146,14 +146,14 @@ def test_a_loop_that_leaves_a_step_out(
 def test_a_loop_that_makes_several_steps_of_a_batch_is_refused(
     config: Config, steps: None, hook: Any, arguments: dict
 ) -> None:
-    """The second one would be trained without weights, on all of it."""
+    """The second step would train without weights, on the whole batch."""
     config.train_cfg.type = 'StepsLoop'
     with pytest.raises(UnsupportedModelError, match='more than one train_st'):
         train(config, with_hook(hook(**arguments)))
 
 
 class Keeps(Hook):
-    """Copies and saves the whole model in the middle of an iteration."""
+    """Copies and saves the whole model in mid-iteration."""
 
     copied: Any = None
 
@@ -171,7 +171,7 @@ class Keeps(Hook):
 def test_a_hook_that_keeps_the_whole_model(
     config: Config, priority: str
 ) -> None:
-    """What it keeps trains by itself, as often as it is asked."""
+    """The copy trains on its own, as often as it is called."""
     keeps = Keeps()
 
     def prepare(runner: Runner) -> None:
@@ -228,7 +228,7 @@ def test_a_sample_of_a_batch_is_what_was_put_into_it(samples: list) -> None:
 def test_a_preprocessor_that_writes_into_its_batch(
     config: Config, hook: Any
 ) -> None:
-    """The batch that was scored is trained as it was loaded."""
+    """The scored batch is trained as it was loaded."""
     config.model.data_preprocessor.type = 'InPlace'
     InPlace.brightest, InPlace.darkest = 0.0, 1.0
     train(config, with_hook(hook()))

@@ -1,4 +1,4 @@
-"""A compiled step is not compiled anew while a training goes on."""
+"""A compiled step is not recompiled during training."""
 
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,11 @@ from runs import FixedSelection, train
 from same_runs import by_epochs
 
 PLAN = {epoch: [epoch % 16, 17, 18, 19] for epoch in range(1, 10)}
-"""Four of 20 images out of each epoch but the first: batches stay of 4."""
+"""Four of 20 images pruned in each epoch but the first: batches stay at 4."""
 
 
 class Frames(Hook):
-    """How many functions had been compiled by the end of each epoch."""
+    """Records the number of compiled functions at the end of each epoch."""
 
     def __init__(self) -> None:
         self.counts: list[int] = []
@@ -44,7 +44,7 @@ def test_forty_steps(folders: Path, tmp_path: Path, hook: Any) -> None:
 
     runner = train(config, register)
     assert runner.iter >= 40
-    # The second epoch is the first one with a scoring pass, and the first
+    # The second epoch is the first with a scoring pass, and the first
     # two batches are compared.
     assert frames.counts[0] > 0
     assert frames.counts[3:] == [frames.counts[3]] * 7

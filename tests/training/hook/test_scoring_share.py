@@ -1,4 +1,4 @@
-"""How much time scoring takes, and what is said of it."""
+"""How much time scoring takes, and how it is reported."""
 
 import logging
 
@@ -19,7 +19,7 @@ LOG = logging.getLogger('share')
 def test_half_of_the_epochs_are_left_to_prune(
     epochs: int, interval: int
 ) -> None:
-    """IES needs six observations; more than 10 epochs apart they never are."""
+    """IES needs six observations, which are never over 10 epochs apart."""
     assert interval_of(IES(saved=0.2), epochs) == interval
 
 
@@ -27,7 +27,7 @@ def test_warned_once_above_five_percent(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     share = ScoringShare(LOG)
-    # The first pass starts the workers: it is waited for another.
+    # The first pass starts the workers, so wait for another one.
     assert share.add(100, 9, 7) == pytest.approx(0.09)
     assert not caplog.records
     for _ in range(6):

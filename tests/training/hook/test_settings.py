@@ -1,7 +1,7 @@
-"""IES beside whatever else a config may turn on.
+"""IES together with other settings that a config may enable.
 
-With every setting a run that leaves nothing out is the plain run to the bit,
-and one that does leaves out what was decided and sees float32 losses.
+With every setting, a run that prunes nothing is bit-identical to plain,
+and one that prunes follows its decisions and observes float32 losses.
 """
 
 from collections.abc import Callable
@@ -45,7 +45,7 @@ def sync_bn(config: Config) -> None:
 
 
 def compiled(config: Config) -> None:
-    # Its graphs as they are: what matters is how the step is traced.
+    # Graphs run as they are: only the tracing of the step matters.
     config.compile = dict(backend='eager')
 
 
@@ -58,7 +58,7 @@ def checkpointing(config: Config) -> None:
 
 
 def nothing(config: Config) -> None:
-    """The config as it is."""
+    """The config unchanged."""
 
 
 Setting = Callable[[Config], None]
@@ -74,7 +74,7 @@ SETTINGS: list[Setting] = [
     checkpointing,
 ]
 CASES = [(task, s) for task in ('cls', 'seg') for s in SETTINGS]
-# Tracing takes long; one task says what there is to say.
+# Tracing is slow, so one task has to do.
 CASES.append(('cls', compiled))
 
 
@@ -93,7 +93,7 @@ def config_of(folders: Path, maps: Path, tmp_path: Path) -> Any:
 
 
 def final(runner: Runner) -> dict[str, Any]:
-    """Parameters, and their averages where there are any."""
+    """Parameters and their averages, if any."""
     averages = [
         hook.ema_model.state_dict()
         for hook in runner.hooks
@@ -123,7 +123,7 @@ def test_on_leaves_out_what_was_decided(
     trained = instances_of(tmp_path / 'on')['trained']
     for epoch, out in enumerate([[], *PLAN.values()]):
         left_out = np.flatnonzero(~trained[epoch]).tolist()
-        # One more than the plan trains where it leaves one image alone.
+        # One more than planned is trained if an image would be alone.
         assert set(left_out) <= set(out)
         assert len(left_out) >= len(out) - ((images - len(out)) % 4 == 1)
     losses = instances_of(tmp_path / 'on')['losses']
@@ -137,7 +137,7 @@ def test_on_leaves_out_what_was_decided(
 def test_mixed_precision_reaches_the_losses(
     config_of: Any, tmp_path: Path
 ) -> None:
-    """They differ from float32's by the digits that bfloat16 lacks."""
+    """They differ from float32 losses by bfloat16's missing digits."""
     for setting in (nothing, amp):
         name = setting.__name__
         config = with_sampler(config_of('cls', name, setting))
@@ -154,7 +154,7 @@ def test_mixed_precision_reaches_the_losses(
 
 
 def test_accumulated_gradients_are_all_used(config_of: Any) -> None:
-    """Iterations 5 + 5 + 4; every second makes a step, and the last does."""
+    """Iterations 5 + 5 + 4; every other one makes a step, and the last."""
     config = with_sampler(config_of('cls', 'on', accumulation))
     config.optim_wrapper.accumulative_counts = 4
     steps: list[int] = []
@@ -178,7 +178,7 @@ def test_accumulated_gradients_are_all_used(config_of: Any) -> None:
 def test_averages_are_not_what_is_scored(
     config_of: Any, tmp_path: Path
 ) -> None:
-    """Excluded images are scored by the weights that are trained."""
+    """Excluded images are scored with the weights being trained."""
     found = []
     for setting in (nothing, ema):
         config = with_sampler(config_of('cls', setting.__name__, setting))

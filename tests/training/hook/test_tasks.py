@@ -1,4 +1,4 @@
-"""What is special about classifiers and segmentors, in whole trainings."""
+"""Specifics of classifiers and segmentors, in complete trainings."""
 
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def mixed(folders: Path, work_dir: Path, **hook: Any) -> Config:
-    """A classifier that is trained with Mixup, and a hook for it."""
+    """A classifier trained with Mixup, and a hook for it."""
     config = classifier_config(folders, work_dir)
     config.model.train_cfg = dict(augments=dict(type='Mixup', alpha=1.0))
     config.model.data_preprocessor.num_classes = 3
@@ -52,7 +52,7 @@ def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     message = 'train_dataloader.dataset: looked for .*nowhere, which is not'
     with pytest.raises(ConfigError, match=message):
         check_config(config)
-    # A data set that fetches itself may start without.
+    # A dataset that downloads itself may start without.
     config.train_dataloader.dataset = dict(
         type='CIFAR10', data_root=str(tmp_path / 'nowhere'), pipeline=[]
     )
@@ -60,7 +60,7 @@ def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_mixup_is_allowed_by_name(folders: Path, tmp_path: Path) -> None:
-    """The mixture's loss goes to the image in its place of the batch."""
+    """The mixture's loss goes to the image at its place in the batch."""
     seen: list[dict] = []
 
     def watch(runner: Any) -> None:
@@ -110,7 +110,7 @@ def test_images_without_a_valid_pixel_are_trained_and_not_judged(
 
 @pytest.mark.parametrize('left', [1, 5, 9])
 def test_no_image_is_left_alone_in_a_batch(tmp_path: Path, left: int) -> None:
-    """DeepLabv3's BatchNorm over a pooled image fails on a batch of one."""
+    """DeepLabv3's BatchNorm on a pooled image fails with a batch of one."""
     maps = make_maps(tmp_path / 'maps', 12)
     config = with_sampler(segmentor_config(maps, tmp_path / 'run'))
     config.train_cfg.max_epochs = 4
@@ -121,7 +121,7 @@ def test_no_image_is_left_alone_in_a_batch(tmp_path: Path, left: int) -> None:
     assert [r['excluded'] for r in records] == [0] + [11 - left] * 3
     trained = instances_of(tmp_path / 'run')['trained'][1:]
     assert trained[:, :left].all()
-    # Another one is taken back each time.
+    # A different one is re-included each time.
     back = [np.flatnonzero(row)[-1] for row in trained[:, left:]]
     assert len(set(back)) == min(3, 12 - left)
 
@@ -138,12 +138,12 @@ def test_less_than_a_batch_is_filled_up_where_the_last_is_dropped(
 def test_refresh_leaves_a_loss_s_own_counts_alone(
     folders: Path, tmp_path: Path
 ) -> None:
-    """SeesawLoss counts the classes that it is trained on."""
+    """SeesawLoss counts the classes it is trained on."""
     config = with_sampler(classifier_config(folders, tmp_path))
     config.model.head.loss = dict(type='SeesawLoss', num_classes=3)
     out = {1: [0, 1, 4, 8]}
     runner = train(config, with_hook(FixedSelection(out)))
     assert epochs_of(tmp_path)[1]['forward_only'] == 4
-    # Folders make class 0 the instances 0 to 3, and so on.
+    # By folder, class 0 has instances 0 to 3, and so on.
     counts = runner.model.head.loss_module.cum_samples
     assert counts.tolist() == [4 + 2, 4 + 3, 4 + 3]

@@ -1,4 +1,4 @@
-"""Whole small trainings with IESHook and IESSampler."""
+"""Complete small trainings with IESHook and IESSampler."""
 
 import copy
 from pathlib import Path
@@ -96,7 +96,7 @@ def test_without_keep_history_the_last_epochs_are_kept(
 def test_refresh_leaves_random_numbers_and_weights_alone(
     voc: Path, tmp_path: Path
 ) -> None:
-    """Two runs that differ in scoring the excluded images, and only in it."""
+    """Two runs that differ only in scoring the excluded images."""
     results = []
     for name, interval in (('every', 1), ('never', 100)):
         config = ies_config(voc, tmp_path / name, epochs=4, delta=0)
@@ -113,15 +113,15 @@ def test_refresh_leaves_random_numbers_and_weights_alone(
 def test_refresh_scores_the_present_weights_alone(
     voc: Path, tmp_path: Path
 ) -> None:
-    """A refreshed loss is what a plain evaluation-mode forward gives."""
+    """A scored loss equals that of a plain evaluation-mode forward."""
     config = ies_config(voc, tmp_path, epochs=2, delta=0)
     config.default_hooks.pop('ies')
     config.train_dataloader.dataset.pipeline[3].prob = 0.0
-    # Few anchors and RoIs: all of them are taken, nothing is drawn.
+    # Few anchors and RoIs: all are used, none sampled.
     for part in (config.model.train_cfg.rpn, config.model.train_cfg.rcnn):
         part.sampler.num = 10**6
         part.sampler.pos_fraction = 1.0
-    # One image to a batch, as in the forward that it is compared with.
+    # One image per batch, as in the forward it is compared with.
     config.train_dataloader.batch_size = 1
     hook = FixedSelection({1: [2, 9]}, keep_history=True)
     runner = train(config, with_hook(hook))
@@ -164,7 +164,7 @@ def test_dry_run_decides_but_trains_on_everything(
 def test_begin_and_anneal_bound_the_exclusion(
     voc: Path, tmp_path: Path
 ) -> None:
-    """Half of the losses of epoch 3 lie below delta: half may go in 4."""
+    """Half of epoch 3's losses are below delta: half may go in 4."""
     arguments = dict(epochs=7, order=0, window=1)
     dry = ies_config(
         voc, tmp_path / 'dry', delta=1, dry_run=True, keep_history=True,
@@ -208,7 +208,7 @@ def test_training_stops_when_everything_is_mastered(
 def test_an_excluded_image_whose_loss_moves_is_trained_again(
     voc: Path, tmp_path: Path
 ) -> None:
-    """Frozen weights make all curves flat; then one image's label changes."""
+    """Fixed weights make all curves flat; then one image's label changes."""
 
     class ChangeLabel(Hook):
         def before_train_epoch(self, runner: Runner) -> None:
@@ -229,7 +229,7 @@ def test_an_excluded_image_whose_loss_moves_is_trained_again(
     for part in (config.model.train_cfg.rpn, config.model.train_cfg.rcnn):
         part.sampler.num = 10**6
         part.sampler.pos_fraction = 1.0
-    # One image to a batch, or padding would differ between epochs.
+    # One image per batch, or padding would differ between epochs.
     config.train_dataloader.batch_size = 1
     config.train_dataloader.batch_sampler = None
     # One image never becomes flat and keeps the training alive.
@@ -291,7 +291,7 @@ def test_a_nan_loss_keeps_its_image_in_training_and_is_named_once(
 
 
 def test_a_validation_without_a_training(voc: Path, tmp_path: Path) -> None:
-    """``runner.val()`` of the same config; the hook has nothing to do."""
+    """``runner.val()`` with the same config; the hook does nothing."""
     config = ies_config(voc, tmp_path, delta=0.1)
     config.val_dataloader = dict(
         batch_size=4,

@@ -26,7 +26,7 @@ TERMS = ['loss_cls', 'loss_bbox', 'loss_dfl', 'loss_ld']
 
 @OPTIM_WRAPPERS.register_module()
 class SharpnessAware(OptimWrapper):
-    """Steps by the gradient at weights that were moved along the first."""
+    """Steps with the gradient at weights moved along the first gradient."""
 
     second: Any = None
 
@@ -51,7 +51,7 @@ class SharpnessAware(OptimWrapper):
 
 
 class SecondLoss(Hook):
-    """Gives the wrapper its second forward of the batch."""
+    """Provides the wrapper's second forward of the batch."""
 
     def __init__(self, by_the_head: bool) -> None:
         self.by_the_head = by_the_head
@@ -95,7 +95,7 @@ def test_a_second_loss_of_the_model_is_refused(
 def test_a_second_loss_of_the_head_is_not_observed(
     folders: Path, tmp_path: Path
 ) -> None:
-    """The weights stand still: both epochs have the loss of the first ones."""
+    """Weights are fixed: both epochs have the loss of the initial ones."""
     config, register = sharp(folders, tmp_path, by_the_head=True)
     config.optim_wrapper.optimizer.lr = 0.0
     config.param_scheduler = None
@@ -114,7 +114,7 @@ def test_a_second_loss_of_the_head_is_not_observed(
 
 
 def distilled() -> KnowledgeDistillationSingleStageDetector:
-    """A small LD of a GFL teacher, without its weights."""
+    """A small LD with a GFL teacher, without pretrained weights."""
     ld = 'ld/ld_r18-gflv1-r101_fpn_1x_coco.py'
     gfl = 'gfl/gfl_r50_fpn_1x_coco.py'
     student, teacher = (
@@ -136,7 +136,7 @@ def distilled() -> KnowledgeDistillationSingleStageDetector:
 
 
 def test_a_distilled_detector_has_its_student_s_losses() -> None:
-    """Refused by name, or by the fall-back what the image alone has."""
+    """Refused by name, or with the fallback equal to each image alone."""
     model = distilled()
     with pytest.raises(ConfigError, match='per-image losses for bbox_head=LD'):
         check_supported(model)

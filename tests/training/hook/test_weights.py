@@ -1,4 +1,4 @@
-"""Weights in whole trainings, with all that a training may have around."""
+"""Weights in complete trainings, with other common settings."""
 
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from task_runs import classifier_config, segmentor_config, with_sampler
 
 
 class Weights(RandomRemoval):
-    """Everything is trained, with weights that a test says."""
+    """Trains on everything, with a test's weights."""
 
     def __init__(self, weight: list[float]) -> None:
         super().__init__(ratio=0.0)
@@ -54,7 +54,7 @@ OPTIMISERS = dict(
 
 
 def distance(ours: dict, theirs: dict) -> float:
-    """Of two models' parameters."""
+    """Distance of two models' parameters."""
     parts = [ours[k].double() - theirs[k].double() for k in theirs]
     return float(torch.cat([part.flatten() for part in parts]).norm())
 
@@ -66,14 +66,14 @@ def distance(ours: dict, theirs: dict) -> float:
         (detector, 'accumulation'),
         (segmentor, 'plain'),
         (segmentor, 'accumulation'),
-        # mmcv's RoIAlign knows no autocast on a CPU.
+        # mmcv's RoIAlign does not support autocast on a CPU.
         (segmentor, 'amp'),
     ],
 )
 def test_weight_two_is_twice_the_learning_rate(
     voc: Path, maps: Path, tmp_path: Path, task: Any, optimiser: str
 ) -> None:
-    """Every image counts twice: SGD's step doubles, momentum included."""
+    """Every image counts twice: SGD's step doubles, including momentum."""
     found = []
     for name, weight, rate in (('a', 2.0, 1e-3), ('b', 1.0, 2e-3)):
         config = with_sampler(task(maps, voc, tmp_path / name))
@@ -92,7 +92,7 @@ def test_weight_two_is_twice_the_learning_rate(
 def test_clipping_clips_the_weighted_gradient(
     maps: Path, tmp_path: Path
 ) -> None:
-    """Cut to a norm far below it, a gradient twice as long is the same."""
+    """Clipped to a far smaller norm, a doubled gradient is the same."""
     found = []
     for name, weight in (('a', 2.0), ('b', 1.0)):
         config = with_sampler(segmentor_config(maps, tmp_path / name))
@@ -111,7 +111,7 @@ def test_clipping_clips_the_weighted_gradient(
 def test_an_image_of_weight_zero_teaches_nothing(
     folders: Path, tmp_path: Path
 ) -> None:
-    """Its label does not matter; that of an image of weight 1 does."""
+    """Its label does not matter; that of an image with weight 1 does."""
 
     def trained(name: str, image: int, label: int) -> dict:
         config = with_sampler(classifier_config(folders, tmp_path / name))

@@ -1,4 +1,4 @@
-"""Batch samplers whose length is not what they yield, and list sizes."""
+"""Batch samplers whose length differs from what they yield; list sizes."""
 
 from pathlib import Path
 from typing import Any
@@ -21,12 +21,12 @@ from task_runs import classifier_config, with_sampler
 
 EPOCHS = 5
 TALL = [0, 1, 3, 4, 6, 8, 11, 13, 15]
-"""9 of 20 images; in batches of 4: 2 + 2 batches, 1 + 3 images over."""
+"""9 of 20 images; in batches of 4: 2 + 2 batches, 1 + 3 images left."""
 
 
 @DATASETS.register_module()
 class Shaped(CustomDataset):
-    """Images of two shapes, as far as batch samplers ask."""
+    """Images of two shapes, with what batch samplers need."""
 
     def load_data_list(self) -> list[dict]:
         found = super().load_data_list()
@@ -36,7 +36,7 @@ class Shaped(CustomDataset):
 
 
 class Seen(Hook):
-    """Rates and batches as they are when MMEngine has stepped."""
+    """Records rates and batches after MMEngine's scheduler step."""
 
     priority = 'LOWEST'
 
@@ -62,7 +62,7 @@ class Seen(Hook):
 def by_shape(
     folders: Path, work_dir: Path, size: Any = 4, parts: int = 1
 ) -> Config:
-    """Batches of one shape, and of one part; the rest is dropped."""
+    """Batches of one shape and one part; the rest is dropped."""
     config = classifier_config(folders, work_dir)
     loader = config.train_dataloader
     loader.dataset.type = 'Shaped'
@@ -106,7 +106,7 @@ SIZES = pytest.mark.parametrize(
 def test_off_is_the_plain_run(
     folders: Path, tmp_path: Path, size: Any, parts: int
 ) -> None:
-    """Also in steps of the schedule, and of gathered gradients."""
+    """Also in the steps of the schedule and of accumulated gradients."""
     plain, expected = run(by_shape(folders, tmp_path / 'a', size, parts))
     off, seen = run(
         by_shape(folders, tmp_path / 'b', size, parts), IESHook(delta=0)
@@ -138,7 +138,7 @@ def test_rates_at_the_end_of_pruned_epochs_are_the_plain_runs(
 def test_epochs_whose_buckets_never_fill_get_images_back(
     folders: Path, tmp_path: Path, size: int
 ) -> None:
-    """Two of each shape in batches of four would be no batch at all."""
+    """Two of each shape would not fill any batch of four."""
     active = [0, 1, 2, 5]
     out = [i for i in range(IMAGES) if i not in active]
     config = by_shape(folders, tmp_path, size)
@@ -150,7 +150,7 @@ def test_epochs_whose_buckets_never_fill_get_images_back(
 
 
 def test_no_batch_at_all_is_refused(folders: Path, tmp_path: Path) -> None:
-    """Fewer images than a batch has, of either shape."""
+    """Fewer images of either shape than a batch needs."""
     config = by_shape(folders, tmp_path, 20)
     with pytest.raises(ConfigError, match='no batch of 20 images: batch_si'):
         run(config, FixedSelection({}))
@@ -159,7 +159,7 @@ def test_no_batch_at_all_is_refused(folders: Path, tmp_path: Path) -> None:
 def test_sizes_of_parts_serve_every_part_of_a_training(
     folders: Path, tmp_path: Path
 ) -> None:
-    """Refresh in another size, selection in the step."""
+    """Scoring with another batch size, selection in the step."""
     config = by_shape(folders, tmp_path / 'a', [2, 4], 2)
     budget = dict(type='Budget', saved=0.3)
     run(config, IESHook(budget, order=0, window=1, scoring=dict(batch_size=3)))

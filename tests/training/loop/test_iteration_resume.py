@@ -1,4 +1,4 @@
-"""Iteration-based trainings that are resumed; iterators made too early."""
+"""Resumed iteration-based trainings; iterators created too early."""
 
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ from task_runs import (
 def test_a_resumed_run_ends_as_the_uninterrupted_one(
     folders: Path, tmp_path: Path, seed: int | None, out: list[int]
 ) -> None:
-    """From the middle of the second pass; MMEngine draws a seed anew."""
+    """From the middle of the second pass; MMEngine draws a new seed."""
 
     def config(name: str) -> Config:
         made = with_sampler(plain(folders, tmp_path / name))
@@ -108,7 +108,7 @@ def test_another_loop_cannot_go_on(folders: Path, tmp_path: Path) -> None:
 def test_an_iterator_made_before_is_replaced(
     folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """MMEngine up to 0.10.7 starts its workers when the loop is built."""
+    """MMEngine up to 0.10.7 starts the workers when it builds the loop."""
     original = loops._InfiniteDataloaderIterator.__init__
 
     def eager(self: Any, dataloader: Any) -> None:
@@ -137,7 +137,7 @@ def test_an_iterator_made_before_is_replaced(
 def test_what_a_resumed_loop_skips_is_not_taken_from_the_stream(
     skips: bool,
 ) -> None:
-    """By a method of the iterator's, or by drawing (up to 0.10.7)."""
+    """By a method of the iterator, or by drawing (up to 0.10.7)."""
 
     class Batches:
         def __init__(self) -> None:
@@ -162,7 +162,7 @@ def test_what_a_resumed_loop_skips_is_not_taken_from_the_stream(
 def test_an_iterator_made_anew_draws_no_random_number(
     maps: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without workers the run is the plain one with such a version too."""
+    """Without workers, such a version also gives the plain run."""
     original = loops._InfiniteDataloaderIterator.__init__
 
     def eager(self: Any, dataloader: Any) -> None:

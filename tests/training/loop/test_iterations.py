@@ -1,4 +1,4 @@
-"""Iteration-based trainings: passes, budget, end, delay."""
+"""Iteration-based trainings: passes, budget, end, prefetching."""
 
 from pathlib import Path
 from typing import Any
@@ -92,7 +92,7 @@ def test_skipping_ends_the_run_earlier(folders: Path, tmp_path: Path) -> None:
 def test_a_rate_falls_as_in_the_plain_run(
     folders: Path, tmp_path: Path
 ) -> None:
-    """After every pass the rate is the one that the plain run has there."""
+    """After every pass, the rate equals the plain run's."""
 
     class Rates(Hook):
         priority = 'LOWEST'
@@ -128,7 +128,7 @@ def test_workers_delay_a_selection_by_what_they_fetch_ahead(
     config.train_dataloader.num_workers = workers
     train(config, with_hook(always(OUT)))
     records = epochs_of(tmp_path)
-    # Two batches a worker are on their way when the pass ends.
+    # Two batches per worker are prefetched when the pass ends.
     late = 2 * workers * 4
     second = records[1]
     assert late <= second['trained'] <= late + 12
@@ -144,7 +144,7 @@ def test_workers_delay_a_selection_by_what_they_fetch_ahead(
 def test_every_batch_is_counted_under_the_pass_it_belongs_to(
     folders: Path, tmp_path: Path
 ) -> None:
-    """Passes of 20 in batches of 6 end inside of batches."""
+    """Passes of 20 in batches of 6 end within batches."""
     config = plain(folders, tmp_path, 20)
     config.train_dataloader.batch_size = 6
     hook = FixedSelection({}, keep_history=True)
@@ -159,7 +159,7 @@ def test_every_batch_is_counted_under_the_pass_it_belongs_to(
 def test_a_handful_of_images_makes_many_passes_of_a_batch(
     folders: Path, tmp_path: Path
 ) -> None:
-    """Three images are left: a batch of four is more than a pass."""
+    """With three images left, a batch of four is more than a pass."""
     config = with_sampler(plain(folders, tmp_path))
     runner = train(config, with_hook(always(list(range(17)))))
     records = epochs_of(tmp_path)
@@ -180,7 +180,7 @@ def test_with_everything_mastered_the_run_ends_in_order(
 def test_a_budget_that_is_no_whole_number_of_passes(
     folders: Path, tmp_path: Path
 ) -> None:
-    """28 iterations are 5.6 passes: the rest is trained without a record."""
+    """28 iterations are 5.6 passes; the rest is trained without a record."""
     runner = train(
         with_sampler(plain(folders, tmp_path, 28)), with_hook(always(OUT))
     )
@@ -216,7 +216,7 @@ def test_the_last_validation_comes_before_its_planned_begin(
 def test_gradients_that_are_gathered_last_make_a_step(
     folders: Path, tmp_path: Path, length: int, workers: int
 ) -> None:
-    """All of them divided by their number, as in a plain run."""
+    """The sum divided by their number, as in a plain run."""
     config = with_sampler(plain(folders, tmp_path, length))
     config.optim_wrapper.accumulative_counts = 4
     config.train_dataloader.num_workers = workers
@@ -246,7 +246,7 @@ def test_gradients_that_are_gathered_last_make_a_step(
 
 
 class Reader(Hook):
-    """Reads the training's loader, as mmpretrain's PreciseBNHook does."""
+    """Reads the training loader, like mmpretrain's PreciseBNHook."""
 
     def __init__(self, when: str) -> None:
         setattr(self, when, self.read)
@@ -274,7 +274,7 @@ def test_a_hook_that_reads_the_loader_is_not_counted(
         ),
     )
     trained = [r['trained'] for r in epochs_of(tmp_path)]
-    if workers:  # They fetch ahead.
+    if workers:  # They prefetch.
         assert trained[0] == 20
         assert trained[2:] == [12] * (len(trained) - 2)
         return
@@ -299,7 +299,7 @@ def test_a_hook_that_has_persistent_workers_begin_anew(
 def test_an_image_shown_for_another_is_one_that_is_kept(
     folders: Path, tmp_path: Path
 ) -> None:
-    """The pipeline refuses six images; six others of those kept are left."""
+    """The pipeline rejects six images; six other kept ones remain."""
     config = with_sampler(plain(folders, tmp_path))
     config.train_dataloader.dataset.pipeline.insert(
         1, dict(type='mmengine.Refuse', images=list(range(8, 14)))

@@ -1,4 +1,4 @@
-"""Runs that go on with another length, batch size or learning rate."""
+"""Runs resumed with another length, batch size or learning rate."""
 
 from collections import Counter
 from pathlib import Path
@@ -21,7 +21,7 @@ SAVED = 0.3
 
 
 class Noted(Ends):
-    """What was trained, image by image, and what was warned of."""
+    """Records the trained images and the warnings."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ def budget() -> IESHook:
 
 
 def by_length(folders: Path, place: Path, loop: str, length: int) -> Config:
-    """A training of so many passes, in one of the two loops."""
+    """A training of some passes, with one of the two loops."""
     if loop == 'epochs':
         config = classifier_config(folders, place)
         config.train_cfg.max_epochs = length
@@ -72,7 +72,7 @@ def by_length(folders: Path, place: Path, loop: str, length: int) -> Config:
 def test_a_budget_follows_the_new_length(
     folders: Path, tmp_path: Path, loop: str, length: int
 ) -> None:
-    """Planned for seven, resumed after the third."""
+    """Planned for seven epochs, resumed after the third."""
     go(by_length(folders, tmp_path, loop, 7), budget())
     config = by_length(folders, tmp_path, loop, length)
     records = epochs_of(tmp_path)
@@ -82,7 +82,7 @@ def test_a_budget_follows_the_new_length(
     _, noted = go(config, budget())
     records = epochs_of(tmp_path)
     epochs = [r['epoch'] for r in records]
-    # The last batch may reach beyond a pass of few images.
+    # The last batch may exceed a pass of few images.
     assert epochs[:length] == list(range(1, length + 1))
     assert len(epochs) <= length + (loop == 'iterations')
     assert abs(records[length - 1]['saved'] - SAVED) < 0.1
@@ -107,7 +107,7 @@ def in_batches(folders: Path, place: Path, size: int) -> Config:
 def test_iterations_that_are_left_are_trained_with_another_batch_size(
     folders: Path, tmp_path: Path, before: int, after: int, out: list[int]
 ) -> None:
-    """As with another number of processes; in the middle of a pass."""
+    """As after a change of the number of processes; within a pass."""
     _, first = go(in_batches(folders, tmp_path, before), always(out))
     config = in_batches(folders, tmp_path, after)
     config.resume = True
@@ -132,7 +132,7 @@ def test_iterations_that_are_left_are_trained_with_another_batch_size(
 def test_a_run_that_was_changed_goes_on_once_more(
     folders: Path, tmp_path: Path
 ) -> None:
-    """From a checkpoint that had been changed before: to the same end."""
+    """From a checkpoint of a changed run: it ends the same."""
     go(in_batches(folders, tmp_path, 4), always(OUT))
     ends = []
     for name in ('iter_8.pth', 'iter_16.pth'):

@@ -1,4 +1,4 @@
-"""FlexibleRunner, wrappers of models, and loops of other configs."""
+"""FlexibleRunner, model wrappers, and loops that do not fit the config."""
 
 import copy
 from pathlib import Path
@@ -35,7 +35,7 @@ def flexible(config: Config, name: str) -> FlexibleRunner:
 def test_a_flexible_runner_trains_and_resumes(
     folders: Path, tmp_path: Path
 ) -> None:
-    """As the other runner does, to the bit."""
+    """Bit-identical to the other runner."""
     made = {}
     for name in ('runner', 'flexible', 'resumed'):
         config = with_ies(
@@ -63,7 +63,7 @@ def test_a_flexible_runner_trains_and_resumes(
 
 
 class Sharded(nn.Module):
-    """A wrapper that no hook knows."""
+    """A wrapper that no hook recognises."""
 
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
@@ -93,7 +93,7 @@ def test_models_that_are_sharded_are_refused(
 def test_an_epoch_loop_on_an_iteration_config(
     folders: Path, tmp_path: Path
 ) -> None:
-    """Its sampler was endless, its hooks count iterations."""
+    """Its sampler was infinite, and its hooks count iterations."""
     config = with_sampler(plain(folders, tmp_path))
     config.train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=4)
     config.default_hooks.checkpoint.interval = 3
@@ -108,7 +108,7 @@ def test_an_epoch_loop_on_an_iteration_config(
     assert runner.iter == 5 + 3 + 3 + 5
     assert runner.optim_wrapper.get_lr()['lr'] == [0.0]
     state = torch.load(tmp_path / 'iter_6.pth', weights_only=False)
-    # In the middle of an epoch: it is begun anew, nothing is kept of it.
+    # In the middle of an epoch: it restarts, and nothing of it is kept.
     assert state['ies']['observed'] == {}
     config.resume, config.load_from = True, str(tmp_path / 'iter_6.pth')
     train(config, with_hook(FixedSelection(dict.fromkeys((1, 2), out))))

@@ -1,4 +1,4 @@
-"""A budget in samples, beside iterations that are counted one by one."""
+"""A sample budget, against iterations counted one by one."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from ies_mm.training.loop.sample_budget import SampleBudget
 
 
 def literal(sizes: list[int]) -> list[int]:
-    """Samples that lie behind at the end of every iteration."""
+    """Samples consumed at the end of every iteration."""
     return [sum(sizes[: done + 1]) for done in range(len(sizes))]
 
 

@@ -1,4 +1,4 @@
-"""Learning rates at the end of every epoch are the unpruned run's."""
+"""Learning rates at the end of every epoch equal the unpruned run's."""
 
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from task_runs import classifier_config, make_folders, with_sampler
 EPOCHS = 5
 IMAGES = 26
 ITERATIONS = 7
-"""Of a full epoch in batches of 4; 13 images are 4 iterations."""
+"""Iterations of a full epoch in batches of 4; 13 images give 4."""
 
 BY_EPOCH = dict(by_epoch=True, begin=0, end=EPOCHS)
 CONVERTED = BY_EPOCH | dict(convert_to_iter_based=True)
@@ -57,7 +57,7 @@ SCHEDULES = {
 
 
 class Rates(Hook):
-    """Notes learning rate and momentum once MMEngine has stepped."""
+    """Records learning rate and momentum after MMEngine's step."""
 
     priority = 'LOWEST'
 
@@ -132,5 +132,5 @@ def test_the_eta_counts_the_iterations_that_are_left(
         lambda r: [with_hook(h)(r) for h in (hook, ahead)] and None,
     )
     eta, mean = ahead.seconds
-    # Two of the eight iterations of the last two epochs are done.
+    # Two of the last two epochs' eight iterations are done.
     assert eta == pytest.approx(6 * mean)

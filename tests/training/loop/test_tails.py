@@ -1,4 +1,4 @@
-"""The last batch of an epoch: nobody alone in it, nobody starved by it."""
+"""The last batch of an epoch: no image is alone in it, or dropped by it."""
 
 from collections import Counter
 from pathlib import Path
@@ -17,7 +17,7 @@ EPOCHS = 9
 
 
 class Shown(Hook):
-    """The batches of every epoch."""
+    """Records the batches of every epoch."""
 
     def __init__(self) -> None:
         self.epochs: list[list[list[int]]] = []
@@ -34,7 +34,7 @@ class Shown(Hook):
 def shown(
     folders: Path, work_dir: Path, active: int, size: int, drop_last: bool
 ) -> list[list[list[int]]]:
-    """Batches of the epochs after the first; images below 'active' train."""
+    """Batches after the first epoch; images below 'active' train."""
     config = config_of(folders, work_dir, EPOCHS)
     config.train_dataloader.update(batch_size=size, drop_last=drop_last)
     config.default_hooks.checkpoint.interval = EPOCHS

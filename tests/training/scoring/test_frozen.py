@@ -1,4 +1,4 @@
-"""Forward passes with weights that stand still: what differs is noise."""
+"""Forward passes with fixed weights: all differences are noise."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ def detector(voc: Path, tmp_path_factory: pytest.TempPathFactory) -> Runner:
 
 
 def ready(config: object) -> Runner:
-    """A runner with its loader, whose samples say what they show."""
+    """A runner with its loader, whose samples are tagged with their image."""
     runner = Runner.from_cfg(config)
     runner.train_loop  # noqa: B018  builds the loader
     runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
@@ -42,7 +42,7 @@ def passes_of(
 
 
 def spread(losses: Tensor) -> dict[str, bool]:
-    """Which terms differ between passes."""
+    """The terms that differ between passes."""
     moved = (losses.std(dim=0) > 1e-6).any(dim=0)
     return dict(zip(NAMES, moved.tolist(), strict=True))
 
@@ -65,9 +65,9 @@ def test_with_everything_held_still_passes_are_equal(detector: Runner) -> None:
     [
         ('augmentation', NAMES),
         ('batches', NAMES),  # BatchNorm sees other images
-        ('dropout', []),  # there is none in this model
+        ('dropout', []),  # this model has none
         (RPN, ['loss_rpn_cls']),
-        (ROI, ['loss_cls']),  # all positive RoIs are drawn
+        (ROI, ['loss_cls']),  # all positive RoIs are sampled
     ],
 )
 def test_a_source_moves_its_own_terms(
@@ -82,7 +82,7 @@ def test_a_source_moves_its_own_terms(
 def test_an_image_has_its_own_augmentation(
     detector: Runner, monkeypatch: pytest.MonkeyPatch, vary: list[str]
 ) -> None:
-    """Some images of a pass are flipped; which, only augmentation moves."""
+    """Some images are flipped; which ones depends only on augmentation."""
     passes, flips = passes_of(detector, images=12), []
     collate = passes._collate
 
@@ -126,7 +126,7 @@ def test_another_seed_gives_other_noise(detector: Runner) -> None:
 
 
 def test_no_image_is_left_alone_in_a_batch(maps: Path, tmp_path: Path) -> None:
-    """BatchNorm after global pooling wants two values or more."""
+    """BatchNorm after global pooling needs at least two values."""
     runner = ready(segmentor_config(maps, tmp_path))
     size = runner.train_dataloader.batch_sampler.batch_size
     names = ['decode.loss_ce', 'aux.loss_ce']
@@ -146,7 +146,7 @@ def test_sources_draw_independently(
     monkeypatch.setattr('ies_mm.training.scoring.frozen.seed_all', noting)
     passes = passes_of(detector)
     passes.losses(2, NAMES, passes.sources())
-    # Augmentation and two samplers of six images, dropout of two batches.
+    # Augmentation and two samplers for six images, dropout for two batches.
     assert len(seeds) == len(set(seeds)) == 2 * (3 * 6 + 2)
 
 

@@ -1,6 +1,6 @@
-"""Losses belong to the images that the model's loss was really given.
+"""Losses belong to the images that the model's loss was actually given.
 
-Weights that do not move give every image one loss, its own, in whatever
+With fixed weights, every image has one loss of its own, in whatever
 order its batch is computed.
 """
 
@@ -36,7 +36,7 @@ OUT = {epoch: [1, 4, 5, 9] for epoch in range(1, 20)}
 
 @MODELS.register_module()
 class Reordering(ClsDataPreprocessor):
-    """Sorts the images of a batch by their brightness, samples alike."""
+    """Sorts a batch's images, and their samples, by brightness."""
 
     def forward(self, data: Any, training: bool = False) -> Any:
         found = super().forward(data, training)
@@ -49,7 +49,7 @@ class Reordering(ClsDataPreprocessor):
 
 @MODELS.register_module()
 class Forgetful(ClsDataPreprocessor):
-    """Makes samples of its own."""
+    """Creates new samples."""
 
     def forward(self, data: Any, training: bool = False) -> Any:
         found = super().forward(data, training)
@@ -61,7 +61,7 @@ class Forgetful(ClsDataPreprocessor):
 
 @MODELS.register_module()
 class Replaying(ImageClassifier):
-    """Looks at the batch before once more, first or last."""
+    """Processes the previous batch again, first or last."""
 
     after = False
     before: Any = None
@@ -82,7 +82,7 @@ class Replaying(ImageClassifier):
 
 @MODELS.register_module()
 class Exchanging(ImageClassifier):
-    """Trains on the first batch again and again."""
+    """Trains on the first batch over and over."""
 
     first: Any = None
 
@@ -93,7 +93,7 @@ class Exchanging(ImageClassifier):
 
 @MODELS.register_module()
 class Silent(ImageClassifier):
-    """Computes its loss past ``loss``."""
+    """Computes its loss without calling ``loss``."""
 
     def forward(
         self, inputs: Any, data_samples: Any = None, mode: str = 'tensor'
@@ -103,7 +103,7 @@ class Silent(ImageClassifier):
 
 
 def still(folders: Path, work_dir: Path, reordered: bool) -> Config:
-    """A training whose weights do not move."""
+    """A training with fixed weights."""
     config = config_of(folders, work_dir, 4)
     config.train_dataloader.dataset.pipeline.pop(1)
     config.optim_wrapper.optimizer.lr = 0.0
@@ -132,7 +132,7 @@ def test_a_reordered_batch_keeps_every_loss_at_its_image(
         work_dir = tmp_path / str(reordered)
         config = still(folders, work_dir, reordered)
         if loop == 'iterations':
-            # Batches of 3 do not end with the passes over 20 images.
+            # Batches of 3 do not align with passes over 20 images.
             config = in_iterations(config, 27)
             config.train_dataloader.batch_size = 3
             config.train_dataloader.sampler.type = 'IESSampler'
@@ -146,7 +146,7 @@ def test_a_reordered_batch_keeps_every_loss_at_its_image(
 
 
 class Weights(RandomRemoval):
-    """Everything is trained, each image with another weight."""
+    """Trains on everything, each image with a different weight."""
 
     def __init__(self) -> None:
         super().__init__(ratio=0.0)
@@ -240,7 +240,7 @@ def test_a_look_back_after_the_step_is_refused_too(
 def test_the_plain_training_of_all_of_these_works(
     folders: Path, tmp_path: Path
 ) -> None:
-    """So that it is the hook that refuses them."""
+    """So that the hook is what refuses them."""
     for kind in ('Replaying', 'Exchanging', 'Silent'):
         config = still(folders, tmp_path / kind, False)
         config.train_dataloader.sampler.type = 'DefaultSampler'

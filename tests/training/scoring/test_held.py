@@ -1,4 +1,4 @@
-"""Which layers are held still while images are scored."""
+"""The layers held in evaluation mode while images are scored."""
 
 import ast
 import importlib.util
@@ -13,7 +13,7 @@ from ies_mm.training.data.positions import OPENMMLAB
 from ies_mm.training.scoring.held import HELD, is_held
 
 _LAYERS = 'mmdet.models.layers.transformer'
-# What these do in training mode is a part of the loss: auxiliary outputs,
+# What these do in training mode is part of the loss: auxiliary outputs,
 # denoising queries, decoded boxes, the way a backbone is computed.
 TRAINED = frozenset(
     {
@@ -59,12 +59,12 @@ TRAINED = frozenset(
         'mmseg.models.decode_heads.pid_head.PIDHead',
     }
 )
-# Not a part of a model whose loss is captured.
+# Not part of a model whose loss is captured.
 ELSEWHERE = ('tracking', 'multimodal', 'voxelize', 'wrappers')
 
 
 def asking_for_their_mode() -> Iterator[str]:
-    """Classes of OpenMMLab that read ``self.training``, by full name."""
+    """OpenMMLab classes that read ``self.training``, by full name."""
     for package in OPENMMLAB:
         spec = importlib.util.find_spec(package)
         assert spec
@@ -87,7 +87,7 @@ def asking_for_their_mode() -> Iterator[str]:
 
 
 def test_every_layer_that_asks_for_its_mode_is_decided_on() -> None:
-    """An update of OpenMMLab that brings another one is noticed."""
+    """Detects an OpenMMLab update that adds another one."""
     undecided = {
         name
         for name in asking_for_their_mode()

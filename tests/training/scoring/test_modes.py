@@ -1,4 +1,4 @@
-"""Scoring leaves every module in the mode that it is trained in."""
+"""Scoring leaves every module in its training mode."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,12 +23,12 @@ OUT = {1: [1, 4], 2: [1, 4], 3: [3]}
 
 @MODELS.register_module()
 class NotedPooling(GlobalAveragePooling):
-    """Notes in which mode it is run, with a gradient and without.
+    """Records the mode in which it runs, with and without gradients.
 
-    On its class: what a module itself notes while it is scored is forgotten.
+    Stored on the class, since scoring undoes changes of the module.
     """
 
-    # Of the class: what an object notes while it is scored is taken back.
+    # Shared by all instances.
     noted: ClassVar[dict[bool, set[bool]]] = {}
 
     def forward(self, inputs: Any) -> Any:
@@ -38,7 +38,7 @@ class NotedPooling(GlobalAveragePooling):
 
 
 class Freeze(Hook):
-    """Has the neck in evaluation mode, as one freezes a part of a model."""
+    """Keeps the neck in evaluation mode, like a frozen part of a model."""
 
     def before_train_iter(self, runner: Runner, *_: Any, **__: Any) -> None:
         runner.model.neck.eval()
@@ -72,7 +72,7 @@ def test_a_module_that_a_hook_froze_is_scored_as_it_is_trained(
 
 
 class Kept(nn.Sequential):
-    """Keeps its first part in evaluation, as backbones their statistics."""
+    """Keeps its first part in evaluation mode, like norm_eval."""
 
     def train(self, mode: bool = True) -> 'Kept':
         super().train(mode)
@@ -103,7 +103,7 @@ def test_each_module_keeps_its_mode(hold: bool, evaluated: list[int]) -> None:
 
 
 def test_a_model_in_evaluation_is_scored_in_its_training_mode() -> None:
-    """As a validation leaves it, or a hook after one."""
+    """As validation leaves it, or a hook after it."""
     model = Kept(nn.BatchNorm2d(2), nn.ReLU(), nn.Dropout()).eval()
     runner: Any = SimpleNamespace(
         model=model,

@@ -1,4 +1,4 @@
-"""Pipelines that mix nothing, made from those of stock configs."""
+"""Non-mixing pipelines derived from stock configs."""
 
 from typing import Any
 
@@ -34,11 +34,11 @@ STOCK = {
         'LoadImageFromFile, Resize(224, 224), PackInputs'
     ),
 }
-"""By config, what is left of its training pipeline."""
+"""What remains of the training pipeline, by config."""
 
 
 def transforms_of(dataset: Any) -> list:
-    """Those of the innermost data set first."""
+    """The transforms, the innermost dataset's first."""
     inner = dataset.get('dataset')
     before = transforms_of(inner) if inner else []
     return [*before, *Compose(dataset.pipeline).transforms]
@@ -54,7 +54,7 @@ def test_of_stock_configs(name: str) -> None:
     assert not {*map(id, kept)} & {*map(id, transforms)}
     for transform in kept:
         if type(transform).__name__ == 'FilterAnnotations':
-            # With True, of all things, it gives None.
+            # With True, it returns None.
             assert transform.keep_empty is False
         if type(transform).__name__ == 'Resize':
             keeps = config.default_scope == 'mmdet'
@@ -67,7 +67,7 @@ def of(scope: str, *pipeline: dict) -> str:
 
 
 def test_of_a_segmentor() -> None:
-    """mmseg says the height first."""
+    """mmseg gives the height first."""
     found = of(
         'mmseg',
         dict(type='LoadImageFromFile'),
@@ -91,7 +91,7 @@ def test_the_size_is_the_mosaic_s_where_nothing_else_gives_one() -> None:
 
 
 def test_cifar_keeps_its_size() -> None:
-    """A crop of padded images is as large as the images."""
+    """A crop of padded images is as large as the originals."""
     found = of(
         'mmpretrain', dict(type='RandomCrop', crop_size=32, padding=4),
         dict(type='RandomFlip', prob=0.5), dict(type='PackInputs'),
@@ -100,7 +100,7 @@ def test_cifar_keeps_its_size() -> None:
 
 
 def test_what_is_not_known_is_kept() -> None:
-    """The log shows the pipeline; a user can give another."""
+    """The log shows the pipeline, and users can replace it."""
 
     class OfOnesOwn:
         def __call__(self, results: dict) -> dict:

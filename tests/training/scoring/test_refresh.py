@@ -1,4 +1,4 @@
-"""Forward passes over what is left out."""
+"""Forward passes over pruned images."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -27,7 +27,7 @@ OUT = {epoch: [2, 5, 6, 9] for epoch in range(1, 9)}
 
 
 def still(voc: Path, work_dir: Path, workers: int = 0) -> Config:
-    """Weights that do not move; flips, random anchors and RoIs."""
+    """Fixed weights; flips, random anchors and RoIs."""
     config = with_sampler(plain_config(voc, work_dir, epochs=5))
     config.optim_wrapper.optimizer.lr = 0.0
     config.model.backbone.norm_eval = True
@@ -47,7 +47,7 @@ def test_an_image_is_augmented_and_sampled_anew_each_time(
 
 @DATA_SAMPLERS.register_module()
 class InOrder:
-    """A batch sampler that has what PyTorch asks for, and no more."""
+    """A batch sampler with only what PyTorch requires."""
 
     def __init__(self, sampler: Any, batch_size: int) -> None:
         self.sampler = sampler
@@ -91,7 +91,7 @@ class NeedsAFile(CustomDataset):
 
 @FUNCTIONS.register_module()
 def open_file(worker_id: int, **_: Any) -> None:
-    """As one opens a data base, once in every worker."""
+    """Like opening a database once in every worker."""
     dataset: Any = get_worker_info().dataset
     dataset.opened = len(dataset.metainfo), worker_id
 

@@ -1,4 +1,4 @@
-"""What the model keeps in plain attributes is there again after scoring."""
+"""Plain attributes of the model are restored after scoring."""
 
 import random
 from collections import deque
@@ -21,11 +21,11 @@ from task_runs import with_sampler
 
 OUT = {1: [0, 3, 5, 8, 9], 2: [1, 2, 3, 4], 3: [7]}
 OF_PIPELINE = (96, 96)
-"""The images are 96x72 or 72x96, padded to a multiple of 32."""
+"""Images of 96x72 or 72x96, padded to a multiple of 32."""
 
 
 class Sizes(Hook):
-    """The sizes that the model is trained and scored at."""
+    """Records the sizes at which the model trains and scores."""
 
     def __init__(self) -> None:
         self.trained: list[tuple[int, int]] = []
@@ -41,7 +41,7 @@ class Sizes(Hook):
 
 
 def resizing(voc: Path, work_dir: Path, interval: int = 1) -> Config:
-    """A batch is resized to a size that changes; images are square."""
+    """Batches are resized to a changing size; images are square."""
     config = with_sampler(plain_config(voc, work_dir, epochs=4))
     config.train_dataloader.batch_sampler = None
     pipeline = config.train_dataloader.dataset.pipeline
@@ -61,7 +61,7 @@ def resizing(voc: Path, work_dir: Path, interval: int = 1) -> Config:
 def test_a_resize_by_batch_is_not_moved_and_not_scored_by(
     voc: Path, tmp_path: Path, interval: int
 ) -> None:
-    """The training is that of a run whose left-out images nobody scores."""
+    """Training is the same as in a run that scores no pruned images."""
 
     def run(name: str, refresh: int) -> tuple[Sizes, Any]:
         sizes = Sizes()
@@ -82,7 +82,7 @@ def test_a_resize_by_batch_is_not_moved_and_not_scored_by(
 
 
 class Teacher(nn.Module):
-    """A module that no other one has among its own."""
+    """A module that is not registered as a submodule."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -93,14 +93,14 @@ class Teacher(nn.Module):
 
 
 class Counter:
-    """As a sampler or an assigner of a head."""
+    """Like a sampler or an assigner of a head."""
 
     def __init__(self) -> None:
         self.calls = 0
 
 
 class Remembering(nn.Module):
-    """Keeps what it sees wherever Python lets it."""
+    """Stores its inputs wherever Python allows."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -159,6 +159,6 @@ def test_whatever_a_module_keeps_it_has_again(key: str) -> None:
         model(images)
     assert_equal(model.state()[key], fresh[key])
     assert model.queue is before
-    model(images)  # what it keeps is live again
+    model(images)  # its state is live again
     assert model.queue is before
     assert list(before) == [1.0, 2.0]

@@ -1,4 +1,4 @@
-"""Which images were right: from the model's own scores, looked up by hand."""
+"""Which images were correct: from the model's scores, looked up by hand."""
 
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ EPOCHS = 9
 
 
 class Watch(Hook):
-    """Writes down every score that the head computes, and of what."""
+    """Records every score that the head computes, with its image."""
 
     priority = 'LOWEST'
 
@@ -93,7 +93,7 @@ def test_a_segmentor_has_none(maps: Path, tmp_path: Path) -> None:
 
 
 class Head(nn.Module):
-    """Gives its scores to ``_get_loss``, as mmpretrain's heads do."""
+    """Passes its scores to ``_get_loss``, like mmpretrain's heads."""
 
     def _get_loss(self, scores: Any, samples: Any, weight: float = 1) -> float:
         return weight

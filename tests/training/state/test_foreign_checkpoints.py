@@ -1,4 +1,4 @@
-"""A checkpoint that is not this run's: refused, or said what is done."""
+"""Checkpoints of other runs: refused, or taken over with a log line."""
 
 import copy
 import hashlib
@@ -23,7 +23,7 @@ from task_runs import classifier_config, segmentor_config, with_ies
 def checkpoint(
     folders: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """After two epochs of IES."""
+    """A checkpoint after two epochs of IES."""
     work_dir = tmp_path_factory.mktemp('ies')
     train(config_of(folders, work_dir, 2), with_hook(IESHook(0.1)))
     return work_dir / 'epoch_2.pth'
@@ -37,7 +37,7 @@ def resumed(config: Config, checkpoint: Path) -> Config:
 def changed(
     checkpoint: Path, folder: Path, change: Callable[[dict], Any]
 ) -> Path:
-    """A copy of the checkpoint whose state was tampered with."""
+    """A copy of the checkpoint with a modified state."""
     content = torch.load(checkpoint, weights_only=False)
     change(content[KEY])
     torch.save(content, folder / 'changed.pth')
@@ -68,7 +68,7 @@ def test_of_another_method(
 def test_of_another_order(
     folders: Path, tmp_path: Path, checkpoint: Path
 ) -> None:
-    """It would need observations that the checkpoint does not have."""
+    """It would need observations that the checkpoint lacks."""
     config = resumed(config_of(folders, tmp_path, 3), checkpoint)
     with pytest.raises(ConfigError, match='order and window of the check'):
         train(config, with_hook(IESHook(0.1, order=3)))
@@ -77,7 +77,7 @@ def test_of_another_order(
 def test_with_other_arguments(
     folders: Path, tmp_path: Path, checkpoint: Path
 ) -> None:
-    """They hold from now on, and the log says so. Nothing is reset."""
+    """They apply from now on, and the log says so. Nothing is reset."""
     hook = IESHook(0.2, order=1, window=4)
     config = resumed(config_of(folders, tmp_path, 3), checkpoint)
     train(config, with_hook(hook))
@@ -96,7 +96,7 @@ def test_with_the_same_arguments_nothing_is_said(
 
 
 def as_of_0_1_0(state: dict, paths: list[str]) -> None:
-    """One hash of the data set's paths, no terms that have left."""
+    """A single hash of the dataset's paths, no terms that disappeared."""
     del state['images'], state['absent']
     state['dataset'] = hashlib.sha256('\n'.join(paths).encode()).hexdigest()
 
@@ -117,7 +117,7 @@ def test_of_an_earlier_version(
 
 @pytest.mark.parametrize('after', ['loss_ce', 'loss_ce loss_seg'])
 def test_of_other_terms(maps: Path, tmp_path: Path, after: str) -> None:
-    """A term less is another model; a term more may join."""
+    """A missing term means another model; a new term may join."""
 
     def config(name: str, terms: list[str], epochs: int) -> Config:
         made = with_ies(segmentor_config(maps, tmp_path / name), delta=0.1)
@@ -152,7 +152,7 @@ def test_of_another_version(
     missing: str,
     part: str | None,
 ) -> None:
-    """A state, or what the method keeps in it, that lacks a part."""
+    """A state, or the method's part of it, with a missing key."""
 
     def take_out(state: dict) -> None:
         (state if part is None else state[part]).pop(missing)
@@ -177,7 +177,7 @@ def test_of_a_later_version(
 def test_of_losses_that_were_centred_or_smoothed(
     folders: Path, tmp_path: Path, checkpoint: Path, argument: dict
 ) -> None:
-    """Their differences from losses as they are would say nothing."""
+    """Their differences from unmodified losses would be meaningless."""
     path = changed(
         checkpoint, tmp_path, lambda s: s['arguments'].update(argument)
     )
@@ -198,7 +198,7 @@ def test_of_an_option_that_is_gone(
 
 
 def test_of_a_plain_run(folders: Path, tmp_path: Path) -> None:
-    """It is gone on with, and starts to observe; the log says so."""
+    """It is resumed and starts to observe; the log says so."""
     train(classifier_config(folders, tmp_path / 'plain'))
     config = config_of(folders, tmp_path / 'run', 3)
     resumed(config, tmp_path / 'plain' / 'epoch_2.pth')
@@ -211,7 +211,7 @@ def test_of_a_plain_run(folders: Path, tmp_path: Path) -> None:
 def test_the_state_is_tensors_and_plain_values(
     folders: Path, tmp_path: Path, hook: type, arguments: dict
 ) -> None:
-    """So that it is loaded without unpickling anything else."""
+    """So that loading it unpickles nothing else."""
     train(config_of(folders, tmp_path, 2), with_hook(hook(**arguments)))
     content = torch.load(tmp_path / 'epoch_2.pth', weights_only=False)
     torch.save(content[KEY], tmp_path / 'state.pth')

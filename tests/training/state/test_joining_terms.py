@@ -1,4 +1,4 @@
-"""A loss term that joins or leaves in the middle of a training."""
+"""A loss term that appears or disappears in the middle of a training."""
 
 import copy
 from pathlib import Path
@@ -25,7 +25,7 @@ OLD, NEW = 'decode.loss_ce', 'decode.loss_late'
 
 
 class Joining(Hook):
-    """Adds a second loss to the decode head, as YOLOX its L1."""
+    """Adds a second loss to the decode head, like YOLOX its L1."""
 
     def before_train_epoch(self, runner: Runner) -> None:
         head: Any = runner.model.decode_head
@@ -39,7 +39,7 @@ class Joining(Hook):
 
 
 class Leaving(Hook):
-    """Has the second loss in all epochs but some."""
+    """Has the second loss in all but some epochs."""
 
     def before_train_epoch(self, runner: Runner) -> None:
         head: Any = runner.model.decode_head
@@ -92,7 +92,7 @@ def test_the_training_goes_on_and_the_term_counts_zero_before(
 def test_a_run_resumed_across_it_goes_on(
     run: Path, maps: Path, tmp_path: Path
 ) -> None:
-    """From a checkpoint that does not know the term yet."""
+    """From a checkpoint without the term."""
     config = config_of(maps, tmp_path)
     config.resume = True
     config.load_from = str(run / f'epoch_{JOINS - 1}.pth')
@@ -109,7 +109,7 @@ def leave(runner: Runner) -> None:
 
 
 def leaving_config(maps: Path, work_dir: Path) -> Config:
-    """Without random numbers, which MMEngine does not resume."""
+    """Without random transforms, whose state MMEngine does not resume."""
     config = config_of(maps, work_dir)
     config.train_dataloader.dataset.pipeline.pop(2)
     config.model.decode_head.dropout_ratio = 0
@@ -141,7 +141,7 @@ def test_the_training_goes_on_without_a_term_and_with_it_again(
 
 
 def test_nobody_is_judged_by_the_jump(left: Path) -> None:
-    """No kept difference is as large as the term that went."""
+    """No kept difference is as large as the term that disappeared."""
     state = torch.load(left / f'epoch_{AWAY[0]}.pth', weights_only=False)
     [values] = every(state, 'values')
     kept = instances_of(left)
@@ -167,7 +167,7 @@ def test_a_run_resumed_without_the_term_is_one_never_stopped(
 
 
 class LeavingWithin(Leaving):
-    """As it, but within passes of three batches: iterations 8 to 13."""
+    """The same, but within passes of three batches: iterations 8 to 13."""
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Once, at the start."""
@@ -215,7 +215,7 @@ def test_a_term_that_left_within_a_pass_is_not_awaited(
 
 
 def test_the_rest_of_a_pass_may_lack_a_term_by_chance() -> None:
-    """A whole pass without it is another model."""
+    """A whole pass without it means another model."""
     ids, one = torch.tensor([0]), torch.tensor([1.0])
     names: list[str] = []
     before = ObservationsByEpoch(names)
@@ -230,7 +230,7 @@ def test_the_rest_of_a_pass_may_lack_a_term_by_chance() -> None:
 
 
 def every(state: Any, key: str) -> list:
-    """The values of a key, however deep it lies."""
+    """The values of a key, at any depth."""
     if not isinstance(state, dict):
         return []
     found = [state[key]] if key in state else []

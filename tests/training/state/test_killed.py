@@ -1,4 +1,4 @@
-"""A run that is killed, at the worst moments, goes on as if it had not."""
+"""A run killed at the worst moments resumes as if it had not been."""
 
 import json
 import multiprocessing
@@ -33,7 +33,7 @@ def kill(*_: Any, **__: Any) -> None:
 
 
 def at_call(number: int, action: Callable, original: Callable) -> Callable:
-    """``original``, but for one call, which ``action`` gets."""
+    """``original``, except for one call, which goes to ``action``."""
     calls = 0
 
     def call(*args: Any, **kwargs: Any) -> Any:
@@ -85,7 +85,7 @@ MOMENTS: dict[str, Patch] = {
 
 
 def killed(run: Callable[[], Any], moment: str) -> None:
-    """Start the run in a process of its own, and see it killed."""
+    """Start the run in a separate process, and see it killed."""
 
     def child() -> None:
         with pytest.MonkeyPatch.context() as monkeypatch:
@@ -99,7 +99,7 @@ def killed(run: Callable[[], Any], moment: str) -> None:
 
 
 def ies(config: Config, resume: bool = False) -> Runner:
-    """Train, from the beginning or from the last checkpoint."""
+    """Train from the beginning or from the last checkpoint."""
     config.resume = resume
     hook = IESHook(0.12, order=1, window=1, keep_history=True)
     return train(config, with_hook(hook))
@@ -129,7 +129,7 @@ def test_in_an_iteration_based_loop(folders: Path, tmp_path: Path) -> None:
 
 
 def test_several_times(folders: Path, tmp_path: Path) -> None:
-    """Killed and resumed until it is through."""
+    """Killed and resumed until it is finished."""
     whole, again = tmp_path / 'whole', tmp_path / 'killed'
     ies(by_epochs(folders, whole))
     early = 'before the first checkpoint'

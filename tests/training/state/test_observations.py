@@ -59,7 +59,7 @@ def test_a_term_that_a_batch_lacks_is_zero_and_so_is_one_that_joins() -> None:
 def test_a_term_that_joined_in_one_process_alone_is_kept_with_its_name() -> (
     None
 ):
-    """What a checkpoint holds of it goes on under the same term."""
+    """Its values in a checkpoint continue under the same term."""
     names = ['a']
     first = Observations(names)
     first.add(torch.tensor([0]), {'a': torch.tensor([1.0])})
@@ -79,7 +79,7 @@ def test_a_term_that_joined_in_one_process_alone_is_kept_with_its_name() -> (
 
 
 def test_what_an_image_has_not_is_no_observation() -> None:
-    """A term it lacks counts zero; without any it is seen, not observed."""
+    """A missing term counts as zero; without any, it is not observed."""
     nan = float('nan')
     observed = Observations([])
     observed.add(
@@ -107,7 +107,7 @@ def test_a_nan_that_is_no_lack_stays() -> None:
 
 
 def test_large_numbers_survive_half_precision_losses() -> None:
-    """4001 is 4000 in float16: numbers and losses never share a tensor."""
+    """4001 is 4000 in float16: indices and losses never share a tensor."""
     ids = torch.tensor([4001, 4097, 65537, 1_279_999])
     observed = Observations([])
     observed.add(ids, {'a': torch.tensor([1.0, 2, 3, 4]).half()})

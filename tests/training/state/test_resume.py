@@ -1,4 +1,4 @@
-"""The state travels in the checkpoint and is taken on resume alone."""
+"""The state is part of the checkpoint and only loaded on resume."""
 
 import os
 import shutil
@@ -12,7 +12,7 @@ from runs import epochs_of, ies_config, instances_of, train
 
 
 def deterministic(voc: Path, work_dir: Path) -> Config:
-    """Nothing is drawn at random but the order of the images.
+    """Nothing is random but the order of the images.
 
     MMEngine does not restore the random state of the augmentation.
     """
@@ -46,7 +46,7 @@ def test_a_resumed_run_ends_as_the_uninterrupted_one(
     excluded = [record['excluded'] for record in epochs_of(whole)]
     assert any(0 < count < 12 for count in excluded[:5])
 
-    # The records already speak of epochs after the checkpoint, as they do
+    # The records already include epochs after the checkpoint, as they do
     # after a kill in the middle of an epoch.
     shutil.copytree(whole, again)
     config = deterministic(voc, again)

@@ -1,4 +1,4 @@
-"""Whatever the method and wherever it stops: resumed, it ends the same."""
+"""Any method, stopped anywhere, ends the same when resumed."""
 
 from pathlib import Path
 
@@ -61,7 +61,7 @@ LATE = [
 def test_a_budget_that_began_after_a_plain_run(
     folders: Path, tmp_path: Path, hook: type, arguments: dict
 ) -> None:
-    """It keeps what it forecast, and a run resumed twice is the same."""
+    """It keeps its forecast, and a run resumed twice is the same."""
 
     def longer(name: str) -> Config:
         config = by_epochs(folders, tmp_path / name)

@@ -1,6 +1,6 @@
-"""Checkpoints that version 0.1.0 wrote are gone on with.
+"""Checkpoints written by version 0.1.0 can be resumed.
 
-``states_0_1_0.pth`` holds what its hooks put into checkpoints after two passes
+``states_0_1_0.pth`` has what its hooks put into checkpoints after two passes
 over 20 images (commit bad2fc3), without the weights.
 """
 
@@ -67,7 +67,7 @@ def test_is_gone_on_with(folders: Path, tmp_path: Path, name: str) -> None:
     further.load_from, further.resume = str(path), True
     train(further, with_hook(hook))
     records = epochs_of(on)
-    # A last batch may end a pass that is nearly all left out, and the next.
+    # A last batch may span a pass that is nearly all pruned, and the next.
     assert [record['epoch'] for record in records] in ([3, 4], [3, 4, 5])
     saved = STATES[name]['state']['excluded']
     excluded = [record['excluded'] for record in records]

@@ -1,4 +1,4 @@
-"""Checkpoints saved by hand, and ``train`` called once more on a runner."""
+"""Checkpoints saved by hand, and ``train`` called again on a runner."""
 
 import copy
 from collections.abc import Callable
@@ -45,7 +45,7 @@ class Interrupt(Hook):
 def interrupted(
     config: Config, iteration: int, hook: IESHook | None = None
 ) -> Runner:
-    """A runner whose training was broken off before an iteration."""
+    """A runner whose training was interrupted before an iteration."""
     runners = []
 
     def prepare(runner: Runner) -> None:
@@ -66,7 +66,7 @@ def save(runner: Runner, name: str, **arguments: Any) -> None:
 def test_a_checkpoint_before_the_training(
     folders: Path, tmp_path: Path
 ) -> None:
-    """It has no state yet; with a state resumed, that."""
+    """It has no state yet, or the resumed one."""
     config = by_epochs(folders, tmp_path / 'first')
     config.train_cfg.max_epochs = 2
 
@@ -103,7 +103,7 @@ def test_broken_off_after_it_was_resumed(
     loop: Callable[..., Config],
     iteration: int,
 ) -> None:
-    """It goes on from where it was, not from the checkpoint."""
+    """It continues where it stopped, not from the checkpoint."""
     whole = tmp_path / 'whole'
     end = train(loop(folders, whole), with_hook(ies())).iter
     first = 'epoch_1.pth' if loop is by_epochs else 'iter_4.pth'
@@ -114,7 +114,7 @@ def test_broken_off_after_it_was_resumed(
 
 
 def test_broken_off_within_an_epoch(folders: Path, tmp_path: Path) -> None:
-    """The epoch is trained anew, and what was seen of it does not count."""
+    """The epoch restarts, and its earlier observations do not count."""
     hook = ies()
     hook.method.dry_run = True
     runner = interrupted(by_epochs(folders, tmp_path), 12, hook)
@@ -132,7 +132,7 @@ def test_broken_off_and_trained_again(
     loop: Callable[..., Config],
     iteration: int,
 ) -> None:
-    """Ctrl-C before the first batch of an epoch, or in a pass."""
+    """Ctrl-C before the first batch of an epoch, or within a pass."""
     whole, again = tmp_path / 'whole', tmp_path / 'again'
     end = train(loop(folders, whole), with_hook(ies())).iter
     interrupted(loop(folders, again), iteration).train()
@@ -159,7 +159,7 @@ def test_a_finished_training_is_left_as_it_is(
 def test_trained_again_with_other_data(
     folders: Path, tmp_path: Path, loop: Callable[[Path, Path], Config]
 ) -> None:
-    """There is no checkpoint that it could be told of."""
+    """The error cannot refer to a checkpoint, since there is none."""
     config = loop(folders, tmp_path)
     runner = train(config, with_hook(ies()))
     other = copy.deepcopy(config.train_dataloader)
@@ -174,7 +174,7 @@ def test_trained_again_with_other_data(
 
 
 def test_resumed_by_hand(folders: Path, tmp_path: Path) -> None:
-    """``Runner.resume`` brings the state as ``resume=True`` does."""
+    """``Runner.resume`` loads the state like ``resume=True``."""
     whole = tmp_path / 'whole'
     train(by_epochs(folders, whole), with_hook(ies()))
     config = resumed(
@@ -195,7 +195,7 @@ def test_resumed_by_hand(folders: Path, tmp_path: Path) -> None:
 def test_resumed_from_a_checkpoint_saved_after_the_training(
     folders: Path, tmp_path: Path
 ) -> None:
-    """MMEngine counts one epoch more in it; no observation is lost."""
+    """MMEngine counts an extra epoch in it; no observation is lost."""
     config = by_epochs(folders, tmp_path)
     config.train_cfg.max_epochs = 2
     runner = train(config, with_hook(ies()))
