@@ -77,15 +77,9 @@ def test_names_are_escaped(tmp_path: Path) -> None:
 def test_facts_and_placeholders(tmp_path: Path) -> None:
     page = page_of(run_with_images(tmp_path))
     assert page.text.count('no file') == 5
-<<<<<<< HEAD
-    fact = 'out in 2 of 4 epochs, first in epoch 2, taken back once, last '
-    assert f'{fact}loss 1.00' in page.text
-    assert 'trained in every epoch, last loss 1.00' in page.text
-=======
     fact = 'excluded in 2 of 4 epochs, first in epoch 2, re-included once, '
     assert f'{fact}last loss 1.00' in page.text
-    assert 'trained in all 4 epochs, last loss 1.00' in page.text
->>>>>>> words-report
+    assert 'trained in every epoch, last loss 1.00' in page.text
     assert any('5 of 6 image files were not' in text for text in page.text)
 
 
