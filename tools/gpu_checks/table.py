@@ -11,9 +11,9 @@ RUN = 'run.json'
 HEAD = """\
 # On a GPU
 
-What IES costs on a card, and whether it works there. `make gpu` measures it on
-yours, in about {minutes} minutes, and says what it found; without a network,
-see [docs/install.md](install.md#a-machine-without-a-network).
+What IES costs on a GPU, and whether it works there. `make gpu` measures both
+on yours, in about {minutes} minutes, and reports the result; without a
+network, see [docs/install.md](install.md#a-machine-without-a-network).
 
 ```
 make gpu                                   # all parts that fit
@@ -22,13 +22,13 @@ make gpu GPU=--rehearse                    # all of it on a CPU, at toy size
 .venv/bin/python tools/gpu.py --add NAME   # to this page, with the figures
 ```
 - *costs*: shipped models on random images, forward and backward. Captured,
-  weighted and scoring: the step's time over the plain step's, the median of
-  paired rounds with quartiles, timed with CUDA events. *Waits*: how often the
-  host waits for the device in a step.
+  weighted and scoring: the step's time relative to the plain step's, the
+  median of paired rounds with quartiles, timed with CUDA events. *Waits*: how
+  often the host waits for the device in a step.
 - *works*: a detector, a segmentor and a classifier, 8 short epochs each.
-- *paper*: ResNet-18 on CIFAR-10, the SGD(E) of 200 epochs brought
-  down to those that fit: the rate ends where it does there. *Augmented*: test
-  images with the training transform, as in the authors' program.
+- *paper*: ResNet-18 on CIFAR-10, the SGD(E) of 200 epochs compressed to the
+  epochs that fit, with the same final learning rate. *Augmented*: test images
+  with the training transform, as in the authors' program.
 """
 NONE_YET = 'No run took place yet.'
 
