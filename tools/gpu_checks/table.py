@@ -22,9 +22,9 @@ make gpu GPU=--rehearse                    # everything on a CPU, at toy size
 .venv/bin/python tools/gpu.py --add NAME   # add the results to this page
 ```
 - *costs*: shipped models on random images, forward and backward. Captured,
-  weighted and scoring: the step's time over the plain step's, the median of
-  paired rounds with quartiles, timed with CUDA events. *Waits*: how often the
-  host waits for the device in a step.
+  weighted and scoring: the step's time relative to the plain step's, the
+  median of paired rounds with quartiles, timed with CUDA events. *Waits*: how
+  often the host waits for the device in a step.
 - *works*: a detector, a segmentor and a classifier, 8 short epochs each.
 - *paper*: ResNet-18 on CIFAR-10, with SGD(E) compressed from 200 epochs to as
   many as fit: the learning rate ends at the same value. *Augmented*: test

@@ -11,8 +11,8 @@ from ies_mm.training.hook.selection_hook import SelectionHook
 class BatchLossScoreHook(SelectionHook):
     r"""Batch Loss Score (Zhou et al., CVPR 2026): no per-image losses.
 
-    An instance is scored by a running mean of the losses of the batches it
-    was in, :math:`s \leftarrow \alpha s + (1 - \alpha) L_B`, and pruned by
+    An instance is scored by a running mean of its batches' losses,
+    :math:`s \leftarrow \alpha s + (1 - \alpha) L_B`, and pruned by
     InfoBatch's rule. It is the control for exact per-image losses: if it does
     as well as a method that uses them, they are not needed. Here the loss of
     a batch is the mean of its per-image losses.
@@ -22,7 +22,7 @@ class BatchLossScoreHook(SelectionHook):
         anneal (float): See :class:`InfoBatchHook`. Defaults to 0.125.
         alpha (float): Weight of the old score, 0 to 1. Defaults to 0.9, as
             in the authors' code; their README has 0.7.
-        keep_history (bool): See :class:`IESHook`; here of batch losses.
+        keep_history (bool): See :class:`IESHook`; here with batch losses.
             Defaults to False.
         allow_batch_augments (bool): See :class:`IESHook`. Defaults to False.
 

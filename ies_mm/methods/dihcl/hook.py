@@ -10,7 +10,7 @@ from ies_mm.training.hook.selection_hook import SelectionHook
 
 @HOOKS.register_module()
 class DIHCLHook(SelectionHook):
-    """DIHCL (Zhou et al., NeurIPS 2020), in its variant DIHCL-Rand.
+    """DIHCL (Zhou et al., NeurIPS 2020), the variant DIHCL-Rand.
 
     The running hardness of an instance is an exponential average of its
     losses, each divided by the learning rate at the end of its epoch. After

@@ -17,25 +17,25 @@ from ies_mm.training.hook.selection_hook import SelectionHook
 
 @HOOKS.register_module()
 class EfficientTrainHook(SelectionHook):
-    """EfficientTrain (Wang et al., 2023): small images first, of all images.
+    """EfficientTrain (Wang et al., 2023): all images, at growing size.
 
-    Every epoch trains on every image. Early ones see its low frequencies
-    alone, by a crop of the normalised batch in the Fourier domain, at a size
-    that grows from stage to stage; RandAugment, where the pipeline has it,
-    grows from weak to strong. Validation sees whole images. For classifiers
-    of mmpretrain that take images of several sizes.
+    Every epoch trains on every image. Early epochs use only low frequencies,
+    by cropping the normalised batch in the Fourier domain, to a size that
+    grows from stage to stage. So does the strength of RandAugment, if the
+    pipeline has it. Validation uses whole images. For mmpretrain's
+    classifiers that take images of several sizes.
 
     Args:
         stages (sequence of dict, optional): In order, each with ``part``, its
-            part of the epochs (together 1), ``size``, the side of its images
-            in pixels (an integer) or as a share of theirs (a float up to
-            1.0), and perhaps ``magnitude``, RandAugment's
+            fraction of the epochs (they sum to 1), ``size``, the side of its
+            images in pixels (an integer) or as a fraction of the full side (a
+            float up to 1.0), and optionally ``magnitude``, RandAugment's
             ``magnitude_level``. Defaults to None, the published curriculum:
-            5/7 of the side for 60% of the epochs, 6/7 for 20%, then all, with
-            magnitudes 1, 3, 5, 7 and 9.
+            5/7 of the side for 60% of the epochs, 6/7 for 20%, then the full
+            side, with magnitudes 1, 3, 5, 7 and 9.
         keep_history (bool): See :class:`IESHook`. Defaults to False.
-        allow_batch_augments (bool): See :class:`IESHook`; nothing is decided
-            by the losses here. Defaults to True.
+        allow_batch_augments (bool): See :class:`IESHook`; no decision depends
+            on the losses here. Defaults to True.
         fallback (bool): See :class:`IESHook`. Defaults to False.
 
     Raises:
@@ -62,10 +62,10 @@ class EfficientTrainHook(SelectionHook):
         )
 
     def before_train(self, runner: Runner) -> None:
-        """Refuse what is no classifier, and workers that cannot follow.
+        """Refuse non-classifiers, and workers that cannot follow.
 
         Raises:
-            ConfigError: The model is no classifier.
+            ConfigError: The model is not a classifier.
             ConfigError: RandAugment runs in workers that never restart.
         """
         self._check_model(runner)
@@ -95,7 +95,7 @@ class EfficientTrainHook(SelectionHook):
         data_batch: Any = None,
         outputs: Any = None,
     ) -> None:
-        """An iteration-based loop may have begun another epoch."""
+        """Update the strength if an iteration-based loop began an epoch."""
         super().after_train_iter(runner, batch_idx, data_batch, outputs)
         if not self.session.pace.loop_ends_epochs:
             self._strengthen(runner)

@@ -14,17 +14,17 @@ from ies_mm.training.hook.selection_hook import SelectionHook
 class IESHook(SelectionHook):
     """Instance-dependent Early Stopping (ICLR 2025, Algorithm 1).
 
-    After every epoch each image's loss curve is judged. An image whose curve
-    is flat is pruned from the following epochs, checked again from time to
-    time, and re-included when its loss moves. Needs :class:`IESSampler`. The
+    Judges each image's loss curve after every epoch. An image whose curve is
+    flat is pruned from the following epochs, re-checked from time to time,
+    and re-included when its loss moves. Needs :class:`IESSampler`. The
     training is the plain one until the first image is pruned.
 
     Args:
         delta (float or dict): An image is mastered when the mean of its last
             ``window`` absolute loss differences of order ``order`` is below
-            this, in units of the loss. 0 prunes nothing. The paper uses 1e-3
-            for CIFAR-10; detectors need far more, see docs/results.md. A dict
-            adapts the threshold to the training:
+            ``delta``, in units of the loss. 0 prunes nothing. The paper uses
+            1e-3 for CIFAR-10; detectors need far more, see docs/results.md. A
+            dict adapts the threshold to the training:
             ``dict(type='Budget', saved=0.2)`` or
             ``dict(type='Relative', factor=4.34e-4)``, see
             :mod:`ies_mm.core.thresholds`.
@@ -32,16 +32,16 @@ class IESHook(SelectionHook):
         window (int): Number of differences averaged, 1 to 1000. Defaults to
             3.
         terms (str, list of str or dict): What is judged. ``'sum'``: the
-            summed loss; ``'all'``: every term must be mastered; ``'any'``:
-            one; a list of term names: their sum; a dict of weights: their
-            weighted sum. Defaults to ``'sum'``.
-        refresh_interval (int or dict): When pruned images are checked again.
-            An int: all are scored by a forward pass every so many epochs.
+            summed loss; ``'all'``: every term must be mastered; ``'any'``: at
+            least one; a list of term names: their sum; a dict of weights:
+            their weighted sum. Defaults to ``'sum'``.
+        refresh_interval (int or dict): When pruned images are re-checked. An
+            int: all are scored by a forward pass every so many epochs.
             ``dict(type='Spaced', cap=8)``: each is scored after 1 epoch, then
             after 2 more, 4 more, ..., at most ``cap``, as long as it stays
-            mastered; with ``by='training'`` it is trained then instead of
-            scored, without any scoring pass. Defaults to 1, as in the paper,
-            with ``delta``. See :mod:`ies_mm.core.rechecks`.
+            mastered; with ``by='training'`` it is trained instead of scored,
+            without any scoring pass. With ``delta`` the default is 1, as in
+            the paper. See :mod:`ies_mm.core.rechecks`.
         begin (int): First epoch, from 1, after which images may be pruned.
             Defaults to 1.
         anneal (float): Last fraction of the epochs, 0 to 1, that trains on
@@ -50,9 +50,9 @@ class IESHook(SelectionHook):
             just the last ones. Defaults to False.
         dry_run (bool): Record and decide, but prune nothing. Defaults to
             False.
-        allow_batch_augments (bool): Train with Mixup, CutMix and the like.
-            An image's recorded loss is then that of the mixture at its place
-            in the batch, against the mixed label, in scoring passes too.
+        allow_batch_augments (bool): Train with Mixup, CutMix and the like,
+            and record for an image the loss of the mixture at its place in
+            the batch, against the mixed label, in scoring passes too.
             Defaults to False, which refuses them.
         fallback (bool): If a head has no adapter, compute its losses by one
             forward pass per image, from the features on, see
@@ -63,9 +63,9 @@ class IESHook(SelectionHook):
             ``refresh_interval=dict(type='Spaced', cap=8, by='training')``.
         observe (str): How images are observed while the training mixes them
             (Mosaic, MixUp, CopyPaste, CutMix ...): ``'scoring'``, by forward
-            passes over all of them without mixing, in the place of what
-            ``refresh_interval`` says; or ``'mixtures'``, by the losses of all
-            mixtures that they are in, without such passes. Defaults to
+            passes over all of them without mixing, instead of at
+            ``refresh_interval``; or ``'mixtures'``, by the losses of all
+            mixtures that contain them, without scoring passes. Defaults to
             ``'scoring'``.
         scoring (dict, optional): How scoring passes are made.
             ``batch_size``: images per forward pass, which needs less memory
@@ -74,8 +74,8 @@ class IESHook(SelectionHook):
             passes, by default 10, which keeps them below 5% of the training
             time, and fewer in a training of less than 120 epochs; and
             ``pipeline``: the transforms, from loading to packing, by default
-            the training's without those that mix images or are random. The
-            log shows both.
+            the training's without mixing and random transforms. The log shows
+            both.
 
     Raises:
         TypeError: An argument is of the wrong type, or both or neither of

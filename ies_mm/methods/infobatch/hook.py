@@ -12,7 +12,7 @@ class InfoBatchHook(SelectionHook):
 
     After every epoch the instances whose last loss is below the mean are
     *well learned*. A random fraction of them is pruned from the next epoch,
-    neither loaded nor scored; the rest of them are trained with weight
+    neither loaded nor scored; the others are trained with weight
     ``1 / (1 - ratio)``. The last epochs train on everything, unweighted.
     After a switch of the pipeline or the loss, instances not yet observed
     with the new one are trained.

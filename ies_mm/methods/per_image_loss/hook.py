@@ -12,18 +12,18 @@ from ies_mm.training.state.session import Session
 
 @HOOKS.register_module()
 class PerImageLossHook(SelectionHook):
-    """Records every image's own loss; the training stays the plain one.
+    """Records every image's loss; the training stays the plain one.
 
-    It needs no sampler of ours, and leaves that of the config as it is. What
-    it writes is what the selecting hooks write (``ies/epochs.jsonl`` and
-    ``ies/instances.npz`` in the work directory), and each epoch the log names
-    the images of the highest loss.
+    It needs no ``IESSampler`` and keeps the config's sampler. It writes the
+    same files as the selection hooks (``ies/epochs.jsonl`` and
+    ``ies/instances.npz`` in the work directory), and after each epoch the log
+    names the images with the highest loss.
 
     Args:
-        keep_history (bool): Keep all epochs in ``ies/instances.npz``, instead
-            of the last one. Defaults to True.
-        hardest (int): How many images the log names each epoch. Defaults
-            to 5; 0 for none.
+        keep_history (bool): Keep all epochs in ``ies/instances.npz``, not
+            just the last one. Defaults to True.
+        hardest (int): Number of images that the log names each epoch.
+            Defaults to 5; 0 for none.
         allow_batch_augments (bool): See :class:`IESHook`. Defaults to False.
         fallback (bool): See :class:`IESHook`. Defaults to False.
 

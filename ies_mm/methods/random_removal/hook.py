@@ -16,12 +16,12 @@ class RandomRemovalHook(SelectionHook):
     Args:
         ratio (float or dict): Fraction pruned, from 0 to below 1. With
             ``dict(type='Budget', saved=0.2)`` each epoch prunes as many as an
-            IES run with that ``delta``. Its ``by_class=True`` needs a dataset
-            with ``get_cat_ids``, as mmdet's and mmpretrain's.
+            IES run with that ``delta``. ``by_class=True`` needs a dataset
+            with ``get_cat_ids``, like mmdet's and mmpretrain's.
         keep_history (bool): See :class:`IESHook`. Defaults to False.
         allow_batch_augments (bool): See :class:`IESHook`. Defaults to False.
         begin (int): Number of first epochs, at least 0, that train on
-            everything. Defaults to 0. With 6, as many as IES needs with its
+            everything. Defaults to 0. With 6, the number IES needs with its
             defaults, a comparison with IES is about *which* images are
             pruned, not *when*.
         anneal (float): Last fraction of the epochs, 0 to 1, that trains on
@@ -29,7 +29,7 @@ class RandomRemovalHook(SelectionHook):
         rescale (bool): Weight the losses of trained images by N / trained, as
             in InfoBatch's ablation of random pruning. Defaults to False.
         static (bool): Draw once: every epoch prunes the same images or, with
-            a budget, these and more. Defaults to False.
+            a budget, adds to them. Defaults to False.
         saved (float, optional): Short for
             ``ratio=dict(type='Budget', saved=saved)``.
 

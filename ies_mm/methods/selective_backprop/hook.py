@@ -14,13 +14,13 @@ from ies_mm.training.hook.selection_hook import SelectionHook
 class SelectiveBackpropHook(SelectionHook):
     r"""Selective-Backprop (Jiang et al., 2019): train on the biggest losers.
 
-    Every batch is first scored by a forward pass (no gradient; layers that
-    draw at random in evaluation mode). An image is chosen with probability
+    Every batch is first scored by a forward pass (no gradient; random layers
+    in evaluation mode). An image is chosen with probability
     :math:`CDF(L)^\beta`, where CDF is the fraction of the last ``recent``
-    losses that its own is not below. Chosen images are collected until they
-    fill a batch, which is trained. Images left at the end of an epoch are
-    trained as a smaller batch, unless there is only one. Every image is
-    loaded and scored every epoch, so only backward passes are saved, and the
+    losses that do not exceed its own. Chosen images are collected until they
+    fill a batch, which is then trained. Images left at the end of an epoch
+    are trained as a smaller batch, unless there is only one. Every image is
+    loaded and scored every epoch, so only backward passes are saved, and
     chosen images are forwarded twice.
 
     Args:

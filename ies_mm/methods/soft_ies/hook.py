@@ -17,15 +17,15 @@ class SoftIESHook(SelectionHook):
     ``delta=dict(type='Budget', saved=...)``, but draws them, with
     probabilities that depend on the rank of their flatness. Each trained
     image is weighted by the inverse of its probability of being trained, so
-    the expected gradient of an epoch is that of all images; without weights
-    it is biased towards images that are not flat. Since every image is
-    trained now and then, there is no scoring pass. See
+    the expected gradient of an epoch is the gradient of all images; without
+    weights it is biased towards images that are not flat. Every image is
+    trained from time to time, so no scoring pass is needed. See
     :mod:`ies_mm.methods.soft_ies.rule`.
 
     Args:
         saved (float): Share of all instance-epochs to prune, 0 to 0.9.
         floor (float): Probability that the flattest image is trained,
-            relative to the mean image's, 0.01 to 1; more if others are
+            relative to the average image, 0.01 to 1; larger if others are
             certain to be trained. Defaults to 0.5. 1 is random pruning.
         weighted (bool): Weight the losses. Defaults to True.
         order (int): See :class:`IESHook`. Defaults to 0, the loss itself.
