@@ -53,7 +53,7 @@ class IESHook(SelectionHook):
         allow_batch_augments (bool): Train with Mixup, CutMix and the like,
             and record for an image the loss of the mixture at its place in
             the batch, against the mixed label, in scoring passes too.
-            Defaults to False, which refuses them.
+            Defaults to False: images are observed as ``observe`` says.
         fallback (bool): If a head has no adapter, compute its losses by one
             forward pass per image, from the features on, see
             docs/adapters.md. Defaults to False, which refuses the model.
@@ -72,7 +72,8 @@ class IESHook(SelectionHook):
             than a training step; by default the training's. While the
             training mixes images, also ``interval``: epochs between two
             passes, by default 10, which keeps them below 5% of the training
-            time, and fewer in a training of less than 120 epochs; and
+            time where a pass takes up to half an epoch, and fewer in a short
+            training (below 120 epochs with the defaults); and
             ``pipeline``: the transforms, from loading to packing, by default
             the training's without mixing and random transforms. The log shows
             both.
