@@ -30,9 +30,9 @@ class EfficientTrainHook(SelectionHook):
             fraction of the epochs (they sum to 1), ``size``, the shorter side
             of its images in pixels (an integer) or as a fraction of the full
             side (a float up to 1.0), and optionally ``magnitude``, the
-            ``magnitude_level`` of RandAugment. Defaults to None, the published curriculum:
-            5/7 of the side for 60% of the epochs, 6/7 for 20%, then the full
-            side, with magnitudes 1, 3, 5, 7 and 9.
+            ``magnitude_level`` of RandAugment. Defaults to None, the
+            published curriculum: 5/7 of the side for 60% of the epochs, 6/7
+            for 20%, then the full side, with magnitudes 1, 3, 5, 7 and 9.
         keep_history (bool): See :class:`IESHook`. Defaults to False.
         allow_batch_augments (bool): See :class:`IESHook`; no decision depends
             on the losses here. Defaults to True.
