@@ -74,7 +74,7 @@ def asked_by_image(
                 with (
                     one_process(),
                     state_of(before),
-                    draws_again(draws, image),
+                    draws_again(owner, draws, image),
                     _given(owner, kept, results),
                 ):
                     alone.append(read(original(*own_args, **own_kwargs)))

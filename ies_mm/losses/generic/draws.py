@@ -7,9 +7,11 @@ the images, one after the other.
 """
 
 import random
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -30,6 +32,9 @@ _DRAWING = (
     torch.randn_like,
     torch.randperm,
 )
+
+_TARGETS = ('_target_single', '_targets_single')
+"""Suffixes of methods that mmdet's heads call image by image."""
 
 
 @dataclass
@@ -69,45 +74,52 @@ def noted_draws(owner: Any, images: int) -> Iterator[list[Draw]]:
     """Record what torch draws while the context is open.
 
     Args:
-        owner (Any): A head. Draws in its ``_get_targets_single``, which
-            mmdet's heads call image by image in every layer, belong to that
-            image.
+        owner (Any): A head. Draws in its ``_get_targets_single`` and the
+            like, which mmdet's heads call image by image in every layer,
+            belong to that image.
         images (int): N.
 
     Yields:
         list of Draw: In order.
     """
     draws: list[Draw] = []
-    calls = 0
+    calls = Counter[str]()
     image: int | None = None
 
-    def target(original: Callable, *args: Any, **kwargs: Any) -> Any:
-        nonlocal calls, image
-        image = calls % images
-        calls += 1
+    def target(
+        name: str, original: Callable, *args: Any, **kwargs: Any
+    ) -> Any:
+        nonlocal image
+        outer, image = image, calls[name] % images
+        calls[name] += 1
         try:
             return original(*args, **kwargs)
         finally:
-            image = None
+            image = outer
 
     def note(function: Callable, values: Tensor) -> Tensor:
         draws.append(Draw(function, values.clone(), image))
         return values
 
     with ExitStack() as stack:
-        if hasattr(owner, '_get_targets_single'):
-            stack.enter_context(override(owner, '_get_targets_single', target))
+        for name in _target_methods(owner):
+            stack.enter_context(override(owner, name, partial(target, name)))
         stack.enter_context(_Draws(note))
         yield draws
 
 
+def _target_methods(owner: Any) -> list[str]:
+    return [name for name in dir(type(owner)) if name.endswith(_TARGETS)]
+
+
 @contextmanager
-def draws_again(draws: list[Draw], image: int) -> Iterator[None]:
+def draws_again(owner: Any, draws: list[Draw], image: int) -> Iterator[None]:
     """Replay what was drawn for an image instead of drawing anew.
 
     Open it once per image, in order. The random state is restored on exit.
 
     Args:
+        owner (Any): The head.
         draws (list of Draw): The draws of the batch.
         image (int): Index of the image.
 
@@ -120,7 +132,7 @@ def draws_again(draws: list[Draw], image: int) -> Iterator[None]:
         preserved_random_state(),
         _unchanged(_others_states, 'from NumPy or Python'),
         # Intercepting torch is slow; without draws, only watch its state.
-        _again(draws, image)
+        _again(owner, draws, image)
         if draws
         else _unchanged(_random_states, 'where the batch draws none'),
     ):
@@ -128,14 +140,23 @@ def draws_again(draws: list[Draw], image: int) -> Iterator[None]:
 
 
 @contextmanager
-def _again(draws: list[Draw], image: int) -> Iterator[None]:
+def _again(owner: Any, draws: list[Draw], image: int) -> Iterator[None]:
     place = 0
+    drawn_for: int | None = None
+
+    def target(original: Callable, *args: Any, **kwargs: Any) -> Any:
+        nonlocal drawn_for
+        outer, drawn_for = drawn_for, image
+        try:
+            return original(*args, **kwargs)
+        finally:
+            drawn_for = outer
 
     def replay(function: Callable, values: Tensor) -> Tensor:
         nonlocal place
         for number, draw in enumerate(draws[place:], place):
             taken = None
-            if draw.image in (None, image):
+            if draw.image == drawn_for:
                 taken = draw.take(function, values)
             if taken is not None:
                 # A call of the batch serves one call of the image.
@@ -143,7 +164,10 @@ def _again(draws: list[Draw], image: int) -> Iterator[None]:
                 return taken
         raise _other_draws(f'{function.__name__}{tuple(values.shape)}')
 
-    with _Draws(replay):
+    with ExitStack() as stack:
+        for name in _target_methods(owner):
+            stack.enter_context(override(owner, name, target))
+        stack.enter_context(_Draws(replay))
         yield
 
 

@@ -13,7 +13,7 @@ def test_rows_go_to_the_images_in_order() -> None:
         points = torch.rand(5, 2)
     got = []
     for image, rows in enumerate((2, 0, 3)):
-        with draws_again(draws, image):
+        with draws_again(None, draws, image):
             got.append(torch.rand(rows, 2))
     assert torch.equal(torch.cat(got), points)
 
@@ -41,18 +41,42 @@ def test_draws_for_an_image_go_to_it_in_every_layer() -> None:
     made = head.drawn
     for image in (0, 1):
         head.drawn = []
-        with draws_again(draws, image):
+        with draws_again(head, draws, image):
             assert torch.equal(head.loss([image])[0], points[image])
         for ours, theirs in zip(head.drawn, made[image::2], strict=True):
             assert torch.equal(ours[0], theirs[0])
             assert torch.equal(ours[1], theirs[1])
 
 
+class GuidedHead:
+    """As many draws for anchors as for their shapes, both image by image."""
+
+    def loss(self, images: list[int]) -> list[Tensor]:
+        shapes = [self._ga_shape_target_single() for _ in images]
+        return [*shapes, *(self._get_targets_single() for _ in images)]
+
+    def _ga_shape_target_single(self) -> Tensor:
+        return torch.randperm(20)
+
+    def _get_targets_single(self) -> Tensor:
+        return torch.randperm(20)
+
+
+def test_every_method_that_makes_targets_has_its_own_draws() -> None:
+    head = GuidedHead()
+    with noted_draws(head, 3) as draws:
+        made = head.loss([0, 1, 2])
+    for image in range(3):
+        with draws_again(head, draws, image):
+            alone = head.loss([image])
+        assert torch.equal(torch.stack(alone), torch.stack(made[image::3]))
+
+
 def test_a_permutation_is_not_cut() -> None:
     with noted_draws(None, 3) as draws:
         torch.randperm(4)
     with (
-        draws_again(draws, 0),
+        draws_again(None, draws, 0),
         pytest.raises(UnsupportedModelError, match=r'randperm\(3,\)'),
     ):
         torch.randperm(3)
@@ -60,7 +84,7 @@ def test_a_permutation_is_not_cut() -> None:
 
 def test_an_image_that_draws_where_the_batch_did_not_is_refused() -> None:
     refused = pytest.raises(UnsupportedModelError, match='batch draws none')
-    with refused, draws_again([], 0):
+    with refused, draws_again(None, [], 0):
         torch.rand(1)
 
 
@@ -68,7 +92,7 @@ def test_what_an_image_draws_leaves_the_random_state() -> None:
     with noted_draws(None, 3) as draws:
         torch.rand(2, 2)
     before = torch.get_rng_state()
-    with draws_again(draws, 0):
+    with draws_again(None, draws, 0):
         torch.rand(1, 2)
     assert torch.equal(torch.get_rng_state(), before)
 
@@ -88,7 +112,7 @@ def test_what_is_written_into_a_draw_later_does_not_count() -> None:
         drawn = torch.rand(2)
         kept = drawn.clone()
         drawn.zero_()
-    with draws_again(draws, 0):
+    with draws_again(None, draws, 0):
         assert torch.equal(torch.rand(2), kept)
 
 
@@ -96,6 +120,6 @@ def test_two_draws_of_one_shape_are_two_draws() -> None:
     with noted_draws(None, 2) as draws:
         first, second = torch.rand(2, 3), torch.rand(2, 3)
     for image in (0, 1):
-        with draws_again(draws, image):
+        with draws_again(None, draws, image):
             assert torch.equal(torch.rand(1, 3)[0], first[image])
             assert torch.equal(torch.rand(1, 3)[0], second[image])
