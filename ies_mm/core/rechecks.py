@@ -2,7 +2,8 @@
 
 The policies are pure functions of an instance's wait, the epoch of its last
 observation, and the current epoch. :class:`Waits` stores the first two.
-``IES.due`` (methods/ies/rule.py) queries them after every epoch.
+``IES.due`` (methods/ies/rule.py) queries them after every epoch. While a
+training mixes images, ``ByScoring.due`` (training/hook) decides instead.
 """
 
 from abc import ABC, abstractmethod

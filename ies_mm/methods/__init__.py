@@ -1,8 +1,16 @@
-"""The selection methods, one folder each: rule, hook and card.
+"""The selection methods, one folder each.
 
-To add a method, create a folder with ``rule.py`` (pure, a ``Method`` of
-``method.py``), ``hook.py`` (its config arguments) and ``README.md``, add a
-line to ``ies_mm/engine.py``, its name to ``ies_mm/report/reading/methods.py``,
-and a file to ``configs/_base_/methods/`` for ``ies-mm train --method``.
-User-defined methods need none of that: see ``ies_mm/selection.py``.
+To add a method, say ``mine``:
+
+- ``ies_mm/methods/mine/``: ``__init__.py``; ``rule.py``, a pure ``Method``
+  (``method.py``); ``hook.py``, its config arguments; ``README.md``, its card;
+- ``ies_mm/engine.py``: import the hook, and add it to ``__all__``;
+- ``ies_mm/report/reading/methods.py``: its name in ``METHODS``;
+- ``configs/_base_/methods/mine.py``, for ``ies-mm train --method mine``;
+- ``mkdocs.yml`` and ``docs/methods.md``: a line each;
+- ``tests/method_cases.py`` and ``tests/methods/mine/``.
+
+``tests/methods/test_a_method_is_everywhere.py`` fails until the parts are in
+place. A method outside this repository needs none of them: see
+``ies_mm/selection.py``.
 """

@@ -42,7 +42,8 @@ class Method(ABC):
     must keep each of its arguments in an attribute of the same name, for
     checkpoints. It is constructed once; :meth:`begin_training` starts each
     training. The caller passes an epoch's losses to :meth:`take_in` before
-    :meth:`decide`. See docs/own_method.md for examples.
+    :meth:`decide`. See docs/own_method.md for examples,
+    and :mod:`ies_mm.methods` for what a method of this repository needs.
 
     Attributes:
         name (str): Name in records and log. Defaults to the class name.

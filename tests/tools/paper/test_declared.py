@@ -1,0 +1,47 @@
+"""The elements of the paper, and the configs of their runs."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mmengine.config import Config
+
+FIGURES = tuple(f'figure{number}' for number in range(1, 8))
+TABLES = ('table12', 'table13')
+
+
+def test_every_element_of_the_paper_is_listed(part: Any) -> None:
+    declared = part('declared')
+    assert len(declared.NAMES) == 7 + 14
+    assert {*declared.EXPERIMENTS} == {*FIGURES, *TABLES}
+
+
+@pytest.mark.parametrize('scale', ['small', 'paper'])
+def test_configs_are_what_the_scale_says(
+    part: Any, tmp_path: Path, scale: str
+) -> None:
+    size = part('scales').SCALES[scale]
+    data = tmp_path if scale == 'small' else None
+    workshop = part('runner').Workshop(size, tmp_path, data)
+    jobs: dict[Path, Any] = {}
+    for experiment in part('declared').EXPERIMENTS.values():
+        for job in workshop.jobs_of(experiment):
+            # Two experiments that share a folder share the run in it.
+            assert jobs.setdefault(job.work_dir, job).said == job.said
+    assert len({job.said for job in jobs.values()}) == len(jobs)
+    kinds = {
+        (t.data, t.optimiser, t.of_figure_4, bool(t.hook)): job
+        for job in jobs.values()
+        for t in [job.training]
+    }
+    for (name, optimiser, of_figure_4, _), job in kinds.items():
+        cfg = Config.fromstring(job.config, '.py')
+        assert cfg.train_cfg.max_epochs == size.length(name, of_figure_4)
+        kind = 'Adam' if optimiser == 'adam' else 'SGD'
+        assert cfg.optim_wrapper.optimizer.type == kind
+        if scale == 'paper':
+            large = of_figure_4 or name == 'imagenet'
+            assert cfg.train_dataloader.batch_size == (128 if large else 64)
+        if hook := dict(job.training.hook):
+            assert cfg.train_dataloader.sampler.type == 'IESSampler'
+            assert cfg.default_hooks.ies.to_dict() == hook
