@@ -7,6 +7,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 
 from paper_runs import Made
@@ -72,3 +74,18 @@ def trained(
     module = import_module('ies_mm.commands.trainings')
     monkeypatch.setattr(module, 'TRAIN', (sys.executable, stub))
     return module.train_once, tmp_path
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    """More images than needed, and some unrelated files."""
+    for split, number in (('train', 102), ('test', 3)):
+        for name in ('cat', 'dog'):
+            folder = tmp_path / 'images' / split / name
+            folder.mkdir(parents=True)
+            for k in range(number):
+                shade = np.full((4, 4, 3), k, dtype=np.uint8)
+                cv2.imwrite(str(folder / f'{k:04}.jpg'), shade)
+    (tmp_path / 'images' / 'other').mkdir()
+    (tmp_path / 'images' / 'other' / 'x.jpg').touch()
+    return tmp_path / 'images'
