@@ -8,7 +8,7 @@ import numpy as np
 from torch import Tensor
 
 from ies_mm.errors import ConfigError
-from ies_mm.training.data.mixing import transforms_of
+from ies_mm.training.data.mixing_transforms import transforms_of
 from ies_mm.training.data.partners import CACHE
 
 

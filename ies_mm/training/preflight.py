@@ -19,7 +19,7 @@ from mmengine.registry import (
 from ies_mm.errors import ConfigError
 from ies_mm.labels.place import check_place
 from ies_mm.losses import check_supported
-from ies_mm.training.data.replaced import check_replaced
+from ies_mm.training.data.replaced_sampler import check_replaced
 from ies_mm.training.data.sampler import NEEDS_A_HOOK, IESSampler
 from ies_mm.training.hook.refusals import check_batch_augments, check_transform
 from ies_mm.training.hook.selection_hook import SelectionHook

@@ -18,7 +18,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 _SOURCES = (
     'ies_mm/errors.py',
     'ies_mm/losses/**/*.py',
-    'ies_mm/training/scoring/held.py',
+    'ies_mm/training/scoring/held_layers.py',
     'ies_mm/training/scoring/scoring.py',
     'tools/coverage_checks/*.py',
 )

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from ies_mm.training.data.mixing import transforms_of
+from ies_mm.training.data.mixing_transforms import transforms_of
 
 
 class Augmentation:

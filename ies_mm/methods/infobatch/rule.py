@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ies_mm.core import LossHistory, Selection, Standing, may_exclude
 from ies_mm.core.arguments import check_number, check_ratio
-from ies_mm.core.chance import all_but, random_part
+from ies_mm.core.random_subset import all_but, random_part
 from ies_mm.methods.method import WEIGHTS, Decision, Method
 
 UNKNOWN_SCORE = 3.0

@@ -19,8 +19,8 @@ from ies_mm.core.arguments import (
     check_number,
     check_ratio,
 )
-from ies_mm.core.chance import all_but, random_part
 from ies_mm.core.lengths import planned, too_much
+from ies_mm.core.random_subset import all_but, random_part
 from ies_mm.core.thresholds import Budget, budget_or, build_threshold
 from ies_mm.methods.method import WEIGHTS, Decision, Method
 

@@ -18,7 +18,7 @@ from ies_mm.training.hook.step_comparison import StepComparison
 from ies_mm.training.hook.steps import Steps
 from ies_mm.training.hook.wrapped_step import Step
 from ies_mm.training.loop.batches import largest_size, sample_of
-from ies_mm.training.scoring.given import Given, in_order
+from ies_mm.training.scoring.received_images import Given, in_order
 from ies_mm.training.scoring.scoring import forward_only, preprocessed, score
 from ies_mm.training.state.session import Session
 

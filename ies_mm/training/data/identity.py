@@ -18,11 +18,11 @@ from torch import Tensor
 
 from ies_mm.errors import ConfigError
 from ies_mm.report.names import in_part
-from ies_mm.training.data.kept import Kept
+from ies_mm.training.data.mixable_images import Kept
 from ies_mm.training.data.names import checksums_of, readable
 from ies_mm.training.data.partners import carrying
 from ies_mm.training.data.positions import check_leaf, check_length, parts_of
-from ies_mm.training.data.preparation import NOT_SHOWN, tagged
+from ies_mm.training.data.tagged_datasets import NOT_SHOWN, tagged
 from ies_mm.training.data.tagging import INSTEAD, instances_of
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from torch import Tensor
 
 from ies_mm.losses.capture.patching import override
-from ies_mm.training.data.kept import Kept, KeptPart, images_in
+from ies_mm.training.data.mixable_images import Kept, KeptPart, images_in
 from ies_mm.training.data.tagging import (
     INSTEAD,
     PARTNERS,

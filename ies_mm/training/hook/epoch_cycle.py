@@ -6,7 +6,7 @@ import torch
 from mmengine.runner import Runner
 from torch import Tensor
 
-from ies_mm.training.data.unread import Unread
+from ies_mm.training.data.unreadable_images import Unread
 from ies_mm.training.hook.reporter import Reporter
 from ies_mm.training.hook.scoring_share import ScoringShare
 from ies_mm.training.hook.steps import Steps

@@ -13,16 +13,16 @@ from ies_mm.losses import check_supported
 from ies_mm.losses.context import unwrap
 from ies_mm.methods.method import Method
 from ies_mm.training.data.any_sampler import AnySampler
-from ies_mm.training.data.mixing import (
+from ies_mm.training.data.mixing_transforms import (
     makes_views,
     mixes,
     own_transforms,
     transforms_of,
 )
 from ies_mm.training.data.partners import CACHE
-from ies_mm.training.data.replaced import check_replaced
+from ies_mm.training.data.replaced_sampler import check_replaced
 from ies_mm.training.data.sampler import IESSampler
-from ies_mm.training.hook.mixing import SCORING, Mixing
+from ies_mm.training.hook.mixing_options import SCORING, Mixing
 from ies_mm.training.loop.batches import sampler_of
 from ies_mm.training.scoring.unmixed import batch_augments
 

@@ -17,7 +17,7 @@ from ies_mm.training.data.sampler import IESSampler
 from ies_mm.training.hook.clock import Clock
 from ies_mm.training.hook.epoch_cycle import EpochCycle
 from ies_mm.training.hook.incoming import batch_of
-from ies_mm.training.hook.mixing import SCORING, Mixing
+from ies_mm.training.hook.mixing_options import SCORING, Mixing
 from ies_mm.training.hook.refusals import check_samples, check_training
 from ies_mm.training.hook.reporter import Reporter
 from ies_mm.training.hook.sources import Sources

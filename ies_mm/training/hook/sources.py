@@ -3,7 +3,7 @@
 from contextlib import ExitStack
 from typing import Any
 
-from ies_mm.training.hook.mixing import (
+from ies_mm.training.hook.mixing_options import (
     MIXTURES,
     Mixing,
     interval_of,

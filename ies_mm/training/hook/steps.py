@@ -13,7 +13,7 @@ from ies_mm.training.hook.incoming import Batch
 from ies_mm.training.hook.observing import ByTraining
 from ies_mm.training.hook.step_comparison import StepComparison
 from ies_mm.training.hook.wrapped_step import Step
-from ies_mm.training.scoring.given import Given
+from ies_mm.training.scoring.received_images import Given
 from ies_mm.training.state.session import Session
 
 

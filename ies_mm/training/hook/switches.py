@@ -1,7 +1,11 @@
 """Detects a switched pipeline or loss."""
 
 from ies_mm.losses.context import unwrap
-from ies_mm.training.data.pipelines import LossModules, Pipelines, switched
+from ies_mm.training.data.pipeline_switches import (
+    LossModules,
+    Pipelines,
+    switched,
+)
 from ies_mm.training.state.session import Session
 
 _JUMP_LEFT_OUT = (

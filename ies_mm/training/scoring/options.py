@@ -16,7 +16,7 @@ class ScoringOptions:
             the training's batch size.
         interval (int, optional): While the training mixes images: epochs
             between two passes over all images. Defaults to None, at most 10,
-            see :func:`ies_mm.training.hook.mixing.interval_of`.
+            see :func:`ies_mm.training.hook.mixing_options.interval_of`.
         pipeline (list of dict, optional): While the training mixes images:
             the transforms that images are scored with, from loading to
             packing. Defaults to None, the training's without those that mix

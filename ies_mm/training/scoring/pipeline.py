@@ -13,7 +13,7 @@ from mmengine.dataset import BaseDataset, Compose
 from mmengine.registry import TRANSFORMS
 
 from ies_mm.errors import ConfigError
-from ies_mm.training.data.mixing import mixes
+from ies_mm.training.data.mixing_transforms import mixes
 from ies_mm.training.data.partners import plain
 from ies_mm.training.data.positions import parts_of
 

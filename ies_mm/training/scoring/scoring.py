@@ -20,8 +20,8 @@ from ies_mm.losses.generic.parts import parts_of
 from ies_mm.losses.generic.state import snapshot, state_of
 from ies_mm.training.data.identity import batch_instances
 from ies_mm.training.loop.optimisers import optim_context
-from ies_mm.training.scoring.given import Given
-from ies_mm.training.scoring.held import is_held
+from ies_mm.training.scoring.held_layers import is_held
+from ies_mm.training.scoring.received_images import Given
 
 RESIZE = 'BatchSyncRandomResize'
 """Resizes training batches to a size that changes now and then."""
@@ -41,7 +41,7 @@ def forward_only(runner: Runner, hold: bool = True) -> Iterator[None]:
         runner (Runner): The runner with the model.
         hold (bool): Whether to set layers that draw at random or keep
             statistics to evaluation mode; see
-            :mod:`ies_mm.training.scoring.held`. Defaults to True.
+            :mod:`ies_mm.training.scoring.held_layers`. Defaults to True.
     """
     model = runner.model
     # Including those that a detector hides, such as its teacher.

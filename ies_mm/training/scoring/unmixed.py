@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ies_mm.losses.capture.patching import override
 from ies_mm.losses.context import unwrap
 from ies_mm.training.data.identity import InstanceMap
-from ies_mm.training.data.preparation import unmixed
+from ies_mm.training.data.tagged_datasets import unmixed
 
 AUGMENTS = 'batch_augments'
 """Attribute of mmpretrain's data preprocessors with Mixup, CutMix etc."""

@@ -28,7 +28,7 @@ from ies_mm.engine import register_wrapper
 from ies_mm.errors import ConfigError
 from ies_mm.training.data import positions
 from ies_mm.training.data.identity import InstanceMap
-from ies_mm.training.data.mixing import mixes, transforms_of
+from ies_mm.training.data.mixing_transforms import mixes, transforms_of
 from ies_mm.training.data.tagging import TAG
 from method_cases import config_of
 from runs import FixedSelection, epochs_of, instances_of, train, with_hook

@@ -6,7 +6,7 @@ import pytest
 
 from ies_mm.methods.ies.rule import IES
 from ies_mm.methods.random_removal.rule import RandomRemoval
-from ies_mm.training.hook.mixing import interval_of
+from ies_mm.training.hook.mixing_options import interval_of
 from ies_mm.training.hook.scoring_share import ScoringShare
 
 LOG = logging.getLogger('share')

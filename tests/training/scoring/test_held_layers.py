@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from ies_mm.training.data.positions import OPENMMLAB
-from ies_mm.training.scoring.held import HELD, is_held
+from ies_mm.training.scoring.held_layers import HELD, is_held
 
 _LAYERS = 'mmdet.models.layers.transformer'
 # What these do in training mode is part of the loss: auxiliary outputs,

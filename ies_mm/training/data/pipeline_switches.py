@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from ies_mm.training.data.mixing import mixes, transforms_of
+from ies_mm.training.data.mixing_transforms import mixes, transforms_of
 
 LARGEST = 64
 """The largest array, in elements, that counts as a setting."""

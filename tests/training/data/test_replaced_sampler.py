@@ -9,7 +9,7 @@ from mmpretrain.datasets import samplers as of_mmpretrain
 from torch.utils.data import BatchSampler
 
 from ies_mm.errors import ConfigError
-from ies_mm.training.data.replaced import SAME_ORDER, check_replaced
+from ies_mm.training.data.replaced_sampler import SAME_ORDER, check_replaced
 from ies_mm.training.data.sampler import REPEATS
 from ies_mm.training.preflight import check_config
 from runs import FixedSelection, train, with_hook

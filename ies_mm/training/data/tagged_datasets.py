@@ -9,11 +9,11 @@ from mmengine.dataset import BaseDataset
 from torch import Tensor
 
 from ies_mm.losses.capture.patching import override
-from ies_mm.training.data.kept import AnotherKept, Kept
-from ies_mm.training.data.mixing import pipeline_mixes
+from ies_mm.training.data.mixable_images import AnotherKept, Kept
+from ies_mm.training.data.mixing_transforms import pipeline_mixes
 from ies_mm.training.data.partners import carrying
+from ies_mm.training.data.pipeline_failures import giving_up
 from ies_mm.training.data.tagging import INSTEAD, TAG, tag
-from ies_mm.training.data.watched import giving_up
 
 NOT_SHOWN = -1
 """Number of an image that no position shows."""

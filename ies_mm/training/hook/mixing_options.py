@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from mmengine.runner import Runner
 
 from ies_mm.methods.method import Method
-from ies_mm.training.data.mixing import mixes, transforms_of
+from ies_mm.training.data.mixing_transforms import mixes, transforms_of
 from ies_mm.training.scoring.options import ScoringOptions
 from ies_mm.training.scoring.unmixed import batch_augments
 
