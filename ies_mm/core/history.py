@@ -37,8 +37,10 @@ class LossHistory:
         joining (Tensor, optional): bool (N, T), True where a term that joined
             late, left or returned was not observed since. None before any
             did.
-        jumping (Tensor, optional): bool (N,), True for instances not yet
-            observed since the last jump. None before any.
+        jumping (Tensor, optional): bool (N,), True for instances whose next
+            observation cancels a jump. None before any.
+        since_jump (Tensor, optional): int32 (N,), observations since the last
+            jump, cancelled or not. None before any.
     """
 
     def __init__(self, instances: int, terms: int, depth: int) -> None:
@@ -46,6 +48,7 @@ class LossHistory:
         self.count = torch.zeros(instances, dtype=torch.int32)
         self.joining: Tensor | None = None
         self.jumping: Tensor | None = None
+        self.since_jump: Tensor | None = None
 
     @property
     def depth(self) -> int:
@@ -121,16 +124,30 @@ class LossHistory:
             )
         self.joining[:, columns] = (self.count > 0)[:, None]
 
-    def restart_level(self) -> None:
-        """Cancel the jump of all terms at the next observation."""
-        self.jumping = self.count > 0
+    def restart_level(self) -> Tensor:
+        """Cancel the jump of all terms at the next observation.
+
+        Not for instances whose observations still hold another jump: with
+        every jump cancelled, any curve would look flat.
+
+        Returns:
+            Tensor: bool (N,), observed instances whose jump counts.
+        """
+        if self.jumping is None or self.since_jump is None:
+            self.jumping = torch.zeros(self.instances, dtype=torch.bool)
+            self.since_jump = torch.full_like(self.count, self.depth)
+        known = self.count > 0
+        self.jumping |= known & (self.since_jump >= self.depth)
+        self.since_jump[known] = 0
+        return known & ~self.jumping
 
     def _move_along(self, ids: Tensor, newest: Tensor) -> None:
         """Shift the observations before a jump to the level after it."""
-        if self.jumping is None:
+        if self.jumping is None or self.since_jump is None:
             return
         first = self.jumping[ids] & torch.isfinite(newest).all(dim=1)
         self.jumping[ids[first]] = False
+        self.since_jump[ids] += 1
         if self.depth == 1:
             return
         by = newest[first] - self.values[-2, ids[first]]
@@ -166,8 +183,9 @@ class LossHistory:
         state = {'values': self.values, 'count': self.count}
         if self.joining is not None:
             state['joining'] = self.joining
-        if self.jumping is not None:
+        if self.jumping is not None and self.since_jump is not None:
             state['jumping'] = self.jumping
+            state['since_jump'] = self.since_jump
         return state
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
@@ -187,5 +205,6 @@ class LossHistory:
         self.count.copy_(state['count'])
         if 'joining' in state:
             self.joining = state['joining'].to('cpu', torch.bool)
-        if 'jumping' in state:
+        if 'since_jump' in state:
             self.jumping = state['jumping'].to('cpu', torch.bool)
+            self.since_jump = state['since_jump'].to('cpu', torch.int32)

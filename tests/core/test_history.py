@@ -205,3 +205,59 @@ def test_a_jump_waits_for_each_image_s_own_observation() -> None:
     assert resumed.values[0, 1, 0] == 3
     assert resumed.values[1, 1, 0].isnan()
     assert resumed.values[2, 1, 0] == 7
+
+
+def literal(
+    values: list[float], seen: list[bool], switches: set[int], depth: int
+) -> list[float]:
+    """One image: an ignored jump shifts what was observed before it."""
+    kept: list[float] = []
+    last, waits = None, False
+    for epoch, value in enumerate(values):
+        if epoch in switches and kept:
+            waits = waits or last is None or len(kept) - last >= depth
+            last = len(kept)
+        if seen[epoch]:
+            if waits:
+                kept = [old + value - kept[-1] for old in kept]
+            waits = False
+            kept.append(value)
+    return kept[-depth:]
+
+
+@given(
+    values=st.lists(st.integers(-9, 9), min_size=30, max_size=30),
+    seen=st.lists(st.booleans(), min_size=30, max_size=30),
+    switches=st.sets(st.integers(0, 29)),
+)
+def test_repeated_switches(
+    values: list[float], seen: list[bool], switches: set[int]
+) -> None:
+    history = LossHistory(1, 1, 4)
+    for epoch, value in enumerate(values):
+        if epoch in switches:
+            history.restart_level()
+        if seen[epoch]:
+            history.observe(torch.tensor([0]), torch.tensor([[float(value)]]))
+            again = LossHistory(1, 1, 4)
+            again.load_state_dict(history.state_dict())
+            history = again
+    found = history.values[:, 0, 0]
+    expected = literal(values, seen, switches, 4)
+    assert found[torch.isfinite(found)].tolist() == expected
+
+
+@pytest.mark.parametrize('switch', range(1, 12))
+@pytest.mark.parametrize('look', [1, 2, 8, 10])
+def test_switched_again_and_again_a_moving_curve_is_not_flat(
+    switch: int, look: int
+) -> None:
+    history = LossHistory(1, 1, 6)
+    for epoch in range(120):
+        if epoch % switch == 0:
+            history.restart_level()
+        if epoch % look == 0:
+            loss = torch.tensor([[float(epoch * epoch)]])
+            history.observe(torch.tensor([0]), loss)
+    flat = torch.diff(history.values[:, 0, 0]) == 0
+    assert int(flat.sum()) <= 1

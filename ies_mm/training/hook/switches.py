@@ -8,13 +8,9 @@ from ies_mm.training.data.pipeline_switches import (
 )
 from ies_mm.training.state.session import Session
 
-_JUMP_LEFT_OUT = (
-    ': losses before and after it are not compared, so no image is pruned or '
+_IGNORED = (
+    'losses before and after it are not compared, so no image is pruned or '
     're-included because of the jump'
-)
-_JUMP_COMPARED = (
-    ' again, soon after the last time: losses before and after it are '
-    'compared, so images whose loss jumps stay in training'
 )
 
 
@@ -38,12 +34,12 @@ class Switches:
         what = self._what_was_switched()
         if not what:
             return False
-        left_out = state.note_switch()
-        if left_out:
+        observed, counted = state.note_switch()
+        if counted < observed:
             self._session.method.forget_level()
         self._session.runner.logger.info(
             f'{what} was switched in epoch {state.epochs + 1}'
-            + (_JUMP_LEFT_OUT if left_out else _JUMP_COMPARED)
+            + _effect(observed, counted)
         )
         return True
 
@@ -57,3 +53,13 @@ class Switches:
         what = ['the pipeline'] * (pipeline not in (None, state.pipeline))
         what += [f'the loss {", ".join(others)}'] * bool(others)
         return ' and '.join(what)
+
+
+def _effect(observed: int, counted: int) -> str:
+    if not counted:
+        return f': {_IGNORED}'
+    return (
+        f' again, soon after the last time: the losses of {counted} of '
+        f'{observed} images before and after it are compared, so those whose '
+        'loss jumps stay in training'
+    )

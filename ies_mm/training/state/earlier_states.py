@@ -16,7 +16,6 @@ _WRITTEN_SINCE = (
     'latest',
     'pipeline',
     'loss_modules',
-    'switched',
     'begun',
 )
 """Optional entries that earlier versions did not write."""

@@ -23,8 +23,6 @@ class SelectionState:
             :class:`Pipelines`; None before the first.
         loss_modules (dict, optional): Loss modules of the last epoch, see
             :class:`LossModules`; None before the first.
-        switched (int, optional): Epochs trained before one of these was last
-            switched; None if none was.
         history (LossHistory): Filled from the first epoch on.
         selection (Selection): Selection of the current or next epoch.
         left_out (Tensor): bool (N,), instances the last epoch did not train.
@@ -39,7 +37,6 @@ class SelectionState:
         self.absent: set[str] = set()
         self.pipeline: str | None = None
         self.loss_modules: dict[str, str] | None = None
-        self.switched: int | None = None
         self._depth = depth
         self._history: LossHistory | None = None
         self.selection = Selection.everything(instances)
@@ -78,19 +75,16 @@ class SelectionState:
         self.absent = absent
         return gone, back
 
-    def note_switch(self) -> bool:
+    def note_switch(self) -> tuple[int, int]:
         """Ignore the jump of a switched pipeline or loss in all decisions.
 
         Returns:
-            bool: Whether it is ignored. If switches follow one another before
-            the method's observations all come from one pipeline, ignoring
-            every jump would make all curves flat.
+            tuple: Number of observed images, and of those among them whose
+            jump counts, because their observations hold another one.
         """
-        before, self.switched = self.switched, self.epochs
-        if before is not None and self.epochs - before < self._depth:
-            return False
-        self.history.restart_level()
-        return True
+        history = self.history
+        counted = history.restart_level()
+        return int((history.count > 0).sum()), int(counted.sum())
 
     def count_epoch(self, left_out: Tensor) -> dict[str, Any]:
         """Count the epoch just trained; return its record entries.
@@ -118,7 +112,6 @@ class SelectionState:
             'absent': sorted(self.absent),
             'pipeline': self.pipeline,
             'loss_modules': self.loss_modules,
-            'switched': self.switched,
             'history': self.history.state_dict(),
             'selection': self.selection.active,
             'weight': self.selection.weight,
@@ -139,7 +132,6 @@ class SelectionState:
         self.absent = set(state.get('absent', ()))
         self.pipeline = state.get('pipeline')
         self.loss_modules = state.get('loss_modules')
-        self.switched = state.get('switched')
         try:
             self.history.load_state_dict(state['history'])
         except ValueError as error:

@@ -207,7 +207,7 @@ def test_switched_in_every_epoch_nobody_looks_flat(
     assert records[-1]['epoch'] == EPOCHS
     assert records[-1]['excluded'] == 0
     log = ''.join(path.read_text() for path in work_dir.glob('*/*.log'))
-    found = log.count('epoch 5 again, soon after the last time: losses ')
+    found = log.count('epoch 5 again, soon after the last time: the losses ')
     assert found == 1 + resume  # the first log is copied
 
 
