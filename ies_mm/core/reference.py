@@ -64,12 +64,9 @@ class ReferenceInfoBatch:
         ratio (float): The part of the well-learned instances to drop.
     """
 
-    UNKNOWN = 3.0
-    """Score of an instance not yet observed, as in the authors' code."""
-
     def __init__(self, instances: int, ratio: float) -> None:
         self.ratio = ratio
-        self.scores = [self.UNKNOWN] * instances
+        self.scores = [math.nan] * instances
 
     def step(self, observed: Mapping[int, Sequence[float]]) -> list[bool]:
         """Record one epoch's observations, then judge every instance.

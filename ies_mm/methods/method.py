@@ -56,6 +56,8 @@ class Method(ABC):
             :meth:`begin_training`.
         seed (int): Seed of the method's random numbers, equal on all ranks;
             set by :meth:`begin_training`.
+        scoring_advice (str): How pruned instances are scored less often, for
+            a warning when scoring takes long.
         reads_losses (bool): Whether :meth:`decide` reads losses.
         needs_steps (str): Why it needs the loss of each image in every
             training step, as a predicate; empty if scoring passes every few
@@ -73,6 +75,9 @@ class Method(ABC):
     refreshes: bool = True
     instances: int
     seed: int
+    scoring_advice: str = (
+        'let due() select fewer images, or set refreshes = False in the method'
+    )
     reads_losses: bool = True
     needs_steps: str = ''
     wants_classes: bool = False

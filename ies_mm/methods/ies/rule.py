@@ -30,6 +30,12 @@ EVERY_EPOCH = 1
 RECOMMENDED = dict(type='Spaced', cap=8, by='training')
 """Refresh interval with ``saved``: no scoring passes."""
 
+_SPACED = (
+    "refresh_interval=dict(type='Spaced', cap=8) scores less often, and with "
+    "by='training' not at all"
+)
+_LESS_OFTEN = "by='training' in refresh_interval needs no scoring pass"
+
 
 class IES(FlatnessMethod):
     """Prunes an image while its loss curve is flat.
@@ -73,6 +79,10 @@ class IES(FlatnessMethod):
         self.dry_run = dry_run
         self.saved = saved
         self.wants_strata = budget is not None and budget.by_class
+        if isinstance(refresh_interval, dict):
+            self.scoring_advice = _LESS_OFTEN
+        else:
+            self.scoring_advice = _SPACED
 
     def reset(self) -> None:
         """Clear the first loss, the dry run's count and the waits."""

@@ -10,9 +10,6 @@ from ies_mm.core.arguments import check_number, check_ratio
 from ies_mm.core.random_subset import all_but, random_part
 from ies_mm.methods.method import WEIGHTS, Decision, Method
 
-UNKNOWN_SCORE = 3.0
-"""InfoBatch's initial score of an instance not observed yet."""
-
 
 class InfoBatch(Method):
     """Soft pruning with rescaled losses.
@@ -39,7 +36,6 @@ class InfoBatch(Method):
     ) -> Decision:
         """Find the well-learned instances and prune some of them."""
         scores = history.values[-1].double().sum(dim=1)
-        scores[history.count == 0] = UNKNOWN_SCORE
         if history.jumping is not None:
             # Losses before and after a switch are not comparable.
             scores[history.jumping] = torch.nan

@@ -41,8 +41,9 @@ class EpochCycle:
         self._reporter = reporter
         self._unread = Unread(session.instances, self._runner.logger)
         self._start_seconds: float | None = None
-        self._share = ScoringShare(self._runner.logger)
-        self._mastered = 0
+        self._share = ScoringShare(
+            self._runner.logger, session.method.scoring_advice
+        )
 
     def begin(self) -> None:
         """Log what this epoch trains; decide whether to compare a batch."""
@@ -53,7 +54,7 @@ class EpochCycle:
         self._reporter.begin(
             excluded=excluded,
             saved=(state.excluded + excluded) / total,
-            mastered=self._mastered,
+            mastered=state.mastered,
         )
         self._steps.comparison.begin_epoch(state.epochs + 1)
         self._start_seconds = None
@@ -184,13 +185,13 @@ class EpochCycle:
         session.method.take_in(ids, losses, standing)
         decision = session.method.decide(state.history, state.names, standing)
         session.select(decision.selection)
-        self._mastered = int(decision.mastered.sum())
-        return counts | {'mastered': self._mastered, 'delta': decision.limit}
+        state.mastered = int(decision.mastered.sum())
+        return counts | {'mastered': state.mastered, 'delta': decision.limit}
 
     def _what_was_decided(self) -> str:
         if self._steps.selects:
             return ''
-        return what_was_decided(self._session, self._mastered)
+        return what_was_decided(self._session)
 
 
 def _joined(

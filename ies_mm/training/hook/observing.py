@@ -112,9 +112,11 @@ class ByMixtures(ByTraining):
                 batch.ids.tolist(), batch.partners, strict=True
             )
         ]
+        own = [tuple(numbers) for numbers in found]
         for mates in self._mates:
-            for place, other in mates.fill_diagonal_(False).nonzero().tolist():
-                found[place].append(int(batch.ids[other]))
+            for place, other in mates.nonzero().tolist():
+                if other != place:
+                    found[place].extend(own[other])
         return found
 
 

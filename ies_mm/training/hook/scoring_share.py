@@ -15,10 +15,12 @@ class ScoringShare:
 
     Args:
         logger (Logger): Where to warn, once.
+        advice (str): How to score pruned images less often.
     """
 
-    def __init__(self, logger: logging.Logger) -> None:
+    def __init__(self, logger: logging.Logger, advice: str) -> None:
         self._logger = logger
+        self._advice = advice
         self._training = self._scoring = 0.0
         self._passes = 0
         self._warned = False
@@ -46,10 +48,7 @@ class ScoringShare:
         return share
 
     def _warn(self, share: float, every: int) -> None:
-        advice = (
-            "refresh_interval=dict(type='Spaced', cap=8) scores less often, "
-            "and with by='training' not at all"
-        )
+        advice = self._advice
         if every:
             interval = math.ceil(every * share / MOST)
             advice = f'scoring=dict(interval={interval}) brings it below that'

@@ -27,12 +27,11 @@ def how_it_stands(runner: Runner) -> str:
     return f'; {", ".join(known)}' if known else ''
 
 
-def what_was_decided(session: Session, mastered: int) -> str:
+def what_was_decided(session: Session) -> str:
     """The decision after an epoch.
 
     Args:
         session (Session): After that epoch and its selection.
-        mastered (int): Number of mastered instances.
 
     Returns:
         str: As ``'80 are mastered, 60 are left out of the next epoch (20
@@ -46,11 +45,11 @@ def what_was_decided(session: Session, mastered: int) -> str:
     why = [
         f'{session.filled} trained to fill a batch' if session.filled else '',
         _without_objects(session),
-        held if out < mastered else '',
+        held if out < state.mastered else '',
     ]
     because = ', '.join(reason for reason in why if reason)
     return (
-        f'{mastered} are mastered, {out} are left out of the next epoch'
+        f'{state.mastered} are mastered, {out} are left out of the next epoch'
         f'{because and f" ({because})"}, '
     )
 

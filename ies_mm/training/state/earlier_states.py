@@ -17,6 +17,7 @@ _WRITTEN_SINCE = (
     'pipeline',
     'loss_modules',
     'begun',
+    'mastered',
 )
 """Optional entries that earlier versions did not write."""
 

@@ -29,6 +29,7 @@ class SelectionState:
         epochs (int): Epochs trained.
         begun (int): Epochs trained before the method began.
         excluded (int): Instance-epochs pruned so far.
+        mastered (int): Instances mastered after the last epoch.
     """
 
     def __init__(self, instances: int, depth: int) -> None:
@@ -44,6 +45,7 @@ class SelectionState:
         self.epochs = 0
         self.begun = 0
         self.excluded = 0
+        self.mastered = 0
 
     @property
     def history(self) -> LossHistory:
@@ -119,6 +121,7 @@ class SelectionState:
             'epochs': self.epochs,
             'begun': self.begun,
             'excluded': self.excluded,
+            'mastered': self.mastered,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -148,6 +151,7 @@ class SelectionState:
         self.epochs = state['epochs']
         self.begun = state['begun'] or 0
         self.excluded = state['excluded']
+        self.mastered = state['mastered'] or 0
 
 
 def _mask(tensor: Tensor) -> Tensor:

@@ -30,7 +30,7 @@ def test_infobatch_is_the_literal_loop(
 ) -> None:
     """Pruned images are not observed and keep their scores."""
     loop = ReferenceInfoBatch(7, ratio)
-    scores = torch.full((7,), ReferenceInfoBatch.UNKNOWN).double()
+    scores = torch.full((7,), torch.nan).double()
     dropped: list[int] = []
     for number, losses in enumerate(epochs):
         observed = {

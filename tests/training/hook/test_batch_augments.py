@@ -190,6 +190,24 @@ def test_partners_of_a_pipeline_are_noted_too() -> None:
     ]
 
 
+def test_partners_of_the_image_that_is_mixed_in_are_noted_too() -> None:
+    session, batch, captured = (type('', (), {})() for _ in range(3))
+    session.observed = Noted()
+    batch.ids, batch.partners = torch.tensor([5, 6]), [(7, 8), (9,)]
+    batch.epochs = [(0, 2)]
+    captured.losses = dict(loss=torch.tensor([0.5, 0.25]))
+    captured.missing = {}
+    source = ByMixtures(session, None)
+    source._mates = [torch.ones(2, 2, dtype=torch.bool)]
+    source.note(batch, captured)
+    [(_, rows)] = session.observed.rows
+    first = [(5, 0.5), (7, 0.5), (8, 0.5), (6, 0.5), (9, 0.5)]
+    assert rows == [
+        *first,
+        (6, 0.25), (9, 0.25), (5, 0.25), (7, 0.25), (8, 0.25),
+    ]  # fmt: skip
+
+
 def test_random_removal_scores_nothing(folders: Path, tmp_path: Path) -> None:
     config = mixed(config_of(folders, tmp_path, 3))
     hook = RandomRemovalHook(0.25, keep_history=True)

@@ -5,6 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from mmengine.config import Config
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
 
 from ies_mm.engine import IESHook, RandomRemovalHook, SoftIESHook
 from method_cases import METHODS
@@ -93,3 +95,36 @@ def test_a_budget_that_began_after_a_plain_run(
         goes_on('again', tmp_path / 'whole', epoch)
         folders_of_both = tmp_path / 'again', tmp_path / 'whole'
         assert_same_run(*folders_of_both, 'epoch_10.pth')
+
+
+class Logged(Hook):
+    """The number of mastered images that is logged with each epoch."""
+
+    priority = 'VERY_LOW'
+
+    def __init__(self) -> None:
+        self.mastered: list[float] = []
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        scalar = runner.message_hub.get_scalar('train/ies/mastered')
+        self.mastered.append(scalar.current())
+
+
+def test_the_logged_number_of_mastered_images(
+    folders: Path, tmp_path: Path
+) -> None:
+    def logged(config: Config) -> list[float]:
+        found = Logged()
+
+        def register(runner: Runner) -> None:
+            runner.register_hook(SoftIESHook(0.4, window=1))
+            runner.register_hook(found)
+
+        train(config, register)
+        return found.mastered
+
+    whole = logged(by_epochs(folders, tmp_path / 'whole'))
+    assert whole[2] > 0
+    config = by_epochs(folders, tmp_path / 'again')
+    config = resumed(config, tmp_path / 'whole', 'epoch_2.pth')
+    assert logged(config) == whole[2:]
