@@ -11,7 +11,7 @@ LEAST_SAVED = 0.01
 
 WORDS = {
     PLAIN: 'the full plain training',
-    SHORT: 'a plain training of the same compute',
+    SHORT: 'a plain training of equal compute',
     RANDOM: 'random removal of as many images',
 }
 
@@ -31,7 +31,7 @@ def verdict_on(rows: Sequence[Row]) -> str:
     best = max(judged, key=lambda row: row.figures.last.mean)  # type: ignore
     found = {d.kind: d for d in best.differences}
     parts = [
-        f'{_apart(found[kind])} {WORDS[kind]}'
+        _against(found[kind], WORDS[kind])
         for kind in (SHORT, RANDOM, PLAIN)
         if kind in found
     ]
@@ -41,7 +41,7 @@ def verdict_on(rows: Sequence[Row]) -> str:
     saved = 1 - best.figures.compute.mean
     text = f'{head}: {best.group.label}, {saved:.0%} saved'
     if parts:
-        text += '; it is ' + ', '.join(parts)
+        text += '. Difference in the last metric: ' + '; '.join(parts)
     return f'{text}.' + ''.join(f' {what}.' for what in _lacking(best, found))
 
 
@@ -51,15 +51,16 @@ def _is_judged(row: Row) -> bool:
     return known and not control and row.figures.compute.mean < 1
 
 
-def _apart(difference: Difference) -> str:
+def _against(difference: Difference, control: str) -> str:
     seeds, text = len(difference.by_seed), difference.text
+    mean = text(difference.mean)
     if difference.interval is None:
-        return f'{text(difference.mean)} (one seed) against'
+        return f'{mean} (one seed) from {control}'
     low, high = difference.interval
-    words = {1: 'above', -1: 'below', 0: 'not distinguishable from'}
+    words = {1: 'above', -1: 'below', 0: 'not distinguishable'}
     return (
-        f'{words[difference.sign]} ({text(difference.mean)}, 95% interval '
-        f'{text(low)} to {text(high)}, {seeds} seeds)'
+        f'{mean} (95% interval {text(low)} to {text(high)}, {seeds} seeds) '
+        f'from {control}, {words[difference.sign]}'
     )
 
 
@@ -76,7 +77,7 @@ def _lacking(row: Row, found: dict[str, Difference]) -> Iterator[str]:
     share = row.figures.compute.mean
     if SHORT not in found and 1 - share >= LEAST_SAVED:
         yield (
-            'No plain training of the same compute to compare with: '
+            'No plain training of equal compute to compare with: '
             f'ies-mm train PLAIN_CONFIG --length {share:.2f}'
         )
     if RANDOM not in found:

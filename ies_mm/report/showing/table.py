@@ -24,7 +24,7 @@ GROUPS = {
 HEADINGS = tuple(title for titles in GROUPS.values() for title in titles)
 DETAILS = (
     'runs', 'best', 'forward only', 'training', 'refresh', 'decision',
-    'of limit',
+    'total', 'of limit',
 )  # fmt: skip
 """Columns hidden on a narrow screen."""
 CONTROLS = (PLAIN, SHORT, RANDOM)

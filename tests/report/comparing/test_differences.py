@@ -205,7 +205,9 @@ def test_the_verdict_names_the_best_method_and_its_intervals(
     tmp_path: Path,
 ) -> None:
     found = comparison(tmp_path)
-    assert found.verdict.startswith('The method: IES, 25% saved; it is ')
+    assert found.verdict.startswith(
+        'The method: IES, 25% saved. Difference in the last metric: '
+    )
     for difference in differences(found, 'IES').values():
         low, high = difference.interval
         assert f'95% interval {low:+.3f} to {high:+.3f}, 4 seeds' in (
@@ -222,7 +224,7 @@ def test_the_verdict_says_what_is_missing(tmp_path: Path) -> None:
         ]
     )
     assert 'One seed shows nothing' in found.verdict
-    assert 'No plain training of the same compute' in found.verdict
+    assert 'No plain training of equal compute' in found.verdict
     assert '--length 0.80' in found.verdict
     assert '--method random_removal' in found.verdict
 
