@@ -1,5 +1,6 @@
 """Detects when a training's pipeline or losses are switched."""
 
+from collections import Counter
 from collections.abc import Iterator
 from inspect import signature
 from typing import Any
@@ -72,11 +73,7 @@ class LossModules:
         Args:
             before (dict, optional): As in :meth:`Pipelines.now`.
         """
-        modules = {
-            name: module
-            for name, module in self._model.named_modules()
-            if _is_loss(name, module)
-        }
+        modules = _loss_modules(self._model)
         known, self._known = self._known, modules
         return {
             name: before[name]
@@ -92,6 +89,39 @@ def switched(before: dict[str, str] | None, now: dict[str, str]) -> list[str]:
     return sorted(
         name for name in both if before and now[name] != before[name]
     )
+
+
+def losses_by_attribute(model: nn.Module) -> dict[str, int]:
+    """Number of loss modules in each attribute that holds some.
+
+    mmseg's heads hold one loss, or several in a list. Parts of a loss do not
+    count.
+
+    Args:
+        model (nn.Module): The unwrapped model of the training.
+    """
+    names = _loss_modules(model).keys()
+    whole = [
+        name
+        for name in names
+        if not any(name.startswith(f'{other}.') for other in names)
+    ]
+    return dict(Counter(map(_attribute, whole)))
+
+
+def _attribute(name: str) -> str:
+    """``decode_head.loss_decode`` of ``decode_head.loss_decode.1``."""
+    parts = name.split('.')
+    first = next(i for i, x in enumerate(parts) if x.startswith('loss'))
+    return '.'.join(parts[: first + 1])
+
+
+def _loss_modules(model: nn.Module) -> dict[str, nn.Module]:
+    return {
+        name: module
+        for name, module in model.named_modules()
+        if _is_loss(name, module)
+    }
 
 
 def _is_loss(name: str, module: nn.Module) -> bool:

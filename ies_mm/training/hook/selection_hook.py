@@ -10,9 +10,11 @@ from mmengine.runner import Runner
 
 from ies_mm.core.arguments import check_flag
 from ies_mm.errors import ConfigError
+from ies_mm.losses.context import unwrap
 from ies_mm.methods.method import Method
 from ies_mm.training import mmengine_internals as internals
 from ies_mm.training.data.any_sampler import AnySampler
+from ies_mm.training.data.pipeline_switches import losses_by_attribute
 from ies_mm.training.data.sampler import IESSampler
 from ies_mm.training.hook.clock import Clock
 from ies_mm.training.hook.epoch_cycle import EpochCycle
@@ -102,6 +104,7 @@ class SelectionHook(Hook):
         self.mixing = Mixing(observe, self.scoring, allow_batch_augments)
         self._loaded = Loaded()
         self._trains: Runner | None = None
+        self._built_losses: dict[str, int] | None = None
         self._scope = ExitStack()
         self._step = WrappedStep()
         self._clock = Clock()
@@ -111,8 +114,12 @@ class SelectionHook(Hook):
 
         MMEngine calls this before a validation or a test alone, too.
         """
-        if internals.is_going_to_train(runner):
-            self._check(runner)
+        if not internals.is_going_to_train(runner):
+            return
+        self._check(runner)
+        # Before hooks, which may know the epoch, change the model.
+        if self._trains is not runner:
+            self._built_losses = losses_by_attribute(unwrap(runner.model))
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Keep the state for :meth:`before_train`, if that goes on with it."""
@@ -128,6 +135,7 @@ class SelectionHook(Hook):
         self._scope.enter_context(sampler.instances.tagging())
         sampler.user = self
         session = Session(self.method, runner, sampler, self.arguments())
+        session.built_losses = self._built_losses
         self.session = session
         self._switches = Switches(session)
         comparison = StepComparison(runner, self.fallback)

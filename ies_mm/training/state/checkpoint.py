@@ -76,8 +76,8 @@ def load(session: Session, loaded: dict[str, Any]) -> None:
         loaded (dict): ``checkpoint[KEY]``.
 
     Raises:
-        ConfigError: It belongs to another method, dataset or kind of loop, or
-            was written by another version.
+        ConfigError: It belongs to another method, dataset, kind of loop or
+            model, or was written by another version.
     """
     loaded = as_of_today(session, loaded)
     check(session, loaded, _state(session))
@@ -92,9 +92,7 @@ def load(session: Session, loaded: dict[str, Any]) -> None:
     for part in session.of_method:
         part.load_state_dict(loaded['of_method'])
     session.sampler.set_selection(state.selection)
-    session.observed.load_state_dict(
-        loaded['observed'], state.absent, loaded['latest']
-    )
+    session.observed.load_state_dict(loaded['observed'])
     _say_what_was_taken_over(session)
 
 
@@ -111,7 +109,7 @@ def _state(session: Session) -> dict[str, Any]:
         'method_seed': session.method.seed,
         'of_method': _plain(_of_method(session)),
         'observed': session.observed.state_dict() if unfinished else {},
-        'latest': session.observed.latest,
+        'built_losses': session.built_losses,
     }
 
 

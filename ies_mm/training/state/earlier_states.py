@@ -13,7 +13,7 @@ _WRITTEN_SINCE = (
     'length',
     'batch_samples',
     'since',
-    'latest',
+    'built_losses',
     'pipeline',
     'loss_modules',
     'begun',

@@ -4,7 +4,6 @@ import torch
 from mmengine.dist import all_gather_object, is_main_process
 from torch import Tensor
 
-from ies_mm.errors import ConfigError
 from ies_mm.training.state.observations import Observations, ordered
 
 ByEpoch = dict[int, tuple]
@@ -18,18 +17,11 @@ class ObservationsByEpoch:
 
     Args:
         names (list of str): See :class:`Observations`.
-
-    Attributes:
-        latest (list of str, optional): Terms of the last batch; None before
-            the first.
     """
 
     def __init__(self, names: list[str]) -> None:
-        self.latest: list[str] | None = None
         self._names = names
         self._epochs: dict[int, Observations] = {}
-        self._awaited: set[str] = set()
-        self._begun_before: set[int] = set()
         self._gathered: ByEpoch | None = None
 
     def add(
@@ -47,8 +39,6 @@ class ObservationsByEpoch:
             losses (dict): Term -> float32 (B,).
             missing (dict): Term -> bool (B,).
         """
-        self.latest = sorted(losses)
-        self._awaited -= losses.keys()
         self._gathered = None
         start = 0
         for epoch, samples in epochs:
@@ -85,21 +75,7 @@ class ObservationsByEpoch:
         self._of(epoch).missed |= numbers
 
     def take(self, epoch: int) -> Observations:
-        """Remove and return the observations of a finished epoch.
-
-        Raises:
-            ConfigError: A term of the resumed checkpoint was in no batch of a
-                whole epoch.
-        """
-        # The rest of a resumed epoch may lack one by chance.
-        whole = epoch not in self._begun_before
-        if whole and self._awaited and self._awaited != set(self._names):
-            raise ConfigError(
-                'cannot resume: the checkpoint has the loss term '
-                f'{min(self._awaited)!r}, which this model does not have (it '
-                f'has {", ".join(sorted(set(self._names) - self._awaited))}); '
-                'resume with the same model, or start over with load_from'
-            )
+        """Remove and return the observations of a finished epoch."""
         self._gathered = None
         return self._epochs.pop(epoch, Observations(self._names))
 
@@ -130,22 +106,8 @@ class ObservationsByEpoch:
         """
         return self._noted() if self._gathered is None else self._gathered
 
-    def load_state_dict(
-        self, state: ByEpoch, absent: set[str], latest: list[str] | None
-    ) -> None:
-        """Restore what :meth:`state_dict` returned, under the run's names.
-
-        Args:
-            state (dict): As :meth:`state_dict` returned it.
-            absent (set of str): Terms that had left before.
-            latest (list of str, optional): Terms of the last batch; others
-                were about to leave. None if not known.
-        """
-        self._awaited = set(self._names) - absent
-        if latest is not None:
-            self._awaited &= set(latest)
-        self.latest = latest
-        self._begun_before = set(state)
+    def load_state_dict(self, state: ByEpoch) -> None:
+        """Restore what :meth:`state_dict` returned, under the run's names."""
         if is_main_process():  # Each observation counts once.
             for epoch, (*noted, seen) in map(_as_of_today, state.items()):
                 self._of(epoch).add_tensors(*noted)

@@ -22,12 +22,13 @@ def check(
         ours (dict): What the session would save.
 
     Raises:
-        ConfigError: It belongs to another method, dataset or kind of loop, or
-            was written by another version.
+        ConfigError: It belongs to another method, dataset, kind of loop or
+            model, or was written by another version.
     """
     _check_version(loaded)
     _check_origin(session, loaded)
     _check_complete(loaded, ours)
+    _check_losses(loaded['built_losses'] or {}, ours['built_losses'] or {})
     images = session.instances
     check_same(
         images.names(),
@@ -59,11 +60,26 @@ def _check_version(loaded: dict[str, Any]) -> None:
 def _check_origin(session: Session, loaded: dict[str, Any]) -> None:
     for key, found in origin(session).items():
         if loaded.get(key) != found:
-            raise ConfigError(
-                f'cannot resume: the checkpoint is of another {key} '
-                f'({loaded.get(key)}, here {found}); resume with the same '
-                'config, or start over with load_from'
-            )
+            raise _of_another(key, loaded.get(key), found)
+
+
+def _check_losses(theirs: dict[str, int], ours: dict[str, int]) -> None:
+    """Refuse a checkpoint of a model with more losses; losses may join.
+
+    Terms say less: one may be absent because its images are all pruned.
+    """
+    for attribute, number in theirs.items():
+        here = ours.get(attribute, 0)
+        if here < number:
+            losses = f'losses in {attribute}: {number}'
+            raise _of_another('model', losses, here)
+
+
+def _of_another(what: str, theirs: Any, ours: Any) -> ConfigError:
+    return ConfigError(
+        f'cannot resume: the checkpoint is of another {what} ({theirs}, here '
+        f'{ours}); resume with the same config, or start over with load_from'
+    )
 
 
 def _check_complete(loaded: dict[str, Any], ours: dict[str, Any]) -> None:

@@ -51,9 +51,13 @@ class Session:
         of_method (list of Stateful): Further state to store in checkpoints.
         filled (int): Number of images trained only to fill a batch.
         scored_every (int): See :class:`Standing`.
+        built_losses (dict, optional): Loss modules of the model before any
+            hook changed it, see :func:`losses_by_attribute`. None if not
+            known.
     """
 
     scored_every = 0
+    built_losses: dict[str, int] | None = None
 
     def __init__(
         self,

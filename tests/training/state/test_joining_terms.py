@@ -1,7 +1,9 @@
 """A loss term that appears or disappears in the middle of a training."""
 
 import copy
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -11,16 +13,18 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch import nn
 
-from ies_mm.errors import ConfigError
+from ies_mm.training.data.identity import batch_instances
+from ies_mm.training.state import observations
 from ies_mm.training.state.observations_by_epoch import (
     ObservationsByEpoch,
 )
-from runs import epochs_of, instances_of, train
-from same_runs import assert_equal
+from runs import FixedSelection, epochs_of, instances_of, train
+from same_runs import assert_equal, assert_same_run, resumed
 from task_runs import in_iterations, segmentor_config, with_ies
 
 EPOCHS, JOINS = 10, 5
 AWAY = range(5, 8)
+FEW = [0, 3, 4, 8]
 OLD, NEW = 'decode.loss_ce', 'decode.loss_late'
 
 
@@ -41,14 +45,18 @@ class Joining(Hook):
 class Leaving(Hook):
     """Has the second loss in all but some epochs."""
 
+    def before_train(self, runner: Runner) -> None:
+        loss = runner.model.decode_head.loss_decode
+        self._both = [loss, copy.deepcopy(loss)]
+        self._both[1]._loss_name = 'loss_late'
+
     def before_train_epoch(self, runner: Runner) -> None:
-        head: Any = runner.model.decode_head
-        if not isinstance(head.loss_decode, nn.ModuleList):
-            both = [head.loss_decode, copy.deepcopy(head.loss_decode)]
-            both[1]._loss_name = 'loss_late'
-            self._both = both
-        away = runner.epoch + 1 in AWAY
-        head.loss_decode = nn.ModuleList(self._both[: 1 if away else 2])
+        self.have(runner, runner.epoch + 1 not in AWAY)
+
+    def have(self, runner: Runner, late: bool) -> None:
+        """Train with the second loss or without it."""
+        losses = nn.ModuleList(self._both[: 1 + late])
+        runner.model.decode_head.loss_decode = losses
 
 
 def prepare(runner: Runner) -> None:
@@ -169,14 +177,8 @@ def test_a_run_resumed_without_the_term_is_one_never_stopped(
 class LeavingWithin(Leaving):
     """The same, but within passes of three batches: iterations 8 to 13."""
 
-    def before_train_epoch(self, runner: Runner) -> None:
-        """Once, at the start."""
-
     def before_train_iter(self, runner: Runner, *_: Any, **__: Any) -> None:
-        super().before_train_epoch(runner)
-        away = 8 <= runner.iter < 14
-        head: Any = runner.model.decode_head
-        head.loss_decode = nn.ModuleList(self._both[: 1 if away else 2])
+        self.have(runner, not 8 <= runner.iter < 14)
 
 
 def within(runner: Runner) -> None:
@@ -214,19 +216,72 @@ def test_a_term_that_left_within_a_pass_is_not_awaited(
         assert_equal(every(ours, name), every(theirs, name))
 
 
-def test_the_rest_of_a_pass_may_lack_a_term_by_chance() -> None:
-    """A whole pass without it means another model."""
-    ids, one = torch.tensor([0]), torch.tensor([1.0])
-    names: list[str] = []
-    before = ObservationsByEpoch(names)
-    before.add([(0, 1)], ids, dict(a=one, b=one), {})
-    resumed = ObservationsByEpoch(names)
-    resumed.load_state_dict(before.state_dict(), set(), before.latest)
-    resumed.add([(0, 1)], ids, dict(a=one), {})
-    assert resumed.take(0).present == {'a', 'b'}
-    resumed.add([(1, 1)], ids, dict(a=one), {})
-    with pytest.raises(ConfigError, match="term 'b', which this model does"):
-        resumed.take(1)
+class OfFew(Leaving):
+    """Has the second loss only in batches that show one of a few images."""
+
+    def before_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None
+    ) -> None:
+        shown = set(batch_instances(data_batch).tolist())
+        self.have(runner, not shown.isdisjoint(FEW))
+
+
+def test_resumed_where_all_images_of_a_term_are_pruned_is_never_stopped(
+    maps: Path, tmp_path: Path
+) -> None:
+    """From before and after the epoch in which the term left."""
+    whole, again = tmp_path / 'whole', tmp_path / 'again'
+
+    def run(config: Config) -> None:
+        plan = {2: FEW, 3: FEW}
+        hook = FixedSelection(plan, keep_history=True, refresh_interval=9)
+
+        def register(runner: Runner) -> None:
+            runner.register_hook(OfFew(), priority='VERY_HIGH')
+            runner.register_hook(hook)
+
+        train(config, register)
+
+    run(few_config(maps, whole))
+    log = '\n'.join(p.read_text() for p in whole.glob('*/*.log'))
+    assert log.count(f'loss term {NEW} left in epoch 3:') == 1
+    for epoch in (2, 3):
+        config = few_config(maps, again)
+        run(resumed(config, whole, f'epoch_{epoch}.pth'))
+        assert_same_run(again, whole, 'epoch_4.pth')
+
+
+def few_config(maps: Path, work_dir: Path) -> Config:
+    config = leaving_config(maps, work_dir)
+    config.default_hooks.pop('ies')
+    config.train_cfg.max_epochs = 4
+    return config
+
+
+def test_a_rank_without_a_term_that_another_has_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """If one rank raised instead, the others would wait for it."""
+    barrier, parts = Barrier(2, timeout=5), []
+
+    def gathered(part: Any) -> list:
+        parts.append(copy.deepcopy(part))
+        barrier.wait()
+        return parts
+
+    def present_on(terms: str) -> set[str]:
+        resumed = ObservationsByEpoch(['a', 'b'])
+        resumed.load_state_dict({})
+        losses = dict.fromkeys(terms, torch.tensor([1.0]))
+        resumed.add([(1, 1)], torch.tensor([0]), losses, {})
+        observed = resumed.take(1)
+        observed.merge()
+        return observed.present
+
+    monkeypatch.setattr(observations, 'all_gather_object', gathered)
+    with ThreadPoolExecutor(2) as ranks:
+        found = list(ranks.map(present_on, ['ab', 'a']))
+    assert found == [{'a', 'b'}, {'a', 'b'}]
 
 
 def every(state: Any, key: str) -> list:
