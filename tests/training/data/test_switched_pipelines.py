@@ -12,6 +12,7 @@ from mmengine.dataset import Compose
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmpretrain.registry import TRANSFORMS
+from torch import nn
 
 from ies_mm.engine import (
     DIHCLHook,
@@ -20,6 +21,7 @@ from ies_mm.engine import (
     SelectiveBackpropHook,
 )
 from ies_mm.errors import ConfigError
+from ies_mm.training.data.pipeline_switches import losses_by_attribute
 from runs import epochs_of, instances_of, train, with_hook
 from same_runs import EPOCHS, assert_same_run, by_epochs, resumed
 
@@ -261,3 +263,18 @@ def test_a_mixup_that_comes_later_is_refused(
 
     with pytest.raises(ConfigError, match='Mixup mixes the images of a batch'):
         train(switching(folders, tmp_path), register)
+
+
+def test_losses_are_counted_in_the_attributes_that_hold_them() -> None:
+    """A list of one is one loss, and so is a loss made of several."""
+    several = nn.Module()
+    several.loss_part = nn.L1Loss()
+    one, listed = nn.Module(), nn.Module()
+    one.loss_bbox, listed.loss_bbox = several, nn.ModuleList([nn.L1Loss()])
+    listed.losses = nn.ModuleDict({'a': nn.L1Loss(), 'b': nn.L1Loss()})
+    model = nn.ModuleDict({'one': one, 'heads': nn.ModuleList([listed])})
+    assert losses_by_attribute(model) == {
+        'one.loss_bbox': 1,
+        'heads.0.loss_bbox': 1,
+        'heads.0.losses': 2,
+    }

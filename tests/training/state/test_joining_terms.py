@@ -200,7 +200,7 @@ def within_config(maps: Path, work_dir: Path) -> Config:
 
 
 @pytest.mark.parametrize('iteration', [6, 9, 12, 15])
-def test_a_term_that_left_within_a_pass_is_not_awaited(
+def test_resumed_where_a_term_left_within_a_pass_is_never_stopped(
     left_within: Path, maps: Path, tmp_path: Path, iteration: int
 ) -> None:
     config = within_config(maps, tmp_path)
@@ -249,6 +249,46 @@ def test_resumed_where_all_images_of_a_term_are_pruned_is_never_stopped(
         config = few_config(maps, again)
         run(resumed(config, whole, f'epoch_{epoch}.pth'))
         assert_same_run(again, whole, 'epoch_4.pth')
+
+
+class LeavingForGood(Leaving):
+    """Removes the second loss after two epochs, also when resumed there."""
+
+    def before_train(self, runner: Runner) -> None:
+        if runner.epoch >= 2:
+            first = runner.model.decode_head.loss_decode[0]
+            runner.model.decode_head.loss_decode = nn.ModuleList([first])
+
+    before_train_epoch = before_train
+
+
+def test_a_loss_removed_before_the_training_starts_is_no_other_model(
+    maps: Path, tmp_path: Path
+) -> None:
+    """Resumed, and where ``train`` is called again."""
+
+    def run(name: str, epochs: int, checkpoint: str = '') -> Runner:
+        config = few_config(maps, tmp_path / name)
+        loss = config.model.decode_head.loss_decode
+        late = dict(loss, loss_name='loss_late')
+        config.model.decode_head.loss_decode = [loss, late]
+        config.train_cfg.max_epochs = epochs
+        if checkpoint:
+            resumed(config, tmp_path / 'whole', checkpoint)
+
+        def register(runner: Runner) -> None:
+            runner.register_hook(LeavingForGood(), priority='VERY_HIGH')
+            runner.register_hook(FixedSelection({}, keep_history=True))
+
+        return train(config, register)
+
+    run('whole', 4)
+    run('resumed', 4, 'epoch_2.pth')
+    again = run('again', 3)
+    again.train_loop._max_epochs = 4
+    again.train()
+    for name in ('resumed', 'again'):
+        assert_same_run(tmp_path / name, tmp_path / 'whole', 'epoch_4.pth')
 
 
 def few_config(maps: Path, work_dir: Path) -> Config:
