@@ -117,7 +117,7 @@ class SelectionHook(Hook):
         if not internals.is_going_to_train(runner):
             return
         self._check(runner)
-        # Before hooks, which may know the epoch, change the model.
+        # Later on, hooks that know the epoch may have changed the model.
         if self._trains is not runner:
             self._built_losses = losses_by_attribute(unwrap(runner.model))
 

@@ -251,13 +251,13 @@ def test_resumed_where_all_images_of_a_term_are_pruned_is_never_stopped(
         assert_same_run(again, whole, 'epoch_4.pth')
 
 
-class LeavingForGood(Leaving):
+class LeavingForGood(Hook):
     """Removes the second loss after two epochs, also when resumed there."""
 
     def before_train(self, runner: Runner) -> None:
+        head: Any = runner.model.decode_head
         if runner.epoch >= 2:
-            first = runner.model.decode_head.loss_decode[0]
-            runner.model.decode_head.loss_decode = nn.ModuleList([first])
+            head.loss_decode = nn.ModuleList([head.loss_decode[0]])
 
     before_train_epoch = before_train
 
