@@ -142,7 +142,7 @@ class ByScoring(ByTraining):
         names = self.session.state.names
         if captured is not None and not names:
             names.extend(captured.losses)
-        self.session.observed.note_seen(batch.epochs, batch.ids)
+        self.session.observed.note_unobserved(batch.epochs, batch.ids)
 
     def due(self, left_out: Tensor) -> Tensor:
         """Everything, in every epoch divisible by the interval."""

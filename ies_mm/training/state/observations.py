@@ -4,8 +4,7 @@ import torch
 from mmengine.dist import all_gather_object
 from torch import Tensor
 
-Noted = tuple[Tensor, Tensor, Tensor]
-"""ids, losses (samples, T), missing (samples, T), on the CPU."""
+from ies_mm.training.state.noted import Noted
 
 
 class Observations:
@@ -34,15 +33,15 @@ class Observations:
         self._ids: list[Tensor] = []
         self._losses: list[Tensor] = []
         self._missing: list[Tensor] = []
-        self._seen: list[Tensor] = []
+        self._unobserved: list[Tensor] = []
 
-    def note_seen(self, ids: Tensor) -> None:
+    def note_unobserved(self, ids: Tensor) -> None:
         """Record images that were trained but whose losses are not known.
 
         Args:
             ids (Tensor): int64 (B,), instances.
         """
-        self._seen.append(ids.cpu())
+        self._unobserved.append(ids.cpu())
 
     def add(
         self,
@@ -76,113 +75,72 @@ class Observations:
             torch.stack([missing.get(t, everywhere) for t in terms], 1)
         )
 
-    def tensors(self) -> Noted:
-        """This rank's observations, with the terms of :meth:`columns`."""
-        terms = len(self.columns())
-        if not self._ids:
-            empty = torch.zeros(0, dtype=torch.long)
-            none = torch.zeros(0, terms)
-            return empty, none, none.bool()
-        return (
-            torch.cat(self._ids),
-            _joined(self._losses, terms),
-            _joined(self._missing, terms),
-        )
+    def noted(self) -> Noted:
+        """This rank's observations."""
+        terms = list(dict.fromkeys([*self._columns, *self.names]))
+        ids = torch.zeros(0, dtype=torch.long)
+        losses = torch.zeros(0, len(terms))
+        missing = losses.bool()
+        if self._ids:
+            ids = torch.cat(self._ids)
+            losses = _joined(self._losses, len(terms))
+            missing = _joined(self._missing, len(terms))
+        nothing = torch.zeros(0, dtype=torch.long)
+        unobserved = torch.cat([nothing, *self._unobserved])
+        present = sorted(self.present)
+        return Noted(ids, losses, missing, terms, present, unobserved)
 
-    def seen(self) -> Tensor:
-        """int64, the instances passed to :meth:`note_seen` on this rank."""
-        return torch.cat([torch.zeros(0, dtype=torch.long), *self._seen])
-
-    def columns(self) -> list[str]:
-        """The terms of :meth:`tensors`, in order."""
-        return list(dict.fromkeys([*self._columns, *self.names]))
-
-    def add_tensors(
-        self,
-        ids: Tensor,
-        losses: Tensor,
-        missing: Tensor,
-        columns: list[str] | None = None,
-        present: list[str] | None = None,
-    ) -> None:
-        """Add what :meth:`tensors` returned, possibly with other terms.
+    def add_noted(self, noted: Noted) -> None:
+        """Add what :meth:`noted` returned, possibly with other terms.
 
         Args:
-            ids (Tensor): From :meth:`tensors`.
-            losses (Tensor): From :meth:`tensors`.
-            missing (Tensor): From :meth:`tensors`.
-            columns (list of str, optional): Their terms. Defaults to None,
-                the run's.
-            present (list of str, optional): The terms that any batch had.
-                Defaults to None, all.
+            noted (Noted): The observations.
         """
-        theirs = self.names if columns is None else columns
-        had = theirs if present is None else present
-        self.present |= set(had) if len(ids) else set()
-        self._columns = list(dict.fromkeys([*self.columns(), *theirs]))
-        self._ids.append(ids.cpu())
-        for parts, values in (
-            (self._losses, losses),
-            (self._missing, missing),
-        ):
-            parts.append(ordered(values.cpu(), theirs, self._columns))
+        self.present |= set(noted.present)
+        known = [*self._columns, *self.names]
+        self._columns = list(dict.fromkeys([*known, *noted.terms]))
+        noted = noted.under(self._columns)
+        self._ids.append(noted.ids)
+        self._losses.append(noted.losses)
+        self._missing.append(noted.missing)
+        self._unobserved.append(noted.unobserved)
 
     def merge(self) -> tuple[Tensor, Tensor, Tensor]:
         """Merge the ranks' losses into one observation per instance.
 
         An instance seen several times in the epoch (a repeated dataset, a
         rank filled up) gets the mean of its losses. A term it does not have
-        counts as zero; if it has none at all, it is seen but not observed.
+        counts as zero; if it has none at all, it is trained but not observed.
         Terms that joined are added to the run's names.
 
         Returns:
             tuple: ids, int64 (M,), unique and ascending; losses, float32
-            (M, T); the instances seen, int64; all on the CPU.
+            (M, T); all instances that were trained, int64; on the CPU.
         """
-        parts = all_gather_object(
-            (
-                self.names,
-                self.columns(),
-                self.present,
-                self.tensors(),
-                self.missed,
-                self.seen(),
-            )
+        parts: list[tuple[list[str], Noted, set[int]]] = all_gather_object(
+            (self.names, self.noted(), self.missed)
         )
-        every = [name for part in parts for name in (*part[0], *part[1])]
+        every = [t for names, noted, _ in parts for t in names + noted.terms]
         self.names[:] = list(dict.fromkeys([*parts[0][0], *every]))
-        self.present = set().union(*(part[2] for part in parts))
-        self.missed = set().union(*(part[4] for part in parts))
-        seen = torch.cat([part[3][0] for part in parts])
-        losses, missing = (
-            torch.cat([ordered(p[3][k], p[1], self.names) for p in parts])
-            for k in (1, 2)
-        )
-        losses = losses.double()
-        kept = ~missing.all(dim=1) if self.names else missing.new_zeros(0)
-        losses = losses.masked_fill(missing, 0)[kept]
-        unique, row, times = torch.unique(
-            seen[kept], return_inverse=True, return_counts=True
-        )
-        total = torch.zeros(len(unique), len(self.names), dtype=torch.double)
-        total.index_add_(0, row, losses)
-        seen = torch.cat([seen, *(part[5] for part in parts)])
-        return unique, (total / times[:, None]).float(), torch.unique(seen)
+        self.missed = set().union(*(missed for *_, missed in parts))
+        found = Noted.concatenated([noted for _, noted, _ in parts])
+        self.present = set(found.present)
+        found = found.under(self.names)
+        trained = torch.unique(torch.cat([found.ids, found.unobserved]))
+        return *_means(found), trained
 
 
-def ordered(values: Tensor, terms: list[str], wanted: list[str]) -> Tensor:
-    """Rearrange columns to another list of terms; new columns are zero.
-
-    Args:
-        values (Tensor): (samples, terms).
-        terms (list of str): Terms of its columns.
-        wanted (list of str): Terms of the result, including all of ``terms``.
-    """
-    if terms == wanted:
-        return values
-    found = values.new_zeros(len(values), len(wanted))
-    found[:, [wanted.index(term) for term in terms]] = values
-    return found
+def _means(noted: Noted) -> tuple[Tensor, Tensor]:
+    """Instances, ascending, and the means of their losses, (M, T)."""
+    missing = noted.missing
+    kept = ~missing.all(dim=1) if noted.terms else missing.new_zeros(0)
+    losses = noted.losses.double().masked_fill(missing, 0)[kept]
+    unique, row, times = torch.unique(
+        noted.ids[kept], return_inverse=True, return_counts=True
+    )
+    total = torch.zeros(len(unique), len(noted.terms), dtype=torch.double)
+    total.index_add_(0, row, losses)
+    return unique, (total / times[:, None]).float()
 
 
 def _joined(parts: list[Tensor], terms: int) -> Tensor:

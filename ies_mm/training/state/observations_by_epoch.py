@@ -1,13 +1,10 @@
 """The observations of unfinished epochs."""
 
-import torch
 from mmengine.dist import all_gather_object, is_main_process
 from torch import Tensor
 
-from ies_mm.training.state.observations import Observations, ordered
-
-ByEpoch = dict[int, tuple]
-"""Epoch -> observations, as :meth:`ObservationsByEpoch.state_dict` says."""
+from ies_mm.training.state.noted import Noted
+from ies_mm.training.state.observations import Observations
 
 
 class ObservationsByEpoch:
@@ -22,7 +19,7 @@ class ObservationsByEpoch:
     def __init__(self, names: list[str]) -> None:
         self._names = names
         self._epochs: dict[int, Observations] = {}
-        self._gathered: ByEpoch | None = None
+        self._gathered: dict[int, Noted] | None = None
 
     def add(
         self,
@@ -50,7 +47,9 @@ class ObservationsByEpoch:
             )
             start += samples
 
-    def note_seen(self, epochs: list[tuple[int, int]], ids: Tensor) -> None:
+    def note_unobserved(
+        self, epochs: list[tuple[int, int]], ids: Tensor
+    ) -> None:
         """Record a batch whose losses are not known.
 
         Args:
@@ -61,7 +60,7 @@ class ObservationsByEpoch:
         sizes = [samples for _, samples in epochs]
         parts = ids.split(sizes)
         for (epoch, _), part in zip(epochs, parts, strict=True):
-            self._of(epoch).note_seen(part)
+            self._of(epoch).note_unobserved(part)
 
     def note_missed(self, epoch: int, numbers: set[int]) -> None:
         """Record images that others replaced.
@@ -81,8 +80,7 @@ class ObservationsByEpoch:
 
     def samples(self, epoch: int) -> int:
         """Number of recorded samples of an epoch."""
-        noted = self._of(epoch)
-        return len(noted.tensors()[0]) + len(noted.seen())
+        return self._of(epoch).noted().samples
 
     def gather(self) -> None:
         """Gather all ranks' observations for the next checkpoint.
@@ -92,57 +90,26 @@ class ObservationsByEpoch:
         parts = all_gather_object(self._noted())
         epochs = sorted({epoch for part in parts for epoch in part})
         self._gathered = {
-            epoch: _concatenated([p[epoch] for p in parts if epoch in p])
+            epoch: Noted.concatenated([p[epoch] for p in parts if epoch in p])
             for epoch in epochs
         }
 
-    def state_dict(self) -> ByEpoch:
-        """The observations so far, by epoch.
-
-        Per epoch: ids, losses, missing, their terms, the terms that any batch
-        had, and the instances trained without a loss of their own.
+    def state_dict(self) -> dict[int, tuple]:
+        """The observations so far: epoch -> :meth:`Noted.plain`.
 
         From all ranks right after :meth:`gather`, else from this one.
         """
-        return self._noted() if self._gathered is None else self._gathered
+        noted = self._noted() if self._gathered is None else self._gathered
+        return {epoch: found.plain() for epoch, found in noted.items()}
 
-    def load_state_dict(self, state: ByEpoch) -> None:
+    def load_state_dict(self, state: dict[int, tuple]) -> None:
         """Restore what :meth:`state_dict` returned, under the run's names."""
         if is_main_process():  # Each observation counts once.
-            for epoch, (*noted, seen) in map(_as_of_today, state.items()):
-                self._of(epoch).add_tensors(*noted)
-                self._of(epoch).note_seen(seen)
+            for epoch, plain in state.items():
+                self._of(epoch).add_noted(Noted.of(plain, self._names))
 
-    def _noted(self) -> ByEpoch:
-        return {
-            epoch: (
-                *noted.tensors(),
-                noted.columns(),
-                sorted(noted.present),
-                noted.seen(),
-            )
-            for epoch, noted in self._epochs.items()
-        }
+    def _noted(self) -> dict[int, Noted]:
+        return {epoch: found.noted() for epoch, found in self._epochs.items()}
 
     def _of(self, epoch: int) -> Observations:
         return self._epochs.setdefault(epoch, Observations(self._names))
-
-
-def _concatenated(parts: list[tuple]) -> tuple:
-    terms = list(dict.fromkeys(name for part in parts for name in part[3]))
-    ids = torch.cat([part[0] for part in parts])
-    losses, missing = (
-        torch.cat([ordered(part[k], part[3], terms) for part in parts])
-        for k in (1, 2)
-    )
-    present = sorted({name for part in parts for name in part[4]})
-    seen = torch.cat([part[5] for part in parts])
-    return ids, losses, missing, terms, present, seen
-
-
-def _as_of_today(noted: tuple[int, tuple]) -> tuple[int, tuple]:
-    """Add what earlier versions did not write, such as instances seen."""
-    epoch, (ids, losses, missing, *rest) = noted
-    nothing = torch.zeros(0, dtype=torch.long)
-    unknown = (None, None, nothing)[len(rest) :]
-    return epoch, (ids, losses, missing, *rest, *unknown)

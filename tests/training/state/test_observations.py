@@ -2,6 +2,7 @@
 
 import torch
 
+from ies_mm.training.state.noted import Noted
 from ies_mm.training.state.observations import Observations
 
 
@@ -34,7 +35,7 @@ def test_a_checkpoint_s_part_and_the_rest_make_an_epoch() -> None:
     for observed in (first, both):
         observed.add(torch.tensor([2, 0]), {'a': torch.tensor([1.0, 2.0])})
     resumed = Observations(names)
-    resumed.add_tensors(*first.tensors())
+    resumed.add_noted(Noted.of(first.noted().plain()[:3], names))
     for observed in (resumed, both):
         observed.add(torch.tensor([1]), {'a': torch.tensor([3.0])})
     for found, expected in zip(resumed.merge(), both.merge(), strict=True):
@@ -68,7 +69,7 @@ def test_a_term_that_joined_in_one_process_alone_is_kept_with_its_name() -> (
     )
     resumed = Observations(['a'])
     resumed.add(torch.tensor([2]), {'a': torch.tensor([4.0])})
-    resumed.add_tensors(*first.tensors(), first.columns())
+    resumed.add_noted(first.noted())
     ids, losses, _ = resumed.merge()
     assert resumed.names == ['a', 'z']
     assert dict(zip(ids.tolist(), losses.tolist(), strict=True)) == {
