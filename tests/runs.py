@@ -21,7 +21,8 @@ import transforms  # noqa: F401
 from ies_mm.core import Selection, Standing
 from ies_mm.methods.ies.rule import IES
 from ies_mm.methods.method import Decision
-from ies_mm.training.hook.selection_hook import OWN, SelectionHook
+from ies_mm.training.hook.common_arguments import COMMON
+from ies_mm.training.hook.selection_hook import SelectionHook
 from small import faster_rcnn_config
 
 
@@ -42,7 +43,7 @@ class FixedSelection(SelectionHook):
     """The hook of :class:`Planned`."""
 
     def __init__(self, plan: dict[int, list[int]], **arguments: Any) -> None:
-        mine = {key: arguments.pop(key) for key in OWN if key in arguments}
+        mine = {key: arguments.pop(key) for key in COMMON if key in arguments}
         super().__init__(Planned(plan, **arguments), **mine)
 
 

@@ -9,25 +9,20 @@ from mmengine.config import Config
 from mmengine.registry import HOOKS
 
 from ies_mm.errors import ConfigError
+from ies_mm.training.hook.common_arguments import COMMON
 from ies_mm.training.preflight import selection_hooks
 
 SELECTS = 'ies'
 STOPS = 'early_stopping'
 """The keys of a method's hook."""
 
-OF_THE_TRAINING = ('keep_history', 'allow_batch_augments')
-"""Arguments of a selection hook that are kept when its method changes."""
-
-OF_IES = ('scoring', 'fallback')
-"""Further arguments that are kept from IESHook to IESHook."""
-
 
 def swap_method(cfg: Config, name: str, folder: Path) -> Config:
     """Put a method into a config, replacing the one it may have.
 
-    The arguments of the config's own hook that concern the training, and the
-    share that its budget saves, are kept, so that methods are compared at the
-    same saved share; its other arguments are dropped.
+    Of the config's own hook, the arguments that all hooks take (``COMMON``)
+    and the share that a budget saves are kept, so that methods are compared
+    at the same saved share; its other arguments are dropped.
 
     Args:
         cfg (Config): With or without a selection method.
@@ -115,10 +110,7 @@ def _drop(cfg: Config, hooks: dict[str, dict]) -> None:
 
 
 def _carry_over(own: dict, hook: dict) -> None:
-    stays = own['type'] == hook['type'] == 'IESHook'
-    for key in (*OF_THE_TRAINING, *(OF_IES if stays else ())):
-        if key in own:
-            hook[key] = own[key]
+    hook |= {key: own[key] for key in COMMON if key in own}
     saved = _budget(own)
     for part in (hook, hook.get('delta')):
         if saved is not None and isinstance(part, dict) and 'saved' in part:

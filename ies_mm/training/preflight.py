@@ -18,11 +18,12 @@ from mmengine.registry import (
 
 from ies_mm.errors import ConfigError
 from ies_mm.labels.place import check_place
-from ies_mm.losses import check_supported
 from ies_mm.training.data.replaced_sampler import check_replaced
 from ies_mm.training.data.sampler import NEEDS_A_HOOK, IESSampler
+from ies_mm.training.hook.common_arguments import taken_by
 from ies_mm.training.hook.refusals import check_batch_augments, check_transform
 from ies_mm.training.hook.selection_hook import SelectionHook
+from ies_mm.training.hook.supported_model import check_model
 
 OF_MMENGINE = ('type', 'priority', '_scope_')
 """Keys of a hook's dict that MMEngine reads itself."""
@@ -88,15 +89,18 @@ def _check_hook(key: str, hook: dict) -> SelectionHook:
     try:
         return cls(**arguments)
     except (TypeError, ValueError) as error:
-        reason = str(error).replace(f'{cls.__name__}.__init__()', cls.__name__)
-        if reason.startswith(f'{cls.__name__} got an unexpected'):
-            takes = signature(cls).parameters.values()
-            names = [p.name for p in takes if p.kind is not p.VAR_KEYWORD]
-            reason += (
-                f'; it takes {", ".join(names)}. '
-                "_delete_=True drops the arguments of the base's hook"
-            )
-        raise ConfigError(f'{key}: {reason}') from error
+        raise ConfigError(f'{key}: {_reason(cls, error)}') from error
+
+
+def _reason(hook: type, error: Exception) -> str:
+    """Why a hook cannot be made; Python does not say what it takes."""
+    reason, name = str(error), hook.__name__
+    if reason.startswith(f'{name}.__init__()'):
+        reason = reason.replace(f'{name}.__init__()', name)
+        reason += f'; it takes {", ".join(taken_by(hook))}'
+    if reason.startswith(f'{name} got an unexpected'):
+        reason += ". _delete_=True drops the arguments of the base's hook"
+    return reason
 
 
 def _check_pair(cfg: Config, hooks: dict[str, dict]) -> None:
@@ -167,7 +171,7 @@ def _check_model(cfg: Config, hook: SelectionHook) -> None:
         # As the runner does.
         config.setdefault('data_preprocessor', cfg.data_preprocessor)
     model = MODELS.build(config)
-    check_supported(model, fallback=hook.fallback)
+    check_model(model, hook.method, hook.fallback)
     check_batch_augments(model, hook.method, hook.mixing)
 
 

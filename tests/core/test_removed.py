@@ -10,4 +10,5 @@ def test_the_batch_size_of_scoring_passes() -> None:
         DeprecationWarning, match=r'write scoring=dict\(batch_size=4\)'
     ):
         hook = IESHook(0.1, refresh_batch_size=4, scoring=dict(interval=3))
-    assert (hook.scoring.batch_size, hook.scoring.interval) == (4, 3)
+    scoring = hook.mixing.scoring
+    assert (scoring.batch_size, scoring.interval) == (4, 3)

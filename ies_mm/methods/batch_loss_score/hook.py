@@ -1,5 +1,7 @@
 """Batch Loss Score in a config."""
 
+from typing import Any
+
 from mmengine.registry import HOOKS
 
 from ies_mm.methods.batch_loss_score.rule import BatchLossScore
@@ -22,12 +24,11 @@ class BatchLossScoreHook(SelectionHook):
         anneal (float): See :class:`InfoBatchHook`. Defaults to 0.125.
         alpha (float): Weight of the old score, 0 to 1. Defaults to 0.9, as
             in the authors' code; their README has 0.7.
-        keep_history (bool): See :class:`IESHook`; here with batch losses.
-            Defaults to False.
-        allow_batch_augments (bool): See :class:`IESHook`. Defaults to False.
+        **common: ``keep_history``, ``allow_batch_augments``, ``fallback``,
+            ``observe`` and ``scoring``, see :class:`SelectionHook`.
 
     Raises:
-        TypeError: An argument is of the wrong type.
+        TypeError: An argument is unknown or of the wrong type.
         ValueError: An argument is out of range.
     """
 
@@ -38,11 +39,6 @@ class BatchLossScoreHook(SelectionHook):
         ratio: float = 0.5,
         anneal: float = 0.125,
         alpha: float = 0.9,
-        keep_history: bool = False,
-        allow_batch_augments: bool = False,
+        **common: Any,
     ) -> None:
-        super().__init__(
-            BatchLossScore(ratio, anneal, alpha),
-            keep_history,
-            allow_batch_augments,
-        )
+        super().__init__(BatchLossScore(ratio, anneal, alpha), **common)

@@ -27,12 +27,11 @@ class DIHCLHook(SelectionHook):
         factor (float): Multiplies the budget after every epoch: below 1 it
             shrinks, above 1 it grows. Defaults to 0.9.
         end (float): Final budget. Defaults to 0.5.
-        keep_history (bool): See :class:`IESHook`. Defaults to False.
-        allow_batch_augments (bool): See :class:`IESHook`. Defaults to False.
-        scoring (dict, optional): See :class:`IESHook`. Defaults to None.
+        **common: ``keep_history``, ``allow_batch_augments``, ``fallback``,
+            ``observe`` and ``scoring``, see :class:`SelectionHook`.
 
     Raises:
-        TypeError: An argument is of the wrong type.
+        TypeError: An argument is unknown or of the wrong type.
         ValueError: An argument is out of range, or ``factor`` leads away
             from ``end``.
     """
@@ -44,13 +43,7 @@ class DIHCLHook(SelectionHook):
         start: float = 1.0,
         factor: float = 0.9,
         end: float = 0.5,
-        keep_history: bool = False,
-        allow_batch_augments: bool = False,
-        scoring: dict[str, Any] | None = None,
+        **common: Any,
     ) -> None:
-        super().__init__(
-            DIHCL(warmup, discount, start, factor, end),
-            keep_history,
-            allow_batch_augments,
-            scoring=scoring,
-        )
+        method = DIHCL(warmup, discount, start, factor, end)
+        super().__init__(method, **common)

@@ -33,13 +33,13 @@ class EfficientTrainHook(SelectionHook):
             ``magnitude_level`` of RandAugment. Defaults to None, the
             published curriculum: 5/7 of the side for 60% of the epochs, 6/7
             for 20%, then the full side, with magnitudes 1, 3, 5, 7 and 9.
-        keep_history (bool): See :class:`IESHook`. Defaults to False.
-        allow_batch_augments (bool): See :class:`IESHook`; no decision depends
-            on the losses here. Defaults to True.
-        fallback (bool): See :class:`IESHook`. Defaults to False.
+        allow_batch_augments (bool): See :class:`SelectionHook`; no decision
+            depends on the losses here. Defaults to True.
+        **common: ``keep_history``, ``fallback``, ``observe`` and
+            ``scoring``, see :class:`SelectionHook`.
 
     Raises:
-        TypeError: An argument is of the wrong type.
+        TypeError: An argument is unknown or of the wrong type.
         ValueError: An argument is out of range.
     """
 
@@ -50,15 +50,13 @@ class EfficientTrainHook(SelectionHook):
     def __init__(
         self,
         stages: Sequence[Mapping[str, Any]] | None = None,
-        keep_history: bool = False,
         allow_batch_augments: bool = True,
-        fallback: bool = False,
+        **common: Any,
     ) -> None:
         super().__init__(
             EfficientTrain(stages),
-            keep_history,
-            allow_batch_augments,
-            fallback=fallback,
+            allow_batch_augments=allow_batch_augments,
+            **common,
         )
 
     def before_train(self, runner: Runner) -> None:

@@ -7,6 +7,7 @@ from mmengine.registry import HOOKS
 
 from ies_mm.core.removed import check_removed, renamed_scoring
 from ies_mm.methods.ies.rule import IES
+from ies_mm.training.hook.common_arguments import check_known
 from ies_mm.training.hook.selection_hook import SelectionHook
 
 
@@ -46,41 +47,18 @@ class IESHook(SelectionHook):
             Defaults to 1.
         anneal (float): Last fraction of the epochs, 0 to 1, that trains on
             everything. Defaults to 0.
-        keep_history (bool): Keep all epochs in ``ies/instances.npz``, not
-            just the last ones. Defaults to False.
         dry_run (bool): Record and decide, but prune nothing. Defaults to
             False.
-        allow_batch_augments (bool): Train with Mixup, CutMix and the like,
-            and record for an image the loss of the mixture at its place in
-            the batch, against the mixed label, in scoring passes too.
-            Defaults to False: images are observed as ``observe`` says.
-        fallback (bool): If a head has no adapter, compute its losses by one
-            forward pass per image, from the features on, see
-            docs/adapters.md. Defaults to False, which refuses the model.
         saved (float, optional): The recommended setting, instead of
             ``delta``: the share of the training to skip, 0 to 0.9. Short for
             ``delta=dict(type='Budget', saved=saved)`` and
             ``refresh_interval=dict(type='Spaced', cap=8, by='training')``.
-        observe (str): How images are observed while the training mixes them
-            (Mosaic, MixUp, CopyPaste, CutMix ...): ``'scoring'``, by forward
-            passes over all of them without mixing, instead of at
-            ``refresh_interval``; or ``'mixtures'``, by the losses of all
-            mixtures that contain them, without scoring passes. Defaults to
-            ``'scoring'``.
-        scoring (dict, optional): How scoring passes are made.
-            ``batch_size``: images per forward pass, which needs less memory
-            than a training step; by default the training's. While the
-            training mixes images, also ``interval``: epochs between two
-            passes, by default 10, which keeps them below 5% of the training
-            time where a pass takes up to half an epoch, and fewer in a short
-            training (below 120 epochs with the defaults); and
-            ``pipeline``: the transforms, from loading to packing, by default
-            the training's without mixing and random transforms. The log shows
-            both.
+        **common: ``keep_history``, ``allow_batch_augments``, ``fallback``,
+            ``observe`` and ``scoring``, see :class:`SelectionHook`.
 
     Raises:
-        TypeError: An argument is of the wrong type, or both or neither of
-            ``delta`` and ``saved`` are given.
+        TypeError: An argument is unknown or of the wrong type, or both or
+            neither of ``delta`` and ``saved`` are given.
         ValueError: An argument is out of range.
     """
 
@@ -93,37 +71,25 @@ class IESHook(SelectionHook):
         refresh_interval: int | dict | None = None,
         begin: int = 1,
         anneal: float = 0.0,
-        keep_history: bool = False,
+        *,
         dry_run: bool = False,
-        allow_batch_augments: bool = False,
-        fallback: bool = False,
         saved: float | None = None,
-        observe: str = 'scoring',
-        scoring: dict[str, Any] | None = None,
-        **unknown: Any,
+        **common: Any,
     ) -> None:
-        check_removed('IESHook', unknown)
-        scoring = renamed_scoring('IESHook', scoring, unknown)
-        if unknown:
-            name = next(iter(unknown))
-            raise TypeError(
-                f'IESHook got an unexpected keyword argument {name!r}'
-            )
-        super().__init__(
-            IES(
-                delta,
-                order,
-                window,
-                terms,
-                refresh_interval,
-                begin,
-                anneal,
-                dry_run,
-                saved,
-            ),
-            keep_history,
-            allow_batch_augments,
-            fallback,
-            observe,
-            scoring,
+        check_removed('IESHook', common)
+        scoring = common.pop('scoring', None)
+        scoring = renamed_scoring('IESHook', scoring, common)
+        # A misspelt delta, before delta is missed.
+        check_known(type(self), common)
+        method = IES(
+            delta,
+            order,
+            window,
+            terms,
+            refresh_interval,
+            begin,
+            anneal,
+            dry_run,
+            saved,
         )
+        super().__init__(method, scoring=scoring, **common)

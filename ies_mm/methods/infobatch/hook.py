@@ -1,5 +1,7 @@
 """InfoBatch in a config."""
 
+from typing import Any
+
 from mmengine.registry import HOOKS
 
 from ies_mm.methods.infobatch.rule import InfoBatch
@@ -22,21 +24,15 @@ class InfoBatchHook(SelectionHook):
             to below 1. Defaults to 0.5.
         anneal (float): Last fraction of the epochs, 0 to 1, that trains on
             everything. Defaults to 0.125, as in InfoBatch.
-        keep_history (bool): See :class:`IESHook`. Defaults to False.
-        allow_batch_augments (bool): See :class:`IESHook`. Defaults to False.
+        **common: ``keep_history``, ``allow_batch_augments``, ``fallback``,
+            ``observe`` and ``scoring``, see :class:`SelectionHook`.
 
     Raises:
-        TypeError: An argument is of the wrong type.
+        TypeError: An argument is unknown or of the wrong type.
         ValueError: An argument is out of range.
     """
 
     def __init__(
-        self,
-        ratio: float = 0.5,
-        anneal: float = 0.125,
-        keep_history: bool = False,
-        allow_batch_augments: bool = False,
+        self, ratio: float = 0.5, anneal: float = 0.125, **common: Any
     ) -> None:
-        super().__init__(
-            InfoBatch(ratio, anneal), keep_history, allow_batch_augments
-        )
+        super().__init__(InfoBatch(ratio, anneal), **common)

@@ -1,5 +1,7 @@
 """Observation in a config."""
 
+from typing import Any
+
 from mmengine.registry import HOOKS
 
 from ies_mm.core.arguments import check_integer
@@ -24,30 +26,21 @@ class PerImageLossHook(SelectionHook):
             just the last one. Defaults to True.
         hardest (int): Number of images that the log names each epoch.
             Defaults to 5; 0 for none.
-        allow_batch_augments (bool): See :class:`IESHook`. Defaults to False.
-        fallback (bool): See :class:`IESHook`. Defaults to False.
+        **common: ``allow_batch_augments``, ``fallback``, ``observe`` and
+            ``scoring``, see :class:`SelectionHook`.
 
     Raises:
-        TypeError: An argument is of the wrong type.
+        TypeError: An argument is unknown or of the wrong type.
         ValueError: ``hardest`` is negative.
     """
 
     needs_sampler = False
 
     def __init__(
-        self,
-        keep_history: bool = True,
-        hardest: int = 5,
-        allow_batch_augments: bool = False,
-        fallback: bool = False,
+        self, keep_history: bool = True, hardest: int = 5, **common: Any
     ) -> None:
         check_integer('hardest', hardest, 0)
-        super().__init__(
-            Observation(),
-            keep_history,
-            allow_batch_augments,
-            fallback=fallback,
-        )
+        super().__init__(Observation(), keep_history=keep_history, **common)
         self.hardest = hardest
 
     def _new_reporter(self, session: Session, keep: int | None) -> Reporter:

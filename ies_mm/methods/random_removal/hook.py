@@ -1,8 +1,11 @@
 """Random Remove in a config."""
 
+from typing import Any
+
 from mmengine.registry import HOOKS
 
 from ies_mm.methods.random_removal.rule import RandomRemoval
+from ies_mm.training.hook.common_arguments import check_known
 from ies_mm.training.hook.selection_hook import SelectionHook
 
 
@@ -18,8 +21,6 @@ class RandomRemovalHook(SelectionHook):
             ``dict(type='Budget', saved=0.2)`` each epoch prunes as many as an
             IES run with that ``delta``. ``by_class=True`` needs a dataset
             with ``get_cat_ids``, like mmdet's and mmpretrain's.
-        keep_history (bool): See :class:`IESHook`. Defaults to False.
-        allow_batch_augments (bool): See :class:`IESHook`. Defaults to False.
         begin (int): Number of first epochs, at least 0, that train on
             everything. Defaults to 0. With 6, the number IES needs with its
             defaults, a comparison with IES is about *which* images are
@@ -32,26 +33,26 @@ class RandomRemovalHook(SelectionHook):
             a budget, adds to them. Defaults to False.
         saved (float, optional): Short for
             ``ratio=dict(type='Budget', saved=saved)``.
+        **common: ``keep_history``, ``allow_batch_augments``, ``fallback``,
+            ``observe`` and ``scoring``, see :class:`SelectionHook`.
 
     Raises:
-        TypeError: An argument is of the wrong type, or both or neither of
-            ``ratio`` and ``saved`` are given.
+        TypeError: An argument is unknown or of the wrong type, or both or
+            neither of ``ratio`` and ``saved`` are given.
         ValueError: An argument is out of range.
     """
 
     def __init__(
         self,
         ratio: float | dict | None = None,
-        keep_history: bool = False,
-        allow_batch_augments: bool = False,
         begin: int = 0,
         anneal: float = 0.0,
         rescale: bool = False,
         static: bool = False,
         saved: float | None = None,
+        **common: Any,
     ) -> None:
-        super().__init__(
-            RandomRemoval(ratio, begin, anneal, rescale, static, saved),
-            keep_history,
-            allow_batch_augments,
-        )
+        # A misspelt ratio, before the ratio is missed.
+        check_known(type(self), common)
+        method = RandomRemoval(ratio, begin, anneal, rescale, static, saved)
+        super().__init__(method, **common)

@@ -1,5 +1,7 @@
 """Selective-Backprop in a config."""
 
+from typing import Any
+
 from mmengine.dist import get_world_size
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
@@ -28,26 +30,20 @@ class SelectiveBackpropHook(SelectionHook):
             chosen. Defaults to 1.
         recent (int): Number of losses that a new one is compared with.
             Defaults to 1024, as in the authors' code.
-        keep_history (bool): See :class:`IESHook`. Defaults to False.
-        allow_batch_augments (bool): See :class:`IESHook`. Defaults to False.
+        **common: ``keep_history``, ``allow_batch_augments``, ``fallback``,
+            ``observe`` and ``scoring``, see :class:`SelectionHook`.
 
     Raises:
-        TypeError: An argument is of the wrong type.
+        TypeError: An argument is unknown or of the wrong type.
         ValueError: An argument is out of range.
     """
 
     steps = GatheringSteps
 
     def __init__(
-        self,
-        beta: float = 1.0,
-        recent: int = 1024,
-        keep_history: bool = False,
-        allow_batch_augments: bool = False,
+        self, beta: float = 1.0, recent: int = 1024, **common: Any
     ) -> None:
-        super().__init__(
-            SelectiveBackprop(beta, recent), keep_history, allow_batch_augments
-        )
+        super().__init__(SelectiveBackprop(beta, recent), **common)
 
     def before_train(self, runner: Runner) -> None:
         """Refuse several processes, whose queues would fill unevenly.

@@ -110,10 +110,10 @@ class GatheringSteps(Steps):
     def _score(self, batch: Batch) -> Tensor:
         """Losses of the batch's images, float32 (B,)."""
         self.clock.pause()
-        with forward_only(self._runner):
+        with forward_only(self._runner), self.source.watching():
             # Copy: a preprocessor may change its input in place.
             data = preprocessed(self._runner, copy.deepcopy(batch.data))
-            captured = score(self._runner, data)
+            captured = score(self._runner, data, self.comparison.fallback)
         in_order(captured, batch_instances(data), batch.ids)
         self.observe(batch, captured)
         losses = captured.totals().cpu()

@@ -1,5 +1,7 @@
 """Small Loss & Rescale in a config."""
 
+from typing import Any
+
 from mmengine.registry import HOOKS
 
 from ies_mm.methods.small_loss_rescale.rule import SmallLossRescale
@@ -12,20 +14,13 @@ class SmallLossRescaleHook(SelectionHook):
 
     Args:
         ratio (float): See :class:`InfoBatchHook`. Defaults to 0.5.
-        keep_history (bool): See :class:`IESHook`. Defaults to False.
-        allow_batch_augments (bool): See :class:`IESHook`. Defaults to False.
+        **common: ``keep_history``, ``allow_batch_augments``, ``fallback``,
+            ``observe`` and ``scoring``, see :class:`SelectionHook`.
 
     Raises:
-        TypeError: An argument is of the wrong type.
+        TypeError: An argument is unknown or of the wrong type.
         ValueError: An argument is out of range.
     """
 
-    def __init__(
-        self,
-        ratio: float = 0.5,
-        keep_history: bool = False,
-        allow_batch_augments: bool = False,
-    ) -> None:
-        super().__init__(
-            SmallLossRescale(ratio), keep_history, allow_batch_augments
-        )
+    def __init__(self, ratio: float = 0.5, **common: Any) -> None:
+        super().__init__(SmallLossRescale(ratio), **common)

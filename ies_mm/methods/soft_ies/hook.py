@@ -34,12 +34,11 @@ class SoftIESHook(SelectionHook):
             ``'sum'``.
         begin (int): See :class:`IESHook`. Defaults to 1.
         anneal (float): See :class:`IESHook`. Defaults to 0.
-        keep_history (bool): See :class:`IESHook`. Defaults to False.
-        allow_batch_augments (bool): See :class:`IESHook`. Defaults to False.
-        scoring (dict, optional): See :class:`IESHook`. Defaults to None.
+        **common: ``keep_history``, ``allow_batch_augments``, ``fallback``,
+            ``observe`` and ``scoring``, see :class:`SelectionHook`.
 
     Raises:
-        TypeError: An argument is of the wrong type.
+        TypeError: An argument is unknown or of the wrong type.
         ValueError: An argument is out of range.
     """
 
@@ -53,22 +52,9 @@ class SoftIESHook(SelectionHook):
         terms: str | Sequence[str] | Mapping[str, float] = 'sum',
         begin: int = 1,
         anneal: float = 0.0,
-        keep_history: bool = False,
-        allow_batch_augments: bool = False,
-        scoring: dict[str, Any] | None = None,
+        **common: Any,
     ) -> None:
-        super().__init__(
-            SoftIES(
-                saved,
-                floor,
-                weighted,
-                order,
-                window,
-                terms,
-                begin,
-                anneal,
-            ),
-            keep_history,
-            allow_batch_augments,
-            scoring=scoring,
+        method = SoftIES(
+            saved, floor, weighted, order, window, terms, begin, anneal
         )
+        super().__init__(method, **common)

@@ -9,7 +9,6 @@ from torch import nn
 from torch.nn.parallel import DataParallel, DistributedDataParallel
 
 from ies_mm.errors import ConfigError
-from ies_mm.losses import check_supported
 from ies_mm.losses.context import unwrap
 from ies_mm.methods.method import Method
 from ies_mm.training.data.any_sampler import AnySampler
@@ -23,6 +22,7 @@ from ies_mm.training.data.partners import CACHE
 from ies_mm.training.data.replaced_sampler import check_replaced
 from ies_mm.training.data.sampler import IESSampler
 from ies_mm.training.hook.mixing_options import SCORING, Mixing
+from ies_mm.training.hook.supported_model import check_model
 from ies_mm.training.loop.batches import sampler_of
 from ies_mm.training.scoring.unmixed import batch_augments
 
@@ -57,7 +57,7 @@ def check_training(
     _check_wrapper(runner.model)
     _check_turn(runner, hook)
     check_samples(runner, method, mixing)
-    check_supported(runner.model, fallback=fallback)
+    check_model(runner.model, method, fallback)
     return sampler
 
 

@@ -2,7 +2,6 @@
 
 from contextlib import ExitStack
 from dataclasses import replace
-from inspect import signature
 from typing import Any
 
 from mmengine.hooks import Hook
@@ -17,6 +16,7 @@ from ies_mm.training.data.any_sampler import AnySampler
 from ies_mm.training.data.pipeline_switches import losses_by_attribute
 from ies_mm.training.data.sampler import IESSampler
 from ies_mm.training.hook.clock import Clock
+from ies_mm.training.hook.common_arguments import check_known
 from ies_mm.training.hook.epoch_cycle import EpochCycle
 from ies_mm.training.hook.incoming import batch_of
 from ies_mm.training.hook.mixing_options import SCORING, Mixing
@@ -37,41 +37,49 @@ from ies_mm.training.state.checkpoint import (
 )
 from ies_mm.training.state.session import Session
 
-OWN = (
-    'keep_history', 'allow_batch_augments', 'fallback', 'observe', 'scoring',
-)  # fmt: skip
-"""Arguments that are not the method's."""
-
 
 class SelectionHook(Hook):
     """Base of the hooks that leave instances out of epochs.
 
     It has a method, which is pure, and does the rest: a subclass registers
-    itself and makes the method from its own arguments (docs/own_method.md).
-    The state is complete before ``CheckpointHook`` (priority VERY_LOW) saves
-    it.
+    itself, makes the method from its own arguments and passes on all others,
+    which every hook takes (docs/own_method.md). The state is complete before
+    ``CheckpointHook`` (priority VERY_LOW) saves it.
 
     Args:
         method (Method): What decides.
-        keep_history (bool): Keep all epochs in ``ies/instances.npz``.
-            Defaults to False.
-        allow_batch_augments (bool): Whether Mixup and its like may mix the
-            images of a batch. Defaults to False.
-        fallback (bool): Whether a model that has a head without an adapter is
-            taken, see docs/adapters.md. Defaults to False.
-        observe (str): How images are observed while the training mixes them:
-            ``'scoring'``, by forward passes without mixing, or
-            ``'mixtures'``, by the losses of all mixtures they are in.
-            Defaults to ``'scoring'``.
-        scoring (dict, optional): How scoring passes are made:
-            ``batch_size``, ``interval`` and ``pipeline``, see
-            :class:`ScoringOptions`. Defaults to None.
+        keep_history (bool): Keep all epochs in ``ies/instances.npz``, not
+            just the last ones. Defaults to False.
+        allow_batch_augments (bool): Train with Mixup, CutMix and the like,
+            and record for an image the loss of the mixture at its place in
+            the batch, against the mixed label, in scoring passes too.
+            Defaults to False: images are observed as ``observe`` says.
+        fallback (bool): If a head has no adapter, compute its losses by one
+            forward pass per image, from the features on, see
+            docs/adapters.md. A method that weights images still needs an
+            adapter. Defaults to False, which refuses the model.
+        observe (str): How images are observed while the training mixes them
+            (Mosaic, MixUp, CopyPaste, CutMix ...): ``'scoring'``, by forward
+            passes over all of them without mixing, instead of at
+            ``refresh_interval``; or ``'mixtures'``, by the losses of all
+            mixtures that contain them, without scoring passes. Defaults to
+            ``'scoring'``.
+        scoring (dict, optional): How scoring passes are made, if the method
+            needs any. ``batch_size``: images per forward pass, which needs
+            less memory than a training step; by default the training's. While
+            the training mixes images, also ``interval``: epochs between two
+            passes, by default 10, which keeps them below 5% of the training
+            time where a pass takes up to half an epoch, and fewer in a short
+            training (below 120 epochs with the defaults); and ``pipeline``:
+            the transforms, from loading to packing, by default the
+            training's without mixing and random transforms. The log shows
+            both.
 
     Attributes:
         session (Session): What is known of the training, since it began.
 
     Raises:
-        TypeError: An argument is of the wrong type.
+        TypeError: An argument is unknown or of the wrong type.
         ValueError: An argument is out of range.
     """
 
@@ -91,17 +99,17 @@ class SelectionHook(Hook):
         fallback: bool = False,
         observe: str = SCORING,
         scoring: dict[str, Any] | None = None,
+        **unknown: Any,
     ) -> None:
+        check_known(type(self), unknown)
         check_flag('keep_history', keep_history)
         check_flag('allow_batch_augments', allow_batch_augments)
         check_flag('fallback', fallback)
         self.method = method
         self.keep_history = keep_history
-        self.allow_batch_augments = allow_batch_augments
         self.fallback = fallback
-        self.observe = observe
-        self.scoring = ScoringOptions.of(scoring)
-        self.mixing = Mixing(observe, self.scoring, allow_batch_augments)
+        options = ScoringOptions.of(scoring)
+        self.mixing = Mixing(observe, options, allow_batch_augments)
         self._loaded = Loaded()
         self._trains: Runner | None = None
         self._built_losses: dict[str, int] | None = None
@@ -154,11 +162,14 @@ class SelectionHook(Hook):
 
     def arguments(self) -> dict[str, Any]:
         """What the hook was made with, by name."""
-        names = signature(type(self)).parameters
-        mine = {name: getattr(self, name) for name in OWN if name in names}
-        if 'scoring' in mine:
-            mine['scoring'] = self.scoring.plain()
-        return mine | self.method.arguments()
+        common = {
+            'keep_history': self.keep_history,
+            'allow_batch_augments': self.mixing.in_place,
+            'fallback': self.fallback,
+            'observe': self.mixing.observe,
+            'scoring': self.mixing.scoring.plain(),
+        }
+        return common | self.method.arguments()
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Begin an epoch; an iteration-based loop calls this at its start."""

@@ -28,7 +28,7 @@ class StepComparison:
 
     def __init__(self, runner: Runner, fallback: bool) -> None:
         self._model = runner.model
-        self._fallback = fallback
+        self.fallback = fallback
         self._agreement = Agreement(
             runner.model, optim_wrappers(runner.optim_wrapper)
         )
@@ -55,8 +55,8 @@ class StepComparison:
             weight_per_image_losses(
                 self._model,
                 weights,
-                fallback=self._fallback,
-                shares=now and not self._fallback,
+                fallback=self.fallback,
+                shares=now and not self.fallback,
             ) as captured,
             self._agreement.watched(note_total=now),
         ):

@@ -15,7 +15,8 @@ from ies_mm.core import Selection, Standing
 from ies_mm.engine import IESHook
 from ies_mm.methods.ies.rule import IES
 from ies_mm.methods.method import Decision
-from ies_mm.training.hook.selection_hook import OWN, SelectionHook
+from ies_mm.training.hook.common_arguments import COMMON
+from ies_mm.training.hook.selection_hook import SelectionHook
 from ies_mm.training.scoring import refresh
 from ies_mm.training.scoring.scoring import score
 from method_cases import config_of
@@ -42,7 +43,7 @@ class Flat(IES):
 
 
 def mastered_by(*args: Any, **arguments: Any) -> SelectionHook:
-    mine = {key: arguments.pop(key) for key in OWN if key in arguments}
+    mine = {key: arguments.pop(key) for key in COMMON if key in arguments}
     method = Flat(*args, **arguments)
     return SelectionHook(method, keep_history=True, **mine)
 
