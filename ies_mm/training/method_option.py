@@ -110,7 +110,9 @@ def _drop(cfg: Config, hooks: dict[str, dict]) -> None:
 
 
 def _carry_over(own: dict, hook: dict) -> None:
-    hook |= {key: own[key] for key in COMMON if key in own}
+    for key in COMMON:
+        if key in own:
+            hook[key] = own[key]
     saved = _budget(own)
     for part in (hook, hook.get('delta')):
         if saved is not None and isinstance(part, dict) and 'saved' in part:

@@ -144,13 +144,22 @@ def test_early_stopping_keeps_the_metric_s_direction() -> None:
     assert config.custom_hooks == []
 
 
-def test_what_ies_needs_of_the_model_stays_with_ies() -> None:
+@pytest.mark.parametrize('name', [*NAMES, 'efficient_train'])
+def test_what_all_hooks_take_stays(name: str) -> None:
+    """A control is trained on the model and the samples of its method."""
     config = read('faster_rcnn_voc', 'ies_')
-    config.default_hooks.ies |= dict(fallback=True, scoring=dict(batch_size=4))
-    hook = swap_method(config, 'ies_order1', METHODS).default_hooks.ies
-    assert (hook.fallback, hook.scoring.batch_size) == (True, 4)
-    other = swap_method(config, 'infobatch', METHODS).default_hooks.ies
-    assert 'fallback' not in other
+    kept = dict(
+        keep_history=True,
+        allow_batch_augments=False,
+        fallback=True,
+        observe='mixtures',
+        scoring=dict(batch_size=4),
+    )
+    config.default_hooks.ies |= kept | dict(dry_run=True)
+    hook = swap_method(config, name, METHODS).default_hooks.ies
+    assert {key: hook[key] for key in kept} == kept
+    assert 'dry_run' not in hook
+    HOOKS.build(hook)
 
 
 def test_a_loader_without_a_sampler_shuffles() -> None:

@@ -17,7 +17,8 @@ class BatchLossScoreHook(SelectionHook):
     :math:`s \leftarrow \alpha s + (1 - \alpha) L_B`, and pruned by
     InfoBatch's rule. It is the control for exact per-image losses: if it does
     as well as a method that uses them, they are not needed. Here the loss of
-    a batch is the mean of its per-image losses.
+    a batch is the mean of its per-image losses, and the records hold it for
+    every image.
 
     Args:
         ratio (float): See :class:`InfoBatchHook`. Defaults to 0.5.

@@ -116,8 +116,10 @@ def check_transform(
     elif mixes(transform) and _needs_each(method, mixing):
         fault = 'mixes several images into one sample, whose loss belongs to '
         fault += f'none of them, and {method.name} {method.needs_steps}; '
-        fault += 'remove it, or train with IESHook, which scores the images '
-        fault += 'without mixing'
+        fault += (
+            "remove it, set observe='mixtures' in the hook, or train with "
+        )
+        fault += 'IESHook, which scores the images without mixing'
     else:
         return
     raise ConfigError(f'{key} {fault}')

@@ -60,10 +60,10 @@ class SelectionHook(Hook):
             adapter. Defaults to False, which refuses the model.
         observe (str): How images are observed while the training mixes them
             (Mosaic, MixUp, CopyPaste, CutMix ...): ``'scoring'``, by forward
-            passes over all of them without mixing, instead of at
-            ``refresh_interval``; or ``'mixtures'``, by the losses of all
-            mixtures that contain them, without scoring passes. Defaults to
-            ``'scoring'``.
+            passes over all of them without mixing, every
+            ``scoring['interval']`` epochs; or ``'mixtures'``, by the losses
+            of all mixtures that contain them, without scoring passes.
+            Defaults to ``'scoring'``.
         scoring (dict, optional): How scoring passes are made, if the method
             needs any. ``batch_size``: images per forward pass, which needs
             less memory than a training step; by default the training's. While

@@ -12,7 +12,11 @@ from mmengine.dataset import pseudo_collate
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from ies_mm.engine import IESHook, RandomRemovalHook
+from ies_mm.engine import (
+    IESHook,
+    RandomRemovalHook,
+    SelectiveBackpropHook,
+)
 from ies_mm.training.hook.observing import ByMixtures
 from ies_mm.training.scoring.seeding import seed_all
 from method_cases import config_of
@@ -108,7 +112,7 @@ class Spy:
     """Records each batch's images, its mixtures, and the mixtures' losses."""
 
     def __init__(self, runner: Runner) -> None:
-        self.batches: list[dict[str, torch.Tensor]] = []
+        self.batches: list[dict[str, Any]] = []
         model = runner.model
         model.data_preprocessor.register_forward_pre_hook(self.images)
         model.backbone.register_forward_pre_hook(self.mixtures)
@@ -126,19 +130,27 @@ class Spy:
 
     def scores(self, _: Any, __: Any, scores: torch.Tensor) -> None:
         self.batches[-1]['scores'] = scores.detach()
+        self.batches[-1]['trains'] = scores.requires_grad
 
     def target(self, _: Any, args: tuple, __: Any) -> None:
         self.batches[-1]['target'] = args[1]
 
 
+@pytest.mark.parametrize(
+    ('kind', 'arguments', 'trains'),
+    [
+        (IESHook, dict(delta=0.1), True),
+        (SelectiveBackpropHook, dict(), False),
+    ],
+)
 def test_mixtures_are_noted_for_all_images_in_them(
-    folders: Path, tmp_path: Path
+    folders: Path, tmp_path: Path, kind: type, arguments: dict, trains: bool
 ) -> None:
     """A mixture's images are found from its pixels by least squares."""
     config = mixed(config_of(folders, tmp_path, 1))
     config.train_dataloader.dataset.pipeline.pop(1)  # no flips
     config.model.train_cfg.augments = AUGMENTS[:1]
-    hook = IESHook(0.1, observe='mixtures', keep_history=True)
+    hook = kind(observe='mixtures', keep_history=True, **arguments)
     spies: list[Spy] = []
 
     def register(runner: Runner) -> None:
@@ -148,6 +160,8 @@ def test_mixtures_are_noted_for_all_images_in_them(
     train(config, register)
     noted: dict[str, list[float]] = {}
     for batch in spies[0].batches:
+        if batch['trains'] is not trains:
+            continue
         log = batch['scores'].log_softmax(dim=1)
         losses = -(batch['target'] * log).sum(dim=1)
         pixels = batch['images'].flatten(1)
