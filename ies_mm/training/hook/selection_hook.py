@@ -1,4 +1,4 @@
-"""Where all selection methods meet MMEngine."""
+"""The MMEngine hook that all selection methods share."""
 
 from contextlib import ExitStack
 from dataclasses import replace
@@ -39,15 +39,15 @@ from ies_mm.training.state.session import Session
 
 
 class SelectionHook(Hook):
-    """Base of the hooks that leave instances out of epochs.
+    """Base of the hooks that prune instances from epochs.
 
-    It has a method, which is pure, and does the rest: a subclass registers
-    itself, makes the method from its own arguments and passes on all others,
-    which every hook takes (docs/own_method.md). The state is complete before
-    ``CheckpointHook`` (priority VERY_LOW) saves it.
+    The method decides and knows nothing of MMEngine; the hook does the rest.
+    A subclass registers itself, constructs the method from its own arguments
+    and passes on all others, which every hook takes (docs/own_method.md). The
+    state is complete before ``CheckpointHook`` (priority VERY_LOW) saves it.
 
     Args:
-        method (Method): What decides.
+        method (Method): Selects the instances of each epoch.
         keep_history (bool): Keep all epochs in ``ies/instances.npz``, not
             just the last ones. Defaults to False.
         allow_batch_augments (bool): Train with Mixup, CutMix and the like,
@@ -76,7 +76,7 @@ class SelectionHook(Hook):
             both.
 
     Attributes:
-        session (Session): What is known of the training, since it began.
+        session (Session): State of the training, from its start.
 
     Raises:
         TypeError: An argument is unknown or of the wrong type.
@@ -85,9 +85,9 @@ class SelectionHook(Hook):
 
     priority = 'NORMAL'
     needs_sampler: bool = True
-    """Whether it may leave images out, which the IESSampler does."""
+    """Whether the hook may prune images, for which it needs the IESSampler."""
     steps: type[Steps] = Steps
-    """How its training steps are made."""
+    """The class that makes its training steps."""
 
     session: Session
 
@@ -130,12 +130,12 @@ class SelectionHook(Hook):
             self._built_losses = losses_by_attribute(unwrap(runner.model))
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Keep the state for :meth:`before_train`, if that goes on with it."""
+        """Keep the state for :meth:`before_train`, which may resume it."""
         self._loaded = Loaded.of(checkpoint)
 
     def before_train(self, runner: Runner) -> None:
-        """Check the config, number the instances, take over a state."""
-        # Also after a training that was broken off by an exception.
+        """Check the training, number the instances, restore a state."""
+        # An exception may have ended the previous training.
         self._scope.close()
         self._step.close()
         before = self._state_before(runner)
@@ -161,7 +161,7 @@ class SelectionHook(Hook):
         self._cycle.stop_if_nothing_is_left()
 
     def arguments(self) -> dict[str, Any]:
-        """What the hook was made with, by name."""
+        """The arguments the hook was constructed with, by name."""
         common = {
             'keep_history': self.keep_history,
             'allow_batch_augments': self.mixing.in_place,
@@ -204,7 +204,7 @@ class SelectionHook(Hook):
         while pace.is_over(state.epochs):
             self._cycle.end()
             self._cycle.begin()
-        # The first rank saves alone: what the others know must reach it now.
+        # Only the first rank saves, so it needs the others' observations now.
         if not pace.loop_ends_epochs and internals.is_about_to_save(runner):
             self.session.observed.gather()
 
@@ -222,26 +222,26 @@ class SelectionHook(Hook):
             )
 
     def before_val(self, runner: Runner) -> None:
-        """A validation inside of an epoch is not training time."""
-        # The best checkpoint is saved by what comes out of it.
+        """Stop the clock; a validation is no training time."""
+        # CheckpointHook may save the best checkpoint after it.
         if self._trains is runner:
             self.session.observed.gather()
         self._clock.pause()
 
     def after_val(self, runner: Runner) -> None:
-        """Go on counting training time."""
+        """Continue to count training time."""
         self._clock.go_on()
 
     def after_train(self, runner: Runner) -> None:
-        """Leave data set and sampler as they were found."""
+        """Restore dataset and sampler."""
         self._scope.close()
         self.session.sampler.user = None
         self._cycle.end_training()
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Put the state into the checkpoint; before a training, what it has.
+        """Put the state into the checkpoint.
 
-        That is the state that was resumed, or none.
+        Before a training that is the resumed state, if any.
         """
         if self._trains is runner:
             save(self.session, checkpoint)
@@ -266,10 +266,10 @@ class SelectionHook(Hook):
         )
 
     def _state_before(self, runner: Runner) -> dict[str, Any] | None:
-        """What the coming training goes on with; None for nothing.
+        """The state that the coming training starts from, or None.
 
-        That of a checkpoint that was resumed from; else, where ``train`` is
-        called again, what is known already.
+        That of the resumed checkpoint, or, if ``train`` is called again, that
+        of the previous training.
         """
         loaded, self._loaded = self._loaded, Loaded()
         again, self._trains = self._trains is runner, None
@@ -293,7 +293,7 @@ class SelectionHook(Hook):
             runner.logger.info(f'{self.method.name}: {forecast}')
 
     def _look_for_switches(self, runner: Runner) -> None:
-        """Hooks may have switched something at the beginning of this epoch."""
+        """Look for what hooks switched at the beginning of this epoch."""
         switched = self._switches.look()
         if switched:
             check_samples(runner, self.method, self.mixing)
@@ -301,7 +301,7 @@ class SelectionHook(Hook):
 
     def _new_cycle(self, session: Session) -> EpochCycle:
         every = session.scored_every
-        # The last epochs of a training that mixes images are not scored.
+        # The last epochs of a training that mixes images have no scores.
         epochs = self.method.depth + 1 if every else self.method.depth
         keep = None if self.keep_history else epochs * max(1, every)
         reporter = self._new_reporter(session, keep)
