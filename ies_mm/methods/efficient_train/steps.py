@@ -12,6 +12,7 @@ from ies_mm.methods.efficient_train.crop import low_frequencies
 from ies_mm.methods.efficient_train.rule import EfficientTrain
 from ies_mm.training.hook.clock import Clock
 from ies_mm.training.hook.incoming import Batch
+from ies_mm.training.hook.sources import Sources
 from ies_mm.training.hook.step_comparison import StepComparison
 from ies_mm.training.hook.steps import Steps
 from ies_mm.training.hook.wrapped_step import Step
@@ -24,14 +25,19 @@ class CroppingSteps(Steps):
     Args:
         session (Session): See :class:`Steps`. Its method must be an
             :class:`EfficientTrain`.
+        sources (Sources): See :class:`Steps`.
         comparison (StepComparison): See :class:`Steps`.
         clock (Clock): See :class:`Steps`.
     """
 
     def __init__(
-        self, session: Session, comparison: StepComparison, clock: Clock
+        self,
+        session: Session,
+        sources: Sources,
+        comparison: StepComparison,
+        clock: Clock,
     ) -> None:
-        super().__init__(session, comparison, clock)
+        super().__init__(session, sources, comparison, clock)
         self._method: EfficientTrain = cast(Any, session.method)
         self._pixels = self._of_pixels = 0
 

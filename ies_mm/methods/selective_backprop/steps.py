@@ -14,6 +14,7 @@ from ies_mm.training.data.identity import batch_instances
 from ies_mm.training.data.tagging import instances_of
 from ies_mm.training.hook.clock import Clock
 from ies_mm.training.hook.incoming import Batch
+from ies_mm.training.hook.sources import Sources
 from ies_mm.training.hook.step_comparison import StepComparison
 from ies_mm.training.hook.steps import Steps
 from ies_mm.training.hook.wrapped_step import Step
@@ -29,6 +30,7 @@ class GatheringSteps(Steps):
     Args:
         session (Session): See :class:`Steps`. Its method must be a
             :class:`SelectiveBackprop`.
+        sources (Sources): See :class:`Steps`.
         comparison (StepComparison): See :class:`Steps`.
         clock (Clock): See :class:`Steps`.
     """
@@ -36,9 +38,13 @@ class GatheringSteps(Steps):
     selects = True
 
     def __init__(
-        self, session: Session, comparison: StepComparison, clock: Clock
+        self,
+        session: Session,
+        sources: Sources,
+        comparison: StepComparison,
+        clock: Clock,
     ) -> None:
-        super().__init__(session, comparison, clock)
+        super().__init__(session, sources, comparison, clock)
         self._method: SelectiveBackprop = cast(Any, session.method)
         self._runner = self.session.runner
         self._queue: list[tuple[int, dict[str, Any]]] = []

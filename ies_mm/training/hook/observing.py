@@ -5,6 +5,7 @@ no loss belongs to a single image: then either forward passes without mixing
 score the images, or a mixture's loss is recorded for all images in it.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -19,8 +20,8 @@ from ies_mm.training.state.observations import Observations
 from ies_mm.training.state.session import Session
 
 
-class ByTraining:
-    """Observes each image by the loss that its training step computes anyway.
+class Source(ABC):
+    """Where the observations of an epoch come from.
 
     Args:
         session (Session): The session of the training.
@@ -42,20 +43,20 @@ class ByTraining:
         """A context to keep open during a step."""
         yield
 
+    @abstractmethod
     def note(self, batch: Batch, captured: Any) -> None:
         """Record a batch that was trained.
 
         Args:
             batch (Batch): The batch.
             captured (CapturedLosses): Its losses, in its order; None if they
-                were not captured.
+                were not captured, which needs ``of_steps`` to be False.
         """
-        self.session.observed.add(
-            batch.epochs, batch.ids, captured.losses, captured.missing
-        )
 
     def due(self, left_out: Tensor) -> Tensor:
         """Instances to score by forward passes after an epoch, int64 (M,).
+
+        By default the pruned ones that the method wants.
 
         Args:
             left_out (Tensor): bool (N,), instances the epoch did not train.
@@ -75,7 +76,17 @@ class ByTraining:
         return self.refresher.score(self.session.runner, ids, names)
 
 
-class ByMixtures(ByTraining):
+class ByTraining(Source):
+    """Each image by the loss that its training step computes anyway."""
+
+    def note(self, batch: Batch, captured: Any) -> None:
+        """Record the losses of a batch."""
+        self.session.observed.add(
+            batch.epochs, batch.ids, captured.losses, captured.missing
+        )
+
+
+class ByMixtures(Source):
     """Observes each image by the losses of all mixtures it is in."""
 
     _mates: Sequence[Tensor] = ()
@@ -87,7 +98,7 @@ class ByMixtures(ByTraining):
             yield
 
     def note(self, batch: Batch, captured: Any) -> None:
-        """As :meth:`ByTraining.note`, for every image of a mixture."""
+        """Record the loss of a mixture for every image in it."""
         images, start = self._images_in(batch), 0
         for epoch, samples in batch.epochs:
             rows = [
@@ -120,7 +131,7 @@ class ByMixtures(ByTraining):
         return found
 
 
-class ByScoring(ByTraining):
+class ByScoring(Source):
     """Observes all images by forward passes without mixing, every few epochs.
 
     Args:
@@ -159,7 +170,7 @@ class ByScoring(ByTraining):
             self.refresher.try_out(runner)
 
     def score(self, ids: Tensor) -> Observations:
-        """As :meth:`ByTraining.score`, without batch augments."""
+        """As :meth:`Source.score`, without batch augments."""
         with batches_unmixed(self.session.runner.model):
             return super().score(ids)
 

@@ -147,14 +147,16 @@ class SelectionHook(Hook):
         self.session = session
         self._switches = Switches(session)
         comparison = StepComparison(runner, self.fallback)
-        self._steps = self.steps(session, comparison, self._clock)
+        self._sources = Sources(session, self.mixing, self.fallback)
+        self._steps = self.steps(
+            session, self._sources, comparison, self._clock
+        )
         if before is not None:
             load(session, before)
         else:
             session.select(self.method.first_selection(session.standing()))
-        self._sources = Sources(session, self.mixing, self.fallback)
         self._scope.callback(self._sources.close)
-        self._steps.source = self._sources.pick()
+        self._sources.pick()
         self._cycle = self._new_cycle(session)
         self._say_what_comes(runner)
         self._trains = runner
@@ -297,7 +299,7 @@ class SelectionHook(Hook):
         switched = self._switches.look()
         if switched:
             check_samples(runner, self.method, self.mixing)
-        self._steps.source = self._sources.pick(switched)
+        self._sources.pick(switched)
 
     def _new_cycle(self, session: Session) -> EpochCycle:
         every = session.scored_every

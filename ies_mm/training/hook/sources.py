@@ -13,6 +13,7 @@ from ies_mm.training.hook.observing import (
     ByMixtures,
     ByScoring,
     ByTraining,
+    Source,
 )
 from ies_mm.training.scoring.pipeline import described, scoring_pipelines
 from ies_mm.training.scoring.refresh import Refresher
@@ -23,11 +24,18 @@ from ies_mm.training.state.session import Session
 class Sources:
     """Picks where observations come from, as the training is now.
 
+    The first call of :meth:`pick` must precede the first step.
+
     Args:
         session (Session): Of the training.
         wanted (Mixing): What the user wants where images are mixed.
         fallback (bool): See :class:`Refresher`.
+
+    Attributes:
+        now (Source): The source that was picked last.
     """
+
+    now: Source
 
     def __init__(
         self,
@@ -40,28 +48,26 @@ class Sources:
         self._fallback = fallback
         self._scope = ExitStack()
         self._mixing: list[str] | None = None
-        self._source: ByTraining
 
     def close(self) -> None:
         """Let the workers of scoring passes go."""
         self._scope.close()
 
-    def pick(self, switched: bool = False) -> ByTraining:
-        """The source for what the training mixes now; said in the log.
+    def pick(self, switched: bool = False) -> None:
+        """Pick the source for what the training mixes now, and log it.
 
         Args:
             switched (bool): Whether a hook has switched a pipeline. Defaults
                 to False.
         """
-        now = what_mixes(self._session.runner, self._wanted)
-        if now != self._mixing or (now and switched):
+        mixing = what_mixes(self._session.runner, self._wanted)
+        if mixing != self._mixing or (mixing and switched):
             self.close()
-            self._mixing = now
-            self._source = self._new()
-            self._session.scored_every = self._source.interval
-        return self._source
+            self._mixing = mixing
+            self.now = self._new()
+            self._session.scored_every = self.now.interval
 
-    def _new(self) -> ByTraining:
+    def _new(self) -> Source:
         session = self._session
         if not self._mixing:
             return ByTraining(session, self._refresher())

@@ -10,7 +10,8 @@ from ies_mm.losses import CapturedLosses
 from ies_mm.methods.method import WEIGHTS
 from ies_mm.training.hook.clock import Clock
 from ies_mm.training.hook.incoming import Batch
-from ies_mm.training.hook.observing import ByTraining
+from ies_mm.training.hook.observing import Source
+from ies_mm.training.hook.sources import Sources
 from ies_mm.training.hook.step_comparison import StepComparison
 from ies_mm.training.hook.wrapped_step import Step
 from ies_mm.training.scoring.received_images import Given
@@ -22,23 +23,32 @@ class Steps:
 
     Args:
         session (Session): The session of the training.
+        sources (Sources): Where the epoch's observations come from.
         comparison (StepComparison): Captures the steps.
         clock (Clock): The epoch's clock.
 
     Attributes:
         selects (bool): Whether the steps themselves select what is trained.
-        source (ByTraining): Where the epoch's observations come from.
     """
 
     selects = False
-    source: ByTraining
 
     def __init__(
-        self, session: Session, comparison: StepComparison, clock: Clock
+        self,
+        session: Session,
+        sources: Sources,
+        comparison: StepComparison,
+        clock: Clock,
     ) -> None:
         self.session = session
+        self.sources = sources
         self.comparison = comparison
         self.clock = clock
+
+    @property
+    def source(self) -> Source:
+        """Where the epoch's observations come from."""
+        return self.sources.now
 
     def train(self, batch: Batch, step: Step) -> Any:
         """Train on a batch, weighted, and record its per-image losses.
