@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import torch
 from mmengine.runner import Runner
 from torch import Tensor
 
@@ -10,12 +9,10 @@ from ies_mm.training.data.unreadable_images import Unread
 from ies_mm.training.hook.reporter import Reporter
 from ies_mm.training.hook.scoring_share import ScoringShare
 from ies_mm.training.hook.steps import Steps
+from ies_mm.training.hook.trained_epoch import Merged, TrainedEpoch
 from ies_mm.training.hook.words import how_it_stands, what_was_decided
 from ies_mm.training.state.observations import Observations
 from ies_mm.training.state.session import Session
-
-Merged = tuple[Tensor, Tensor, Tensor]
-"""As :meth:`Observations.merge` returns: ids, losses, instances seen."""
 
 
 class EpochCycle:
@@ -74,39 +71,62 @@ class EpochCycle:
     def end(self) -> None:
         """Compare, observe, refresh, decide, record."""
         self._steps.comparison.check()
-        state = self._session.state
+        lap = self._clock.lap
         record: dict[str, Any] = {
             'start_seconds': self._start_seconds or 0.0,
-            'train_seconds': self._clock.lap(),
+            'train_seconds': lap(),
         }
+        epoch = self._collect()
+        record['collect_seconds'] = lap()
+        due = self._refresh(epoch)
+        record['refresh_seconds'] = lap()
+        record['scoring_share'] = self._scoring_share(record, due)
+        record |= self._take_decision(epoch)
+        record['decide_seconds'] = lap()
+        self._record(record, epoch)
+        self.stop_if_nothing_is_left()
+
+    def _collect(self) -> TrainedEpoch:
+        """What the epoch's steps observed, on all ranks."""
+        state = self._session.state
         known = list(state.names)
-        observed = self._session.observed.take(state.epochs)
-        ids, losses, seen = observed.merge()
+        noted = self._session.observed.take(state.epochs)
+        ids, losses, seen = noted.merge()
         trained, left_out = self._steps.account(seen)
-        record['collect_seconds'] = self._clock.lap()
-        due = self._steps.source.due(left_out)
-        scored = self._scored(due, observed) if len(due) else None
-        ids, losses = _joined((ids, losses), scored)
-        self._unread.note(observed.missed, seen, ids)
-        self._say_what_changed(known, observed.present)
+        return TrainedEpoch(noted, known, seen, trained, left_out, ids, losses)
+
+    def _refresh(self, epoch: TrainedEpoch) -> int:
+        """Add the observations of a scoring pass.
+
+        Returns:
+            int: Number of instances that were to be scored.
+        """
+        due = self._steps.source.due(epoch.left_out)
+        if len(due):
+            epoch.join(self._scored(due, epoch.noted))
+        self._unread.note(epoch.noted.missed, epoch.seen, epoch.ids)
+        self._say_what_changed(epoch.known, epoch.noted.present)
         self._clock.credit(self._steps.scoring_seconds())
-        record['refresh_seconds'] = self._clock.lap()
-        record['scoring_share'] = self._scoring_share(record, len(due))
-        record |= self._take_decision(ids, losses, left_out)
-        record['decide_seconds'] = self._clock.lap()
+        return len(due)
+
+    def _record(self, record: dict[str, Any], epoch: TrainedEpoch) -> None:
+        session = self._session
         record |= {
-            'trained': int(trained.sum()),
-            'forward_only': self._steps.scored() + _number(scored),
-            'method': self._session.method.name,
+            'trained': int(epoch.trained.sum()),
+            'forward_only': self._steps.scored() + epoch.scored,
+            'method': session.method.name,
             **self._steps.recorded(),
         }
-        decided = self._what_was_decided()
-        correct = self._session.correct.take()
-        names = state.names
+        decided = '' if self._steps.selects else what_was_decided(session)
         self._reporter.add(
-            record, names, ids, losses, trained, decided, correct
+            record,
+            session.state.names,
+            epoch.ids,
+            epoch.losses,
+            epoch.trained,
+            decided,
+            session.correct.take(),
         )
-        self.stop_if_nothing_is_left()
 
     def end_training(self) -> None:
         """Record that the training ended, and why."""
@@ -174,47 +194,14 @@ class EpochCycle:
                     'other terms'
                 )
 
-    def _take_decision(
-        self, ids: Tensor, losses: Tensor, left_out: Tensor
-    ) -> dict[str, Any]:
+    def _take_decision(self, epoch: TrainedEpoch) -> dict[str, Any]:
         """Take in the epoch and select the next; return record entries."""
         session, state = self._session, self._session.state
-        state.history.observe(ids, losses)
-        counts = state.count_epoch(left_out)
+        state.history.observe(epoch.ids, epoch.losses)
+        counts = state.count_epoch(epoch.left_out)
         standing = session.standing()
-        session.method.take_in(ids, losses, standing)
+        session.method.take_in(epoch.ids, epoch.losses, standing)
         decision = session.method.decide(state.history, state.names, standing)
         session.select(decision.selection)
         state.mastered = int(decision.mastered.sum())
         return counts | {'mastered': state.mastered, 'delta': decision.limit}
-
-    def _what_was_decided(self) -> str:
-        if self._steps.selects:
-            return ''
-        return what_was_decided(self._session)
-
-
-def _joined(
-    trained: tuple[Tensor, Tensor], scored: Merged | None
-) -> tuple[Tensor, Tensor]:
-    """Join the observations of training steps and of later forward passes.
-
-    Returns:
-        tuple: ids, int64 (M,), each once, and losses, float32 (M, T).
-    """
-    if scored is None:
-        return trained
-    (ids, losses), (more, more_losses, _) = trained, scored
-    # Scoring may be the first to see a term.
-    joined = more_losses.shape[1] - losses.shape[1]
-    losses = torch.nn.functional.pad(losses, (0, joined))
-    # A dataset that fetches another image may show a trained one.
-    new = ~torch.isin(more, ids)
-    return (
-        torch.cat([ids, more[new]]),
-        torch.cat([losses, more_losses[new]]),
-    )
-
-
-def _number(scored: Merged | None) -> int:
-    return 0 if scored is None else len(scored[2])
