@@ -1,9 +1,11 @@
 """Runners that neither wait nor produce output that no test reads."""
 
 import functools
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from mmengine.runner import loops, runner
@@ -21,10 +23,27 @@ def quick_runners() -> Iterator[None]:
     seconds after each pass over the data. When an iterator with workers is
     garbage-collected, the workers are not notified, and PyTorch waits for five
     seconds before it ends each of them.
+
+    Runners that are built within a second would share their names and folders.
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(yapf_api, 'FormatCode', lambda text, **_: (text, True))
         patch.setattr(runner, 'collect_env', functools.cache(collect_env))
+        patch.setattr(runner, 'time', _Clock())
         patch.setattr(loops, 'time', SimpleNamespace(sleep=lambda _: None))
         patch.setattr(_utils, 'MP_STATUS_CHECK_INTERVAL', 0.2)
         yield
+
+
+class _Clock:
+    """The module ``time``, but no two calls of ``time`` give one second."""
+
+    def __init__(self) -> None:
+        self.last = 0.0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(time, name)
+
+    def time(self) -> float:
+        self.last = max(time.time(), self.last + 1)
+        return self.last
