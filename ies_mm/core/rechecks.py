@@ -2,8 +2,9 @@
 
 The policies are pure functions of an instance's wait, the epoch of its last
 observation, and the current epoch. :class:`Waits` stores the first two.
-``IES.due`` (methods/ies/rule.py) queries them after every epoch. While a
-training mixes images, ``ByScoring.due`` (training/hook) decides instead.
+``IES.due`` and ``IES.due_for_training`` (methods/ies/rule.py) query them after
+every epoch. Other methods have ``Method.due`` (methods/method.py). While a
+training mixes images, ``ByScoring.due`` (training/hook/observing.py) decides.
 """
 
 from abc import ABC, abstractmethod
