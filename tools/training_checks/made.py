@@ -19,12 +19,12 @@ class MadeImages(BaseDataset):
     Args:
         cfg (Config): Config of the model.
         library (str): Library of the data samples.
-        sizes (tuple): (height, width) of the images, in turn.
+        sizes (tuple): (height, width); all images have the first, as some
+            models reject a batch of only small ones.
     """
 
     def __init__(self, cfg: Config, library: str, sizes: Sizes) -> None:
-        shapes = tuple(sizes[i % len(sizes)] for i in range(IMAGES))
-        raw = batch(cfg, library, shapes)
+        raw = batch(cfg, library, (sizes[0],) * IMAGES)
         self._made = list(zip(raw['inputs'], raw['data_samples'], strict=True))
         super().__init__(pipeline=[self._packed])
 

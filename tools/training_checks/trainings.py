@@ -97,7 +97,7 @@ def train(
 
     Args:
         family (Family): The family.
-        sizes (tuple): (height, width) of the images, in turn.
+        sizes (tuple): See :class:`MadeImages`.
         work_dir (Path): Folder of the run.
         epochs (int): Number of epochs.
         hook (IESHook, optional): Defaults to None, a plain training.
