@@ -1,7 +1,4 @@
-"""Every selection method, configured to prune within a few epochs.
-
-Except Small Loss & Rescale, which is InfoBatch with another argument.
-"""
+"""Every selection method, configured to prune within a few epochs."""
 
 from pathlib import Path
 
@@ -14,6 +11,7 @@ from ies_mm.engine import (
     InfoBatchHook,
     RandomRemovalHook,
     SelectiveBackpropHook,
+    SmallLossRescaleHook,
     SoftIESHook,
 )
 from task_runs import classifier_config, with_sampler
@@ -50,6 +48,7 @@ METHODS = [
     ),
     (SoftIESHook, dict(saved=0.3, window=1)),
     (InfoBatchHook, dict()),
+    (SmallLossRescaleHook, dict(ratio=0.6)),
     (BatchLossScoreHook, dict(alpha=0.7)),
     (RandomRemovalHook, dict(ratio=0.3)),
     (

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mmengine.config import Config
+from mmengine.device import get_device
 
 from ies_mm.commands.arguments import one_line_errors
 from ies_mm.commands.parser import Parser, count
@@ -85,7 +86,11 @@ def _arguments(argv: Sequence[str] | None, prog: str) -> argparse.Namespace:
         '--out', type=Path, required=True, help='folder of the runs'
     )
     arguments.add_argument(
-        '--jobs', type=count, default=2, help='runs at a time (default: 2)'
+        '--jobs',
+        type=count,
+        default=2 if get_device() == 'cpu' else 1,
+        help='runs at a time; all use the same accelerator (default: 1, and 2 '
+        'without an accelerator)',
     )
     arguments.add_argument(
         '--threads', type=count, default=1, help='threads per run (default: 1)'

@@ -51,14 +51,27 @@ def main(
         help='scale the training, with its schedules, to this share of its '
         'epochs or iterations: 0.6 for 60%%',
     )
+    arguments.add_argument(
+        '--seed',
+        type=_seed,
+        metavar='N',
+        help='set randomness.seed; the seed is added to the name of the work '
+        'dir, so that several can be compared',
+    )
+    arguments.add_argument(
+        '--auto-scale-lr',
+        action='store_true',
+        help='scale the learning rate by the total batch size, from the '
+        "config's auto_scale_lr.base_batch_size",
+    )
     args = arguments.parse_args(argv)
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     with one_line_errors(prog):
         cfg = read_config(args, args.method)
         if args.length is not None:
             cfg = shorten(cfg, args.length)
-            if args.work_dir is None:
-                cfg.work_dir += f'_length_{args.length:g}'
+        if args.work_dir is None:
+            cfg.work_dir += _of_options(args)
         _apply(cfg, args)
         check_config(cfg)
         with processes(cfg):
@@ -75,7 +88,32 @@ def _share(word: str) -> float:
     return share
 
 
+def _seed(word: str) -> int:
+    if not word.isdecimal() or int(word) >= 2**32:
+        raise argparse.ArgumentTypeError(
+            f'{word}: give a whole number from 0 to 2**32 - 1'
+        )
+    return int(word)
+
+
+def _of_options(args: argparse.Namespace) -> str:
+    """What distinguishes the work dir from that of the same config."""
+    length = '' if args.length is None else f'_length_{args.length:g}'
+    return length + ('' if args.seed is None else f'_seed_{args.seed}')
+
+
 def _apply(cfg: Config, args: argparse.Namespace) -> None:
+    if args.seed is not None:
+        cfg.randomness = dict(cfg.get('randomness') or {}, seed=args.seed)
+    if args.auto_scale_lr:
+        scaling = cfg.get('auto_scale_lr') or {}
+        if not scaling.get('base_batch_size'):
+            raise ConfigError(
+                '--auto-scale-lr: the config has no '
+                'auto_scale_lr.base_batch_size, the total batch size of its '
+                'learning rate'
+            )
+        cfg.auto_scale_lr.enable = True
     if args.amp:
         if get_device() == 'cpu':
             raise ConfigError('--amp needs an accelerator, found only the CPU')

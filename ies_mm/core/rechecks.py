@@ -2,9 +2,11 @@
 
 The policies are pure functions of an instance's wait, the epoch of its last
 observation, and the current epoch. :class:`Waits` stores the first two.
-``IES.due`` and ``IES.due_for_training`` (methods/ies/rule.py) query them after
-every epoch. Other methods have ``Method.due`` (methods/method.py). While a
-training mixes images, ``ByScoring.due`` (training/hook/observing.py) decides.
+``IES.due`` and ``IES.due_for_training`` (methods/ies/rule.py) query them;
+other methods have ``Method.due`` (methods/method.py). After every epoch,
+``EpochCycle`` asks ``Source.due`` (training/hook/observing.py), which asks the
+method. While a training mixes images and ``observe='scoring'``,
+``ByScoring.due`` decides instead.
 """
 
 from abc import ABC, abstractmethod

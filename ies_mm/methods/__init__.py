@@ -3,18 +3,23 @@
 To add a method, say ``mine``:
 
 - ``ies_mm/methods/mine/``: ``__init__.py``; ``rule.py``, a pure ``Method``
-  (``method.py``); ``hook.py``, its config arguments; ``README.md``, its card;
+  (``ies_mm/methods/method.py``); ``hook.py``, its arguments in a config;
+  ``README.md``, its card;
 - ``ies_mm/engine.py``: import the hook, and add it to ``__all__``;
-- ``ies_mm/report/reading/methods.py``: its name in ``METHODS``;
-- ``configs/_base_/methods/mine.py``, with the hook under the key ``ies``, for
-  ``ies-mm train --method mine``;
-- ``docs/reference.md``, ``docs/methods.md``, ``mkdocs.yml`` and
-  ``CHANGELOG.md``: a line each;
-- ``tests/method_cases.py`` and ``tests/methods/mine/``.
+- ``ies_mm/report/reading/methods.py``: the hook in ``METHODS``, and in
+  ``UNSELECTIVE`` if it prunes nothing;
+- ``configs/_base_/methods/mine.py``: the hook under the key ``ies``, for
+  ``ies-mm train --method mine``, with ``saved`` if it has a budget;
+- ``docs/methods.md``: a row of the table, and one of "which method when" once
+  it is measured;
+- ``docs/reference.md``, ``mkdocs.yml`` and ``CHANGELOG.md``: a line each;
+- ``tests/method_cases.py``: a case; ``tests/methods/mine/``: the rule against
+  a literal loop.
 
-A method that selects within a batch also needs a subclass of ``Steps``
-(``selective_backprop/steps.py``). Two tests fail until hook, config, card and
-pages are in place: ``tests/methods/test_a_method_is_everywhere.py`` and
-``tests/docs/test_site.py``. A method outside this repository needs none of
-this: see ``ies_mm/selection.py``.
+A method that selects within a batch also has ``steps.py``, a subclass of
+``Steps`` (see ``ies_mm/methods/selective_backprop/steps.py``); one that can be
+set to a saved share, an entry in
+``ies_mm/commands/tournament_rounds/entries.py``. A place that was forgotten is
+named by ``tests/methods/test_a_method_is_everywhere.py``. A method outside
+this repository needs none of this: see ``docs/own_method.md``.
 """

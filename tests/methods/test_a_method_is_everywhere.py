@@ -1,13 +1,16 @@
-"""A method is a folder, a registered hook, and a file for --method."""
+"""A method is a folder, and a line in each place that lists methods."""
 
+import re
+from inspect import signature
 from pathlib import Path
 
 from mmengine.config import Config
 from mmengine.registry import HOOKS
 
-from ies_mm import engine
+from ies_mm import engine, methods
 from ies_mm.report.reading.methods import METHODS, OBSERVES, UNSELECTIVE
 from ies_mm.training.hook.selection_hook import SelectionHook
+from method_cases import METHODS as CASES
 
 ROOT = Path(engine.__file__).parents[1]
 FOLDERS = [path.parent for path in (ROOT / 'ies_mm/methods').glob('*/hook.py')]
@@ -59,3 +62,37 @@ def test_every_folder_and_every_file_has_a_card() -> None:
     variants = {'ies_order0', 'ies_order1', 'ies_order3', 'ies_spaced'}
     assert folders <= cards
     assert {path.stem for path in FILES} - variants == cards
+
+
+def test_the_pages_name_every_method() -> None:
+    table = (ROOT / 'docs/methods.md').read_text()
+    changes = (ROOT / 'CHANGELOG.md').read_text()
+    for folder in FOLDERS:
+        assert hook_of(folder) in changes
+        if hook_of(folder) != OBSERVES:
+            assert f'](../ies_mm/methods/{folder.name}/README.md)' in table
+
+
+def test_every_method_is_tried() -> None:
+    pruning = {*METHODS} - {*UNSELECTIVE}
+    assert {hook.__name__ for hook, _ in CASES} == pruning
+    for folder in FOLDERS:
+        tests = ROOT / 'tests/methods' / folder.name
+        assert [*tests.glob('test_*.py')], f'no tests in {tests}'
+
+
+def test_a_budget_can_be_carried_over() -> None:
+    """``--method`` keeps the saved share if the file has the argument."""
+    for path in FILES:
+        [hook] = Config.fromfile(path).default_hooks.values()
+        taken = signature(HOOKS.get(hook['type'])).parameters
+        if 'saved' in taken and 'delta' not in taken:
+            assert 'saved' in hook, path.name
+
+
+def test_the_two_lists_name_the_same_places() -> None:
+    contributing = (ROOT / 'CONTRIBUTING.md').read_text()
+    _, _, after = contributing.partition('## Adding a method\n')
+    section, _, _ = after.partition('\n## ')
+    listed = re.findall(r'`([^`\n]+)`', section)
+    assert {*re.findall(r'``([^`\n]+)``', methods.__doc__)} == {*listed}

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -108,8 +108,14 @@ def noted_draws(owner: Any, images: int) -> Iterator[list[Draw]]:
         yield draws
 
 
-def _target_methods(owner: Any) -> list[str]:
-    return [name for name in dir(type(owner)) if name.endswith(_TARGETS)]
+def _target_methods(owner: Any) -> tuple[str, ...]:
+    kind: Any = type(owner)
+    return _targets_of(kind)
+
+
+@cache
+def _targets_of(kind: Any) -> tuple[str, ...]:
+    return tuple(name for name in dir(kind) if name.endswith(_TARGETS))
 
 
 @contextmanager

@@ -70,6 +70,7 @@ class EfficientTrain(Method):
 
     name = 'EfficientTrain'
     refreshes = False
+    reads_losses = False
 
     def __init__(
         self, stages: Sequence[Mapping[str, Any]] | None = None

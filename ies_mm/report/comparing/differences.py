@@ -17,9 +17,12 @@ from scipy import stats
 from ies_mm.report.comparing.figures import last
 from ies_mm.report.comparing.groups import Group, differing, other_settings
 from ies_mm.report.reading.methods import PLAIN, RANDOM, SHORT
+from ies_mm.report.values import is_number
 
 AS_MUCH = 0.03
 """Saved shares this close count as the same compute."""
+
+ROUNDING = 1e-6
 
 CONFIDENCE = 0.95
 
@@ -111,9 +114,8 @@ def differences_of(
 
 def saved_share(group: Group) -> float:
     """The share of a full training's compute that a group has saved."""
-    length = float(group.settings.get('length', 1.0))
     trained = statistics.fmean(run.compute for run in group.runs)
-    return 1 - length * trained
+    return 1 - group.runs[0].length * trained
 
 
 def _controls(
@@ -183,7 +185,24 @@ def _of_the_same_compute(group: Group, others: Iterable[Group]) -> list[Group]:
     saved = saved_share(group)
     apart = [(abs(saved_share(other) - saved), other) for other in others]
     apart.sort(key=lambda pair: pair[0])
-    return [other for distance, other in apart if distance <= AS_MUCH]
+    return [
+        other
+        for distance, other in apart
+        if distance <= max(AS_MUCH, _half_an_epoch(other))
+    ]
+
+
+def _half_an_epoch(group: Group) -> float:
+    """What ``--length`` may be off: it rounds to whole epochs.
+
+    Returns:
+        float: As a share of the full training; 0 if it was not shortened.
+    """
+    length = group.runs[0].length
+    epochs = group.settings.get('train_cfg.max_epochs')
+    if length == 1 or not is_number(epochs):
+        return 0.0
+    return 0.5 * length / epochs + ROUNDING
 
 
 def _best_paired(

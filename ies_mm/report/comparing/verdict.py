@@ -75,10 +75,11 @@ def _lacking(row: Row, found: dict[str, Difference]) -> Iterator[str]:
     if not seeds or max(seeds) == 1:
         yield 'One seed shows nothing: train three or more'
     share = row.figures.compute.mean
+    length = share * row.group.runs[0].full_length
     if SHORT not in found and 1 - share >= LEAST_SAVED:
         yield (
             'No plain training of equal compute to compare with: '
-            f'ies-mm train PLAIN_CONFIG --length {share:.2f}'
+            f'ies-mm train PLAIN_CONFIG --length {length:.2g}'
         )
     if RANDOM not in found:
         yield (

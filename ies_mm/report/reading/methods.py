@@ -70,16 +70,22 @@ def method_of(
         stops = any(name.endswith('EarlyStoppingHook') for name in names)
         if stops:
             return EARLY_STOPPING
-        return _by_length(config.get('length'))
+        return by_length(length_of(config))
     name = _name(_method_hook(config)).removesuffix('Hook') or 'selected'
     if records:
         name = str(records[-1]['method'])
     return f'{name} dry run' if is_dry_run(config) else name
 
 
-def _by_length(length: Any) -> str:
-    """Name of a plain training, which ``--length`` may have scaled."""
-    if not is_number(length) or length == 1:
+def length_of(config: dict[str, Any]) -> float:
+    """What ``--length`` scaled a training to; 1 if it was not used."""
+    length = config.get('length')
+    return float(length) if is_number(length) and length > 0 else 1.0
+
+
+def by_length(length: float) -> str:
+    """Name of a plain training that ``--length`` scaled."""
+    if length == 1:
         return PLAIN
     return f'{SHORT if length < 1 else LONG} {length:.0%}'
 

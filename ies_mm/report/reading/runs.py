@@ -7,7 +7,12 @@ from typing import Any
 
 from ies_mm.errors import ConfigError
 from ies_mm.report.earlier import EPOCHS
-from ies_mm.report.reading.methods import is_dry_run, is_selected, method_of
+from ies_mm.report.reading.methods import (
+    is_dry_run,
+    is_selected,
+    length_of,
+    method_of,
+)
 from ies_mm.report.reading.parts import Part, read_parts, start_folders
 from ies_mm.report.reading.progress import Progress, progress_of
 from ies_mm.report.reading.records import checked_records
@@ -38,6 +43,8 @@ class Run:
         classes (dict): Class -> its value at the last validation, if the
             evaluator printed it.
         notes (list of str): Notes to the reader.
+        full_length (float): ``--length`` of the comparison's full training;
+            ``length`` is relative to it. Defaults to 1.
     """
 
     work_dir: Path
@@ -54,6 +61,12 @@ class Run:
     validated_at: list[float]
     classes: dict[str, float]
     notes: list[str] = field(default_factory=list)
+    full_length: float = 1.0
+
+    @property
+    def length(self) -> float:
+        """Its length as a share of the full training's."""
+        return length_of(self.config)
 
     @property
     def seed(self) -> int | None:

@@ -1,6 +1,7 @@
 """The comparison's table: its cells, and lines of at most 120 columns.
 
-The page shows the same cells under the same headings.
+The page (``page.py``, ``page.html.j2``) shows the same cells under the same
+headings. Their values come from ``comparing/figures.py``.
 """
 
 import textwrap

@@ -13,7 +13,7 @@ from ies_mm.training.data.mixable_images import AnotherKept, Kept
 from ies_mm.training.data.mixing_transforms import pipeline_mixes
 from ies_mm.training.data.partners import carrying
 from ies_mm.training.data.pipeline_failures import giving_up
-from ies_mm.training.data.tagging import INSTEAD, TAG, tag
+from ies_mm.training.data.tagging import INSTEAD, tag
 
 NOT_SHOWN = -1
 """Number of an image that no position shows."""
@@ -136,9 +136,7 @@ class _TaggedPreparation:
                 given_up.append(number)
                 raise
             asked.add(number)
-            if mixing:
-                found[TAG] = number
-            return found
+            return tag(found, number) if mixing else found
 
         with (
             carrying(leaf.pipeline, self._kept) if mixing else nullcontext(),

@@ -1,4 +1,8 @@
-"""Instance numbers in samples: which image each one actually shows."""
+"""Instance numbers in samples: which image each one actually shows.
+
+``tagged_datasets.py`` has every dataset call :func:`tag`; ``identity.py``
+gives the numbers.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

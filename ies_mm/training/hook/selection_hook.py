@@ -1,7 +1,6 @@
 """The MMEngine hook that all selection methods share."""
 
 from contextlib import ExitStack
-from dataclasses import replace
 from typing import Any
 
 from mmengine.hooks import Hook
@@ -15,26 +14,14 @@ from ies_mm.training import mmengine_internals as internals
 from ies_mm.training.data.any_sampler import AnySampler
 from ies_mm.training.data.pipeline_switches import losses_by_attribute
 from ies_mm.training.data.sampler import IESSampler
-from ies_mm.training.hook.clock import Clock
 from ies_mm.training.hook.common_arguments import check_known
-from ies_mm.training.hook.epoch_cycle import EpochCycle
-from ies_mm.training.hook.incoming import batch_of
 from ies_mm.training.hook.mixing_options import SCORING, Mixing
-from ies_mm.training.hook.refusals import check_samples, check_training
+from ies_mm.training.hook.refusals import check_training
 from ies_mm.training.hook.reporter import Reporter
-from ies_mm.training.hook.sources import Sources
-from ies_mm.training.hook.step_comparison import StepComparison
 from ies_mm.training.hook.steps import Steps
-from ies_mm.training.hook.switches import Switches
-from ies_mm.training.hook.wrapped_step import Step, WrappedStep
+from ies_mm.training.hook.training import Training
 from ies_mm.training.scoring.options import ScoringOptions
-from ies_mm.training.state.checkpoint import (
-    KEY,
-    Loaded,
-    carried_over,
-    load,
-    save,
-)
+from ies_mm.training.state.checkpoint import KEY, Loaded, carried_over, save
 from ies_mm.training.state.session import Session
 
 
@@ -90,6 +77,7 @@ class SelectionHook(Hook):
     """The class that makes its training steps."""
 
     session: Session
+    _training: Training
 
     def __init__(
         self,
@@ -114,8 +102,6 @@ class SelectionHook(Hook):
         self._trains: Runner | None = None
         self._built_losses: dict[str, int] | None = None
         self._scope = ExitStack()
-        self._step = WrappedStep()
-        self._clock = Clock()
 
     def before_run(self, runner: Runner) -> None:
         """Check the training before weights are fetched.
@@ -137,30 +123,23 @@ class SelectionHook(Hook):
         """Check the training, number the instances, restore a state."""
         # An exception may have ended the previous training.
         self._scope.close()
-        self._step.close()
         before = self._state_before(runner)
         sampler = self._check(runner)
-        self._scope.enter_context(sampler.instances.tagging())
-        sampler.user = self
-        session = Session(self.method, runner, sampler, self.arguments())
-        session.built_losses = self._built_losses
-        self.session = session
-        self._switches = Switches(session)
-        comparison = StepComparison(runner, self.fallback)
-        self._sources = Sources(session, self.mixing, self.fallback)
-        self._steps = self.steps(
-            session, self._sources, comparison, self._clock
+        self._training = Training(
+            runner,
+            sampler,
+            self.method,
+            self.arguments(),
+            self.mixing,
+            self.fallback,
+            self.steps,
         )
-        if before is not None:
-            load(session, before)
-        else:
-            session.select(self.method.first_selection(session.standing()))
-        self._scope.callback(self._sources.close)
-        self._sources.pick()
-        self._cycle = self._new_cycle(session)
-        self._say_what_comes(runner)
+        self._scope.callback(self._training.close)
+        self.session = self._training.session
+        self.session.built_losses = self._built_losses
+        sampler.user = self
+        self._training.start(before, self.keep_history, self._new_reporter)
         self._trains = runner
-        self._cycle.stop_if_nothing_is_left()
 
     def arguments(self) -> dict[str, Any]:
         """The arguments the hook was constructed with, by name."""
@@ -175,22 +154,13 @@ class SelectionHook(Hook):
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Begin an epoch; an iteration-based loop calls this at its start."""
-        self._cycle.begin()
+        self._training.begin_epoch()
 
     def before_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None
     ) -> None:
-        """Have the coming ``train_step`` go through :meth:`Steps.train`."""
-        self.session.pace.check_loader()
-        if self._cycle.note_first_batch():
-            self._look_for_switches(runner)
-        batch = batch_of(self.session, batch_idx, data_batch)
-
-        def train(data: Any, step: Step) -> Any:
-            with self.session.correct.noting(runner.model):
-                return self._steps.train(replace(batch, data=data), step)
-
-        self._step.prepare(runner.model, batch.ids, train)
+        """Redirect the coming ``train_step``."""
+        self._training.before_step(batch_idx, data_batch)
 
     def after_train_iter(
         self,
@@ -200,45 +170,26 @@ class SelectionHook(Hook):
         outputs: Any = None,
     ) -> None:
         """Move the schedules; end the epochs that this batch completed."""
-        self._step.close()
-        pace, state = self.session.pace, self.session.state
-        pace.after_iteration(batch_idx)
-        while pace.is_over(state.epochs):
-            self._cycle.end()
-            self._cycle.begin()
-        # Only the first rank saves, so it needs the others' observations now.
-        if not pace.loop_ends_epochs and internals.is_about_to_save(runner):
-            self.session.observed.gather()
+        self._training.after_step(batch_idx)
 
     def after_train_epoch(self, runner: Runner) -> None:
         """End an epoch; an iteration-based loop calls this at its own end."""
-        if self.session.pace.loop_ends_epochs:
-            self._cycle.end()
-            return
-        epoch = self.session.state.epochs
-        samples = self.session.observed.samples(epoch)
-        if samples:
-            runner.logger.info(
-                f'the training ended within epoch {epoch + 1}: {samples} '
-                'samples of it were trained and have no record'
-            )
+        self._training.end_epoch()
 
     def before_val(self, runner: Runner) -> None:
         """Stop the clock; a validation is no training time."""
-        # CheckpointHook may save the best checkpoint after it.
         if self._trains is runner:
-            self.session.observed.gather()
-        self._clock.pause()
+            self._training.pause()
 
     def after_val(self, runner: Runner) -> None:
         """Continue to count training time."""
-        self._clock.go_on()
+        if self._trains is runner:
+            self._training.go_on()
 
     def after_train(self, runner: Runner) -> None:
-        """Restore dataset and sampler."""
-        self._scope.close()
+        """Restore dataset and sampler; record why the training ended."""
         self.session.sampler.user = None
-        self._cycle.end_training()
+        self._training.end()
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Put the state into the checkpoint.
@@ -286,29 +237,6 @@ class SelectionHook(Hook):
                 'starts with an empty loss history'
             )
         return loaded.state
-
-    def _say_what_comes(self, runner: Runner) -> None:
-        standing = self.session.standing()
-        for warning in filter(None, self.method.warnings(standing)):
-            runner.logger.warning(warning)
-        if forecast := self.method.forecast(standing):
-            runner.logger.info(f'{self.method.name}: {forecast}')
-
-    def _look_for_switches(self, runner: Runner) -> None:
-        """Look for what hooks switched at the beginning of this epoch."""
-        switched = self._switches.look()
-        if switched:
-            check_samples(runner, self.method, self.mixing)
-        self._sources.pick(switched)
-
-    def _new_cycle(self, session: Session) -> EpochCycle:
-        every = session.scored_every
-        # The last epochs of a training that mixes images have no scores.
-        epochs = self.method.depth + 1 if every else self.method.depth
-        keep = None if self.keep_history else epochs * max(1, every)
-        reporter = self._new_reporter(session, keep)
-        reporter.open(after=session.state.epochs)
-        return EpochCycle(session, self._steps, reporter)
 
     def _new_reporter(self, session: Session, keep: int | None) -> Reporter:
         return Reporter(session.instances, session.runner, keep)

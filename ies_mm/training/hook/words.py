@@ -34,7 +34,7 @@ def what_was_decided(session: Session) -> str:
         session (Session): After that epoch and its selection.
 
     Returns:
-        str: As ``'80 are mastered, 60 are left out of the next epoch (20
+        str: As ``'80 are mastered, 60 are pruned from the next epoch (20
         trained to fill a batch), '``.
     """
     state = session.state
@@ -49,7 +49,7 @@ def what_was_decided(session: Session) -> str:
     ]
     because = ', '.join(reason for reason in why if reason)
     return (
-        f'{state.mastered} are mastered, {out} are left out of the next epoch'
+        f'{state.mastered} are mastered, {out} are pruned from the next epoch'
         f'{because and f" ({because})"}, '
     )
 

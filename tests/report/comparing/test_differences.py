@@ -23,9 +23,13 @@ from work_dirs import (
 SEEDS = range(4)
 
 
-def short_run(work_dir: Path, seed: int, value: float, length: float) -> Path:
-    config = config_of(seed, length=length, train_cfg__max_epochs=2)
-    return write_start(work_dir, config, epoch_scalars({2: value}, 2))
+def short_run(
+    work_dir: Path, seed: int, value: float, length: float, epochs: int = 30
+) -> Path:
+    config = config_of(seed, length=length, train_cfg__max_epochs=epochs)
+    return write_start(
+        work_dir, config, epoch_scalars({epochs: value}, epochs)
+    )
 
 
 def random_run(
@@ -201,6 +205,55 @@ def test_the_compute_of_a_method_that_was_shortened_too(
     assert 'short plain' not in differences(compare_runs(runs), 'IES')
 
 
+def shortened(work_dir: Path, length: float) -> Path:
+    """A run of which ``--length`` has scaled the config."""
+    [start] = work_dir.glob('2*/vis_data/config.py')
+    start.write_text(start.read_text() + f'length = {length}\n')
+    return work_dir
+
+
+@pytest.mark.parametrize('length', [0.08, 0.05])
+def test_lengths_are_shares_of_the_training_of_the_methods(
+    tmp_path: Path, length: float
+) -> None:
+    """A tenth of the config's epochs, to try the methods."""
+    runs = []
+    for seed in (0, 1):
+        plain = plain_run(tmp_path / f'p{seed}', seed, {4: 0.6})
+        ies = ies_run(tmp_path / f'i{seed}', seed, {4: 0.65}, saved=0.2)
+        runs += [
+            shortened(plain, 0.1),
+            shortened(ies, 0.1),
+            short_run(tmp_path / f's{seed}', seed, 0.5, length),
+        ]
+    found = compare_runs(runs)
+    names = {row.group.method for row in found.rows}
+    assert names == {'plain', 'IES', f'short plain {length / 0.1:.0%}'}
+    apart = differences(found, 'IES')
+    assert apart['plain'].by_seed == pytest.approx([0.05, 0.05])
+    if length == 0.08:
+        assert apart['short plain'].by_seed == pytest.approx([0.15, 0.15])
+    else:
+        assert 'short plain' not in apart
+        assert '--length 0.08' in found.verdict
+
+
+@pytest.mark.parametrize(
+    ('epochs', 'saved', 'counts'),
+    [(10, 0.2, True), (10, 0.205, True), (10, 0.22, False), (9, 0.2, False)],
+)
+def test_a_whole_epoch_closest_to_the_compute_is_the_control(
+    tmp_path: Path, epochs: int, saved: float, counts: bool
+) -> None:
+    """Of 12 epochs, 80% are 9.6; ``--length 0.8`` trains 10."""
+    runs = [
+        ies_run(tmp_path / 'i', 0, {4: 0.65}, saved=saved),
+        short_run(tmp_path / 's', 0, 0.5, epochs / 12, epochs),
+    ]
+    found = differences(compare_runs(runs), 'IES')
+    assert ('short plain' in found) == counts
+
+
 def test_the_verdict_names_the_best_method_and_its_intervals(
     tmp_path: Path,
 ) -> None:
@@ -225,7 +278,7 @@ def test_the_verdict_says_what_is_missing(tmp_path: Path) -> None:
     )
     assert 'One seed shows nothing' in found.verdict
     assert 'No plain training of equal compute' in found.verdict
-    assert '--length 0.80' in found.verdict
+    assert '--length 0.8\n' in f'{found.verdict}\n'.replace('. ', '\n')
     assert '--method random_removal' in found.verdict
 
 

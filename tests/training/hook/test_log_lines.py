@@ -39,7 +39,7 @@ def decisions(lines: list[str]) -> list[str]:
 def said(mastered: int, out: int, why: str = '') -> str:
     because = why and f' ({why})'
     return (
-        f'{mastered} are mastered, {out} are left out of the next '
+        f'{mastered} are mastered, {out} are pruned from the next '
         f'epoch{because}, '
     )
 
@@ -163,7 +163,7 @@ def test_what_a_resumed_run_took_over(
     [line] = [line for line in lines if 'goes on after epoch' in line]
     assert (
         'IES goes on after epoch 3: 20 of 20 images have a loss history, 4 '
-        'are left out of the next epoch, saved 5.0% so far'
+        'are pruned from the next epoch, saved 5.0% so far'
     ) in line
 
 

@@ -1,0 +1,75 @@
+"""``ies-mm train``: the seed, and a learning rate scaled by the batch size."""
+
+import json
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+
+from commands import TRAIN, call
+from ies_mm.report.comparing.comparison import compare_runs
+from method_cases import config_of
+from task_runs import make_folders
+
+
+@pytest.fixture(scope='module')
+def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_folders(tmp_path_factory.mktemp('folders'), 20)
+
+
+def plain(folders: Path, work_dir: Path) -> Config:
+    config = config_of(folders, work_dir, 2)
+    config.train_dataloader.sampler.type = 'DefaultSampler'
+    config.log_level = 'INFO'
+    return config
+
+
+def dumped(work_dir: Path) -> Config:
+    [path] = work_dir.glob('2*/vis_data/config.py')
+    return Config.fromfile(path)
+
+
+def test_seeds_have_folders_of_their_own(
+    folders: Path, tmp_path: Path
+) -> None:
+    """And ``ies-mm compare`` takes them for seeds of one run."""
+    plain(folders, tmp_path / 'run').dump(tmp_path / 'run.py')
+    for seed in (3, 4):
+        result = call(TRAIN, tmp_path / 'run.py', '--seed', seed)
+        assert result.returncode == 0, result.stderr
+    runs = [tmp_path / f'run_seed_{seed}' for seed in (3, 4)]
+    assert [dumped(run).randomness.seed for run in runs] == [3, 4]
+    [row] = compare_runs(runs).rows
+    assert [run.seed for run in row.group.runs] == [3, 4]
+
+
+@pytest.mark.parametrize('seed', ['-1', '1.5', 'one', str(2**32)])
+def test_what_is_no_seed_is_refused(seed: str) -> None:
+    result = call(TRAIN, 'x.py', f'--seed={seed}')
+    assert result.returncode == 2
+    assert f'{seed}: give a whole number from 0' in result.stderr
+
+
+def test_the_learning_rate_is_scaled_to_the_batch_size(
+    folders: Path, tmp_path: Path
+) -> None:
+    config = plain(folders, tmp_path / 'run')
+    config.auto_scale_lr = dict(base_batch_size=16, enable=False)
+    config.dump(tmp_path / 'run.py')
+    result = call(TRAIN, tmp_path / 'run.py', '--auto-scale-lr')
+    assert result.returncode == 0, result.stderr
+    [scalars] = (tmp_path / 'run').glob('2*/vis_data/scalars.json')
+    first = json.loads(scalars.read_text().splitlines()[0])
+    rate = config.optim_wrapper.optimizer.lr
+    assert config.train_dataloader.batch_size == 4
+    assert first['lr'] == pytest.approx(rate * 4 / 16)
+
+
+def test_without_a_base_batch_size_it_is_refused(
+    folders: Path, tmp_path: Path
+) -> None:
+    plain(folders, tmp_path / 'run').dump(tmp_path / 'run.py')
+    result = call(TRAIN, tmp_path / 'run.py', '--auto-scale-lr')
+    assert result.returncode == 2
+    assert 'no auto_scale_lr.base_batch_size' in result.stderr
+    assert not (tmp_path / 'run').exists()
