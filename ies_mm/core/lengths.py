@@ -98,6 +98,6 @@ def planned(
         return ''
     parts = ' '.join(f'{100 * part:.0f}' for part in trained)
     return (
-        f'from epoch {first + 1} on the epochs train this percentage of the '
-        f'images: {parts}'
+        f'planned percentage of images per epoch, from epoch {first + 1}: '
+        f'{parts}'
     )

@@ -1,2 +1,2 @@
-# The recommended setting: docs/configs.md.
+# The default setting: docs/configs.md.
 default_hooks = dict(ies=dict(type='IESHook', saved=0.2))

@@ -49,7 +49,7 @@ class IESHook(SelectionHook):
             everything. Defaults to 0.
         dry_run (bool): Record and decide, but prune nothing. Defaults to
             False.
-        saved (float, optional): The recommended setting, instead of
+        saved (float, optional): The default setting, instead of
             ``delta``: the share of the training to skip, 0 to 0.9. Short for
             ``delta=dict(type='Budget', saved=saved)`` and
             ``refresh_interval=dict(type='Spaced', cap=8, by='training')``.

@@ -1,7 +1,5 @@
 """PerImageLossHook observes everything and trains as the plain run."""
 
-import copy
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,32 +8,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 from mmengine.config import Config
-from mmengine.hooks import Hook
-from mmengine.runner import Runner
 
-from ies_mm.engine import IESHook, PerImageLossHook
-from ies_mm.errors import ConfigError
-from ies_mm.report.reading.runs import read_run
-from ies_mm.training.preflight import check_config
-from runs import (
-    epochs_of,
-    ies_config,
-    instances_of,
-    parameters,
-    plain_config,
-    train,
-    with_hook,
-)
-from same_runs import assert_equal, assert_same_run, by_epochs, resumed
-from task_runs import classifier_config, in_iterations
-
-
-def epochs(data: Path, work_dir: Path) -> Config:
-    """Three epochs with MMEngine's own sampler, without augmentation."""
-    config = by_epochs(data, work_dir)
-    config.train_cfg.max_epochs = 3
-    config.train_dataloader.sampler.type = 'DefaultSampler'
-    return config
+from observed_runs import epochs, observed, workers
+from runs import epochs_of, instances_of, parameters, plain_config, train
+from same_runs import assert_equal, assert_same_run, resumed
+from task_runs import in_iterations
 
 
 def iterations(data: Path, work_dir: Path) -> Config:
@@ -50,14 +27,6 @@ def ending_passes(data: Path, work_dir: Path) -> Config:
     """A finite sampler in an iteration loop: batches of 6, 6, 6 and 2."""
     config = iterations(data, work_dir)
     config.train_dataloader.sampler.type = 'DefaultSampler'
-    return config
-
-
-def workers(data: Path, work_dir: Path) -> Config:
-    """With flips, in persistent workers."""
-    config = in_iterations(classifier_config(data, work_dir), 11)
-    config.train_dataloader.num_workers = 1
-    config.train_dataloader.persistent_workers = True
     return config
 
 
@@ -79,15 +48,6 @@ CASES = {
     'detector': detector,
     'endless detector': endless_detector,
 }
-
-
-def observed(config: Config, **arguments: Any) -> Runner:
-    return train(config, with_hook(PerImageLossHook(**arguments)))
-
-
-def log_of(work_dir: Path) -> list[str]:
-    [path] = work_dir.glob('*/*.log')
-    return path.read_text().splitlines()
 
 
 @pytest.mark.parametrize('case', CASES)
@@ -183,137 +143,3 @@ def test_our_sampler_changes_nothing(folders: Path, tmp_path: Path) -> None:
 def test_the_last_epoch_alone(folders: Path, tmp_path: Path) -> None:
     observed(epochs(folders, tmp_path), keep_history=False)
     assert instances_of(tmp_path)['epochs'].tolist() == [3]
-
-
-def test_the_log_names_the_hardest_images(voc: Path, tmp_path: Path) -> None:
-    config = plain_config(voc, tmp_path)
-    config.log_level = 'INFO'
-    observed(config, hardest=3)
-    run = instances_of(tmp_path)
-    lines = [line for line in log_of(tmp_path) if 'observed; mean' in line]
-    assert len(lines) == len(run['losses']) == 2
-    for line, losses in zip(lines, run['losses'], strict=True):
-        total = losses.astype(np.float64).sum(axis=1)
-        worst = sorted(range(len(total)), key=lambda i: -total[i])[:3]
-        named = [f'{run["identity"][i]} {total[i]:.4g}' for i in worst]
-        assert line.endswith(f'hardest: {", ".join(named)}')
-        assert f'max {max(total):.4g};' in line
-
-
-def test_nothing_is_named_where_that_is_asked(
-    folders: Path, tmp_path: Path
-) -> None:
-    config = epochs(folders, tmp_path)
-    config.log_level = 'INFO'
-    observed(config, hardest=0)
-    text = '\n'.join(log_of(tmp_path))
-    assert '20 of 20 images observed; mean ' in text
-    assert 'hardest' not in text
-
-
-def test_scalars_are_of_every_epoch_and_are_no_metrics(
-    folders: Path, tmp_path: Path
-) -> None:
-    observed(epochs(folders, tmp_path))
-    [path] = tmp_path.glob('*/vis_data/scalars.json')
-    lines = [json.loads(line) for line in path.read_text().splitlines()]
-    lines = [line for line in lines if 'ies/loss_mean' in line]
-    losses = instances_of(tmp_path)['losses'][..., 0].astype(np.float64)
-    assert [line['step'] for line in lines] == [1, 2, 3]
-    for name, expected in (
-        ('mean', losses.mean(axis=1)),
-        ('median', np.median(losses, axis=1)),
-        ('p90', np.percentile(losses, 90, axis=1)),
-        ('max', losses.max(axis=1)),
-    ):
-        found = [line[f'ies/loss_{name}'] for line in lines]
-        np.testing.assert_allclose(found, expected)
-
-
-def test_a_comparison_takes_the_run_as_a_plain_one(
-    folders: Path, tmp_path: Path
-) -> None:
-    for sampler in ('DefaultSampler', 'IESSampler'):
-        config = epochs(folders, tmp_path / sampler)
-        config.log_level = 'INFO'
-        config.train_dataloader.sampler.type = sampler
-        config.custom_hooks = [dict(type='PerImageLossHook')]
-        train(config)
-        run = read_run(tmp_path / sampler)
-        assert (run.method, run.selected) == ('plain', False)
-        assert (run.points, run.notes) == ({}, [])
-        assert run.progress.finished
-
-
-def test_one_hook_alone_writes_records(voc: Path, tmp_path: Path) -> None:
-    for first in ('IESHook', 'PerImageLossHook'):
-        config = ies_config(voc, tmp_path, delta=0.1)
-        if first != 'IESHook':
-            config = plain_config(voc, tmp_path)
-            config.default_hooks.ies = dict(type=first)
-        config.custom_hooks = [dict(type='PerImageLossHook')]
-        for refused in (check_config, train):
-            with pytest.raises(ConfigError, match='both write the records'):
-                refused(copy.deepcopy(config))
-
-
-def test_what_it_needs_is_known_before_anything_is_built(
-    voc: Path, tmp_path: Path
-) -> None:
-    """Our sampler is not needed; pipelines may still not mix images."""
-    config = plain_config(voc, tmp_path)
-    config.custom_hooks = [dict(type='PerImageLossHook')]
-    check_config(config)
-    config.train_dataloader.dataset.pipeline.insert(
-        2, dict(type='CachedMosaic', img_scale=(96, 72))
-    )
-    for refused in (check_config, train):
-        with pytest.raises(ConfigError, match=r'CachedMosaic\) mixes'):
-            refused(copy.deepcopy(config))
-
-
-class EarlyWorkers(Hook):
-    """Like mmengine up to 0.10.7, whose loop starts its workers at once."""
-
-    priority = 'VERY_HIGH'
-
-    def before_run(self, runner: Runner) -> None:
-        loop = runner.train_loop
-        loop.dataloader_iterator._iterator = iter(loop.dataloader)
-
-
-def test_workers_that_know_no_numbers_are_refused(
-    folders: Path, tmp_path: Path
-) -> None:
-    def register(runner: Runner) -> None:
-        runner.register_hook(PerImageLossHook())
-        runner.register_hook(EarlyWorkers())
-
-    with pytest.raises(ConfigError, match='starts the workers before any ho'):
-        train(workers(folders, tmp_path), register)
-
-
-@pytest.mark.parametrize(
-    ('arguments', 'error'),
-    [
-        (dict(hardest=-1), ValueError),
-        (dict(hardest=2.5), TypeError),
-        (dict(keep_history='yes'), TypeError),
-    ],
-)
-def test_arguments(arguments: dict, error: type[Exception]) -> None:
-    with pytest.raises(error, match=next(iter(arguments))):
-        PerImageLossHook(**arguments)
-
-
-def test_a_checkpoint_of_a_method_is_refused(
-    folders: Path, tmp_path: Path
-) -> None:
-    config = epochs(folders, tmp_path / 'ies')
-    config.train_dataloader.sampler.type = 'IESSampler'
-    train(config, with_hook(IESHook(delta=0)))
-    config = epochs(folders, tmp_path / 'on')
-    config.resume = True
-    config.load_from = str(tmp_path / 'ies' / 'epoch_2.pth')
-    with pytest.raises(ConfigError, match=r'another method \(IES, here Per'):
-        observed(config)

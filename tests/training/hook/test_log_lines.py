@@ -105,8 +105,9 @@ def test_what_a_budget_will_train_is_said_beforehand(
 ) -> None:
     """For each epoch from the fourth on, and it is kept to."""
     lines = log_of(by_epochs(folders, tmp_path), hook)
-    [line] = [line for line in lines if 'the epochs train' in line]
-    assert f'INFO - {hook.method.name}: from epoch 4 on' in line
+    [line] = [line for line in lines if 'planned percentage' in line]
+    assert f'INFO - {hook.method.name}: planned percentage' in line
+    assert 'from epoch 4: ' in line
     said = [int(part) for part in line.rpartition(': ')[2].split()]
     records = epochs_of(tmp_path)
     found = [100 * r['trained'] / r['instances'] for r in records[3:]]

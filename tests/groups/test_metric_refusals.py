@@ -1,0 +1,65 @@
+"""Groups, files and samples that GroupMetric refuses."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.structures import BaseDataElement
+
+from group_cases import evaluated, faces, image
+from ies_mm.errors import ConfigError
+from ies_mm.groups.metric import GroupMetric
+
+
+@pytest.mark.parametrize(
+    ('name', 'content', 'words'),
+    [
+        ('a.json', '[1]', 'one JSON object, path -> group'),
+        ('a.json', '{"a": ["b"]}', 'one JSON object, path -> group'),
+        ('a.json', '{"a"', 'is not a JSON file'),
+        ('a.csv', 'a,b\nc\n', 'line 2: expected two columns'),
+        ('a.txt', 'a b', 'give a .json file'),
+        ('none.csv', None, 'cannot be read: No such file'),
+    ],
+)
+def test_files_that_cannot_be_used(
+    name: str, content: str | None, words: str, tmp_path: Path
+) -> None:
+    if content is not None:
+        (tmp_path / name).write_text(content)
+    with pytest.raises(ConfigError, match=words):
+        GroupMetric(str(tmp_path / name))
+
+
+def test_an_image_that_the_file_does_not_name(tmp_path: Path) -> None:
+    (tmp_path / 'a.json').write_text('{"b.jpg": "x"}')
+    with pytest.raises(ConfigError, match=r'names no group for c/d\.jpg'):
+        evaluated(
+            GroupMetric(str(tmp_path / 'a.json')),
+            [image(0, 0, path='c/b.jpg'), image(0, 0, path='c/d.jpg')],
+            ('a', 'b'),
+        )
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'words'),
+    [
+        (dict(key='age'), "the samples have no 'age'"),
+        (dict(positive=2), 'positive=2, but there are 2 classes'),
+        (dict(positive='c'), "there is no class 'c'; the dataset has a, b"),
+        (dict(groups=dict(x=['c'])), "there is no class 'c'"),
+    ],
+)
+def test_arguments_that_do_not_fit_the_data(
+    arguments: dict, words: str
+) -> None:
+    with pytest.raises(ConfigError, match=words):
+        evaluated(GroupMetric(**arguments), faces(), ('a', 'b'))
+
+
+def test_images_of_several_classes_are_refused() -> None:
+    sample = BaseDataElement(
+        gt_label=torch.tensor([0, 1]), pred_score=torch.rand(2)
+    )
+    with pytest.raises(ConfigError, match='one of 2 classes'):
+        evaluated(GroupMetric(dict(x=['a'])), [sample], ('a', 'b'))
