@@ -64,6 +64,17 @@ METHODS = [
     (SelectiveBackpropHook, dict()),
 ]
 
+# With these, a method prunes and weights nothing; IES with delta=0 has tests
+# of its own (tests/methods/ies), Batch Loss Score has no such setting.
+OFF = [
+    (InfoBatchHook, dict(ratio=0)),
+    (SmallLossRescaleHook, dict(ratio=0)),
+    (RandomRemovalHook, dict(ratio=0)),
+    (DIHCLHook, dict(warmup=1, start=1.0, end=1.0)),
+    (SelectiveBackpropHook, dict(beta=0)),
+    (SoftIESHook, dict(saved=0)),
+]
+
 
 def config_of(folders: Path, work_dir: Path, epochs: int) -> Config:
     """A small classifier's training with our sampler, without a hook."""

@@ -2,8 +2,15 @@
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor
+
+
+def generator_of(*numbers: int) -> torch.Generator:
+    """A generator that depends only on these numbers, each at least 0."""
+    seeds = np.random.SeedSequence(numbers)
+    return torch.Generator().manual_seed(int(seeds.generate_state(1)[0]))
 
 
 def random_part(

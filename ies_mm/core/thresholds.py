@@ -20,6 +20,7 @@ from ies_mm.core.arguments import (
     check_number,
 )
 from ies_mm.core.budget import MOST_LEFT_OUT, PruningSchedule, Quota
+from ies_mm.core.random_subset import generator_of
 from ies_mm.core.removed import check_removed
 
 SMALLEST_SCALE = 1e-12
@@ -33,9 +34,12 @@ class Progress(Quota):
     Attributes:
         first_loss (Tensor): float64 (C,), mean loss of the first epoch, per
             judged column.
+        seed (int): Seed of what a threshold draws, the same on all ranks.
+            Defaults to 0.
     """
 
     first_loss: Tensor
+    seed: int = 0
 
 
 class Threshold(ABC):
@@ -183,9 +187,9 @@ class Budget(Threshold):
         if surplus > 0:
             # The surplus lies among the least flat, which are all equal.
             equal = torch.nonzero(scores == scores[mastered].max()).flatten()
-            # Seeded by the epoch, so that all processes and resumed runs
-            # draw the same ones, and each epoch different ones.
-            draw = torch.Generator().manual_seed(int(progress.epochs_ahead))
+            # All ranks and resumed runs draw the same ones, each epoch and
+            # each seed different ones.
+            draw = generator_of(progress.seed, int(progress.epochs_ahead))
             order = torch.randperm(len(equal), generator=draw)
             mastered[equal[order[:surplus]]] = False
         return mastered, level

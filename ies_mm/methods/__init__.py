@@ -13,13 +13,15 @@ To add a method, say ``mine``:
 - ``docs/methods.md``: a row of the table, and one of "which method when" once
   it is measured;
 - ``docs/reference.md``, ``mkdocs.yml`` and ``CHANGELOG.md``: a line each;
-- ``tests/method_cases.py``: a case; ``tests/methods/mine/``: the rule against
-  a literal loop.
+- ``tests/method_cases.py``: a case in ``METHODS``, and one in ``OFF`` if it
+  can be set to prune nothing; ``tests/methods/mine/``: the rule against a
+  literal loop, in the test or in ``ies_mm/core/reference.py``.
 
-A method that selects within a batch also has ``steps.py``, a subclass of
-``Steps`` (see ``ies_mm/methods/selective_backprop/steps.py``); one that can be
-set to a saved share, an entry in
-``ies_mm/commands/tournament_rounds/entries.py``. A place that was forgotten is
-named by ``tests/methods/test_a_method_is_everywhere.py``. A method outside
-this repository needs none of this: see ``docs/own_method.md``.
+A method that selects, measures or changes something within a training step
+also has ``steps.py``, a subclass of ``Steps`` that its hook names in ``steps``
+(see ``ies_mm/methods/selective_backprop/steps.py``); one that takes ``saved``,
+an entry in ``ies_mm/commands/tournament_rounds/entries.py``. If a place is
+forgotten, ``tests/methods/test_a_method_is_everywhere.py`` or
+``tests/docs/test_site.py`` fails and names it. A method outside this
+repository needs none of this: see ``docs/own_method.md``.
 """

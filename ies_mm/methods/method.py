@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from inspect import signature
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from ies_mm.core import LossHistory, Selection, Standing
+from ies_mm.core.random_subset import generator_of
 
 WEIGHTS = 'weights the loss of each image in a batch'
 """The ``needs_steps`` of methods that weight images."""
@@ -200,5 +200,4 @@ class Method(ABC):
         iteration), so a resumed run draws the same numbers, and the
         training's random state is unaffected.
         """
-        seeds = np.random.SeedSequence([self.seed, *numbers])
-        return torch.Generator().manual_seed(int(seeds.generate_state(1)[0]))
+        return generator_of(self.seed, *numbers)

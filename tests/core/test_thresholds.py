@@ -105,12 +105,12 @@ def test_ties_are_broken_down_to_the_count_of_a_budget(learned: int) -> None:
     criterion = Criterion(Budget(0.2), order=0)
     history = alike(40, learned)
 
-    def out(ahead: int) -> set[int]:
+    def out(ahead: int, seed: int = 0) -> set[int]:
         # Of the 14 epochs that may prune, the one with this many ahead.
         behind = 14 - ahead
         left = 6 * (14**2 - behind**2) / (2 * behind + 1)
         progress = Progress(
-            torch.ones(1, dtype=torch.double), instances=40, epochs=20,
+            torch.ones(1, dtype=torch.double), seed, instances=40, epochs=20,
             epochs_able=14, epochs_ahead=ahead, excluded=160 - round(left),
         )  # fmt: skip
         mastered = criterion.mastered(history, ['loss'], progress)
@@ -123,6 +123,7 @@ def test_ties_are_broken_down_to_the_count_of_a_budget(learned: int) -> None:
     assert out(10) == drawn[0], 'not the same on all ranks'
     if learned > 6:
         assert drawn[0] != drawn[1], 'the same ones each time'
+        assert out(10, seed=1) != drawn[0], 'the same ones for every seed'
         assert drawn[0] != set(range(6)), 'data sets are in an order'
 
 

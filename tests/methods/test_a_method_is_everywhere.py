@@ -8,12 +8,16 @@ from mmengine.config import Config
 from mmengine.registry import HOOKS
 
 from ies_mm import engine, methods
+from ies_mm.commands.tournament_rounds.entries import ENTRIES
 from ies_mm.report.reading.methods import METHODS, OBSERVES, UNSELECTIVE
 from ies_mm.training.hook.selection_hook import SelectionHook
 from method_cases import METHODS as CASES
+from method_cases import OFF
 
 ROOT = Path(engine.__file__).parents[1]
-FOLDERS = [path.parent for path in (ROOT / 'ies_mm/methods').glob('*/hook.py')]
+FOLDERS = [
+    path.parent for path in (ROOT / 'ies_mm/methods').glob('*/__init__.py')
+]
 BESIDE = {'TrainingDynamicsHook'}
 """Hooks that no method has."""
 FILES = sorted((ROOT / 'configs/_base_/methods').glob('*.py'))
@@ -28,6 +32,12 @@ def hook_of(folder: Path) -> str:
         if found.__module__ == module
     ]
     return name
+
+
+def test_every_folder_has_a_rule_and_a_hook() -> None:
+    for folder in FOLDERS:
+        for name in ('rule.py', 'hook.py', 'README.md'):
+            assert (folder / name).exists(), f'{folder}: no {name}'
 
 
 def test_every_hook_is_in_the_facade_and_known_to_the_report() -> None:
@@ -76,9 +86,29 @@ def test_the_pages_name_every_method() -> None:
 def test_every_method_is_tried() -> None:
     pruning = {*METHODS} - {*UNSELECTIVE}
     assert {hook.__name__ for hook, _ in CASES} == pruning
+    off = {hook.__name__ for hook, _ in OFF}
+    assert off == pruning - {'IESHook', 'BatchLossScoreHook'}
     for folder in FOLDERS:
         tests = ROOT / 'tests/methods' / folder.name
         assert [*tests.glob('test_*.py')], f'no tests in {tests}'
+
+
+def test_a_method_with_a_budget_is_in_the_tournament() -> None:
+    hook_of_file = {}
+    for path in FILES:
+        [hook] = Config.fromfile(path).default_hooks.values()
+        hook_of_file[path.stem] = hook['type']
+    entered = {
+        hook_of_file[entry.arguments[1]]
+        for entry in ENTRIES.values()
+        if '--method' in entry.arguments
+    }
+    taking = {
+        name
+        for name in map(hook_of, FOLDERS)
+        if 'saved' in signature(HOOKS.get(name)).parameters
+    }
+    assert taking <= entered
 
 
 def test_a_budget_can_be_carried_over() -> None:

@@ -8,14 +8,21 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.registry import HOOKS as MMENGINE_HOOKS
 from mmengine.runner import Runner
 from mmpretrain.models.heads import LinearClsHead
 from mmpretrain.registry import MODELS
 
+from ies_mm.engine import IESHook
 from ies_mm.errors import UnsupportedModelError
+from ies_mm.methods.method import WEIGHTS
 from ies_mm.training.preflight import check_config
-from method_cases import config_of
+from method_cases import METHODS, config_of
 from runs import epochs_of, instances_of, parameters, train
+
+
+def weights_images(hook: dict) -> bool:
+    return MMENGINE_HOOKS.build(dict(hook)).method.needs_steps == WEIGHTS
 
 
 @MODELS.register_module(force=True)
@@ -26,19 +33,14 @@ class UnknownHead(LinearClsHead):
         return super()._get_loss(*args, **kwargs)
 
 
-UNWEIGHTED = [
-    dict(type='RandomRemovalHook', ratio=0.3),
-    dict(type='DIHCLHook', warmup=1, factor=0.8),
-    dict(type='SelectiveBackpropHook'),
-    dict(type='SoftIESHook', saved=0.3, window=1, weighted=False),
-]
-WEIGHTED = [
-    dict(type='InfoBatchHook'),
-    dict(type='SmallLossRescaleHook'),
-    dict(type='BatchLossScoreHook'),
-    dict(type='SoftIESHook', saved=0.3),
-    dict(type='RandomRemovalHook', ratio=0.3, rescale=True),
-]
+# Every method but IES, whose fall-back has tests of its own.
+HOOKS = [
+    dict(type=hook.__name__, **arguments)
+    for hook, arguments in METHODS
+    if hook is not IESHook
+] + [dict(type='SoftIESHook', saved=0.3, window=1, weighted=False)]
+WEIGHTED = [hook for hook in HOOKS if weights_images(hook)]
+UNWEIGHTED = [hook for hook in HOOKS if hook not in WEIGHTED]
 
 
 def kind_of(hook: dict) -> str:

@@ -14,17 +14,11 @@ from task_runs import classifier_config
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOL = ROOT / 'tools' / 'tournament.py'
-ENTRIES = (
-    'random', 'random_even', 'random_annealed', 'random_static', 'ies',
-    'ies_scored', 'ies_by_class', 'ies_mean', 'soft_ies',
-    'soft_ies_unweighted', 'infobatch', 'batch_loss_score',
-    'progressive_dropout',
-)  # fmt: skip
+ENTRIES = [name for name in entries.ENTRIES if name not in ('plain', 'short')]
 
 
 def test_plain_short_and_the_methods() -> None:
     filled = entries.filled
-    assert {*entries.ENTRIES} == {'plain', 'short', *ENTRIES}
     assert filled(entries.ENTRIES['plain'], 0.2) == ([], [])
     assert filled(entries.ENTRIES['short'], 0.2) == (['--length', '0.8'], [])
 
@@ -48,13 +42,14 @@ def test_an_entry_is_a_hook_that_saves_as_much(
         }
     )
     method = HOOKS.build(config.default_hooks.ies).method
-    if name in ('infobatch', 'batch_loss_score'):
-        assert 0.6 < method.ratio < 0.7
-    elif name.startswith('soft'):
-        assert method.saved == 0.3
+    budgets = [getattr(method, key, None) for key in ('delta', 'ratio')]
+    saved = [part['saved'] for part in budgets if isinstance(part, dict)]
+    if not saved and not hasattr(method, 'saved'):
+        # InfoBatch prunes this part of what is below the mean loss.
+        expected = 0.3 / entries.INFOBATCH_SAVES
+        assert method.ratio == pytest.approx(expected, abs=1e-4)
     else:
-        budget = getattr(method, 'delta', None) or method.ratio
-        assert (budget['type'], budget['saved']) == ('Budget', 0.3)
+        assert [*saved, getattr(method, 'saved', None)][0] == 0.3
 
 
 def test_one_to_the_end_and_again(folders: Path, tmp_path: Path) -> None:

@@ -16,15 +16,18 @@ from ies_mm.training.preflight import selection_hooks
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
 METHODS = CONFIGS / '_base_' / 'methods'
-# Methods that select images.
+HOOK_OF = {
+    name: Config.fromfile(METHODS / f'{name}.py').default_hooks.ies
+    for name in method_names(METHODS)
+    if name != 'early_stopping'
+}
+# Methods that select images, and those that do not.
 NAMES = [
     name
-    for name in method_names(METHODS)
-    if name not in ('early_stopping', 'efficient_train', 'per_image_loss')
+    for name, hook in HOOK_OF.items()
+    if HOOKS.get(hook.type).needs_sampler
 ]
-ON_A_BUDGET = {name for name in NAMES if name.startswith('ies')} | {
-    'soft_ies', 'random_removal',
-}  # fmt: skip
+OTHERS = [name for name in HOOK_OF if name not in NAMES]
 # An epoch loop, an iteration loop, other imports, sampler settings.
 TASKS = [
     'faster_rcnn_voc', 'deeplabv3_voc12aug_20k', 'cifar/resnet18_cifar10',
@@ -66,19 +69,14 @@ def test_it_differs_from_ies_by_the_hook_alone(
 
 
 @pytest.mark.parametrize('task', TASKS)
-@pytest.mark.parametrize(
-    ('name', 'kind'),
-    [
-        ('per_image_loss', engine.PerImageLossHook),
-        ('efficient_train', engine.EfficientTrainHook),
-    ],
-)
+@pytest.mark.parametrize('name', OTHERS)
 def test_what_leaves_nothing_out_leaves_the_sampler_alone(
-    task: str, name: str, kind: type
+    task: str, name: str
 ) -> None:
     plain = read(task)
     swapped = swap_method(plain, name, METHODS)
     [(_, hook)] = selection_hooks(swapped)
+    kind = getattr(engine, HOOK_OF[name].type)
     assert type(HOOKS.build(hook)) is kind
     assert swapped.train_dataloader == plain.train_dataloader
     imports = swapped.custom_imports.imports
@@ -91,7 +89,8 @@ def test_the_budget_and_the_history_stay(name: str) -> None:
     assert config.default_hooks.ies.delta.saved == 0.4
     hook = swap_method(config, name, METHODS).default_hooks.ies
     assert hook.keep_history is True
-    assert budget_of(hook) == (0.4 if name in ON_A_BUDGET else None)
+    has_one = budget_of(HOOK_OF[name]) is not None
+    assert budget_of(hook) == (0.4 if has_one else None)
 
 
 def test_a_number_for_delta_does_not_stay() -> None:
@@ -144,7 +143,7 @@ def test_early_stopping_keeps_the_metric_s_direction() -> None:
     assert config.custom_hooks == []
 
 
-@pytest.mark.parametrize('name', [*NAMES, 'efficient_train'])
+@pytest.mark.parametrize('name', HOOK_OF)
 def test_what_all_hooks_take_stays(name: str) -> None:
     """A control is trained on the model and the samples of its method."""
     config = read('faster_rcnn_voc', 'ies_')

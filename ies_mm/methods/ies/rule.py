@@ -176,6 +176,7 @@ class IES(FlatnessMethod):
         standing = replace(standing, excluded=standing.excluded + self._spared)
         return Progress(
             self.first_loss.judged(self.criterion, names),
+            self.seed,
             **vars(self.period(standing).quota(standing)),
         )
 

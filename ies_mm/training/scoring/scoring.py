@@ -1,4 +1,8 @@
-"""Forward passes without side effects on the training."""
+"""Forward passes without side effects on the training.
+
+Which images are scored, and when, is decided in ``core/rechecks.py`` and
+``training/hook/observing.py``.
+"""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
