@@ -1,4 +1,4 @@
-"""Make a small VOC dataset, train on it in five ways, compare the runs."""
+"""Make a small VOC dataset, train on it in six ways, compare the runs."""
 
 import re
 import shutil
@@ -7,8 +7,6 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-
-from mmengine.config import Config
 
 from ies_mm.commands import make_voc
 from ies_mm.commands.parser import Parser
@@ -19,14 +17,19 @@ DATA = Path('data', 'demo')
 WORK = Path('work_dirs', 'demo')
 PLAIN = config_path('faster_rcnn_r18_demo.py')
 IES = config_path('ies_faster_rcnn_r18_demo.py')
-METHODS = dict(
-    spaced='ies_spaced', infobatch='infobatch', random='random_removal'
-)
-"""Methods of the other three trainings, keyed by their folder names."""
+TRAININGS = {
+    'plain': (PLAIN,),
+    'short': (PLAIN, '--length', '0.8'),
+    'ies': (IES,),
+    'spaced': (IES, '--method', 'ies_spaced'),
+    'infobatch': (IES, '--method', 'infobatch'),
+    'random': (IES, '--method', 'random_removal'),
+}
+"""Arguments of ``ies-mm train``, keyed by the runs' folder names."""
 
 
 def main(argv: Sequence[str] | None = None, prog: str = 'ies-mm demo') -> None:
-    """Make the data, run five trainings, print the table, write the page."""
+    """Make the data, run six trainings, print the table, write the page."""
     arguments = Parser(prog=prog, description=__doc__)
     arguments.add_argument(
         '--seed', type=int, default=0, help='seed of the runs'
@@ -40,9 +43,7 @@ def main(argv: Sequence[str] | None = None, prog: str = 'ies-mm demo') -> None:
     args = arguments.parse_args(argv)
     make_data(args.images)
     options = ('--cfg-options', f'randomness.seed={args.seed}')
-    runs = [train('plain', PLAIN, *options), train('ies', IES, *options)]
-    for name, method in METHODS.items():
-        runs.append(train(name, IES, '--method', method, *options))
+    runs = [train(n, *words, *options) for n, words in TRAININGS.items()]
     print(f'\n{table(compare(runs, WORK / "compare"))}\n')
     print(f'The page with pictures: {WORK}/compare/compare.html')
     print('What this shows and what it cannot show: docs/demo.md')
@@ -63,7 +64,6 @@ def train(name: str, config: str, *options: str) -> Path:
     work_dir = WORK / name
     shutil.rmtree(work_dir, ignore_errors=True)
     work_dir.mkdir(parents=True)
-    epochs = Config.fromfile(config).train_cfg.max_epochs
     command = [sys.executable, '-m', 'ies_mm', 'train', config]
     command += ['--work-dir', str(work_dir), *options]
     log = work_dir / 'output.log'
@@ -74,7 +74,7 @@ def train(name: str, config: str, *options: str) -> Path:
         )
         while process.poll() is None:
             time.sleep(1)
-            show(name, log, epochs, time.monotonic() - started)
+            show(name, log, time.monotonic() - started)
     print()
     if process.returncode:
         print(log.read_text()[-2000:], file=sys.stderr)
@@ -82,11 +82,11 @@ def train(name: str, config: str, *options: str) -> Path:
     return work_dir
 
 
-def show(name: str, log: Path, epochs: int, seconds: float) -> None:
+def show(name: str, log: Path, seconds: float) -> None:
     """Print the training's progress in one line."""
     seen = re.findall(r'Epoch\(train\)\s+\[(\d+)\]', log.read_text())
     epoch = seen[-1] if seen else '0'
     end = '\r' if sys.stdout.isatty() else '\n'
     if sys.stdout.isatty() or int(seconds) % 20 == 0:
-        line = f'{name:<9} epoch {epoch:>2} of {epochs}, {seconds:4.0f} s'
+        line = f'{name:<9} epoch {epoch:>2}, {seconds:4.0f} s'
         print(line, end=end, flush=True)

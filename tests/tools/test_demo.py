@@ -29,7 +29,7 @@ class NoTraining:
 def commands(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> list[list[str]]:
-    """The commands of the five trainings."""
+    """The commands of the trainings."""
     monkeypatch.setattr(demo, 'WORK', tmp_path)
     monkeypatch.setattr(demo, 'make_data', lambda images: None)
     monkeypatch.setattr(demo, 'compare', lambda runs, out: runs)
@@ -40,8 +40,8 @@ def commands(
     return NoTraining.calls
 
 
-def test_five_trainings_of_one_seed(commands: list[list[str]]) -> None:
-    assert len(commands) == 5
+def test_six_trainings_of_one_seed(commands: list[list[str]]) -> None:
+    assert len(commands) == 6
     for command in commands:
         assert command[1:4] == ['-m', 'ies_mm', 'train']
         assert 'randomness.seed=3' in command
@@ -57,3 +57,6 @@ def test_the_methods_are_there(commands: list[list[str]]) -> None:
     ]
     assert methods == ['ies_spaced', 'infobatch', 'random_removal']
     assert {*methods} <= {*known}
+    [short] = [command for command in commands if '--length' in command]
+    assert short[4] == commands[0][4], 'the plain config'
+    assert short[short.index('--length') + 1] == '0.8'
