@@ -64,8 +64,7 @@ METHODS = [
     (SelectiveBackpropHook, dict()),
 ]
 
-# With these, a method prunes and weights nothing; IES with delta=0 has tests
-# of its own (tests/methods/ies), Batch Loss Score has no such setting.
+# With these, a method prunes and weights nothing.
 OFF = [
     (InfoBatchHook, dict(ratio=0)),
     (SmallLossRescaleHook, dict(ratio=0)),
@@ -74,6 +73,8 @@ OFF = [
     (SelectiveBackpropHook, dict(beta=0)),
     (SoftIESHook, dict(saved=0)),
 ]
+# IES with delta=0 has tests of its own, Batch Loss Score no such setting.
+NOT_OFF = [IESHook, BatchLossScoreHook]
 
 
 def config_of(folders: Path, work_dir: Path, epochs: int) -> Config:

@@ -35,13 +35,15 @@ def test_every_page_is_in_the_menu() -> None:
     for page in (ROOT / 'docs').glob('*.md'):
         assert f': {page.name}\n' in menu, f'{page.name}: add it to mkdocs.yml'
     for card in (ROOT / 'ies_mm' / 'methods').glob('*/README.md'):
-        assert f': methods/{card.parent.name}.md\n' in menu
+        line = f': methods/{card.parent.name}.md\n'
+        assert line in menu, f'mkdocs.yml has no "{line.strip()}"'
 
 
 def test_the_reference_has_every_hook() -> None:
     page = (ROOT / 'docs' / 'reference.md').read_text()
     for name in engine.__all__:
-        assert f'::: ies_mm.engine.{name}\n' in page
+        line = f'::: ies_mm.engine.{name}\n'
+        assert line in page, f'docs/reference.md has no "{line.strip()}"'
 
 
 def anchors(page: Path) -> set[str]:

@@ -12,7 +12,7 @@ from ies_mm.commands.tournament_rounds.entries import ENTRIES
 from ies_mm.report.reading.methods import METHODS, OBSERVES, UNSELECTIVE
 from ies_mm.training.hook.selection_hook import SelectionHook
 from method_cases import METHODS as CASES
-from method_cases import OFF
+from method_cases import NOT_OFF, OFF
 
 ROOT = Path(engine.__file__).parents[1]
 FOLDERS = [
@@ -74,6 +74,15 @@ def test_every_folder_and_every_file_has_a_card() -> None:
     assert {path.stem for path in FILES} - variants == cards
 
 
+def test_every_rule_has_a_name_of_its_own() -> None:
+    """Records and comparisons tell the methods apart by it."""
+    cases = dict(CASES)
+    names = [
+        hook(**arguments).method.name for hook, arguments in cases.items()
+    ]
+    assert len({*names}) == len(names)
+
+
 def test_the_pages_name_every_method() -> None:
     table = (ROOT / 'docs/methods.md').read_text()
     changes = (ROOT / 'CHANGELOG.md').read_text()
@@ -86,8 +95,8 @@ def test_the_pages_name_every_method() -> None:
 def test_every_method_is_tried() -> None:
     pruning = {*METHODS} - {*UNSELECTIVE}
     assert {hook.__name__ for hook, _ in CASES} == pruning
-    off = {hook.__name__ for hook, _ in OFF}
-    assert off == pruning - {'IESHook', 'BatchLossScoreHook'}
+    off = [hook for hook, _ in OFF] + NOT_OFF
+    assert {hook.__name__ for hook in off} == pruning
     for folder in FOLDERS:
         tests = ROOT / 'tests/methods' / folder.name
         assert [*tests.glob('test_*.py')], f'no tests in {tests}'
