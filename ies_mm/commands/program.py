@@ -15,7 +15,7 @@ COMMANDS = {
     'calibrate': 'check in a dry run whether the criterion beats noise',
     'tournament': 'train every method and every control on your data',
     'label-errors': 'rank the images of a run by suspicion of their labels',
-    'demo': 'make a small dataset, train on it in five ways, compare',
+    'demo': 'make a small dataset, train on it in six ways, compare',
     'configs': 'list the configs that can be given as ies_mm::NAME',
     'make-voc': 'generate a small dataset in PASCAL VOC format',
     'get-voc': 'download PASCAL VOC 2007 or 2012',

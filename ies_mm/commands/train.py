@@ -55,8 +55,8 @@ def main(
         '--seed',
         type=_seed,
         metavar='N',
-        help='set randomness.seed; the seed is added to the name of the work '
-        'dir, so that several can be compared',
+        help='set randomness.seed; the seed is added to the name of the '
+        'default work dir, so that several can be compared',
     )
     arguments.add_argument(
         '--auto-scale-lr',
@@ -71,7 +71,7 @@ def main(
         if args.length is not None:
             cfg = shorten(cfg, args.length)
         if args.work_dir is None:
-            cfg.work_dir += _of_options(args)
+            cfg.work_dir = cfg.work_dir.rstrip('/') + _of_options(args)
         _apply(cfg, args)
         check_config(cfg)
         with processes(cfg):
@@ -104,6 +104,12 @@ def _of_options(args: argparse.Namespace) -> str:
 
 def _apply(cfg: Config, args: argparse.Namespace) -> None:
     if args.seed is not None:
+        other = args.cfg_options.get('randomness.seed', args.seed)
+        if other != args.seed:
+            raise ConfigError(
+                f'--seed {args.seed} and randomness.seed={other} in '
+                '--cfg-options contradict each other; give one of them'
+            )
         cfg.randomness = dict(cfg.get('randomness') or {}, seed=args.seed)
     if args.auto_scale_lr:
         scaling = cfg.get('auto_scale_lr') or {}

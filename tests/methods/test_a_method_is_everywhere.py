@@ -61,6 +61,10 @@ def test_every_hook_has_a_file_for_the_command() -> None:
         for hook in Config.fromfile(path).default_hooks.values()
     }
     assert written == {*map(hook_of, FOLDERS), 'EarlyStoppingHook'}
+    for folder in FOLDERS:
+        path = ROOT / f'configs/_base_/methods/{folder.name}.py'
+        hooks = Config.fromfile(path).default_hooks
+        assert hooks.ies.type == hook_of(folder)
 
 
 def test_every_folder_and_every_file_has_a_card() -> None:

@@ -43,6 +43,43 @@ def test_seeds_have_folders_of_their_own(
     assert [run.seed for run in row.group.runs] == [3, 4]
 
 
+def test_the_rest_of_the_randomness_stays(
+    folders: Path, tmp_path: Path
+) -> None:
+    """And so does a folder that was named."""
+    config = plain(folders, tmp_path / 'run')
+    config.randomness = dict(seed=1, deterministic=True)
+    config.dump(tmp_path / 'run.py')
+    named = tmp_path / 'named'
+    options = ['--seed', 2, '--length', 0.5, '--work-dir', named]
+    result = call(TRAIN, tmp_path / 'run.py', *options)
+    assert result.returncode == 0, result.stderr
+    assert dumped(named).randomness == dict(seed=2, deterministic=True)
+    assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == [
+        'named'
+    ]
+
+
+def test_length_and_seed_are_in_the_folder_s_name(
+    folders: Path, tmp_path: Path
+) -> None:
+    config = plain(folders, tmp_path)
+    config.work_dir = f'{tmp_path / "run"}/'
+    config.dump(tmp_path / 'run.py')
+    options = ['--length', 0.5, '--seed', 2]
+    result = call(TRAIN, tmp_path / 'run.py', *options)
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / 'run_length_0.5_seed_2' / 'epoch_1.pth').exists()
+
+
+def test_two_seeds_are_refused(folders: Path, tmp_path: Path) -> None:
+    plain(folders, tmp_path / 'run').dump(tmp_path / 'run.py')
+    options = ['--seed', 2, '--cfg-options', 'randomness.seed=3']
+    result = call(TRAIN, tmp_path / 'run.py', *options)
+    assert result.returncode == 2
+    assert 'contradict each other' in result.stderr
+
+
 @pytest.mark.parametrize('seed', ['-1', '1.5', 'one', str(2**32)])
 def test_what_is_no_seed_is_refused(seed: str) -> None:
     result = call(TRAIN, 'x.py', f'--seed={seed}')

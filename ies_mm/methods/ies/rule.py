@@ -27,7 +27,7 @@ from ies_mm.methods.method import Decision
 EVERY_EPOCH = 1
 """The paper's refresh interval: pruned images are scored every epoch."""
 
-RECOMMENDED = dict(type='Spaced', cap=8, by='training')
+BY_TRAINING = dict(type='Spaced', cap=8, by='training')
 """Refresh interval with ``saved``: no scoring passes."""
 
 _SPACED = (
@@ -63,7 +63,7 @@ class IES(FlatnessMethod):
     ) -> None:
         delta = budget_or('delta', delta, saved)
         if refresh_interval is None:
-            refresh_interval = EVERY_EPOCH if saved is None else RECOMMENDED
+            refresh_interval = EVERY_EPOCH if saved is None else BY_TRAINING
         criterion = Criterion(delta, order, window, terms)
         threshold = criterion.threshold
         budget = threshold if isinstance(threshold, Budget) else None

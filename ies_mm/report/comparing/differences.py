@@ -22,7 +22,8 @@ from ies_mm.report.values import is_number
 AS_MUCH = 0.03
 """Saved shares this close count as the same compute."""
 
-ROUNDING = 1e-6
+EXACT = 1e-6
+"""Differences below this are errors of floating-point arithmetic."""
 
 CONFIDENCE = 0.95
 
@@ -188,21 +189,25 @@ def _of_the_same_compute(group: Group, others: Iterable[Group]) -> list[Group]:
     return [
         other
         for distance, other in apart
-        if distance <= max(AS_MUCH, _half_an_epoch(other))
+        if distance <= max(AS_MUCH, _rounding(other))
     ]
 
 
-def _half_an_epoch(group: Group) -> float:
-    """What ``--length`` may be off: it rounds to whole epochs.
+def _rounding(group: Group) -> float:
+    """How far ``--length``, which rounds to epochs, may be off.
 
     Returns:
-        float: As a share of the full training; 0 if it was not shortened.
+        float: Half an epoch as a share of the full training; 0 if it was not
+        shortened.
     """
-    length = group.runs[0].length
+    epochs = full_epochs(group)
+    return 0.5 / epochs + EXACT if group.is_short and epochs else 0.0
+
+
+def full_epochs(group: Group) -> float | None:
+    """Epochs of the comparison's full training; None if counted otherwise."""
     epochs = group.settings.get('train_cfg.max_epochs')
-    if length == 1 or not is_number(epochs):
-        return 0.0
-    return 0.5 * length / epochs + ROUNDING
+    return epochs / group.runs[0].length if is_number(epochs) else None
 
 
 def _best_paired(

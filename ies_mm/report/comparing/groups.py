@@ -238,11 +238,11 @@ def _tag(group: Group, key: str) -> str:
 
 def _looks(inner: dict[str, Any], group: Group) -> str:
     """When pruned images are scored."""
+    if not inner and 'default_hooks.ies.saved' in group.settings:
+        inner = dict(type='Spaced', by='training')
     if inner.get('type') == 'Spaced':
         by = inner.get('by', 'scoring')
         return f'spaced by {by} (cap {inner.get("cap", 8)})'
-    if not inner and 'default_hooks.ies.saved' in group.settings:
-        return 'recommended'
     epochs = inner.get('', 1)
     return f'scored every {f"{epochs} epochs" if epochs != 1 else "epoch"}'
 

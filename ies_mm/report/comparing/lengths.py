@@ -13,11 +13,16 @@ def relative_to_full(runs: Sequence[Run]) -> list[Run]:
     If every method trained with ``--length 0.1``, a plain training of that
     length is their full baseline, and one of 0.08 is shorter by a fifth.
     Without methods, or if they differ in length, lengths stay as they are.
+    Unfinished and dry runs do not count.
 
     Args:
         runs (sequence of Run): All runs of the comparison.
     """
-    lengths = {run.length for run in runs if run.selected}
+    lengths = {
+        run.length
+        for run in runs
+        if run.selected and not run.dry_run and run.progress.finished
+    }
     if len(lengths) != 1:
         return list(runs)
     [full] = lengths

@@ -67,6 +67,7 @@ def notes_on(
         )
     return [
         *notes,
+        *_lengths(rows),
         *_smaller_images(rows),
         *_baselines(rows),
         *_beyond_the_limit(rows),
@@ -133,6 +134,16 @@ def _baselines(rows: Sequence[Row]) -> Iterator[str]:
                 f'{row.group.label} is compared with {plain.label}, whose '
                 f'config differs not only in the method: {_named(keys)}'
             )
+
+
+def _lengths(rows: Sequence[Row]) -> Iterator[str]:
+    """Say what the lengths in the names of plain runs are relative to."""
+    lengths = {run.full_length for row in rows for run in row.group.runs}
+    for length in lengths - {1.0}:
+        yield (
+            f'all lengths are relative to --length {length:.3g}, with which '
+            'the methods were trained'
+        )
 
 
 def _smaller_images(rows: Sequence[Row]) -> Iterator[str]:

@@ -2,7 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 
-from ies_mm.report.comparing.differences import Difference
+from ies_mm.report.comparing.differences import (
+    Difference,
+    full_epochs,
+    saved_share,
+)
 from ies_mm.report.comparing.notes import Row
 from ies_mm.report.reading.methods import PLAIN, RANDOM, SHORT
 
@@ -11,8 +15,8 @@ LEAST_SAVED = 0.01
 
 WORDS = {
     PLAIN: 'the full plain training',
-    SHORT: 'a plain training of equal compute',
-    RANDOM: 'random removal of as many images',
+    SHORT: 'a plain training of equal compute ({})',
+    RANDOM: 'random pruning of as many images',
 }
 
 
@@ -31,7 +35,7 @@ def verdict_on(rows: Sequence[Row]) -> str:
     best = max(judged, key=lambda row: row.figures.last.mean)  # type: ignore
     found = {d.kind: d for d in best.differences}
     parts = [
-        _against(found[kind], WORDS[kind])
+        _against(found[kind], WORDS[kind].format(found[kind].control))
         for kind in (SHORT, RANDOM, PLAIN)
         if kind in found
     ]
@@ -67,22 +71,44 @@ def _against(difference: Difference, control: str) -> str:
 def _lacking(row: Row, found: dict[str, Difference]) -> Iterator[str]:
     if all(run.seed is None for run in row.group.runs):
         yield (
-            'Runs without a seed are not paired with their controls: set '
-            'randomness.seed'
+            'Runs without a seed are not paired with their controls: add '
+            '--seed 0, --seed 1, ... to their commands'
         )
         return
     seeds = [len(difference.by_seed) for difference in found.values()]
     if not seeds or max(seeds) == 1:
         yield 'One seed shows nothing: train three or more'
-    share = row.figures.compute.mean
-    length = share * row.group.runs[0].full_length
-    if SHORT not in found and 1 - share >= LEAST_SAVED:
+    if PLAIN not in found:
+        length = row.group.runs[0].length
+        yield f'No full plain training to compare with: {_plain(row, length)}'
+    if SHORT not in found and _can_be_shortened(row):
+        length = 1 - saved_share(row.group)
         yield (
             'No plain training of equal compute to compare with: '
-            f'ies-mm train PLAIN_CONFIG --length {length:.2g}'
+            f'{_plain(row, length)}'
         )
     if RANDOM not in found:
         yield (
-            'No random removal of as many images to compare with: '
+            'No random pruning of as many images to compare with: '
             'ies-mm train CONFIG --method random_removal'
         )
+
+
+def _can_be_shortened(row: Row) -> bool:
+    """Whether a training of its compute has fewer epochs than the full one."""
+    saved, epochs = saved_share(row.group), full_epochs(row.group)
+    if saved < LEAST_SAVED:
+        return False
+    return epochs is None or epochs * saved > 0.5
+
+
+def _plain(row: Row, length: float) -> str:
+    """The command of a plain training.
+
+    Args:
+        row (Row): Of the method.
+        length (float): Relative to the comparison's full training.
+    """
+    length *= row.group.runs[0].full_length
+    options = '' if length == 1 else f' --length {length:.2g}'
+    return f'ies-mm train PLAIN_CONFIG{options}'

@@ -56,6 +56,7 @@ def _run(label: str, run: Run, metric: str | None) -> dict[str, Any]:
         'method': run.method,
         'work_dir': str(run.work_dir),
         'seed': run.seed,
+        'length': run.length * run.full_length,
         'unit': run.progress.unit,
         'done': run.progress.done,
         'planned': run.progress.planned,

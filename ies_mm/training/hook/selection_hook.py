@@ -188,6 +188,8 @@ class SelectionHook(Hook):
 
     def after_train(self, runner: Runner) -> None:
         """Restore dataset and sampler; record why the training ended."""
+        # Also what subclasses entered in it.
+        self._scope.close()
         self.session.sampler.user = None
         self._training.end()
 

@@ -29,7 +29,7 @@ from ies_mm.training.state.session import Session
 class Training:
     """What a selection hook does between two calls of MMEngine.
 
-    Call :meth:`start` before anything else.
+    :meth:`close` undoes what :meth:`start` did, even if it failed halfway.
 
     Args:
         runner (Runner): At the start of its training.
@@ -41,6 +41,7 @@ class Training:
         steps (type): Class of its training steps.
 
     Attributes:
+        runner (Runner): The runner.
         session (Session): Its state.
     """
 
@@ -160,8 +161,7 @@ class Training:
         self._clock.go_on()
 
     def end(self) -> None:
-        """Restore dataset and sampler; record why the training ended."""
-        self.close()
+        """Record why the training ended."""
         self._cycle.end_training()
 
     def _epochs_of_a_decision(self) -> int:

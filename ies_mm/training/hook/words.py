@@ -34,8 +34,8 @@ def what_was_decided(session: Session) -> str:
         session (Session): After that epoch and its selection.
 
     Returns:
-        str: As ``'80 are mastered, 60 are pruned from the next epoch (20
-        trained to fill a batch), '``.
+        str: As ``'80 are mastered, the next epoch skips 60 (20 trained to
+        fill a batch), '``.
     """
     state = session.state
     if state.epochs >= session.pace.max_epochs:
@@ -49,7 +49,7 @@ def what_was_decided(session: Session) -> str:
     ]
     because = ', '.join(reason for reason in why if reason)
     return (
-        f'{state.mastered} are mastered, {out} are pruned from the next epoch'
+        f'{state.mastered} are mastered, the next epoch skips {out}'
         f'{because and f" ({because})"}, '
     )
 

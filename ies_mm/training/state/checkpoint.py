@@ -126,8 +126,8 @@ def _say_what_was_taken_over(session: Session) -> None:
     session.runner.logger.info(
         f'{session.method.name} goes on after epoch {state.epochs}: '
         f'{int((state.history.count > 0).sum())} of {state.instances} images '
-        f'have a loss history, {len(state.selection.excluded)} are pruned '
-        f'from the next epoch, saved {saved:.1%} so far'
+        f'have a loss history, the next epoch skips '
+        f'{len(state.selection.excluded)}, saved {saved:.1%} so far'
     )
 
 

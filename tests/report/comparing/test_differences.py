@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from compared_runs import differences, short_run
 from ies_mm.report.comparing.comparison import compare_runs
-from ies_mm.report.comparing.differences import Difference
 from ies_mm.report.comparing.notes import Comparison
 from work_dirs import (
     config_of,
@@ -21,15 +21,6 @@ from work_dirs import (
 )
 
 SEEDS = range(4)
-
-
-def short_run(
-    work_dir: Path, seed: int, value: float, length: float, epochs: int = 30
-) -> Path:
-    config = config_of(seed, length=length, train_cfg__max_epochs=epochs)
-    return write_start(
-        work_dir, config, epoch_scalars({epochs: value}, epochs)
-    )
 
 
 def random_run(
@@ -63,11 +54,6 @@ def comparison(folder: Path, length: float = 0.75) -> Comparison:
             ),
         ]
     return compare_runs(runs)
-
-
-def differences(found: Comparison, method: str) -> dict[str, Difference]:
-    [row] = [row for row in found.rows if row.group.method == method]
-    return {difference.kind: difference for difference in row.differences}
 
 
 @pytest.mark.parametrize(
@@ -188,7 +174,7 @@ def test_runs_without_a_seed(tmp_path: Path) -> None:
     [start] = ies.glob('2*/vis_data/config.py')
     start.write_text(start.read_text().replace("'seed': 0", "'seed': None"))
     found = compare_runs([plain, ies])
-    assert 'set randomness.seed' in found.verdict
+    assert 'add --seed 0' in found.verdict
     assert 'One seed' not in found.verdict
 
 
@@ -203,55 +189,6 @@ def test_the_compute_of_a_method_that_was_shortened_too(
         start.write_text(start.read_text() + 'length = 0.8\n')
         runs += [ies, short_run(tmp_path / f's{seed}', seed, 0.6, 0.8)]
     assert 'short plain' not in differences(compare_runs(runs), 'IES')
-
-
-def shortened(work_dir: Path, length: float) -> Path:
-    """A run of which ``--length`` has scaled the config."""
-    [start] = work_dir.glob('2*/vis_data/config.py')
-    start.write_text(start.read_text() + f'length = {length}\n')
-    return work_dir
-
-
-@pytest.mark.parametrize('length', [0.08, 0.05])
-def test_lengths_are_shares_of_the_training_of_the_methods(
-    tmp_path: Path, length: float
-) -> None:
-    """A tenth of the config's epochs, to try the methods."""
-    runs = []
-    for seed in (0, 1):
-        plain = plain_run(tmp_path / f'p{seed}', seed, {4: 0.6})
-        ies = ies_run(tmp_path / f'i{seed}', seed, {4: 0.65}, saved=0.2)
-        runs += [
-            shortened(plain, 0.1),
-            shortened(ies, 0.1),
-            short_run(tmp_path / f's{seed}', seed, 0.5, length),
-        ]
-    found = compare_runs(runs)
-    names = {row.group.method for row in found.rows}
-    assert names == {'plain', 'IES', f'short plain {length / 0.1:.0%}'}
-    apart = differences(found, 'IES')
-    assert apart['plain'].by_seed == pytest.approx([0.05, 0.05])
-    if length == 0.08:
-        assert apart['short plain'].by_seed == pytest.approx([0.15, 0.15])
-    else:
-        assert 'short plain' not in apart
-        assert '--length 0.08' in found.verdict
-
-
-@pytest.mark.parametrize(
-    ('epochs', 'saved', 'counts'),
-    [(10, 0.2, True), (10, 0.205, True), (10, 0.22, False), (9, 0.2, False)],
-)
-def test_a_whole_epoch_closest_to_the_compute_is_the_control(
-    tmp_path: Path, epochs: int, saved: float, counts: bool
-) -> None:
-    """Of 12 epochs, 80% are 9.6; ``--length 0.8`` trains 10."""
-    runs = [
-        ies_run(tmp_path / 'i', 0, {4: 0.65}, saved=saved),
-        short_run(tmp_path / 's', 0, 0.5, epochs / 12, epochs),
-    ]
-    found = differences(compare_runs(runs), 'IES')
-    assert ('short plain' in found) == counts
 
 
 def test_the_verdict_names_the_best_method_and_its_intervals(

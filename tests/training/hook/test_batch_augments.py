@@ -269,7 +269,7 @@ def test_resumed_in_the_middle_of_a_pass(
 def test_what_is_pruned_comes_of_the_scores(
     folders: Path, tmp_path: Path, saved: float
 ) -> None:
-    """The recommended setting, which otherwise re-checks by training."""
+    """The default setting, which otherwise re-checks by training."""
     config = mixed(config_of(folders, tmp_path, 12))
     train(config, with_hook(IESHook(saved=saved, order=0, window=1)))
     records = epochs_of(tmp_path)

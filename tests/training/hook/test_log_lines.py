@@ -38,10 +38,7 @@ def decisions(lines: list[str]) -> list[str]:
 
 def said(mastered: int, out: int, why: str = '') -> str:
     because = why and f' ({why})'
-    return (
-        f'{mastered} are mastered, {out} are pruned from the next '
-        f'epoch{because}, '
-    )
+    return f'{mastered} are mastered, the next epoch skips {out}{because}, '
 
 
 @pytest.mark.parametrize('loop', [by_epochs, by_iterations])
@@ -163,8 +160,8 @@ def test_what_a_resumed_run_took_over(
     lines = log_of(config, FixedSelection(plan))
     [line] = [line for line in lines if 'goes on after epoch' in line]
     assert (
-        'IES goes on after epoch 3: 20 of 20 images have a loss history, 4 '
-        'are pruned from the next epoch, saved 5.0% so far'
+        'IES goes on after epoch 3: 20 of 20 images have a loss history, '
+        'the next epoch skips 4, saved 5.0% so far'
     ) in line
 
 

@@ -1,4 +1,4 @@
-"""IESHook(saved=...): the recommended setting with one argument."""
+"""IESHook(saved=...): the default setting with one argument."""
 
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,7 @@ import torch
 
 from ies_mm.core import Standing
 from ies_mm.engine import IESHook, RandomRemovalHook
-from ies_mm.methods.ies.rule import IES, RECOMMENDED
+from ies_mm.methods.ies.rule import BY_TRAINING, IES
 from ies_mm.methods.random_removal.rule import RandomRemoval
 from ies_mm.methods.soft_ies.rule import SoftIES
 from method_cases import config_of
@@ -22,7 +22,7 @@ BUDGET = dict(type='Budget', saved=0.3)
     [
         (
             lambda: IESHook(saved=0.3, order=1, window=1),
-            lambda: IESHook(BUDGET, 1, 1, refresh_interval=RECOMMENDED),
+            lambda: IESHook(BUDGET, 1, 1, refresh_interval=BY_TRAINING),
         ),
         (
             lambda: RandomRemovalHook(saved=0.3),
@@ -59,7 +59,7 @@ def test_one_of_both_is_given(hook: Any, arguments: dict, found: str) -> None:
 
 
 def test_looks_may_be_set_beside_it() -> None:
-    assert IESHook(saved=0.2).method.refresh_interval == RECOMMENDED
+    assert IESHook(saved=0.2).method.refresh_interval == BY_TRAINING
     assert IESHook(saved=0.2, refresh_interval=1).method.refresh_interval == 1
     assert IESHook(0.1).method.refresh_interval == 1
 
