@@ -59,6 +59,9 @@ class Method(ABC):
         scoring_advice (str): How pruned instances are scored less often, for
             a warning when scoring takes long.
         reads_losses (bool): Whether :meth:`decide` reads losses.
+        observes_the_last_epoch (bool): Whether a training that mixes images
+            scores them after its last epoch, too, which no decision follows.
+            Defaults to False.
         needs_steps (str): Why it needs the loss of each image in every
             training step, as a predicate; empty if scoring passes every few
             epochs suffice.
@@ -79,6 +82,7 @@ class Method(ABC):
         'let due() select fewer images, or set refreshes = False in the method'
     )
     reads_losses: bool = True
+    observes_the_last_epoch: bool = False
     needs_steps: str = ''
     wants_classes: bool = False
     classes: list[set[int]]

@@ -40,7 +40,7 @@ class HardestReporter(Reporter):
         self, record: dict[str, Any], ids: Tensor, losses: Tensor, decided: str
     ) -> None:
         """Log the distribution of the total losses, and the hardest images."""
-        found = '{trained} of {instances} images observed'.format(**record)
+        found = f'{len(ids)} of {record["instances"]} images observed'
         if len(ids):
             total = losses.double().sum(dim=1)
             spread = _spread(total)

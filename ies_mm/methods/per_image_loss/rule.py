@@ -12,8 +12,8 @@ class Observation(Method):
     """Prunes nothing, so the losses are those of a plain run."""
 
     name = 'Per-image losses'
-    needs_steps = 'records the losses of training steps'
     refreshes = False
+    observes_the_last_epoch = True
 
     def decide(
         self, history: LossHistory, names: Sequence[str], standing: Standing

@@ -156,12 +156,13 @@ class ByScoring(Source):
         self.session.observed.note_unobserved(batch.epochs, batch.ids)
 
     def due(self, left_out: Tensor) -> Tensor:
-        """Everything, in every epoch divisible by the interval."""
+        """Everything, every few epochs, before the last or also after it."""
         epoch = self.session.state.epochs + 1
-        last = epoch >= self.session.pace.max_epochs
-        if last or not self.interval or epoch % self.interval:
-            return torch.zeros(0, dtype=torch.long)
-        return torch.arange(len(left_out))
+        due = bool(self.interval) and epoch % self.interval == 0
+        if epoch >= self.session.pace.max_epochs:
+            wanted = self.session.method.observes_the_last_epoch
+            due = bool(self.interval) and wanted
+        return torch.arange(len(left_out) if due else 0)
 
     def try_out(self) -> None:
         """See :meth:`Refresher.try_out`."""

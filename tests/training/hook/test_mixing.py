@@ -2,26 +2,19 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pytest
 import torch
 from mmdet.engine.hooks import PipelineSwitchHook
-from mmdet.registry import DATASETS
 from mmengine.config import Config
-from mmengine.dataset import pseudo_collate
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from ies_mm.engine import IESHook
-from ies_mm.training.data.identity import batch_instances
-from ies_mm.training.data.tagging import partners_in
 from ies_mm.training.scoring.seeding import seed_all
 from mixing_runs import MOSAIC, PLAIN, rtmdet, selecting, yolox
 from runs import (
     FixedSelection,
-    dataset_config,
     epochs_of,
     instances_of,
     parameters,
@@ -29,56 +22,9 @@ from runs import (
     with_hook,
 )
 from same_runs import assert_equal, assert_same_run, resumed
+from unmixed_losses import BOTH, Watch
 
-BOTH = pytest.mark.parametrize('make', [rtmdet, yolox])
 OUT = {2: [0, 3, 5, 8], 3: [1, 3, 5, 7, 9, 10]}
-
-
-class Watch(Hook):
-    """Records every epoch's images by sample, and the expected losses."""
-
-    priority = 'LOWEST'
-
-    def __init__(self, after: int) -> None:
-        self.after = after
-        self.shown: list[set[int]] = []
-        self.alone = torch.zeros(0)
-
-    def before_train_epoch(self, runner: Runner) -> None:
-        self.shown.append(set())
-
-    def after_train_iter(
-        self, runner: Runner, batch_idx: int, data_batch: Any = None, **_: Any
-    ) -> None:
-        self.shown[-1].update(batch_instances(data_batch).tolist())
-        for sample in data_batch['data_samples']:
-            self.shown[-1].update(partners_in(sample))
-
-    def after_train_epoch(self, runner: Runner) -> None:
-        if runner.epoch + 1 == self.after:
-            self.alone = losses_alone(runner)
-
-
-def losses_alone(runner: Runner) -> torch.Tensor:
-    """Each unmixed image in its own batch, with BatchNorm's means."""
-    voc = Path(runner.cfg.voc)
-    dataset = DATASETS.build(dataset_config(voc, pipeline=PLAIN))
-    model = runner.model
-    for module in model.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            module.training = False
-    found = []
-    for image in dataset:
-        data = model.data_preprocessor(pseudo_collate([image]), training=False)
-        with torch.no_grad():
-            losses = model(**data, mode='loss')
-        found.append([float(sum_of(loss)) for loss in losses.values()])
-    model.train()
-    return torch.tensor(found)
-
-
-def sum_of(loss: Any) -> Any:
-    return sum(loss) if isinstance(loss, list) else loss
 
 
 @BOTH
