@@ -91,6 +91,7 @@ def read_config(args: argparse.Namespace, method: str | None = None) -> Config:
         cfg = Config.fromfile(path)
         if method is not None:
             cfg = swap_method(cfg, method, METHODS)
+        # Last, so that options can change the arguments of the new method.
         cfg.merge_from_dict(args.cfg_options)
     except ConfigError:
         raise

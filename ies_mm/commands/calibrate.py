@@ -215,16 +215,20 @@ def _runner(config: Config, work_dir: Path, scratch: str) -> Runner:
     config.custom_hooks, config.log_level = [], 'ERROR'
     runner = Runner.from_cfg(config)
     with _one_line(f'{checkpoint} cannot be loaded (give --images 0)'):
+        # By default MMEngine only logs missing weights, and random ones would
+        # be measured.
         runner.load_checkpoint(checkpoint, strict=True)
     # As a training loop does: backbones freeze their statistics in this call.
     runner.model.train()
     runner._train_loop = runner.build_train_loop(runner._train_loop)
+    # Its context, such as autocast, is part of a training's forward pass.
     runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
     return runner
 
 
 def _checkpoint(work_dir: Path) -> str | None:
     """The last checkpoint, even if the work directory was moved."""
+    # MMEngine reads it from last_checkpoint, which has the path of then.
     found = Path(find_latest_checkpoint(str(work_dir)) or '')
     there = (work_dir / found.name, found)
     return next((str(path) for path in there if path.is_file()), None)

@@ -81,6 +81,7 @@ def save(response: HTTPResponse, part: Path, start: int) -> None:
         while chunk := response.read(CHUNK):
             file.write(chunk)
             bar.update(len(chunk))
+    # read(n) raises nothing when the connection ends early.
     if total is not None and part.stat().st_size < total:
         raise ConnectionError('the connection broke')
 

@@ -209,10 +209,12 @@ def make_voc(out: Path, images: int, seed: int) -> Path:
     devkit = out / 'VOCdevkit'
     check_replaceable(devkit)
     out.mkdir(parents=True, exist_ok=True)
+    # Inside OUT, since a folder is renamed only within one file system.
     with tempfile.TemporaryDirectory(dir=out, prefix='.make_voc-') as folder:
         fresh = Path(folder) / 'VOCdevkit'
         write_devkit(fresh, images, seed)
         if devkit.exists():
+            # Deleted with the temporary folder.
             devkit.rename(Path(folder) / 'old')
         fresh.rename(devkit)
     return devkit

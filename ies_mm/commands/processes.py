@@ -35,6 +35,7 @@ def processes(cfg: Config) -> Iterator[None]:
     torch.distributed.init_process_group('gloo')
     cfg.model_wrapper_cfg = wrapper_on_cpu(cfg)
     yield
+    # Not in a finally: after an error in one process, a barrier would hang.
     torch.distributed.barrier()
     torch.distributed.destroy_process_group()
 
@@ -46,4 +47,5 @@ def wrapper_on_cpu(cfg: Config) -> dict:
         broadcast_buffers=False,
         find_unused_parameters=cfg.get('find_unused_parameters', False),
     )
+    # MMEngine would add a GPU's number, which DDP refuses on a CPU.
     return dict(wrapper) | dict(device_ids=None)

@@ -56,6 +56,8 @@ def call(
         int, optional: The exit status; None for 0.
     """
     try:
+        # Only now, so that a missing library stops only the commands that use
+        # it.
         module = import_module(f'ies_mm.commands.{command.replace("-", "_")}')
     except ModuleNotFoundError as error:
         library = (error.name or '').partition('.')[0]

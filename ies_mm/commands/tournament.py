@@ -103,5 +103,7 @@ def _arguments(argv: Sequence[str] | None, prog: str) -> argparse.Namespace:
         help='override settings of the config in every run',
     )
     args = arguments.parse_args(argv)
+    # With several jobs, a repeated entry would be trained twice at once in the
+    # same folder.
     args.entries = list(dict.fromkeys(args.entries))
     return args

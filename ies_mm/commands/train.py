@@ -65,12 +65,14 @@ def main(
         "config's auto_scale_lr.base_batch_size",
     )
     args = arguments.parse_args(argv)
+    # MMEngine reads the variable; old launchers pass an argument instead.
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     with one_line_errors(prog):
         cfg = read_config(args, args.method)
         if args.length is not None:
             cfg = shorten(cfg, args.length)
         if args.work_dir is None:
+            # After a slash, the suffix would name a subfolder.
             cfg.work_dir = cfg.work_dir.rstrip('/') + _of_options(args)
         _apply(cfg, args)
         check_config(cfg)
@@ -129,4 +131,5 @@ def _apply(cfg: Config, args: argparse.Namespace) -> None:
         if args.resume != 'auto' and not Path(args.resume).is_file():
             raise ConfigError(f'--resume: there is no file {args.resume}')
         cfg.resume = True
+        # Without load_from, MMEngine resumes from the newest checkpoint.
         cfg.load_from = None if args.resume == 'auto' else args.resume

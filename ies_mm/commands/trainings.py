@@ -40,8 +40,7 @@ def train_once(
         ConfigError: The folder holds another training.
         ConfigError: The training failed.
     """
-    if resume or (work_dir / ENDED).exists():
-        check_same(work_dir, said)
+    check_same(work_dir, said)
     if (work_dir / ENDED).exists():
         return False
     command = [*TRAIN, *arguments, '--work-dir', work_dir]
@@ -60,6 +59,7 @@ def train_once(
         )
     if code:
         raise ConfigError(f'a training failed, see {log.name}')
+    # One rename, so that no kill can leave the folder without a mark.
     (work_dir / BEGUN).replace(work_dir / ENDED)
     return True
 

@@ -55,6 +55,7 @@ def check_integer(
         TypeError: Not an integer.
         ValueError: Out of range, or beyond 2**53.
     """
+    # A bool is an int to Python, so window=True would pass as 1.
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f'{name}={value!r}: give an integer')
     _check_size(name, value)
@@ -73,6 +74,8 @@ def check_is_no_text(name: str, value: object, example: str) -> None:
     Raises:
         TypeError: The value is a string, list or tuple.
     """
+    # MMEngine's DictAction makes a list of a value with commas, and a tuple of
+    # one in parentheses.
     if isinstance(value, str | list | tuple):
         settings = ' '.join(
             f'{name}.{part}' for part in ('_delete_=True', *example.split())
@@ -98,6 +101,8 @@ def build_of_type(
         TypeError: An argument is unknown or of the wrong type.
         ValueError: There is no such type, or an argument is out of range.
     """
+    # A copy: checkpoints hold the dict, and thresholds are built from it again
+    # and again.
     arguments = dict(value)
     chosen = arguments.pop('type', None)
     if not isinstance(chosen, str) or chosen not in types:
@@ -125,6 +130,7 @@ def build_of_type(
 def _check_is_number(name: str, value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f'{name}={value!r}: give a number')
+    # math.isfinite raises OverflowError for an int that no float can hold.
     if isinstance(value, int):
         _check_size(name, value)
 

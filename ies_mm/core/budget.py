@@ -14,6 +14,7 @@ MOST_LEFT_OUT = 0.9
 """The largest part of the instances that may be pruned from an epoch."""
 
 
+# Keyword-only, so that a subclass can add a field without a default.
 @dataclass(frozen=True, kw_only=True)
 class Quota:
     """What a schedule needs to know about past and coming epochs.
@@ -83,6 +84,7 @@ class PruningSchedule:
     def count(self, quota: Quota) -> int:
         """How many instances to prune from the next epoch."""
         most = math.floor(self.cap * quota.instances + NUDGE)
+        # A share at the cap must not be rounded above it.
         return min(round(self.share(quota) * quota.instances), most)
 
     def share(self, quota: Quota) -> float:
@@ -90,6 +92,7 @@ class PruningSchedule:
         if quota.epochs_ahead <= 0:
             return 0.0
         had = quota.excluded / quota.instances
+        # Negative if a resumed run asks for less than was already pruned.
         left = self.saved * quota.epochs - had
         part = COURSES[self.course](left, quota, self.cap)
         return min(max(part, 0.0), self.cap)
@@ -101,6 +104,8 @@ class PruningSchedule:
             quota (Quota): Where the training stands.
         """
         part = COURSES[self.course]
+        # Only whether an epoch prunes at all counts here, so any amount left
+        # to save will do.
         leaving = sum(
             part(1.0, replace(quota, epochs_ahead=ahead), self.cap) > 0
             for ahead in range(int(quota.epochs_ahead), 0, -1)
@@ -110,8 +115,13 @@ class PruningSchedule:
 
 def _rising(left: float, quota: Quota, cap: float) -> float:
     able, ahead = quota.epochs_able, quota.epochs_ahead
+    # While no image can be judged yet, more epochs are ahead than able.
     behind = max(able - ahead, 0)
+    # The odd numbers from 2 * behind + 1 to 2 * able - 1 add up to able**2 -
+    # behind**2.
     line = left * (2 * behind + 1) / (max(able, ahead) ** 2 - behind**2)
+    # The second is the start of a line that saves what is left and ends at the
+    # cap.
     return max(line, 2 * left / ahead - cap)
 
 
@@ -121,10 +131,12 @@ def _even(left: float, quota: Quota, cap: float) -> float:
 
 def _oscillating(left: float, quota: Quota, cap: float) -> float:
     ahead = int(quota.epochs_ahead)
+    # Counted from the end, so that the last epoch that may prune does so.
     return left / ((ahead + 1) // 2) if ahead % 2 else 0.0
 
 
 def _annealed(left: float, quota: Quota, cap: float) -> float:
+    # epochs_ahead already leaves out the epochs that `anneal` reserves.
     last = math.ceil(quota.epochs / 8 - NUDGE) - quota.epochs_annealed
     ahead = quota.epochs_ahead - max(last, 0)
     return left / ahead if ahead > 0 else 0.0

@@ -131,7 +131,11 @@ class Criterion:
             scale = torch.full_like(scale, torch.nan)
         if able is not None:
             out, level = self.threshold.mastered(scores[able], progress)
+            # Infinite if the budget needs more than the able ones: then all
+            # are judged.
             if level != torch.inf:
+                # Ties are broken among the able ones only; the others are
+                # trained anyway.
                 mastered = scores < level
                 mastered[able] = out
                 return mastered, mastered & able, level * scale
@@ -189,6 +193,7 @@ class Criterion:
         chunks = history.values.split(CHUNK, dim=1)
         for chunk, into in zip(chunks, scores.split(CHUNK), strict=True):
             into.copy_(self.score(chunk, names, scale))
+        # No comparison with NaN holds, so such an instance is never mastered.
         return scores.masked_fill_(history.count < self.needed, torch.nan)
 
     def judged(self, values: Tensor, names: Sequence[str]) -> Tensor:

@@ -31,7 +31,10 @@ def flatness(values: Tensor, order: int, window: int) -> Tensor:
     """
     recent = values[-(order + window) :].double()
     magnitudes = difference(recent, order).abs()
+    # Added one by one, in the order of ReferenceIES: a sum in another order
+    # could differ in its last bits.
     total = magnitudes[0]
     for magnitude in magnitudes[1:]:
+        # abs has made a new tensor, so this leaves the history alone.
         total += magnitude
     return total / window

@@ -22,6 +22,7 @@ class FirstLoss:
             losses (Tensor): float32 (M, T).
         """
         finite = losses[torch.isfinite(losses).all(dim=1)]
+        # If no loss of an epoch is finite, the next one counts as the first.
         if self._mean is None and len(finite):
             self._mean = finite.double().mean(dim=0)
 
@@ -42,4 +43,5 @@ class FirstLoss:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore what :meth:`state_dict` returned."""
         mean = state['first_loss']
+        # On resume, MMEngine loads checkpoints onto the training's device.
         self._mean = None if mean is None else mean.cpu()

@@ -102,6 +102,7 @@ class LossHistory:
         Args:
             terms (int): How many.
         """
+        # One column is enough: a row is finite in all terms or in none.
         observed = torch.isfinite(self.values[:, :, :1])
         new = torch.where(observed, 0.0, torch.nan).expand(-1, -1, terms)
         before = self.joining
@@ -135,6 +136,7 @@ class LossHistory:
         """
         if self.jumping is None or self.since_jump is None:
             self.jumping = torch.zeros(self.instances, dtype=torch.bool)
+            # As if the last jump had already left the history.
             self.since_jump = torch.full_like(self.count, self.depth)
         known = self.count > 0
         self.jumping |= known & (self.since_jump >= self.depth)
@@ -148,6 +150,7 @@ class LossHistory:
         first = self.jumping[ids] & torch.isfinite(newest).all(dim=1)
         self.jumping[ids[first]] = False
         self.since_jump[ids] += 1
+        # Then no observation before the jump is kept.
         if self.depth == 1:
             return
         by = newest[first] - self.values[-2, ids[first]]
@@ -161,6 +164,8 @@ class LossHistory:
         first = self.joining[ids] & torch.isfinite(newest)
         for age in range(self.depth - 1):
             older = self.values[age, ids]
+            # A NaN observation stays NaN, which keeps its instance in
+            # training.
             filled = first & torch.isfinite(older)
             self.values[age, ids] = torch.where(filled, newest, older)
         self.joining[ids] &= ~first
@@ -173,6 +178,7 @@ class LossHistory:
                 self.values[age, ids] = self.values[age + 1, ids]
             return
         # Moving all rows, then the few others back, is several times faster.
+        # Indexing by a mask copies, so these rows survive the loop.
         unmoved = self.values[:, others]
         for age in ages:
             self.values[age] = self.values[age + 1]
@@ -201,6 +207,8 @@ class LossHistory:
                 f'{tuple(state["values"].shape)}, this run has '
                 f'{tuple(self.values.shape)}'
             )
+        # copy_ crosses devices: on resume, MMEngine loads checkpoints onto the
+        # training's device.
         self.values.copy_(state['values'])
         self.count.copy_(state['count'])
         if 'joining' in state:

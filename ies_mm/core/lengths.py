@@ -22,6 +22,7 @@ def shortest(criterion: Criterion) -> int:
     Args:
         criterion (Criterion): The criterion in question.
     """
+    # A decision takes effect in the epoch after it.
     return criterion.needed + 1
 
 
@@ -32,6 +33,8 @@ def with_foresight(criterion: Criterion) -> int:
         criterion (Criterion): The criterion in question.
     """
     slowest = max(ORDERS) + criterion.window
+    # A decrease is measured between two spans of 2 * WIDTH epochs, which must
+    # not overlap (measures.further_decreases).
     return max(slowest, SMOOTH) + 1 + 4 * WIDTH
 
 
@@ -90,6 +93,7 @@ def planned(
     excluded = standing.excluded / max(standing.instances, 1)
     trained: list[float] = []
     for epoch in range(first, first + period.ahead(first)):
+        # With one instance, shares are instance-epochs.
         here = replace(standing, instances=1, epoch=epoch, excluded=excluded)
         share = schedule.share(period.quota(here))
         excluded += share

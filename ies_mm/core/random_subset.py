@@ -9,6 +9,8 @@ from torch import Tensor
 
 def generator_of(*numbers: int) -> torch.Generator:
     """A generator that depends only on these numbers, each at least 0."""
+    # Hashed, not added up: seed 0 in epoch 1 must not draw what seed 1 draws
+    # in epoch 0.
     seeds = np.random.SeedSequence(numbers)
     return torch.Generator().manual_seed(int(seeds.generate_state(1)[0]))
 
@@ -30,6 +32,8 @@ def random_part(
     chance = float(torch.rand((), generator=generator, dtype=torch.double))
     # The nudge keeps 0.3 * 10 at 3 despite rounding errors.
     count = math.floor(len(candidates) * ratio + 1e-9 + chance * (1 - 2e-9))
+    # Prefixes of one permutation: with equal generators, a smaller ratio draws
+    # a subset, which RandomRemoval(static=True) relies on.
     order = torch.randperm(len(candidates), generator=generator)
     return candidates[order[:count]]
 

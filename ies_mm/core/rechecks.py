@@ -72,6 +72,7 @@ class Every(Recheck):
 
     def scored(self, wait: Tensor, seen: Tensor, epoch: int) -> Tensor:
         """All, in every epoch divisible by ``interval``."""
+        # True for trained instances as well, which the caller ignores.
         return torch.full_like(wait, epoch % self.interval == 0).bool()
 
 
@@ -109,6 +110,7 @@ class Spaced(Recheck):
         """Those whose wait ended before ``epoch``."""
         if self.by == 'scoring':
             return super().trained(wait, seen, epoch)
+        # Not >= as in scored(): here the epoch is still to be trained.
         return (wait > 0) & (epoch - seen > wait)
 
     def longer(self, wait: Tensor) -> Tensor:
@@ -148,6 +150,7 @@ class Waits:
             epoch (int): The epoch just trained, from 1.
         """
         looked_at = self.seen == epoch
+        # A newly pruned instance still has the wait 0, which means trained.
         wait = self.wait.clamp(min=1)
         wait = torch.where(looked_at, policy.longer(self.wait), wait)
         self.wait = torch.where(chosen, wait, 0).int()

@@ -48,6 +48,7 @@ class ReferenceIES:
             differences = [
                 later - earlier for earlier, later in pairwise(differences)
             ]
+        # One more than the mean reads, as in the authors' code.
         if len(differences) < self.window + 1:
             return False
         total = 0.0

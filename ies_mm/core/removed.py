@@ -77,6 +77,8 @@ def renamed_scoring(
         f'{place}: refresh_batch_size is deprecated; write '
         f'scoring=dict(batch_size={size})',
         DeprecationWarning,
+        # Points to the code that constructs the hook.
         stacklevel=3,
     )
+    # If both are given, the present name wins.
     return {'batch_size': size, **(scoring or {})}

@@ -40,5 +40,7 @@ class Selection:
         """
         if self.weight is None:
             return None
+        # Kept on the CPU, so that looking at the values waits for no device.
         weights = self.weight[ids]
+        # Without weights the step stays bit-identical to the plain one.
         return None if (weights == 1).all() else weights

@@ -25,6 +25,8 @@ def ranks_within(scores: Tensor, strata: Tensor) -> Tensor:
         _, which, times = scores[members].unique(
             return_inverse=True, return_counts=True
         )
+        # Ties share a rank, so that a budget breaks them at random, not by
+        # index.
         middle = times.cumsum(0) - times / 2
         ranks[members] = middle[which].double() / int(members.sum())
     return ranks

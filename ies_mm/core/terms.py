@@ -66,6 +66,7 @@ def judged(terms: Terms, values: Tensor, names: Sequence[str]) -> Tensor:
     if terms in ('all', 'any'):
         return losses
     if isinstance(terms, Mapping):
+        # The columns are in this order, too: columns() goes through the keys.
         losses = losses * losses.new_tensor(list(terms.values()))
     if losses.shape[-1] == 1:
         return losses

@@ -114,6 +114,7 @@ class Relative(Threshold):
 
     def scale(self, progress: Progress) -> Tensor:
         """The mean loss of the first epoch."""
+        # 0 / 0 would be NaN, and with terms='all' nothing would be mastered.
         return progress.first_loss.clamp(min=SMALLEST_SCALE)
 
     def level(self, scores: Tensor, progress: Progress) -> float:
@@ -165,8 +166,10 @@ class Budget(Threshold):
         known = scores[~scores.isnan()]
         count = self.schedule.count(progress)
         if count <= 0:
+            # Flatness is never negative, so nothing is below 0.
             return 0.0
         if count > len(known):
+            # Criterion.judge takes it as a sign to judge all instances.
             return torch.inf
         if count == len(known):
             return math.nextafter(float(known.max()), math.inf)
@@ -218,6 +221,7 @@ def build_threshold(delta: Any) -> Threshold:
     check_is_no_text('delta', delta, 'type=Budget saved=0.2')
     if not isinstance(delta, dict):
         return Fixed(delta)
+    # Before build_of_type, which would call a removed type unknown.
     check_removed('delta', [str(delta.get('type'))])
     return build_of_type('delta', delta, _TYPES)
 

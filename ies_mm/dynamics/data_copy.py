@@ -23,6 +23,8 @@ def own_copy(dataset: Any) -> Any:
         ConfigError: The dataset cannot be copied.
     """
     try:
+        # deepcopy takes from the memo: annotations are not duplicated, and
+        # caches come out empty.
         memo = dict(_shared(dataset)) | dict(_emptied(dataset))
         return copy.deepcopy(dataset, memo)
     except TypeError as error:
@@ -41,6 +43,7 @@ def _shared(dataset: Any) -> Iterator[tuple[int, Any]]:
             yield id(value), value
         parts = value if isinstance(value, list | tuple) else [value]
         for part in parts if name != 'data_list' else ():
+            # Wrapped datasets; lists and tuples of settings have no __dict__.
             if hasattr(part, '__getitem__') and hasattr(part, '__dict__'):
                 yield from _shared(part)
 

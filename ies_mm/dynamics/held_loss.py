@@ -73,6 +73,7 @@ class HeldLoss:
                 f'TrainingDynamicsHook: images={images}, but the training '
                 f'set has {total}; give at most that many'
             )
+        # A generator of its own leaves the training's random state alone.
         order = np.random.default_rng(seed).permutation(total)
         self._positions = order[:images].tolist()
         self._batches: list[tuple[int, Any]] = []
@@ -95,10 +96,12 @@ class HeldLoss:
         device = self.parameters[0].device.type
         with (
             forward_only(runner),
+            # forward_only also enters the training's autocast, hence after it.
             torch.autocast(device, enabled=False),
             _without_gradients(self.parameters),
         ):
             self._batches = self._loaded()
+            # Every evaluation starts here: some losses count their calls.
             self._state = snapshot(self._model)
             try:
                 yield
@@ -112,6 +115,7 @@ class HeldLoss:
 
     def gradient(self) -> Vector:
         """Its gradient, detached; zero for unused parameters."""
+        # forward_only has switched gradients off.
         with torch.enable_grad():
             for loss in self._parts():
                 # torch's checkpointing does not support autograd.grad.
@@ -153,6 +157,8 @@ class HeldLoss:
         with (
             state_of(self._state),
             one_process(),
+            # How much a RoI sampler draws depends on its proposals, and so on
+            # the weights: seeds of its own keep it from shifting other draws.
             seeded_samplers(self._model, [*range(images)], seed),
         ):
             # Preprocessors and heads may modify their input in place.
@@ -176,6 +182,8 @@ class HeldLoss:
         for start in range(0, len(self._positions), size):
             items = []
             for position in self._positions[start : start + size]:
+                # Loaded in this process, where seeds act; one for each image,
+                # so that its augmentation does not depend on its batch.
                 seed_all(self._seed, position)
                 items.append(dataset[position])
             batches.append((len(items), loader.collate_fn(items)))

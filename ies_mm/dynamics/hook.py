@@ -88,10 +88,13 @@ class TrainingDynamicsHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Watch the steps, and measure the initial model."""
+        # MMEngine calls no hook after an exception, so overrides of an earlier
+        # training may still be in place.
         self._steps.close()
         self._held = HeldLoss(runner, self.images, self.seed)
         self._file = DynamicsFile(Path(runner.work_dir))
         self._take_up(runner)
+        # A resumed training is past its initial model.
         if not runner.iter:
             self._add(runner, 0, 0, Sums())
         self._steps.watch(runner)
@@ -112,6 +115,7 @@ class TrainingDynamicsHook(Hook):
 
     def after_train_epoch(self, runner: Runner) -> None:
         """End an epoch of an epoch-based loop."""
+        # The loop has counted its last iteration by now, but not the epoch.
         if _loop_ends_epochs(runner):
             self._end_epoch(runner, runner.epoch + 1, runner.iter)
 
@@ -121,6 +125,8 @@ class TrainingDynamicsHook(Hook):
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Save the counts of the main process, which stand for all."""
+        # MMEngine saves in the main process alone, where gathering would wait
+        # for the others forever.
         checkpoint[KEY] = {
             'instances': self._instances,
             'epoch': self._epoch,
@@ -129,6 +135,7 @@ class TrainingDynamicsHook(Hook):
 
     def _take_up(self, runner: Runner) -> None:
         """Begin, or continue from the loaded checkpoint."""
+        # Used up, so that training again does not go back to the checkpoint.
         loaded, self._loaded = self._loaded, Loaded()
         if not runner.iter:
             self._epoch = self._instances = 0
@@ -147,6 +154,7 @@ class TrainingDynamicsHook(Hook):
         self._write(runner, lambda: self._file.open(after))
 
     def _end_epoch(self, runner: Runner, epoch: int, iteration: int) -> None:
+        # An iteration-based loop asks after every iteration.
         if epoch > self._epoch:
             self._epoch = epoch
             self._add(runner, epoch, iteration, self._steps.take())

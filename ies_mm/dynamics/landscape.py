@@ -62,6 +62,7 @@ def norm(vector: Sequence[Tensor]) -> Tensor:
     Args:
         vector (sequence of Tensor): At least one.
     """
+    # Scaled float16 gradients can have a norm beyond float16's range.
     norms = [torch.linalg.vector_norm(part.float()) for part in vector]
     return torch.linalg.vector_norm(torch.stack(norms))
 
@@ -198,6 +199,7 @@ def top_eigenvalue(
 
 def _random_direction(parameters: Sequence[Tensor], seed: int) -> Vector:
     """A random vector of norm 1, the same on every device."""
+    # On the CPU: a GPU's generator gives other numbers for the same seed.
     generator = torch.Generator().manual_seed(seed)
     vector = [
         torch.randn(p.shape, generator=generator).to(p) for p in parameters
@@ -208,6 +210,7 @@ def _random_direction(parameters: Sequence[Tensor], seed: int) -> Vector:
 
 def _rayleigh(vector: Vector, image: Vector) -> Eigenvalue:
     """Eigenvalue estimate from a vector of norm 1 and its image."""
+    # Products of both signs cancel, so they are added in float64.
     value = sum(
         float((one * other).double().sum())
         for one, other in zip(vector, image, strict=True)

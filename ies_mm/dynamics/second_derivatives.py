@@ -31,6 +31,7 @@ All other mmcv operations without a second derivative raise one.
 def can_be_exact(model: nn.Module) -> bool:
     """Whether no part of a model silently lacks a second derivative."""
     return not any(
+        # By prefix, as most names are modules, and for all base classes.
         f'{kind.__module__}.{kind.__qualname__}'.startswith(name)
         for module in model.modules()
         for kind in type(module).__mro__
@@ -64,6 +65,7 @@ def twice_differentiable(model: nn.Module) -> Iterator[None]:
 def _is_linear(module: nn.Module) -> bool:
     kind = type(module)
     named = f'{kind.__module__}.{kind.__qualname__}'
+    # Max pooling is not linear, and a subclass may compute something else.
     return named == ROI_ALIGN and module.pool_mode == 'avg'
 
 
@@ -91,6 +93,8 @@ class Adjoint(torch.autograd.Function):
     ) -> Tensor:
         """Its gradient with respect to inputs shaped like ``like``."""
         ctx.operation = operation
+        # PyTorch switches gradients off in a Function's forward. The adjoint
+        # of a linear operation is the same at any input, hence zeros.
         with torch.enable_grad():
             inputs = torch.zeros_like(like, requires_grad=True)
             outputs = operation(inputs)

@@ -88,6 +88,7 @@ class TrainingSteps:
         self._end_step()
         loss = outputs.get('loss') if isinstance(outputs, Mapping) else None
         if loss is not None and self._images:
+            # The logged loss has its graph, which this list would keep alive.
             self._losses.append(torch.as_tensor(loss).detach() * self._images)
         self._sums.images += self._images
         self._images = 0
@@ -111,8 +112,10 @@ class TrainingSteps:
         once.
         """
         sums, self._sums = self.sums(), Sums()
+        # In float64 the counts stay exact.
         values = torch.tensor(astuple(sums), dtype=torch.float64)
         dist.all_reduce(values)
+        # Steps, norms and non_finite: the first three fields of Sums.
         values[:3] /= dist.get_world_size()
         return Sums(*values.tolist())
 
@@ -137,6 +140,7 @@ class TrainingSteps:
             if parameter.grad is not None
         ]
         if gradients:
+            # AmpOptimWrapper unscales gradients only within its step.
             scaled = norm(gradients) / _loss_scale(wrapper, gradients[0])
             self._squares[number] = scaled**2
 
@@ -169,6 +173,7 @@ def _loss_scale(wrapper: OptimWrapper, like: Tensor) -> Tensor | float:
     """The loss scale of mixed precision, without waiting for the device."""
     if not isinstance(wrapper, AmpOptimWrapper):
         return 1.0
+    # get_scale() would read the value back, and so wait.
     one = torch.ones((), dtype=torch.float32, device=like.device)
     return wrapper.loss_scaler.scale(one)
 

@@ -37,6 +37,8 @@ class GroupFile:
             ConfigError: The file does not list the image.
         """
         parts = PurePosixPath(image).parts
+        # Longest first, since several folders may have a file of the same
+        # name.
         for first in range(len(parts)):
             name = str(PurePosixPath(*parts[first:]))
             if name in self._groups:

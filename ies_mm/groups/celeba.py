@@ -58,6 +58,7 @@ class CelebAAttribute(BaseDataset):
         """The images of the split, in the order of the attribute file."""
         root = Path(self.data_root)
         part = dict(map(str.split, _lines(root / PARTITION)))
+        # The first line is the number of images.
         _, heading, *rows = _lines(root / ATTRIBUTES)
         names = heading.split()
         label, group = (

@@ -111,6 +111,8 @@ class GroupMetric(BaseMetric):
         for sample in data_samples:
             task = task_of(sample)
             group = None if by_class else self._group_of(sample)
+            # One entry per sample: MMEngine drops what padded a rank by
+            # cutting the list to the length of the dataset.
             self.results.append((task, group, self._count(task, sample)))
 
     def compute_metrics(self, results: list) -> dict[str, float]:
@@ -132,6 +134,7 @@ class GroupMetric(BaseMetric):
         positive = self._positive_class(len(total.actual))
         found = _measures(task, total, positive)
         for name, counts in sorted(groups.items()):
+            # Among the classes of a group, the index would mean another class.
             of_group = None if of_classes is not None else positive
             for measure, value in _measures(task, counts, of_group).items():
                 found[f'{name}/{measure}'] = value

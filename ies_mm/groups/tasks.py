@@ -113,6 +113,7 @@ def _of_labels(labels: NDArray, predicted: NDArray, classes: int) -> Counts:
 
 
 def _count(labels: NDArray, classes: int) -> NDArray[np.int64]:
+    # Labels beyond the last class would make the array longer than C.
     return np.bincount(labels.astype(np.int64), minlength=classes)[:classes]
 
 
@@ -121,6 +122,8 @@ def _matched(boxes: NDArray, detections: NDArray, iou: float) -> int:
     taken: set[int] = set()
     for detection in detections if len(boxes) else ():
         overlaps = _overlaps(boxes, detection)
+        # As in VOC, a detection whose best box is taken does not get another
+        # one.
         best = int(overlaps.argmax())
         if overlaps[best] >= iou:
             taken.add(best)
@@ -134,6 +137,7 @@ def _overlaps(boxes: NDArray, box: NDArray) -> NDArray:
     shared = (high - low).clip(0).prod(axis=1)
     areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
     union = areas + (box[2:] - box[:2]).prod() - shared
+    # Two boxes without an area have the union 0.
     return shared / np.maximum(union, 1e-9)
 
 

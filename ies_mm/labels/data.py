@@ -41,6 +41,7 @@ class Images:
     """
 
     def __init__(self, cfg: Config) -> None:
+        # Without it, the root registry does not find a library's datasets.
         init_default_scope(cfg.get('default_scope') or 'mmengine')
         dataset = without_noise(cfg.train_dataloader.dataset)
         self._leaves = InstanceMap(DATASETS.build(dataset)).leaves
@@ -89,6 +90,8 @@ class Images:
             for info in map(leaf.get_data_info, range(len(leaf)))
             if 'img_path' in info
         ]
+        # Such images are identified by index, which is unique in a single
+        # part.
         if not paths and len(self._leaves) == 1:
             return []
         if len(paths) < len(self):

@@ -69,5 +69,6 @@ _ARRAYS: list[Any] = [
     np.dtype,
     type(np.dtype(np.int64)),
     _reconstruct,
+    # NumPy 2 has moved the function, but the files have its old name.
     (_reconstruct, 'numpy.core.multiarray._reconstruct'),
 ]

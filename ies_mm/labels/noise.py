@@ -105,6 +105,7 @@ def transitions(
         ndarray: float64 (n, C), rows that sum to 1.
     """
     scores = projected.astype(np.float64)
+    # An image keeps its own class with 1 - rate, outside of the softmax.
     scores[:, own] = -np.inf
     found = np.exp(scores - scores.max(axis=1, keepdims=True))
     found *= (rates / found.sum(axis=1))[:, None]

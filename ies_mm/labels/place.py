@@ -43,5 +43,6 @@ def _is_inside(part: Any) -> bool:
 
 def _is_it(part: Any) -> bool:
     found = part.get('type') if isinstance(part, dict) else None
+    # Configs that import their classes have the class itself as type.
     name = getattr(found, '__name__', found)
     return isinstance(name, str) and name.rpartition('.')[2] == TRANSFORM

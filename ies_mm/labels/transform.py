@@ -78,6 +78,8 @@ class LoadNoisyLabels:
         if 'gt_bboxes' in results:
             raise ConfigError(_BEFORE_LOADING)
         instances = results['instances']
+        # The list is changed in place below; the dataset's own is safe, since
+        # get_data_info returns a copy.
         results['clean_instances'] = copy.deepcopy(instances)
         gone = set()
         for row in self._rows(results):
@@ -88,6 +90,8 @@ class LoadNoisyLabels:
                 gone.add(number)
             instances[number]['bbox_label'] = int(self._labels.noisy[row])
             instances[number]['bbox'] = self._labels.noisy_boxes[row].tolist()
+        # Only now, since the file counts boxes by their place in the full
+        # list.
         results['instances'] = [
             found for i, found in enumerate(instances) if i not in gone
         ]
@@ -98,6 +102,7 @@ class LoadNoisyLabels:
         if number >= len(instances):
             return False
         own = instances[number]
+        # The file has rounded the dataset's numbers to float32.
         same_box = np.allclose(self._labels.clean_boxes[row], own['bbox'])
         return same_box and own['bbox_label'] == self._labels.clean[row]
 

@@ -53,6 +53,7 @@ class Agreement:
         terms = list(captured.returned)
         if not terms:
             return
+        # Not read here: that would wait for the device in every batch.
         sums = torch.stack([captured.shares[t].detach().sum() for t in terms])
         returned = torch.stack([captured.returned[t] for t in terms])
         self._note(terms, torch.stack([sums, returned.to(sums)]), weighted)
@@ -87,6 +88,7 @@ class Agreement:
             if returned:  # Otherwise nothing was captured.
                 self._check_names(losses, returned)
             result = original(losses, *args, **kwargs)
+            # MMEngine returns (loss, log_vars), an override perhaps the loss.
             total = result if isinstance(result, Tensor) else result[0]
             parsed.append(total.detach())
             return result
@@ -114,6 +116,7 @@ class Agreement:
                 'optim_wrapper.update_params(loss)'
             )
         parts = torch.stack([*terms_of(returned).values()]).sum().detach()
+        # Each of several optimizer wrappers may be handed a part of the loss.
         total = torch.stack([part.to(parts) for part in trained]).sum()
         self._note([TOTAL], torch.stack([parts, total])[:, None])
 
@@ -139,8 +142,11 @@ class Agreement:
         ours, theirs = pairs.unbind()
         lengths = torch.tensor([len(names) for names, _ in noted])
         batch = torch.arange(len(noted)).repeat_interleave(lengths)
+        # Of the total as well: rounding may move a term near zero by more than
+        # 1% of itself.
         whole = torch.zeros(len(noted)).index_add_(0, batch, theirs.abs())
         allowed = TOLERANCE * (theirs.abs() + whole[batch])
+        # Comparisons with NaN are False: a batch whose loss is NaN passes.
         wrong = (ours - theirs).abs() > allowed
         # A model may replace a loss that is not finite; weighting its shares
         # would bring it back.

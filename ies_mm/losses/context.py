@@ -56,6 +56,7 @@ def capture_per_image_losses(
     want = Wanted(fallback, shares)
     with ExitStack() as stack:
         stack.enter_context(_noting(model, want, captured.note))
+        # Last, so that it also wraps the fallback, which overrides model.loss.
         stack.enter_context(_completeness(model, captured))
         yield captured
 
@@ -74,6 +75,7 @@ def check_supported(
     Raises:
         UnsupportedModelError: Names the head and lists the supported ones.
     """
+    # Opening the adapters is the check; no forward pass is needed.
     with capture_per_image_losses(model, shares=shares, fallback=fallback):
         pass
 
@@ -107,11 +109,13 @@ def _noting(
     model: nn.Module, want: Wanted, note: Note
 ) -> AbstractContextManager[Any]:
     """The open adapters of all heads, or the fallback."""
+    # First, as it also imports the adapters that adapters_of looks up.
     check_not_refused(model)
     with ExitStack() as stack:
         try:
             for name, head, adapter in adapters_of(model):
                 stack.enter_context(adapter(name, head, want, note))
+            # The caller closes them, or this stack if a later head is refused.
             return stack.pop_all()
         except UnsupportedModelError as error:
             if not want.fallback:

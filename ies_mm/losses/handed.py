@@ -39,6 +39,8 @@ def _noting(wrapper: Any, handed: list[Tensor]) -> Iterator[None]:
 
     def backward(original: Callable, loss: Tensor, **kwargs: Any) -> Any:
         nonlocal scaled
+        # update_params passes its loss to scale_loss, then the divided loss
+        # to backward; a step that calls backward itself does not.
         if not scaled:
             handed.append(loss.detach())
         scaled = False

@@ -54,7 +54,9 @@ def weight_per_image_losses(
 
         def loss(original: Callable, *args: Any, **kwargs: Any) -> Any:
             batch = original(*args, **kwargs)
+            # Only now: before its forward, the order of images is not known.
             known = weights() if callable(weights) else weights
+            # Keeps the order of the terms, in which parse_losses adds them up.
             return batch | _weighted(batch, captured, known)
 
         with override(unwrap(model), 'loss', loss):

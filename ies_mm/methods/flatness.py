@@ -60,6 +60,8 @@ class FlatnessMethod(Method):
         period = self.period(standing)
         if short := too_short(self.name, period, self.criterion):
             yield short
+        # Not both: a training too short to prune at all cannot save enough,
+        # either.
         elif self.schedule is not None:
             yield too_much(self.schedule, period, standing)
 

@@ -115,6 +115,7 @@ class Method(ABC):
     def begin_training(self, instances: int, seed: int) -> None:
         """Begin a training, clearing the state of an earlier one."""
         self.instances, self.seed = instances, seed
+        # Last, since subclasses size their tensors by the instances.
         self.reset()
 
     def reset(self) -> None:
@@ -140,6 +141,7 @@ class Method(ABC):
         Returns:
             Tensor: bool (N,); entries of trained instances are ignored.
         """
+        # No decision follows the last epoch.
         ahead = standing.epoch < standing.epochs
         return torch.full((self.instances,), self.refreshes and ahead)
 

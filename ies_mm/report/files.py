@@ -45,11 +45,13 @@ def write_files(folder: Path, contents: Mapping[str, bytes]) -> None:
             raise ConfigError(
                 f'{folder / name} is a folder; name a file with --out'
             )
+    # In the same folder, since a rename is atomic only within a file system.
     scratch = {folder / f'.{name}.tmp': folder / name for name in contents}
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for path, content in zip(scratch, contents.values(), strict=True):
             path.write_bytes(content)
+        # Only after all were written: a full disk leaves the old files alone.
         for path, final in scratch.items():
             path.replace(final)
     except OSError as error:
@@ -71,6 +73,7 @@ def append(path: Path, text: str) -> None:
         with path.open('a') as file:
             file.write(text)
     except OSError:
+        # json_lines skips a damaged line only if no other follows it.
         with suppress(OSError):
             os.truncate(path, before)
         raise

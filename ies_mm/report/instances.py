@@ -146,6 +146,7 @@ def write_tables(
 def _identity(path: Path, arrays: Any) -> list[str]:
     if 'identity' in arrays:
         return [str(name) for name in arrays['identity']]
+    # The training is still running, or was killed.
     return [str(name) for name in np.load(path.with_name(IDENTITY))]
 
 

@@ -45,6 +45,8 @@ class RunRecords:
         warn: Callable[[str], Any] = warnings.warn,
     ) -> None:
         self.folder = folder
+        # An array of objects would be pickled, which np.load refuses by
+        # default.
         self._identity = np.asarray([*identity], dtype=str)
         self._keep = keep
         self._warn = warn
@@ -109,7 +111,9 @@ class RunRecords:
             self._save_identity()
             self._save_instances()
         finally:
+            # Even after a failure, or the tables would pile up in memory.
             self._drop_old()
+            # A line cannot contain the time of its own writing.
             seconds = {'record_seconds': time.perf_counter() - started}
             self._unwritten.append(json.dumps(record | seconds) + '\n')
         self._write_lines()
@@ -153,6 +157,7 @@ class RunRecords:
             self._take_up(self._after)
         elif (self.folder / EPOCHS).exists():
             self._put_aside()
+        # A run that goes on has not ended.
         (self.folder / END).unlink(missing_ok=True)
         self._after = None
 
@@ -165,6 +170,8 @@ class RunRecords:
             return
         if (self.folder / EPOCHS).exists():
             replace(self.folder / EPOCHS, ''.join(earlier.lines).encode())
+        # In front, since new epochs may have waited for the disk to be
+        # writable.
         self._tables[:0] = earlier.tables
 
     def _agree_on_terms(self) -> None:
@@ -190,6 +197,7 @@ class RunRecords:
         )
 
     def _put_aside(self) -> Path:
+        # identity.npy moves away with the folder.
         self._has_identity = False
         return put_aside(self.folder)
 

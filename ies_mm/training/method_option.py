@@ -63,6 +63,7 @@ def _copied(cfg: Config, name: str) -> Config:
             f'--method {name}: the config has no train_dataloader, so it '
             'trains nothing'
         )
+    # MMEngine refuses to merge a dict into None.
     for key in ('default_hooks', 'custom_hooks', 'custom_imports'):
         if cfg.get(key, ...) is None:
             del cfg[key]
@@ -113,6 +114,7 @@ def _carry_over(own: dict, hook: dict) -> None:
     for key in COMMON:
         if key in own:
             hook[key] = own[key]
+    # Unlike a share, a delta given as a number fits only one criterion.
     saved = _budget(own)
     for part in (hook, hook.get('delta')):
         if saved is not None and isinstance(part, dict) and 'saved' in part:
@@ -131,6 +133,8 @@ def _monitor(hook: dict, cfg: Config, name: str) -> None:
     """Have early stopping watch the metric of the best checkpoint."""
     hooks: Any = cfg.get('default_hooks') or {}
     metric = (hooks.get('checkpoint') or {}).get('save_best')
+    # MMEngine resolves 'auto' in the first validation, too late for
+    # EarlyStoppingHook, whose monitor is an argument.
     if not isinstance(metric, str) or metric == 'auto':
         raise ConfigError(
             f'--method {name} watches the metric of the best checkpoint, '
@@ -145,7 +149,10 @@ def _monitor(hook: dict, cfg: Config, name: str) -> None:
 def _stopping_hooks(cfg: Config) -> Iterator[tuple[str, dict]]:
     """Early-stopping hooks among the config's custom hooks."""
     for i, hook in enumerate(cfg.get('custom_hooks') or []):
-        if str(hook.get('type')).endswith('EarlyStoppingHook'):
+        kind = hook.get('type')
+        # Configs that import classes have the class, not its name.
+        name = getattr(kind, '__name__', str(kind))
+        if name.endswith('EarlyStoppingHook'):
             yield f'custom_hooks[{i}]', hook
 
 

@@ -29,6 +29,7 @@ def set_max_iters(runner: Runner, iterations: int) -> None:
     """
     loop: Any = runner.train_loop
     loop._max_iters = iterations
+    # RuntimeInfoHook notes it just once, before training.
     runner.message_hub.update_info('max_iters', iterations)
 
 

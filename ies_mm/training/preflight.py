@@ -166,6 +166,7 @@ def _transforms(pipeline: Any, key: str) -> Iterator[tuple[str, dict]]:
 
 
 def _check_model(cfg: Config, hook: SelectionHook) -> None:
+    # Two-stage detectors write into the nested dicts they are built from.
     config = copy.deepcopy(cfg.model)
     if cfg.get('data_preprocessor') is not None:
         # As the runner does.
@@ -186,6 +187,7 @@ def _leaves(dataset: Any, key: str) -> Iterator[tuple[str, dict]]:
 
 def _annotation_file(leaf: dict) -> Path | None:
     name = leaf.get('ann_file')
+    # Path.exists knows only the local file system.
     remote = leaf.get('backend_args') is not None
     if not isinstance(name, str) or not name or remote or '://' in name:
         return None

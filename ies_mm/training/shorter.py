@@ -67,6 +67,7 @@ def shorten(cfg: Config, length: float) -> Config:
 
 
 def _rounded(value: float, ratio: float) -> int:
+    # round() would send halves to the even neighbour, 0.5 to 0.
     return int(value * ratio + 0.5)
 
 
@@ -81,6 +82,7 @@ def _distance(value: int, ratio: float) -> int:
 
 
 def _places(values: list[int], ratio: float) -> list[int]:
+    # At milestone 0 the rate would drop before the first step.
     return [max(1, _place(value, ratio)) for value in values]
 
 
@@ -155,8 +157,10 @@ def _fit_schedule(schedule: Any, ratio: float) -> None:
         if key in schedule:
             schedule[key] = _place(schedule[key], ratio)
     if 'end' in schedule:
+        # MMEngine refuses a schedule that ends where it begins.
         schedule['end'] = max(schedule['end'], schedule.get('begin', 0) + 1)
     kind = schedule['type']
+    # Its gamma applies once per epoch or iteration, whose number changes.
     if 'Exponential' in (kind if isinstance(kind, str) else kind.__name__):
         schedule['gamma'] = _power(schedule['gamma'], ratio)
     _fit(schedule, _SCHEDULE, ratio)
@@ -177,6 +181,7 @@ def _fit_hook(hook: Any, ratio: float) -> None:
     # ExpMomentumEMA's gamma is a warm-up in iterations.
     if 'EMAHook' in name and 'gamma' in hook:
         hook['gamma'] = _distance(hook['gamma'], ratio)
+    # The stages of mmpretrain's SwitchRecipeHook.
     for stage in hook.get('schedule') or []:
         _fit(stage, _HOOK, ratio)
 

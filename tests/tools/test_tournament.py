@@ -9,6 +9,8 @@ from mmengine.registry import HOOKS
 from commands import call
 from ies_mm.commands import tournament as tool
 from ies_mm.commands.tournament_rounds import entries
+from ies_mm.commands.trainings import train_once
+from ies_mm.errors import ConfigError
 from ies_mm.training.method_option import swap_method
 from task_runs import classifier_config
 
@@ -106,3 +108,12 @@ def test_bad_input_is_one_line(
     assert end.value.code == 2
     [line] = capsys.readouterr().err.splitlines()
     assert message in line
+
+
+def test_a_folder_of_another_training_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / 'seed0').mkdir()
+    mine = tmp_path / 'seed0' / 'epoch_12.pth'
+    mine.write_text('trained by hand')
+    with pytest.raises(ConfigError, match='something other than a training'):
+        train_once(tmp_path / 'seed0', ['plain.py'], 'settings')
+    assert mine.read_text() == 'trained by hand'

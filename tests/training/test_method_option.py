@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from mmengine.config import Config
+from mmengine.hooks import EarlyStoppingHook
 from mmengine.registry import HOOKS
 
 from ies_mm import engine
@@ -132,12 +133,14 @@ def test_early_stopping_watches_the_evaluator_s_metric(
     assert config.to_dict() == plain.to_dict()
 
 
-def test_early_stopping_keeps_the_metric_s_direction() -> None:
+@pytest.mark.parametrize('kind', ['EarlyStoppingHook', EarlyStoppingHook])
+def test_early_stopping_keeps_the_metric_s_direction(kind: Any) -> None:
+    """A config's own hook is replaced, even if it names the class."""
     plain = read('faster_rcnn_voc')
     plain.default_hooks.checkpoint = dict(
         type='CheckpointHook', save_best='loss', rule='less'
     )
-    plain.custom_hooks = [dict(type='EarlyStoppingHook', monitor='x')]
+    plain.custom_hooks = [dict(type=kind, monitor='x')]
     config = swap_method(plain, 'early_stopping', METHODS)
     assert config.default_hooks.early_stopping.rule == 'less'
     assert config.custom_hooks == []

@@ -19,6 +19,7 @@ def hold(args: argparse.Namespace) -> None:
     entrants = list(args.entries)
     for seed in range(args.seeds):
         with ThreadPoolExecutor(args.jobs) as jobs:
+            # Reading the results raises the error of a failed training.
             list(jobs.map(partial(run, args, seed), entrants))
         if seed + 1 >= ROUNDS:
             entrants = list(_left(args, entrants))

@@ -150,6 +150,8 @@ class Reductions(TorchFunctionMode):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
         """Call ``func`` unchanged."""
+        # The methods that OpenMMLab's weight_reduce_loss calls; torch.sum is
+        # another function, which losses use to compute a row (DiceLoss).
         if func in (Tensor.sum, Tensor.mean) and len(args) == 1:
             self.tensors.append(args[0])
         return func(*args, **(kwargs or {}))
@@ -157,10 +159,14 @@ class Reductions(TorchFunctionMode):
 
 def _noting(name: str, module: nn.Module, calls: list[LossCall]) -> Callable:
     def forward(original: Callable, *args: Any, **kwargs: Any) -> Any:
+        # Cloned, as the call may count in place (SeesawLoss).
         state = {n: b.clone() for n, b in module.named_buffers()}
         origin = rows_of(args[0]) if args else None
+        # The argument tells the rows, so nothing inside has to be traced;
+        # untraced does not switch off modes such as Reductions.
         with untraced(), Reductions() as reductions:
             output = original(*args, **kwargs)
+        # Losses may sum counts or weights first; they reduce at the end.
         last = reductions.tensors[-1] if reductions.tensors else None
         calls.append(
             LossCall(name, module, args, kwargs, output, state, last, origin)

@@ -53,6 +53,7 @@ class CapturedLosses:
                 such loss. Defaults to None: all images have one.
         """
         if missing is not None:
+            # NaN means not observed; a zero would be judged like any loss.
             losses = losses.masked_fill(missing, torch.nan)
             self.missing[term] = missing
         self.losses[term] = losses
@@ -73,6 +74,7 @@ class CapturedLosses:
                 for term, values in self.losses.items()
             ]
         )
+        # Not nansum: a loss that is itself NaN has to make the total NaN.
         total = losses.masked_fill(missing, 0).sum(dim=0)
         return total.masked_fill(missing.all(dim=0), torch.nan)
 
@@ -101,6 +103,7 @@ class CapturedLosses:
             UnsupportedModelError: The model has a loss that no adapter saw.
             UnsupportedModelError: The model detaches a loss.
         """
+        # As MMEngine's parse_losses, which adds up names with 'loss' in them.
         terms = [term for term in batch if 'loss' in term]
         missing = [term for term in terms if term not in self.losses]
         if missing:
@@ -115,6 +118,7 @@ class CapturedLosses:
         self.shares = {t: s for t, s in self.shares.items() if t in terms}
         returned = {t: scalar(batch[t]) for t in self.shares}
         for term, value in returned.items():
+            # Shares of a frozen head have no gradient either: nothing is lost.
             if self.shares[term].requires_grad and not value.requires_grad:
                 raise UnsupportedModelError(
                     f'{term}: the model detaches the term after its head has '

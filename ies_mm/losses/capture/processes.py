@@ -24,5 +24,6 @@ def one_process() -> Iterator[None]:
     def is_initialized(original: Callable) -> bool:
         return False
 
+    # Looked up in torch.distributed at every call, so one override is enough.
     with override(torch.distributed, 'is_initialized', is_initialized):
         yield

@@ -94,6 +94,8 @@ def adapter_for(head: type) -> Adapter | None:
     """The adapter for a head class, or None."""
     for base in head.__mro__:
         if base in _ADAPTERS:
+            # Only the nearest class counts: the adapter of a more distant one
+            # would miss what the nearer one changed.
             adapter, relies_on = _ADAPTERS[base]
             return adapter if inherits(head, base, relies_on) else None
     return None
@@ -127,6 +129,7 @@ def adapters_of(
     Raises:
         UnsupportedModelError: There are none, or one has no adapter.
     """
+    # timm and Hugging Face classifiers compute their loss without a head.
     if any(base in _ADAPTERS for base in type(model).__mro__):
         return [('', model, find_adapter('the model', model))]
     heads = [

@@ -18,4 +18,5 @@ def terms_of(losses: dict[str, Any]) -> Terms:
 def scalar(value: Tensor | list[Tensor]) -> Tensor:
     """A term as ``parse_losses`` adds it, bit for bit; may have levels."""
     levels = [value] if isinstance(value, Tensor) else value
+    # One by one, as MMEngine does: a stacked sum may round differently.
     return cast(Tensor, sum(level.mean() for level in levels))

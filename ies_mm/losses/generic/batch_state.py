@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ies_mm.errors import UnsupportedModelError
 
+# Every module has these; only what a head's own code sets is looked at.
 _TORCHS_OWN = frozenset(vars(nn.Module()))
 
 
@@ -43,6 +44,7 @@ class BatchState:
             UnsupportedModelError: There is one; names the attribute.
         """
         for name, value in _attributes(self._owner):
+            # By identity: comparing values would wait for the device.
             is_new = self._before.get(name) is not value
             if is_new and images > 1 and _counts(value, images):
                 raise UnsupportedModelError(

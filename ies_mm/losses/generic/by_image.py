@@ -20,7 +20,12 @@ from ies_mm.losses.capture.registry import Note, Wanted
 from ies_mm.losses.capture.terms import Terms
 from ies_mm.losses.generic.batch_state import BatchState
 from ies_mm.losses.generic.draws import draws_again, noted_draws
-from ies_mm.losses.generic.portions import Call, Slices, share_of_images
+from ies_mm.losses.generic.portions import (
+    Call,
+    Slices,
+    share_of_images,
+    tensors_of,
+)
 from ies_mm.losses.generic.state import (
     generators_that_drew,
     snapshot,
@@ -69,6 +74,7 @@ def asked_by_image(
             result = original(*args, **kwargs)
         _check_draws(owner, generators_that_drew(before), len(parts))
         alone: list[Terms] = []
+        # Shares come from gradients; without them the images need no graph.
         with torch.set_grad_enabled(want.shares and torch.is_grad_enabled()):
             for image, (own_args, own_kwargs) in enumerate(parts):
                 with (
@@ -77,13 +83,16 @@ def asked_by_image(
                     draws_again(owner, draws, image),
                     _given(owner, kept, results),
                 ):
-                    alone.append(read(original(*own_args, **own_kwargs)))
+                    terms = read(original(*own_args, **own_kwargs))
+                alone.append(_defined(terms, parts[image]))
         for term, value in read(result).items():
             losses = _of_images(alone, term, value)
             shares = None
             if want.shares:
                 shares = share_of_images(value, losses, call, slices, parts)
-            note(term, losses.detach().float(), shares)
+            missing = _missing(alone, term, parts, losses.device)
+            note(term, losses.detach().float(), shares, missing)
+        # What the loss function sets on its owner, it has set for every image.
         kept_of_batch.seen()
         return result
 
@@ -126,6 +135,30 @@ def _given(
 
     with override(owner, method, again) if method else nullcontext():
         yield
+
+
+def _defined(terms: Terms, part: Call) -> Terms:
+    """Drop the mean over no output at all: the image has no such term."""
+    if not _is_empty(part):
+        return terms
+    return {name: value for name, value in terms.items() if not value.isnan()}
+
+
+def _is_empty(part: Call) -> bool:
+    """Whether the model has no output for an image: no positive RoI, say."""
+    outputs = [t for t in tensors_of(part) if t.is_floating_point()]
+    return bool(outputs) and not any(output.numel() for output in outputs)
+
+
+def _missing(
+    alone: list[Terms], term: str, parts: list[Call], device: Any
+) -> Tensor | None:
+    """bool (N,), the images whose outputs for a term are empty; or None."""
+    found = [
+        term not in terms and _is_empty(part)
+        for terms, part in zip(alone, parts, strict=True)
+    ]
+    return torch.tensor(found, device=device) if any(found) else None
 
 
 def _of_images(alone: list[Terms], term: str, like: Tensor) -> Tensor:

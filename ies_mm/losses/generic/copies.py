@@ -60,6 +60,7 @@ class Copies:
         return copied
 
     def _of_container(self, value: Any) -> Any:
+        # Noted before its entries are copied, which may refer back to it.
         copied = self._note(value, copy.copy(value))
         if len(value) <= MANY and not isinstance(value, ConfigDict):
             keys = value if isinstance(value, dict) else range(len(value))
@@ -70,6 +71,7 @@ class Copies:
     def _of_tuple(self, value: tuple) -> tuple:
         entries = [self.of(entry) for entry in value]
         pairs = zip(entries, value, strict=True)
+        # The same object means that there is nothing to restore, see Kept.of.
         if all(one is other for one, other in pairs):
             return value
         is_named = hasattr(value, '_fields')
@@ -96,4 +98,5 @@ def has_drawn(generator: Any, before: Any) -> bool:
 def _bytes_of(generator: Any) -> bytes:
     if isinstance(generator, torch.Generator):
         return generator.get_state().numpy().tobytes()
+    # NumPy's and Python's generators have no common way to get their state.
     return pickle.dumps(generator)

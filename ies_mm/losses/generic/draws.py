@@ -57,6 +57,7 @@ class Draw:
     def take(self, function: Callable, wanted: Tensor) -> Tensor | None:
         """The next unused rows that match ``wanted``, or None."""
         rows = len(wanted)
+        # A permutation cannot be cut: its values are places among all rows.
         whole = function is torch.randperm and rows != len(self.values)
         if (
             function is not self.function
@@ -90,6 +91,7 @@ def noted_draws(owner: Any, images: int) -> Iterator[list[Draw]]:
         name: str, original: Callable, *args: Any, **kwargs: Any
     ) -> Any:
         nonlocal image
+        # Heads go through the images once per layer, hence the remainder.
         outer, image = image, calls[name] % images
         calls[name] += 1
         try:
@@ -98,6 +100,7 @@ def noted_draws(owner: Any, images: int) -> Iterator[list[Draw]]:
             image = outer
 
     def note(function: Callable, values: Tensor) -> Tensor:
+        # Cloned, as the loss may write into what it drew.
         draws.append(Draw(function, values.clone(), image))
         return values
 
@@ -115,6 +118,7 @@ def _target_methods(owner: Any) -> tuple[str, ...]:
 
 @cache
 def _targets_of(kind: Any) -> tuple[str, ...]:
+    # Once per class, since it is needed for every image of a batch.
     return tuple(name for name in dir(kind) if name.endswith(_TARGETS))
 
 
@@ -135,6 +139,7 @@ def draws_again(owner: Any, draws: list[Draw], image: int) -> Iterator[None]:
             replayed.
     """
     with (
+        # Outermost: the checks must see the state before it is restored.
         preserved_random_state(),
         _unchanged(_others_states, 'from NumPy or Python'),
         # Intercepting torch is slow; without draws, only watch its state.
@@ -197,6 +202,7 @@ def _others_states() -> list[Any]:
 
 
 def _random_states() -> list[Tensor]:
+    # A CUDA generator's state is on the host: no wait for the device.
     return [torch.get_rng_state(), *torch.cuda.get_rng_state_all()]
 
 
@@ -222,5 +228,7 @@ class _Draws(TorchFunctionMode):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
         """Call ``func``; if it draws, pass its values through ``then``."""
+        # Drawn even if replaced: the result has the shape, dtype and device,
+        # in whatever way the arguments give them.
         values = func(*args, **(kwargs or {}))
         return self.then(func, values) if func in _DRAWING else values

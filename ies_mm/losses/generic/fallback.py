@@ -59,10 +59,14 @@ def past_the_features(
             batch = original(inputs, data_samples, **kwargs)
         images = len(data_samples)
         alone: list[Terms] = []
+        # Only the batch's own forward may talk to other processes and move the
+        # training's random state.
         with torch.no_grad(), one_process(), preserved_random_state():
             for image in range(images):
                 one = image_of(inputs, image, images), [samples[image]]
                 features = image_of(noted[0], image, images)
+                # On copies of the buffers, or BatchNorm in a head would update
+                # its running statistics once more per image.
                 with state_of(before), _given_features(model, features):
                     alone.append(terms_of(original(*one, **kwargs)))
         for term, value in terms_of(batch).items():

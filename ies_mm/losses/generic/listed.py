@@ -48,6 +48,7 @@ def asked_by_list(head: Any, want: Wanted, note: Note) -> Iterator[None]:
         for term, values in result.items():
             if 'loss' not in term:
                 continue
+            # parse_losses adds up the means of a list.
             shares = torch.stack([value.mean() for value in values])
             by_all, by_own = counted[term] if term in counted else counted['']
             factors = [by_all / max(one, 1) for one in by_own]
@@ -89,6 +90,7 @@ def _masks(head: Any) -> Iterator[Counted]:
     def targets(original: Callable, *args: Any, **kwargs: Any) -> Any:
         result = original(*args, **kwargs)
         own.append(result[3])
+        # As in mmdet, which divides by 1 if the batch has no mask.
         counted['loss_mask'] = max(sum(own), 1), own
         counted['loss_segm'] = len(own), [1] * len(own)
         return result

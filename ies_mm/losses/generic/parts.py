@@ -26,11 +26,13 @@ _LIBRARIES = ('mmcv', 'mmdet', 'mmpretrain', 'mmseg', 'timm', 'transformers')
 def parts_of(module: nn.Module) -> list[Any]:
     """A module, its submodules and the objects they hold, each once."""
     parts = list(module.modules())
+    # By id, as the objects found need not be hashable.
     known = {id(part) for part in parts}
     for part in parts:  # grows in the loop
         for space, names in namespaces_of(part):
             for value in _entries(space[name] for name in names):
                 if id(value) not in known and _is_part(_kind(value)):
+                    # A plain list hides a module and so its submodules.
                     inner = (
                         value.modules()
                         if isinstance(value, nn.Module)
@@ -116,6 +118,7 @@ def _is_part(kind: Any) -> bool:
     return (
         _package(kind) not in _FOREIGN
         and (_has_dict(kind) or bool(_members(kind)))
+        # Functions and methods, which have a __dict__ as well.
         and not hasattr(kind, '__get__')
         and not issubclass(
             kind, type | Tensor | dict | Dataset | weakref.ReferenceType
@@ -129,6 +132,7 @@ def _members(kind: Any) -> dict[str, types.MemberDescriptorType]:
     return {
         name: member
         for base in kind.__mro__
+        # Classes written in C have member descriptors too, often read-only.
         if '__slots__' in vars(base)
         for name, member in vars(base).items()
         if isinstance(member, types.MemberDescriptorType)

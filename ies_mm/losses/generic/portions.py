@@ -40,6 +40,7 @@ def share_of_images(
     Returns:
         Tensor: (N,), adding up to ``batch``, with gradient.
     """
+    # Gradients have the shapes of the arguments, so they are sliced alike.
     gradients = slices(_gradients_of(batch, call))
     own = [
         _products(loss, part, gradient)
@@ -51,7 +52,9 @@ def share_of_images(
     values = alone.detach()
     left = batch.detach() - (ratio * values)[known].sum()
     unknown = values[~known].sum()
+    # If all these losses are zero, so are their shares, whatever the factor.
     rest = left / unknown.where(unknown != 0, 1)
+    # The factors carry no graph: gradients flow through the image's own loss.
     return torch.where(known, ratio, rest) * alone
 
 
@@ -60,6 +63,7 @@ def _gradients_of(loss: Tensor, call: Call) -> Call:
     tensors = [tensor for tensor in tensors_of(call) if tensor.requires_grad]
     gradients = _gradients(loss, tensors)
     found = {id(t): g for t, g in zip(tensors, gradients, strict=True)}
+    # Tensors without gradient stay, since slicing needs all arguments.
     return _mapped(call, lambda tensor: found.get(id(tensor), tensor))
 
 
@@ -75,6 +79,7 @@ def _products(loss: Tensor, part: Call, gradient: Call) -> Tensor:
     total = torch.zeros(2, device=loss.device)
     if not own:
         return total
+    # amax refuses an empty tensor.
     sizes = [h.abs().amax().float() for h in own if h.numel()]
     largest = torch.stack([*sizes, total[0]]).amax()
     scale = largest.where(largest > 0, 1)
@@ -87,6 +92,7 @@ def _products(loss: Tensor, part: Call, gradient: Call) -> Tensor:
 def _gradients(loss: Tensor, tensors: list[Tensor]) -> list[Tensor]:
     if not tensors or not loss.requires_grad:
         return [torch.zeros_like(tensor) for tensor in tensors]
+    # Retained, as the training's own backward pass comes later.
     gradients = torch.autograd.grad(
         loss, tensors, retain_graph=True, allow_unused=True
     )

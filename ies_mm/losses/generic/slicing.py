@@ -38,12 +38,14 @@ def image_of(
         UnsupportedModelError: A tensor's image axis is not of size N.
     """
     if isinstance(value, list | tuple):
+        # Layers in a list: each of its tensors has the images first.
         return type(value)(image_of(part, image, images) for part in value)
     if not isinstance(value, Tensor):
         return value
     axis = int(layers_first)
     if value.dim() <= axis or value.shape[axis] != images:
         raise _unknown(value, f'{images} images')
+    # Keeps the axis, as a loss function expects a batch, if of one image.
     return value.narrow(axis, image, 1)
 
 
@@ -59,6 +61,7 @@ def rows_of(value: Any, image: int, lengths: tuple[list[int], ...]) -> Any:
     Raises:
         UnsupportedModelError: No candidate fits a tensor.
     """
+    # Exactly a dict: a ConfigDict among the arguments has to remain one.
     if type(value) is dict:
         return {k: rows_of(v, image, lengths) for k, v in value.items()}
     if isinstance(value, tuple):

@@ -52,6 +52,7 @@ def snapshot(module: nn.Module) -> State:
     assigners. Values that can be changed in place are copied, see
     :mod:`ies_mm.losses.generic.copies`.
     """
+    # One for all parts, so that what they share stays shared.
     copies = Copies()
     return [
         Kept.of(space, names, copies)
@@ -67,6 +68,7 @@ def generators_that_drew(state: State) -> list[str]:
         for kept in state
         for name in kept.changeable
         if isinstance(kept.values[name], GENERATORS)
+        # The call may have replaced or removed the generator.
         and isinstance(kept.space.get(name), GENERATORS)
         and has_drawn(kept.space[name], kept.values[name])
     ]
@@ -82,6 +84,7 @@ def state_of(state: State) -> Iterator[None]:
     Args:
         state (list): From :func:`snapshot`; may be used several times.
     """
+    # Names are enough: code in the context has only copies to change.
     own = [(kept.space, dict(kept.space)) for kept in state]
     copies = Copies()
     for kept in state:

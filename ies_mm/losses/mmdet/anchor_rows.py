@@ -61,6 +61,7 @@ def _anchor_rows(
 ) -> Iterator[None]:
     check_losses(name, head)
     rpn = isinstance(head, RPNHead)
+    # Two-stage detectors add 'rpn_' to terms of an RPN that lack 'rpn'.
     prefix = 'rpn_' if name == 'rpn_head' and not rpn else ''
     term = f'{prefix}loss_rpn_' if rpn else f'{prefix}loss_'
 
@@ -68,6 +69,7 @@ def _anchor_rows(
         with _noted_samples(head) as samples, noted_calls(head) as noted:
             batch = original(*args, **kwargs)
         calls = by_name(noted)
+        # Python numbers that mmdet has counted: nothing is read back.
         sampled = counts([sample.avg_factor for sample in samples], calls)
 
         def to_images(rows: Tensor) -> Tensor:

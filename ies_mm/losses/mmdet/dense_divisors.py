@@ -28,6 +28,7 @@ from ies_mm.losses.rows.row_calls import RowCalls
 def _ddod(head: Any) -> list[Term]:
     return [
         Term('loss_cls', positives('loss_cls', head)),
+        # Boxes have an assigner of their own, so other positives.
         Term('loss_bbox', rows('loss_bbox')),
         Term('loss_iou', rows('loss_bbox')),
     ]
@@ -35,7 +36,9 @@ def _ddod(head: Any) -> list[Term]:
 
 def _fcos(head: Any) -> list[Term]:
     return [
+        # Only positives have a centerness, so its rows count them.
         Term('loss_cls', rows('loss_centerness')),
+        # FCOS's own bound for the sum of centernesses; ATSS has 1.
         Term('loss_bbox', weights('loss_bbox', least=1e-6)),
         Term('loss_centerness', rows('loss_centerness')),
     ]
@@ -53,6 +56,7 @@ def _gfl(head: Any) -> list[Term]:
     return [
         Term('loss_cls', rows('loss_bbox')),
         Term('loss_bbox', weights('loss_bbox')),
+        # A row for each of the four sides of a box.
         Term('loss_dfl', weights('loss_bbox'), by=4),
     ]
 
@@ -71,6 +75,7 @@ def _tood(head: Any) -> list[Term]:
 
 def _tood_cls(head: Any) -> Term:
     if head.epoch < head.initial_epoch:
+        # The metric of a positive is then its box weight, 1.
         return Term('initial_loss_cls', rows('loss_bbox'), 'loss_cls')
     return Term('loss_cls', metrics('loss_cls'))
 
@@ -89,6 +94,7 @@ def _rtmdet_ins(head: Any) -> list[Term]:
 def _paa(head: Any) -> list[Term]:
     return [
         Term('loss_cls', rows('loss_centerness')),
+        # The least weight that mmdet gives a row.
         Term('loss_bbox', weights('loss_bbox', least=1e-12)),
         Term('loss_centerness', rows('loss_centerness'), 'loss_iou'),
     ]
@@ -97,6 +103,7 @@ def _paa(head: Any) -> list[Term]:
 def _yolox(head: Any) -> list[Term]:
     names = ['loss_cls', 'loss_bbox', 'loss_obj']
     names += ['loss_l1'] if head.use_l1 else []
+    # Only positives are passed to loss_cls, so its rows count them.
     return [Term(name, rows('loss_cls')) for name in names]
 
 
@@ -125,6 +132,7 @@ def _centernet(head: Any) -> list[Term]:
 
 def _fovea(head: Any) -> list[Term]:
     return [
+        # mmdet adds the number of images, which is 1 here.
         Term('loss_cls', rows('loss_bbox', more=1)),
         Term('loss_bbox', rows('loss_bbox')),
     ]
@@ -141,6 +149,12 @@ def _reppoints(head: Any) -> list[Term]:
         Term('loss_bbox_refine', own, 'loss_pts_refine'),
     ]
 
+
+_SUMS: dict[type, tuple[str, ...]] = {
+    heads.YOLOV3Head: ('loss_cls', 'loss_conf', 'loss_xy', 'loss_wh'),
+    heads.YOLOXHead: ('loss_cls', 'loss_bbox', 'loss_obj', 'loss_l1'),
+}
+"""Modules that give plain sums, without ``avg_factor``, if so configured."""
 
 _LAYERED = (heads.DETRHead, heads.MaskFormerHead)
 """Heads with the same terms for every decoder layer."""
@@ -196,6 +210,10 @@ def has_row_terms(head: Any) -> bool:
     """
     base = _declared(head)
     if base is None or not known_losses(head):
+        return False
+    if not all(
+        getattr(head, n).reduction == 'sum' for n in _SUMS.get(base, ())
+    ):
         return False
     # Without sync_num_pos, an image without an object divides by zero.
     return base is not heads.VFNetHead or head.sync_num_pos

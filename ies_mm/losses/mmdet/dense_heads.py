@@ -170,6 +170,7 @@ def slices_of(
     def slices(call: Call) -> list[Call]:
         bound = signature.bind(*call[0], **call[1])
         given = dict(bound.arguments)
+        # SOLO takes lists with one entry per image as ``**kwargs``.
         given |= given.pop('kwargs', {})
         images = len(given['batch_img_metas'])
 
@@ -199,6 +200,7 @@ def outputs_of(
     signature = inspect.signature(loss_by_feat)
 
     def axis(name: str, value: Any) -> int | None:
+        # Layers in a list: each of its tensors has the images first.
         layers_first = name in _LAYERS_FIRST and isinstance(value, Tensor)
         return None if name in by_image else int(layers_first)
 

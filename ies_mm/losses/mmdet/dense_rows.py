@@ -60,6 +60,7 @@ def asked_by_rows(
         ):
             result = original(*args, **kwargs)
         values = terms_of(result)
+        # For every batch: TOOD's and YOLOX's terms change during a training.
         terms = row_terms(head)
         device = found[0][0].device
         for prefix, calls in _groups(head, terms, result, noted):
@@ -103,6 +104,7 @@ def _groups(
     if not is_layered(head):
         yield '', noted
         return
+    # By identity: a call does not say which layer it belongs to.
     calls = {id(call.output): call for call in noted}
     last = terms[-1].module
     for name in result:
@@ -111,6 +113,8 @@ def _groups(
             values = [result[prefix + term.module] for term in terms]
             yield (
                 prefix,
+                # Without a match, mmdet returns a plain sum that no loss
+                # module computed.
                 [calls[id(v)] for v in values if id(v) in calls],
             )
 

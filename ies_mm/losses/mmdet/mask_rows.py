@@ -64,6 +64,7 @@ def mask_term(
         rows = _rows(calls[term][0])
         sums = in_order(lengths).sums(rows)
     own = torch.tensor([max(length, 1) for length in lengths]).to(sums)
+    # mmdet's mean is over the positive RoIs of the whole batch.
     return sums.detach() / own, sums / len(rows) if shares else None
 
 

@@ -42,6 +42,7 @@ def pisa_roi_head(
         ):
             results = original(x, samples, neg_label_weights=neg_label_weights)
         outputs = {k: v for k, v in results.items() if isinstance(v, Tensor)}
+        # Shares come from the batch's own rows, so no graph is needed here.
         with torch.no_grad(), one_process():
             alone = [
                 _alone(head, original, outputs, samples, neg_label_weights, i)
@@ -58,6 +59,7 @@ def pisa_roi_head(
     with ExitStack() as stack:
         stack.enter_context(override(head, 'bbox_loss', bbox_loss))
         for part in parts_of(head):
+            # bbox_loss above notes the terms of the box head.
             if part.head is not head.bbox_head:
                 stack.enter_context(part.noted(want, note))
         yield
@@ -75,6 +77,7 @@ def _alone(
     own = rows_of(outputs, image, ([len(s.priors) for s in samples],))
 
     def given(original: Callable, *args: Any, **kwargs: Any) -> dict:
+        # A new dict, as bbox_loss adds its losses to it.
         return dict(own)
 
     with override(head, '_bbox_forward', given):

@@ -12,7 +12,7 @@ from mmdet.models.roi_heads.bbox_heads import DIIHead
 from torch import Tensor, nn
 
 from ies_mm.losses.capture.registry import inherits
-from ies_mm.losses.rows.rows import Calls, counts, row_losses
+from ies_mm.losses.rows.rows import EPS, Calls, counts, row_losses
 from ies_mm.losses.tracing.origin import in_order
 
 QUERY_TERMS = ('loss_cls', 'loss_bbox', 'loss_iou')
@@ -37,5 +37,5 @@ def query_term(
         zeros = torch.zeros(len(samples), device=samples[0].priors.device)
         return zeros, zeros if shares else None
 
-    own = counts(positives, calls) + torch.finfo(torch.float32).eps
+    own = counts(positives, calls) + EPS
     return row_losses(calls[term], in_order(lengths).sums, own, shares)

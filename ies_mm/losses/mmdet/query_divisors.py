@@ -16,6 +16,7 @@ def solo(head: Any) -> list[Term]:
     """SOLO, decoupled or not."""
     return [
         Term('loss_mask', rows('loss_mask'), unreduced=True),
+        # mmdet adds 1 to the positives.
         Term('loss_cls', rows('loss_mask', more=1)),
     ]
 
@@ -48,6 +49,7 @@ def detr(head: Any) -> list[Term]:
         if not background:
             return found.clamp(min=1)
         noise = calls.prefix.endswith('dn_')
+        # Denoising has a negative per positive; its other rows are padding.
         others = found if noise else calls.rows('loss_bbox') - found
         return (found + others * background).clamp(min=1)
 

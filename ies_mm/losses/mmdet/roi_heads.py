@@ -82,10 +82,16 @@ class Part:
     def noted(self, want: Wanted, note: Note) -> AbstractContextManager[None]:
         """Record its terms with prefix and weight applied."""
 
-        def weighted(term: str, losses: Tensor, shares: Any) -> None:
+        def weighted(
+            # A cascade multiplies after its heads have returned their losses.
+            term: str,
+            losses: Tensor,
+            shares: Any,
+            missing: Any = None,
+        ) -> None:
             if shares is not None:
                 shares = shares * self.weight
-            note(self.prefix + term, losses * self.weight, shares)
+            note(self.prefix + term, losses * self.weight, shares, missing)
 
         for keeps_losses, terms, term_of in _BY_ROWS:
             if keeps_losses(self.head):

@@ -80,6 +80,7 @@ def _split(
 
 def _values(call: LossCall) -> Tensor:
     """The losses of every image, float32 (N, 1) or (N, classes)."""
+    # Called again: with one row per image, that costs next to nothing.
     value, scores = call.unreduced(), call.args[0]
     if value.dim() == 0 and len(call.args[1]) == 1:
         # LeNet squeezes the scores of a single image.

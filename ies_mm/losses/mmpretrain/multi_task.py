@@ -56,6 +56,7 @@ def _task(
     def loss(
         original: Callable, feats: tuple, samples: list, **kwargs: Any
     ) -> dict[str, Any]:
+        # An earlier batch's: without a labelled image the head notes nothing.
         found.clear()
         batch: dict[str, Any] = original(feats, samples, **kwargs)
         has = [task in sample for sample in samples]
@@ -72,6 +73,7 @@ def _task(
         return batch
 
     with (
+        # Opened first, so that its values are noted when ``loss`` reads them.
         find_adapter(name, head)(name, head, want, own_note),
         override(head, 'loss', loss),
     ):
@@ -89,6 +91,7 @@ def _spread(noted: _Noted, labelled: Tensor) -> _Noted:
 
     def spread(values: Tensor) -> Tensor:
         every = values.new_zeros(len(labelled))
+        # Indexing with a mask would wait for the number of its entries.
         return every.masked_scatter(labelled, values)
 
     losses, shares, missing = noted

@@ -33,6 +33,7 @@ def hard_pixel_losses(call: LossCall, alone: Tensor) -> Tensor:
     Returns:
         Tensor: float32 (N,).
     """
+    # Logits that are not finite give NaN as well, which has to remain.
     sound = call.args[0].isfinite().flatten(1).all(dim=1)
     return alone.masked_fill(alone.isnan() & sound, 0)
 
@@ -53,6 +54,7 @@ def hard_pixel_shares(call: LossCall) -> Tensor:
     chosen = call.reduced.float()
     valid = labels != call.module.ignore_label
     classes = labels.where(valid, 0).unsqueeze(1)
+    # The very values that mmseg sorts, in its order: ties must fall alike.
     certain = logits.detach().softmax(dim=1).gather(1, classes).squeeze(1)
     # mmseg sorts the valid pixels and selects the least certain ones.
     hardest = certain[valid].sort().indices[: len(chosen)]
@@ -97,4 +99,5 @@ def balanced_shares(call: LossCall) -> Tensor:
         logits, targets, weights, reduction='none'
     )
     sums = values.float().sum(dim=1)
+    # mmseg's mean counts padded pixels too.
     return sums * cast(float, call.module.loss_weight) / values.numel()

@@ -75,6 +75,7 @@ def iterative_head(
 ) -> Iterator[None]:
     """Adapter for K-Net's head, whose losses an inner head computes."""
     inner = cast(nn.Module, head.kernel_generate_head)
+    # Called for its refusal: the inner head computes the losses.
     find_adapter(f'{name}.kernel_generate_head', inner)
     with _by_pixels(name, head, inner, want, note):
         yield

@@ -148,6 +148,7 @@ def _split_pixels(call: LossCall) -> Parts:
     values = _pixel_losses(call)
     valid = _valid(call)
     if _is_binary(call.module):
+        # mmseg's binary losses ignore negative labels as well.
         valid &= (call.args[1] >= 0).flatten(1)
     own = _counted(call, valid)
     batch: Any = values.numel()
@@ -157,6 +158,7 @@ def _split_pixels(call: LossCall) -> Parts:
     if call.module.reduction == 'sum':
         own, batch = torch.ones_like(own), 1
     sums = values.sum(dim=1)
+    # Not 1: with class weights an image may count for less than a pixel.
     losses = sums.detach() / own.clamp(min=1e-12)
     return Parts(losses, sums / batch, ~valid.any(dim=1))
 
@@ -193,6 +195,7 @@ def _valid(call: LossCall) -> Tensor:
 
 def _pixel_losses(call: LossCall) -> Tensor:
     """The weighted losses of every image, float32 (N, elements)."""
+    # In half precision, a sum over an image's pixels could overflow.
     reduced = cast(Tensor, call.reduced).float()
     # FocalLoss reduces rows, ordered by image.
     weight = cast(float, call.module.loss_weight)

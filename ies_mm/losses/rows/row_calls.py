@@ -101,6 +101,7 @@ class RowCalls:
 def _first_of(call: LossCall) -> Tensor:
     """The weight of each row, taken from its first value."""
     weight: Tensor = call.argument(2, 'weight')
+    # mmdet repeats a box's weight for each of its coordinates.
     return weight.flatten(1)[:, 0] if weight.dim() > 1 else weight
 
 
@@ -128,6 +129,7 @@ def added(pairs: Pairs) -> Tensor:
     scattered = [pair for pair in pairs if not pair[0].blocks]
     sums = [origin.sums(v) for origin, v in pairs if origin.blocks]
     if scattered:
+        # One index_add for all calls, instead of one per level or layer.
         origins, values = zip(*scattered, strict=True)
         rows = [_row_sums(value) for value in values]
         joined = rows[0] if len(rows) == 1 else torch.cat(rows)
@@ -155,6 +157,7 @@ def unnormalised(
         return zeros
     pairs = [(origin_of(call), _row_losses(call, unreduced)) for call in calls]
     sums = added(pairs)
+    # What a module reduces lacks its loss_weight; what it returns has it.
     weight = float(getattr(calls[0].module, 'loss_weight', 1.0))
     return sums if unreduced or weight == 1.0 else sums * weight
 
@@ -185,6 +188,7 @@ def parts_of(batch: Tensor, sums: Tensor) -> Tensor:
         Tensor: (N,), adding up to ``batch``.
     """
     total = sums.detach().sum()
+    # Masked, not branched upon: a condition would wait for the device.
     empty = total == 0
     ratio = batch.detach().float() / total.masked_fill(empty, 1)
     return sums * ratio.masked_fill(empty, 0)

@@ -17,6 +17,9 @@ from ies_mm.errors import UnsupportedModelError
 from ies_mm.losses.capture.calls import LossCall, per_image
 from ies_mm.losses.rows.loss_types import ROW_LOSSES
 
+EPS = torch.finfo(torch.float32).eps
+"""What mmdet adds to ``avg_factor`` before it divides by it."""
+
 Calls = dict[str, list[LossCall]]
 """Name of a loss module -> its calls, in order."""
 
@@ -55,7 +58,8 @@ def row_losses(
     """
     with torch.set_grad_enabled(shares and torch.is_grad_enabled()):
         sums = [to_images(rows) for rows in _rows_of_levels(calls)]
-    normalisers = [call.kwargs['avg_factor'] for call in calls]
+    # Without positives a count is zero, and a share 0 / EPS.
+    normalisers = [call.kwargs['avg_factor'] + EPS for call in calls]
     return per_image(sums, [own] * len(sums), normalisers, shares)
 
 
@@ -75,6 +79,7 @@ def rows(call: LossCall) -> Tensor:
     if isinstance(value, Tensor) and value.shape[:1] == (count,):
         # Half precision is not enough for sums over rows.
         return value.float().reshape(count, -1).sum(dim=1)
+    # A wait for the device, but only if an unknown module returns a scalar.
     if isinstance(value, Tensor) and not (row_weights(call) > 0).any():
         # Box losses then return a single zero, whatever the reduction.
         return value.float().expand(count)

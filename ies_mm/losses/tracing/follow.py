@@ -10,6 +10,7 @@ loss is attributed to an image by its shape.
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
@@ -25,6 +26,10 @@ untraced = torch._C.DisableTorchFunctionSubclass
 _RULES: dict[str, Callable[[Given, Tensor], Trace | None]] = {
     **dict.fromkeys(trace_axes.ELEMENTWISE, trace_axes.elementwise),
     **dict.fromkeys(trace_axes.ALONG_AN_AXIS, trace_axes.along_an_axis),
+    **dict.fromkeys(
+        trace_axes.ALONG_A_LATER_AXIS,
+        partial(trace_axes.along_an_axis, place=2),
+    ),
     'expand': trace_axes.expand,
     'expand_as': trace_axes.expand,
     'flatten': trace_axes.reshape,
@@ -97,6 +102,7 @@ class Traced(Tensor):
     ) -> Any:
         """Call ``func`` untraced, then trace the rows of its results."""
         with untraced():
+            # Before the call, which may change shapes in place.
             given = Given(args, kwargs or {})
             result = func(*args, **(kwargs or {}))
             if isinstance(result, Tensor | tuple | list):
@@ -128,6 +134,7 @@ def traced(
             that belong to one image after the other.
         images (int): N.
     """
+    # Other subclasses would lose their own behaviour; their rows are unknown.
     found = [pair for pair in outputs if type(pair[0]) is Tensor]
     batch = Origin(images, blocks=(1,))
     entries = 0
@@ -141,6 +148,7 @@ def traced(
         yield
     finally:
         for tensor, _ in found:
+            # The model uses them on: an RPN predicts proposals from them.
             tensor.__class__ = Tensor
             del vars(tensor)['whose']
 
@@ -173,11 +181,13 @@ def _takes_no_value(name: str, given: Given) -> bool:
 
 
 def _name(func: Any) -> str:
+    # In-place and operator forms (``add_``, ``__add__``) share a rule.
     return str(getattr(func, '__name__', '')).strip('_')
 
 
 def _ruled(func: Any, given: Given, result: Any) -> trace_joins.Traces:
     """The traces that the rules yield."""
+    # Untraced arguments are no outputs: anchors, targets, parameters.
     traces = [seen.trace for seen in given.seen]
     if not traces or Mixed() in traces:
         return

@@ -27,6 +27,8 @@ class Origin:
     blocks: tuple[int, ...] = ()
     runs: tuple[tuple[int, int], ...] = ()
     index: Tensor | None = None
+    # Heads index several tensors with one mask and then combine the results,
+    # which is traced only if their origins are equal: the same index.
     _taken: dict[int, tuple[Tensor, Origin]] = field(
         default_factory=dict, repr=False
     )
@@ -41,6 +43,7 @@ class Origin:
 
     def __eq__(self, other: object) -> bool:
         """Whether both are equal; an index is compared by identity."""
+        # Comparing the values of an index would wait for the device.
         return isinstance(other, Origin) and (
             self.images == other.images
             and self.blocks == other.blocks
@@ -123,9 +126,11 @@ class Origin:
 
     def sums(self, values: Tensor) -> Tensor:
         """Sum values by image, (R, ...) -> float32 (N,)."""
+        # Not -1, which PyTorch refuses if there are no rows.
         flat = values.reshape(len(values), values[:1].numel() or 1)
         if self.index is not None or self.runs:
             return self._added(flat.sum(dim=1, dtype=torch.float32))
+        # Plain sums, in a fixed order: index_add on a GPU has none.
         rows = [self.images * k for k in self.blocks]
         each = flat.shape[1]
         parts = [

@@ -108,17 +108,18 @@ ALONG_AN_AXIS = frozenset(
         'max',
         'mean',
         'min',
-        'norm',
         'prod',
         'softmax',
         'sort',
         'std',
         'sum',
-        'topk',
         'var',
     ]
 )
 """Names of operations along one or several axes."""
+
+ALONG_A_LATER_AXIS = frozenset(['norm', 'topk'])
+"""The same, with another argument (p, k) before the axis."""
 
 
 def elementwise(given: Given, result: Tensor) -> Along | None:
@@ -132,6 +133,7 @@ def elementwise(given: Given, result: Tensor) -> Along | None:
         if axis < 0 or found not in (None, own):
             return None
         found = own
+    # Broadcasting may have multiplied a single row.
     if found is None or result.shape[found.axis] != found.origin.rows:
         return None
     return found
@@ -160,12 +162,15 @@ def reshape(given: Given, result: Tensor) -> Along | None:
     inner = given.seen[0].count(axis + 1)
     before = 1
     for place, size in enumerate(result.shape):
+        # An axis of size 1 before the rows, which begin at the next one.
         if size == 1 and before == outer and rows > 1:
             continue
         after = prod(list(result.shape)[place + 1 :])
         if before == outer and rows and size:
             found = _resized(given.along, size, rows, inner, after)
             return None if found is None else found.at(place)
+        # Axes before the rows were merged into them: all rows repeat, once
+        # per element of those axes.
         if before == 1 and size == outer * rows * (inner // max(after, 1)):
             each = given.along.origin.merged(inner // max(after, 1))
             return Along(each.repeated(outer), place)
@@ -218,14 +223,23 @@ def repeat(given: Given, result: Tensor) -> Along:
     return Along(given.along.origin.repeated(times), axis)
 
 
-def along_an_axis(given: Given, result: Tensor) -> Along | None:
-    """Operations along other axes than the rows', reduced or kept."""
-    dim = given.option(1, 'dim')
+def along_an_axis(
+    given: Given, result: Tensor, place: int = 1
+) -> Along | None:
+    """Operations along other axes than the rows', reduced or kept.
+
+    Args:
+        given (Given): The arguments.
+        result (Tensor): What the operation returned.
+        place (int): Position of the axis among the arguments. Defaults to 1.
+    """
+    dim = given.option(place, 'dim')
     if not given.alone or not isinstance(dim, int | tuple | list):
         return None
     dims = [d % given.dims for d in ([dim] if isinstance(dim, int) else dim)]
     if given.along.axis in dims:
         return None
+    # With keepdim, or nothing is reduced, as by softmax.
     if result.dim() == given.dims:
         return given.along
     before = sum(d < given.along.axis for d in dims)
@@ -234,6 +248,7 @@ def along_an_axis(given: Given, result: Tensor) -> Along | None:
 
 def row_by_row(given: Given, result: Tensor) -> Along | None:
     """Rows along the first axis; the other axes may change in any way."""
+    # A second traced argument, such as predicted weights, may mix images.
     if given.along.axis or not given.alone or given.dims < 2:
         return None
     return given.along

@@ -22,6 +22,7 @@ def getitem(given: Given, result: Tensor) -> Trace | None:
         width = _width(part)
         if place <= given.along.axis < place + width:
             return _picked(given, part, place, now, result)
+        # Several index tensors share one resulting axis; its place varies.
         if several and isinstance(part, Tensor | list):
             return None
         now += _axes_left(part)
@@ -75,6 +76,7 @@ def _picked(
 ) -> Trace | None:
     """The trace of the rows that the index part for their axis selects."""
     origin: Origin = given.along.origin
+    # SOLOv2 keeps an image's axis by ``mask_feats[[image]]``.
     if isinstance(part, list) and len(part) == 1:
         part = part[0]
     if _is_integer(part):

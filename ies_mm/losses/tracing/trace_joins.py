@@ -15,6 +15,7 @@ def cat(given: Given, result: Tensor) -> Traces:
     dim = given.option(1, 'dim', 0) % result.dim()
     traces = [seen.trace for seen in given.seen]
     tensors = given.option(0, 'tensors')
+    # One tensor of unknown rows makes the places of all others unknown.
     if len(traces) + _empty(tensors, dim) < len(tensors):
         return
     owned = [t for t in traces if isinstance(t, Owned)]

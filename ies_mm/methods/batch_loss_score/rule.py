@@ -39,6 +39,8 @@ class BatchLossScore(InfoBatch):
     def take_in(self, ids: Tensor, losses: Tensor, standing: Standing) -> None:
         """Update the scores of the observed instances."""
         losses = losses.double().sum(dim=1)
+        # alpha weights the old score, the argument of update_running the new
+        # one.
         update_running(self.running, ids, losses, 1 - self.alpha)
 
     def forget_level(self) -> None:

@@ -17,6 +17,7 @@ class BatchLossSteps(Steps):
             missing = captured.missing.get(term, torch.zeros_like(losses) > 0)
             # Indexing by a mask would wait for the device.
             total = losses.masked_fill(missing, 0).sum()
+            # 0 / 0 if no image has the term, which is then missing for all.
             mean = (total / (~missing).sum()).expand_as(losses)
             averaged.note(term, mean, None, missing.all().expand_as(losses))
         super().observe(batch, averaged)

@@ -108,6 +108,7 @@ def budget(epoch: int, start: float, factor: float, end: float) -> float:
     try:
         reached = start * float(factor) ** epoch
     except OverflowError:
+        # A power of floats raises where a product becomes infinite.
         reached = math.inf
     return max(reached, end) if end <= start else min(reached, end)
 
@@ -130,6 +131,7 @@ def hardest(
     weights = torch.nan_to_num(running.double(), nan=most)
     # Give all a nonzero weight, or few hard ones could not fill the budget.
     weights = weights.clamp(min=max(most * 1e-6, 1e-12))
+    # An empty selection would end the training.
     count = max(1, round(part * len(running)))
     drawn = torch.multinomial(weights, count, generator=generator)
     active = torch.zeros(len(running), dtype=torch.bool)

@@ -20,6 +20,8 @@ class Augmentation:
             part
             for _, transform in transforms_of(dataset)
             if _is_rand_augment(transform)
+            # RandAugment hands its level to its policies only when it is
+            # built.
             for part in (transform, *transform.transforms)
             if hasattr(part, 'magnitude_level')
         ]

@@ -21,6 +21,7 @@ def low_frequencies(images: Tensor, sides: tuple[int, int]) -> Tensor:
     full = (images.shape[-2], images.shape[-1])
     if sides == full:
         return images
+    # In half precision, an FFT needs a GPU and sides that are powers of two.
     spectrum = torch.fft.fft2(images.float())
     for dim, (side, whole) in enumerate(zip(sides, full, strict=True), -2):
         spectrum = _around_zero(spectrum, dim, side, whole)

@@ -70,6 +70,8 @@ class EfficientTrainHook(SelectionHook):
         super().before_train(runner)
         loader = runner.train_dataloader
         self._augmentation = Augmentation(loader.dataset)
+        # After super(), which closes what an earlier training left in the
+        # scope.
         self._scope.enter_context(self._augmentation.kept())
         strengths = {stage.magnitude for stage in self.method.curriculum}
         if not len(self._augmentation) and strengths != {None}:
@@ -95,6 +97,8 @@ class EfficientTrainHook(SelectionHook):
     ) -> None:
         """Update the strength if an iteration-based loop began an epoch."""
         super().after_train_iter(runner, batch_idx, data_batch, outputs)
+        # Workers would miss a change of the strength, so before_train has
+        # refused the two together.
         if not self.session.pace.loop_ends_epochs:
             self._strengthen(runner)
 
@@ -105,6 +109,7 @@ class EfficientTrainHook(SelectionHook):
             internals.drop_iterator(runner.train_dataloader)
 
     def _check_model(self, runner: Runner) -> None:
+        # By name, since mmpretrain need not be installed.
         names = {cls.__name__ for cls in type(unwrap(runner.model)).__mro__}
         if 'BaseClassifier' not in names:
             raise ConfigError(

@@ -52,6 +52,7 @@ class Stage:
                     'fraction such as 0.5'
                 )
             share = share / shorter
+        # Whole images may keep an odd side.
         if share == 1:
             return height, width
         # Even, as networks halve them.
@@ -94,6 +95,7 @@ class EfficientTrain(Method):
         ):
             if standing.epoch < end:
                 return stage
+        # An iteration-based loop asks once more after its last epoch.
         return self.curriculum[-1]
 
     def forecast(self, standing: Standing) -> str:
@@ -110,6 +112,7 @@ class EfficientTrain(Method):
 
     def _ends(self, epochs: int) -> list[int]:
         """The number of epochs at the end of each stage."""
+        # Ends are rounded, not lengths, whose rounding errors would add up.
         parts = [stage.part for stage in self.curriculum]
         return [round(sum(parts[: k + 1]) * epochs) for k in range(len(parts))]
 

@@ -44,6 +44,8 @@ class CroppingSteps(Steps):
     def train(self, batch: Batch, step: Step) -> Any:
         """Train on the low frequencies of a batch."""
         model: Any = unwrap(self.session.runner.model)
+        # Only within the step, so that validation and scoring see whole
+        # images.
         with override(model.data_preprocessor, 'forward', self._cropped):
             return super().train(batch, step)
 

@@ -76,6 +76,7 @@ class IESHook(SelectionHook):
         saved: float | None = None,
         **common: Any,
     ) -> None:
+        # Before check_known, which would call removed arguments unknown.
         check_removed('IESHook', common)
         scoring = common.pop('scoring', None)
         scoring = renamed_scoring('IESHook', scoring, common)

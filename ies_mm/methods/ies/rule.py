@@ -117,6 +117,7 @@ class IES(FlatnessMethod):
     def due(self, standing: Standing) -> Tensor:
         """The instances whose wait ends with this epoch."""
         epoch, period = standing.epoch, self.period(standing)
+        # A scoring pass serves the decision after this epoch, if there is one.
         if not (self._recheck.to_the_end or period.may_exclude(epoch)):
             return torch.zeros(self.instances, dtype=torch.bool)
         return self._recheck.scored(self._waits.wait, self._waits.seen, epoch)
@@ -130,8 +131,11 @@ class IES(FlatnessMethod):
         nobody = torch.zeros_like(mastered)
         may_exclude = self.period(standing).may_exclude(epoch)
         if self.dry_run and may_exclude:
+            # A real run would have pruned them, and its budget would go on
+            # from there.
             self._spared += int(mastered.sum())
         if self.dry_run or not may_exclude:
+            # The next epoch trains everything, so all waits start over.
             self._waits.settle(self._recheck, nobody, epoch)
             return Decision(mastered, Selection(~nobody), decision.limit)
         self._waits.settle(self._recheck, mastered, epoch)
@@ -141,6 +145,8 @@ class IES(FlatnessMethod):
         self, history: LossHistory, names: Sequence[str], standing: Standing
     ) -> Decision:
         """As :meth:`decide`, but as if every epoch could prune."""
+        # A due instance is trained to be observed, and the budget prunes
+        # another one instead.
         able = ~self.due_for_training(standing)
         progress = self.progress(names, standing)
         strata = self.strata if self.wants_strata else None
@@ -162,6 +168,8 @@ class IES(FlatnessMethod):
         """Instances the next epoch trains, mastered or not; bool (N,)."""
         wait, seen = self._waits.wait, self._waits.seen
         following = standing.epoch + 1
+        # In vain if the steps mix images and so observe none, or if no
+        # decision follows.
         if standing.scored_every or not self.period(standing).may_exclude(
             following
         ):
@@ -197,6 +205,7 @@ class IES(FlatnessMethod):
 
 def _for_record(limits: Tensor, names: Sequence[str]) -> Any:
     """One number, or one per term; None for a limit that does not exist."""
+    # JSON has neither NaN nor infinity.
     numbers = [x if math.isfinite(x) else None for x in limits.tolist()]
     if len(set(numbers)) == 1:
         return numbers[0]

@@ -48,6 +48,7 @@ class InfoBatch(Method):
             scores (Tensor): float (N,), see :func:`infobatch`.
             standing (Standing): State after the epoch just trained.
         """
+        # Also where nothing may be pruned: the records count the well-learned.
         generator = self.generator(standing.epoch)
         below, selection = infobatch(scores, self.ratio, generator)
         if may_exclude(standing.epoch, standing.epochs, anneal=self.anneal):
@@ -65,6 +66,7 @@ def well_learned(scores: Tensor) -> Tensor:
     Returns:
         Tensor: bool (N,).
     """
+    # Without any finite score the mean is NaN, and no score is below it.
     finite = torch.isfinite(scores)
     return finite & (scores < scores[finite].double().mean())
 
@@ -91,5 +93,6 @@ def infobatch(
     dropped = random_part(candidates, ratio, generator)
     weight = torch.ones(len(scores))
     weight[candidates] = 1 / (1 - ratio)
+    # A pruned instance that is re-included to fill a batch counts once.
     weight[dropped] = 1
     return below, Selection(all_but(dropped, len(scores)), weight)

@@ -140,6 +140,7 @@ def random_removal(
     if not rescale:
         return Selection(active)
     factor = instances / (instances - len(dropped))
+    # A pruned instance that is re-included to fill a batch counts once.
     return Selection(active, torch.where(active, factor, 1.0).float())
 
 

@@ -53,6 +53,8 @@ class SelectiveBackprop(Method):
         Returns:
             Tensor: bool (B,).
         """
+        # First, so that a loss is compared with itself, too, and its CDF is
+        # not 0.
         self._recent.add(losses)
         chances = self._recent.probabilities(losses, self.beta)
         generator = self.generator(iteration)

@@ -51,6 +51,7 @@ class GatheringSteps(Steps):
         self._chosen: dict[int, list[int]] = defaultdict(list)
         self._shown = 0
         self._seconds = 0.0
+        # Saves the queue in checkpoints, with the method's own state.
         self.session.of_method.append(self)
 
     def train(self, batch: Batch, step: Step) -> Any:
@@ -105,6 +106,8 @@ class GatheringSteps(Steps):
             self._chosen[epoch].extend(ids)
         dataset: Any = self.session.sampler.dataset
         positions = self.session.instances.first_positions().tolist()
+        # Loading augments the images, and must not advance the training's
+        # random numbers.
         with preserved_random_state():
             samples = [dataset[positions[number]] for number in state['queue']]
         # If a pipeline rejected an image, another one replaced it.
@@ -120,8 +123,11 @@ class GatheringSteps(Steps):
             # Copy: a preprocessor may change its input in place.
             data = preprocessed(self._runner, copy.deepcopy(batch.data))
             captured = score(self._runner, data, self.comparison.fallback)
+        # The data preprocessor may have reordered the batch.
         in_order(captured, batch_instances(data), batch.ids)
         self.observe(batch, captured)
+        # A wait for the device, but what is trained next depends on the
+        # values.
         losses = captured.totals().cpu()
         self._seconds += self.clock.go_on()
         return losses
@@ -133,6 +139,8 @@ class GatheringSteps(Steps):
         for place in torch.nonzero(drawn).flatten().tolist():
             number = int(batch.ids[place])
             self._queue.append((number, sample_of(batch.data, place)))
+            # It may be trained in the next pass, but counts in the one that
+            # drew it.
             self._chosen[epochs[place]].append(number)
 
     def _train(self, size: int, step: Step) -> Any:
@@ -141,6 +149,8 @@ class GatheringSteps(Steps):
         collate: Any = self._runner.train_dataloader.collate_fn
         data = collate([sample for _, sample in taken])
         given = Given(torch.tensor([number for number, _ in taken]))
+        # The losses are known from scoring, so this capture is only for
+        # comparison.
         compared = self.comparison.captured() if self.comparison.due else None
         with (
             compared or nullcontext() as captured,

@@ -52,6 +52,7 @@ class SoftIES(FlatnessMethod):
         begin: int = 1,
         anneal: float = 0.0,
     ) -> None:
+        # Images are drawn by rank, so the threshold is never read.
         criterion = Criterion(0, order, window, terms)
         super().__init__(criterion, PruningSchedule(saved), begin, anneal)
         check_number('floor', floor, LEAST_FLOOR, 1)
@@ -114,6 +115,7 @@ def soft_removal(
     active = systematic_sample(chance, generator)
     if not weighted:
         return Selection(active)
+    # A pruned instance that is re-included to fill a batch counts once.
     weight = torch.where(active, keep / instances / chance, 1.0)
     return Selection(active, weight.float())
 
@@ -138,11 +140,13 @@ def chances(scores: Tensor, keep: int, floor: float) -> Tensor:
         Tensor: float64 (N,).
     """
     instances = len(scores)
+    # Midpoints, so that `wanted` has the mean 1.
     rank = (torch.arange(instances, dtype=torch.double) + 0.5) / instances
     wanted = floor + 2 * (1 - floor) * rank
-    # c, if the instances from the m-th on are certain to be trained.
+    # c, if the instances after the m-th are certain to be trained.
     below = torch.arange(1, instances + 1) + keep - instances
     factor = below / wanted.cumsum(0)
+    # The fewest certain ones with which no other probability exceeds 1.
     last = torch.nonzero(factor * wanted <= 1)[-1]
     chance = (factor[last] * wanted).clamp(max=1)
     known = scores.nan_to_num(nan=torch.inf, posinf=torch.inf)
@@ -151,6 +155,7 @@ def chances(scores: Tensor, keep: int, floor: float) -> Tensor:
     ends = size.cumsum(0)
     upto = torch.cat([chance.new_zeros(1), chance.cumsum(0)])
     mean = (upto[ends] - upto[ends - size]) / size
+    # A difference of running sums may exceed 1 by a rounding error.
     return mean.clamp(max=1)[group]
 
 
@@ -167,6 +172,8 @@ def systematic_sample(chance: Tensor, generator: torch.Generator) -> Tensor:
     Returns:
         Tensor: bool (N,), with as many True entries as the sum.
     """
+    # In the dataset's order, neighbours, often of one class, would hardly ever
+    # be drawn together.
     order = torch.randperm(len(chance), generator=generator)
     place = torch.rand((), generator=generator, dtype=torch.double)
     teeth = torch.floor(chance[order].cumsum(0) + place)

@@ -99,6 +99,8 @@ def further_decreases(
     last = losses[-2 * width :]
     for epoch in range(len(losses) - 4 * width):
         following = losses[epoch + 1 : epoch + 1 + 2 * width]
+        # A plain mean: an image not observed in one of these epochs becomes
+        # NaN.
         halves = [
             following[part::2].mean(axis=0) - last[part::2].mean(axis=0)
             for part in (0, 1)

@@ -82,6 +82,7 @@ def noise_of(
     flat = criterion.score(passes[ALL][:, finite], terms, scale)
     spread = {}
     for source, losses in passes.items():
+        # The variance of nearly equal numbers loses digits in float32.
         values = losses[:, finite].double()
         values = torch.cat([values, values.sum(dim=2, keepdim=True)], dim=2)
         spread[source] = values.var(dim=0).mean(dim=0).sqrt().numpy()

@@ -109,6 +109,7 @@ def _settings(axes: Axes, diagnosis: Diagnosis) -> None:
     known = scores[np.isfinite(scores) & (scores > 0)]
     low, high = np.quantile(known, (0.005, 0.995)).tolist()
     deltas = np.geomspace(low, high, 60)
+    # The decision after the last epoch prunes nothing.
     decided = scores[:-1]
     saved = [(decided < delta).sum() / scores.size for delta in deltas]
     axes.plot(deltas, saved, color=COLOURS[0])

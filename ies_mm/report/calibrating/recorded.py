@@ -66,6 +66,8 @@ class Recorded:
         instances, terms = self.losses.shape[1:]
         history = LossHistory(instances, terms, criterion.depth)
         for epoch, rows in enumerate(self.losses):
+            # The file does not tell a NaN loss, an observation of the run,
+            # from a missing one; both are skipped.
             [seen] = np.nonzero(~np.isnan(rows).any(axis=1))
             history.observe(
                 torch.from_numpy(seen), torch.from_numpy(rows[seen])

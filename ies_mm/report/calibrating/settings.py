@@ -33,6 +33,7 @@ def setting(scores: np.ndarray, share: float) -> Setting:
     """
     decided = scores[:-1]
     known = np.sort(decided[np.isfinite(decided)])
+    # Of all instance-epochs, including those too early to be judged.
     count = min(round(share * scores.size), len(known) - 1)
     # Images with exactly the same score as the last one are included.
     above = known[known > known[max(count - 1, 0)]]

@@ -119,6 +119,7 @@ def _foresight(diagnosis: Diagnosis) -> str:
         rows.append([row.name, *map(_number, figures)])
     rows.append(['ceiling', '', _number(diagnosis.ceiling), ''])
     images = diagnosis.recorded.losses.shape[1]
+    # About two standard deviations of the correlation of unrelated ranks.
     chance = f'{2 * images**-0.5:.2f}'
     return (
         f'{_aligned(rows)}\n'

@@ -37,6 +37,7 @@ def compare_runs(
     """
     given = [path for path in work_dirs if not is_comparison(path)]
     folders: dict[Path, Path] = {}
+    # If all are comparisons, read_run says what is wrong with them.
     for path in given or work_dirs:
         folders.setdefault(path.resolve(), path)
     runs = [read_run(folder) for folder in folders.values()]
@@ -50,6 +51,7 @@ def compare_runs(
 
 
 def _metric(runs: Sequence[Run], wanted: str | None) -> str | None:
+    # A run without any validation yet must not empty the choice.
     validated = [run for run in runs if run.points]
     if not validated:
         if wanted:
@@ -91,7 +93,7 @@ def _rows(groups: Sequence[Group], metric: str | None) -> list[Row]:
         ]
         # Of several suitable plain groups, take the fastest.
         known = [found for found in plain if found is not None]
-        slowest = min(known, key=lambda found: found.factor, default=None)
+        fastest = min(known, key=lambda found: found.factor, default=None)
         apart = differences_of(group, groups, metric)
-        rows.append(Row(group, own, slowest, apart))
+        rows.append(Row(group, own, fastest, apart))
     return rows

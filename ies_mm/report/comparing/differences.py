@@ -125,8 +125,10 @@ def _controls(
     """Yield the controls of each kind, the best match first."""
     finished = [g for g in groups if g.finished and g is not group]
     plain = [g for g in finished if g.method == PLAIN]
+    # A single plain group serves all, as it does for speed-ups.
     if len(plain) > 1:
         plain = [g for g in plain if _is_alike(group, g)]
+    # _is_alike ignores hooks, so prefer the group with the same other hooks.
     yield PLAIN, sorted(plain, key=lambda g: len(_other_hooks(group, g)))
     alike = [g for g in finished if _is_alike(group, g)]
     if not group.is_short:

@@ -98,11 +98,13 @@ def first_pruned(
         seed (int): Seed of the draw. Defaults to 0.
     """
     images = excluded.shape[1]
+    # argmax is 0 for images that were never pruned, too.
     first = np.where(excluded.any(axis=0), excluded.argmax(axis=0), images)
     chance = np.random.default_rng(seed).permutation(images)
     wanted = min(
         max(1, round(share * images)), int(excluded.any(axis=0).sum())
     )
+    # lexsort sorts by its last key first.
     return np.sort(np.lexsort([chance, first])[:wanted])
 
 

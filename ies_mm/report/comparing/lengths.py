@@ -31,9 +31,11 @@ def relative_to_full(runs: Sequence[Run]) -> list[Run]:
 
 def _relative(run: Run, full: float) -> Run:
     length = run.length / full
+    # Only plain trainings are named by their length.
     named = run.method == by_length(run.length)
     return replace(
         run,
+        # Run.length and the settings of a group are read from the config.
         config={**run.config, 'length': length},
         method=by_length(length) if named else run.method,
         full_length=full,

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ies_mm.report.comparing.differences import Difference
+from ies_mm.report.comparing.differences import EXACT, Difference
 from ies_mm.report.comparing.figures import Figures, SpeedUp, last
 from ies_mm.report.comparing.groups import Group, other_settings
 from ies_mm.report.reading.methods import PLAIN, RANDOM, SHORT
@@ -149,7 +149,7 @@ def _lengths(rows: Sequence[Row]) -> Iterator[str]:
 def _smaller_images(rows: Sequence[Row]) -> Iterator[str]:
     for row in rows:
         whole, compute = 1 - row.figures.saved.mean, row.figures.compute.mean
-        if compute < whole:
+        if compute < whole - EXACT:
             yield (
                 f'{row.group.label} trained on smaller images: '
                 f'{compute:.1%} of the pixels of a run at full size, which '

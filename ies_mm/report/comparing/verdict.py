@@ -42,6 +42,7 @@ def verdict_on(rows: Sequence[Row]) -> str:
     head = 'Best method by last metric'
     if len(judged) == 1:
         head = 'The method'
+    # Not figures.saved: smaller images save compute without pruning any.
     saved = 1 - best.figures.compute.mean
     text = f'{head}: {best.group.label}, {saved:.0%} saved'
     if parts:

@@ -119,6 +119,7 @@ def _classes_in(file: Path, leaf: dict[str, Any]) -> list[str]:
     classes = (leaf.get('metainfo') or {}).get('classes') or ()
     with Image.open(file) as stored:
         numbers = np.unique(np.asarray(stored))
+    # Void pixels, 255, have no class.
     return [str(classes[n]) for n in numbers if n < len(classes)]
 
 

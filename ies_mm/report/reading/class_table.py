@@ -30,6 +30,7 @@ def class_values(lines: Sequence[str]) -> dict[str, float]:
             found = {} if column is not None else found
         elif line.startswith('|') and column is not None:
             found |= _value(cells, column)
+        # A rule may stand within a table; anything else ends it.
         elif not _RULE.match(line):
             column = None
     return found

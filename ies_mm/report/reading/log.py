@@ -67,6 +67,7 @@ def read_log(path: Path) -> Log:
         return log
     with path.open(errors='replace') as file:
         lines = file.readlines()
+    # Of all lines, since those of a table have no time.
     log.classes = class_values(lines)
     timed = [(_time_of(line), line) for line in lines]
     stamped = [(time, line) for time, line in timed if time is not None]

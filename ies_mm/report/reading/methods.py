@@ -72,6 +72,7 @@ def method_of(
             return EARLY_STOPPING
         return by_length(length_of(config))
     name = _name(_method_hook(config)).removesuffix('Hook') or 'selected'
+    # The records also name the method of a hook that is not in METHODS.
     if records:
         name = str(records[-1]['method'])
     return f'{name} dry run' if is_dry_run(config) else name

@@ -58,6 +58,7 @@ class Part:
         """Whether it actually resumed from a checkpoint."""
         logger = (self.config.get('default_hooks') or {}).get('logger') or {}
         interval = logger.get('interval') or LOGGER_INTERVAL
+        # A start from scratch logs after at most one interval.
         return self.resumed and self.first_iteration > interval
 
 
@@ -71,6 +72,7 @@ def read_parts(work_dir: Path) -> list[Part]:
     if not folders:
         raise ConfigError(_no_run(work_dir))
     parts: list[Part] = []
+    # Lazily, so that a damaged folder of an earlier run is not even read.
     for part in map(_read_part, reversed(folders)):
         # A test, or a start that crashed before training.
         if not part.training_lines:
@@ -80,6 +82,7 @@ def read_parts(work_dir: Path) -> list[Part]:
         parts.insert(0, part)
         if not part.resumed:
             break
+    # Nothing was trained yet; the newest start says what is planned.
     return parts or [_read_part(folders[-1])]
 
 

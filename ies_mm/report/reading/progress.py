@@ -76,6 +76,7 @@ def _epochs(
             'max_epochs nor max_iters; leave it out'
         )
     planned = int(planned)
+    # The epoch of a training line has only begun.
     begun = [line.get('epoch', 0) - 1 for line in part.training_lines]
     recorded = [record['epoch'] for record in records]
     done = max([*begun, *recorded, *validated, part.log.saved_epoch])

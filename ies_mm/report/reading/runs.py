@@ -170,6 +170,8 @@ def _run(work_dir: Path, parts: list[Part]) -> Run:
 def _as_started(parts: list[Part]) -> dict[str, Any]:
     """The newest config, with the weights that the run started from."""
     first = parts[0]
+    # `--resume CKPT` sets load_from, which would separate the run from the
+    # other seeds of its group.
     weights = None if first.resumed else first.config.get('load_from')
     return parts[-1].config | {'load_from': weights}
 

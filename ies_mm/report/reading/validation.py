@@ -40,6 +40,8 @@ def _validations(part: Part) -> Iterator[tuple[int, dict[str, Any]]]:
         elif _steps_are(unit, part.config):
             yield int(line['step']), line
         else:
+            # LoggerHook's default step is the epoch, which stays 0 in an
+            # iteration-based loop.
             yield trained, line
 
 

@@ -56,5 +56,6 @@ def _one_process(run: Run) -> bool:
     return (
         isinstance(loader.get('batch_size'), int)
         and run.config.get('launcher', 'none') == 'none'
+        # Arguments of RepeatDataset and ClassBalancedDataset.
         and not keys & {'times', 'oversample_thr'}
     )

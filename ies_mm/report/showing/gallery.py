@@ -65,6 +65,7 @@ def _never(instances: Instances, title: str) -> Shelf:
 
 def _last_observed(losses: NDArray[np.float32]) -> NDArray[np.float32]:
     seen = ~np.isnan(losses)
+    # An image that was never observed gets the last row, which is NaN.
     newest = len(losses) - 1 - seen[::-1].argmax(axis=0)
     found: NDArray[np.float32] = losses[newest, np.arange(losses.shape[1])]
     return found

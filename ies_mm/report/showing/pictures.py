@@ -78,6 +78,7 @@ def _with_map(image: Image.Image, file: Path) -> Image.Image:
         labels = np.asarray(resized)
     if labels.ndim != 2:
         return image
+    # Seeded, so that a class has the same colour in every picture.
     colours = np.random.default_rng(0).integers(40, 256, (256, 3))
     pixels = np.asarray(image)
     mixed = (pixels + colours[labels]) // 2

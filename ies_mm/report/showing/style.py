@@ -44,6 +44,7 @@ def add_legend(figure: Figure, columns: int) -> None:
         handles, labels = axes.get_legend_handles_labels()
         lines |= dict(zip(labels, handles, strict=True))
     for fewer in range(columns if lines else 0, 0, -1):
+        # A legend can be measured only once it exists.
         legend = figure.legend(
             list(lines.values()),
             [textwrap.fill(label, LEGEND_WIDTH) for label in lines],

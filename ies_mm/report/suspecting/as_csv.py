@@ -47,6 +47,7 @@ def as_csv(suspects: Suspects, share: float) -> str:
 
 def _row(suspects: Suspects, image: int, terms: list[str]) -> dict[str, Any]:
     never, quality = suspects.never_mastered, suspects.quality[image]
+    # A single term has a mean, but no column of its own.
     by_term = dict(zip(terms, suspects.by_term[image].tolist(), strict=False))
     return {
         'filepath': printable(str(file_of(suspects.names[image]))),

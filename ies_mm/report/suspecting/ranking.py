@@ -131,6 +131,7 @@ def rank(
 
 def _mean(losses: NDArray[np.float64]) -> NDArray[np.float64]:
     """Mean of the finite values over the first axis; NaN without any."""
+    # nanmean would count infinite losses, and warn of images without any.
     finite = np.isfinite(losses)
     total = np.where(finite, losses, 0).sum(axis=0)
     number = finite.sum(axis=0)

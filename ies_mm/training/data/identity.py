@@ -42,6 +42,7 @@ class InstanceMap:
         self._wrappers: list[tuple[Any, Tensor]] = []
         self._kept: Kept | None = None
         images = self._number(dataset)
+        # unique sorts, so instances are numbered in the order of the leaves.
         shown, self.of_position = torch.unique(images, return_inverse=True)
         self._instances = len(shown)
         numbers = torch.full((self._images(),), NOT_SHOWN)
@@ -200,6 +201,8 @@ class InstanceMap:
     def _check_path(self, sample: Any, number: int) -> None:
         expected = self.paths()[number]
         path = str(getattr(sample, 'img_path', expected))
+        # A transform may rewrite paths; only the path of another image of the
+        # dataset shows a mix-up.
         if path != expected and self._is_known(path):
             raise ConfigError(
                 f'the dataset showed {readable(path)} in place of '
@@ -227,6 +230,8 @@ class InstanceMap:
             found.append(numbers)
         positions = torch.cat(found)
         check_length(dataset, len(positions))
+        # Not hasattr: MMEngine's _SlicedDataset passes on the attributes of
+        # the dataset inside.
         if 'pipeline' in vars(dataset):
             # A wrapper's transforms draw from the dataset it wraps.
             several = len(found) > 1
@@ -236,6 +241,8 @@ class InstanceMap:
     def _number_leaf(self, leaf: BaseDataset) -> Tensor:
         check_leaf(leaf)
         known = [id(other) for other in self.leaves]
+        # A wrapper may show one dataset object several times; its images are
+        # then the same instances.
         if id(leaf) not in known:
             self.leaves.append(leaf)
             known.append(id(leaf))

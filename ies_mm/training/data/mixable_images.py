@@ -42,6 +42,7 @@ class Kept:
             numbers (Tensor): int64, the instance at every position; negative
                 for an image that is not an instance and may be a partner.
         """
+        # Without the clamp -1 would read the flag of the last image.
         kept = self._flags[numbers.clamp(min=0)] | (numbers < 0)
         return None if kept.all() else torch.nonzero(kept).flatten().tolist()
 
@@ -96,5 +97,7 @@ class AnotherKept:
     def __call__(self) -> int:
         indices = self._kept.positions(self._numbers)
         if indices is None:
+            # By the class: on the object this very callable is _rand_another.
             return type(self._dataset)._rand_another(self._dataset)
+        # NumPy's global generator, which MMEngine draws from here, too.
         return indices[np.random.randint(len(indices))]

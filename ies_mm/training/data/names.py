@@ -109,4 +109,5 @@ def _checksum(name: str) -> int:
     digest = hashlib.blake2b(
         name.encode('utf-8', 'surrogatepass'), digest_size=8
     ).digest()
+    # Signed, to fit into an int64.
     return int.from_bytes(digest, 'big', signed=True)

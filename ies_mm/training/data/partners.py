@@ -56,6 +56,8 @@ class Carrying:
         self._numbers = numbers
 
     def __getattr__(self, name: str) -> Any:
+        # While unpickling, `carried` is not there yet, and looking it up would
+        # recurse; pickle's own methods must not be the transform's.
         if name.startswith('__') or name == 'carried':
             raise AttributeError(name)
         found = getattr(self.carried, name)
@@ -64,11 +66,14 @@ class Carrying:
     def __call__(self, results: Any) -> Any:
         if not isinstance(results, Mapping) or TAG not in results:
             return self.carried(results)
+        # A transform may return a new dict, or pack without these keys.
         known = {key: results[key] for key in KEYS if key in results}
         self._forget_pruned()
         image, others = results.get('img'), _others(results)
         with _noting_cached(self.carried) as drawn:
             item = self.carried(results)
+        # With a probability below 1 a transform may leave the image as it is,
+        # and its partners are then in no sample.
         if isinstance(item, Mapping) and item.get('img') is not image:
             drawn.extend(others)
         # Nested transforms have noted theirs already.
@@ -112,6 +117,7 @@ def carrying(
         numbers (Tensor, optional): See :class:`Carrying`.
     """
     lists = [*_lists_of(pipeline)]
+    # All lists are found before the first transform is wrapped.
     own = [[*transforms] for transforms in lists]
     for transforms, found in zip(lists, own, strict=True):
         # Albu keeps its settings under this name, too.

@@ -134,6 +134,7 @@ def _described(part: Any) -> str:
     found = {
         name: _plain(value)
         for name, value in sorted(vars(part).items())
+        # A loss module's mode changes with every validation.
         if not name.startswith('_') and name != 'training'
     }
     if mixes(part):

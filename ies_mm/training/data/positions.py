@@ -80,6 +80,7 @@ def check_leaf(leaf: BaseDataset) -> None:
         ConfigError: It reports more or fewer images than it has.
     """
     _check_kept(leaf, '__getitem__', BaseDataset)
+    # By the class: how many images there are, whatever a subclass says.
     check_length(leaf, BaseDataset.__len__(leaf))
 
 

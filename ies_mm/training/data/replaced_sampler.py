@@ -48,7 +48,9 @@ def check_replaced(cfg: Config) -> None:
         name = _name(theirs.get('type'))
         if name in (None, 'IESSampler'):
             continue
+        # 3 is the default of mmpretrain's RepeatAugSampler.
         repeats = theirs.get('num_repeats', 3) if name == REPEATS else 0
+        # The nearest one is what a run without the IESSampler would use.
         if name in SAME_ORDER or sampler.get('num_repeats') == repeats:
             break
         raise ConfigError(
@@ -63,6 +65,8 @@ def check_replaced(cfg: Config) -> None:
 
 def _files(cfg: Config) -> Iterator[str]:
     """The config's file and its bases, the nearest first."""
+    # MMEngine keeps the text of all files, bases first, each below a line with
+    # its path.
     lines = (cfg.text or '').splitlines()
     for line in reversed(lines):
         if line.endswith('.py') and '=' not in line and Path(line).is_file():

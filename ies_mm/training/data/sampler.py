@@ -168,6 +168,7 @@ class IESSampler(Sampler[int]):
             self._endless.select(shown)
             return
         count, epoch = len(self._positions), self._epochs.epoch
+        # A new one, since DefaultSampler fixes its length when it is made.
         self._epochs = self._epochs_over(count, epoch)
 
     def orders(self, positions: Tensor, epoch: int) -> list[list[int]]:
@@ -183,7 +184,9 @@ class IESSampler(Sampler[int]):
         found = []
         for rank in range(get_world_size()):
             sampler = self._epochs_over(len(positions), epoch)
+            # Both samplers read their rank only when they are iterated.
             sampler.rank = rank
+            # DefaultSampler would divide by the number of positions.
             order = list(sampler) if len(positions) else []
             found.append(positions[order].tolist())
         return found
@@ -209,6 +212,7 @@ class IESSampler(Sampler[int]):
         """The sampler that determines an epoch's order, over some images."""
         if self._num_repeats == 1:
             return DefaultSampler(images, self._shuffle, seed, self._round_up)
+        # Through the registry, since mmpretrain need not be installed.
         return DATA_SAMPLERS.build(
             dict(
                 type=REPEATS,
@@ -230,6 +234,7 @@ class IESSampler(Sampler[int]):
             self._check_length(self._instances)
         if self._endless is not None:
             return iter(self._endless)
+        # DefaultSampler would divide by zero.
         if not len(self._positions):
             return iter(())
         return iter(self._positions[list(self._epochs)].tolist())

@@ -117,6 +117,7 @@ class EndlessStream:
         """The positions of this rank."""
         if self._opened or not self._is_training:
             self.read_aside = self._opened
+            # Nobody trains these samples, so what is drawn here is not kept.
             return self._of_rank(deque(), self._new_walk())
         self._opened = True
         return self._of_rank(self.drawn, self._walk)
@@ -131,6 +132,8 @@ class EndlessStream:
 
     def _groups(self, walk: '_Walk') -> Iterator[list[Step]]:
         """One step for every rank."""
+        # The selection is looked up for each step, so a new one acts at once,
+        # even on iterators already begun.
         steps = iter(lambda: walk.next(self._active), None)
         world_size = get_world_size()
         while len(group := list(islice(steps, world_size))) == world_size:
@@ -155,6 +158,7 @@ class _Walk:
         self._generator = torch.Generator()
         self._generator.manual_seed(seed)
         self._pass = -1
+        # The generator gets where it was by drawing every earlier permutation.
         for _ in range(consumed // size + 1):
             self._begin_pass()
         self._index = consumed % size
@@ -167,6 +171,7 @@ class _Walk:
     def copied(self) -> '_Walk':
         """An independent copy that continues from here."""
         other = copy.copy(self)
+        # copy.copy shares the generator, which would then draw for both.
         other._generator = torch.Generator()
         other._generator.set_state(self._generator.get_state())
         return other
@@ -186,6 +191,8 @@ class _Walk:
             return None
         position = self._positions[self._index]
         self._index += 1
+        # Also over what follows, so that a pass ends with its last shown
+        # sample and not with the first one of the next pass.
         self._skip(active)
         consumed = self._pass * self._size + self._index
         return position, self._pass, consumed

@@ -124,6 +124,7 @@ class _TaggedPreparation:
         leaf = self.leaf
         method, mixing = type(leaf).prepare_data, self._is_mixing()
         simple = self._own is None and method is BaseDataset.prepare_data
+        # BaseDataset.prepare_data loads just the image at its index.
         if simple and not mixing:
             return method(leaf, index), self._number(index), []
         calls, asked = self._calls, set[int]()
@@ -136,6 +137,7 @@ class _TaggedPreparation:
                 given_up.append(number)
                 raise
             asked.add(number)
+            # A mixing pipeline needs the number in the sample from the start.
             return tag(found, number) if mixing else found
 
         with (
@@ -143,6 +145,7 @@ class _TaggedPreparation:
             giving_up(leaf, asked) as given_up,
             override(leaf, 'get_data_info', info),
         ):
+            # Not leaf.prepare_data, which is this very object.
             prepare = self._own or method.__get__(leaf)
             item = prepare(index)
         if self._calls > calls:  # It called itself for another image.
@@ -162,6 +165,7 @@ class _TaggedPreparation:
         return self._mixes
 
     def _number(self, index: int) -> int:
+        # Indices may be negative, as for a list.
         return int(self._numbers[int(index) % len(self.leaf)])
 
     def _the_one(self, asked: set[int]) -> int | str:

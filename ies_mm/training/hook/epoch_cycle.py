@@ -45,6 +45,7 @@ class EpochCycle:
     def begin(self) -> None:
         """Log what this epoch trains; decide whether to compare a batch."""
         state, pace = self._session.state, self._session.pace
+        # First: it sets the epoch's length, over which schedules are spread.
         pace.announce_end()
         excluded = self._steps.expected_excluded()
         total = state.instances * (state.epochs + 1)
@@ -55,6 +56,7 @@ class EpochCycle:
         )
         self._steps.comparison.begin_epoch(state.epochs + 1)
         self._start_seconds = None
+        # Time between epochs, such as that of saving, belongs to no lap.
         self._clock.lap()
 
     def note_first_batch(self) -> bool:
@@ -70,10 +72,13 @@ class EpochCycle:
 
     def end(self) -> None:
         """Compare, observe, refresh, decide, record."""
+        # Before anything is decided by losses that may be wrong.
         self._steps.comparison.check()
         lap = self._clock.lap
         record: dict[str, Any] = {
             'start_seconds': self._start_seconds or 0.0,
+            # Without waiting for a GPU: what it still computes counts in the
+            # next lap, which reads the losses.
             'train_seconds': lap(),
         }
         epoch = self._collect()
@@ -89,6 +94,7 @@ class EpochCycle:
     def _collect(self) -> TrainedEpoch:
         """What the epoch's steps observed, on all ranks."""
         state = self._session.state
+        # A copy, as merging adds the terms that joined to the run's list.
         known = list(state.names)
         noted = self._session.observed.take(state.epochs)
         ids, losses, seen = noted.merge()
@@ -102,10 +108,12 @@ class EpochCycle:
             int: Number of instances that were to be scored.
         """
         due = self._steps.source.due(epoch.left_out)
+        # Equal on all ranks, so that all of them make the pass or none.
         if len(due):
             epoch.join(self._scored(due, epoch.noted))
         self._unread.note(epoch.noted.missed, epoch.seen, epoch.ids)
         self._say_what_changed(epoch.known, epoch.noted.present)
+        # Steps that score pause the clock; that time counts as scoring.
         self._clock.credit(self._steps.scoring_seconds())
         return len(due)
 
@@ -142,6 +150,7 @@ class EpochCycle:
         state, pace = self._session.state, self._session.pace
         if state.selection.active.any():
             return
+        # Before stop() changes the planned number.
         planned, standing = pace.max_epochs, how_it_stands(self._runner)
         self._runner.logger.warning(
             f'{self._session.method.name} stops the training after '
@@ -182,6 +191,7 @@ class EpochCycle:
         joined = [name for name in state.names if name not in known]
         gone, back = state.note_terms(present)
         for terms, what in (
+            # In the first epoch all terms are new.
             (joined if state.epochs else [], 'joined'),
             (gone, 'left'),
             (back, 'came back'),
@@ -198,6 +208,7 @@ class EpochCycle:
         """Take in the epoch and select the next; return record entries."""
         session, state = self._session, self._session.state
         state.history.observe(epoch.ids, epoch.losses)
+        # Counted first: a method is told how things stand after the epoch.
         counts = state.count_epoch(epoch.left_out)
         standing = session.standing()
         session.method.take_in(epoch.ids, epoch.losses, standing)

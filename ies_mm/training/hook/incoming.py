@@ -46,10 +46,13 @@ def batch_of(session: Session, index: int, data: Any) -> Batch:
         ConfigError: Its images are not known or were not requested.
     """
     ids = _instances_of(session, data)
+    # First: asked_for compares with the samples that this call takes.
     epochs = session.pace.batch_epochs(len(ids))
     asked_for = session.pace.asked_for(ids, session.state.selection)
     session.instances.check_shown(data, ids, asked_for)
     samples = data['data_samples']
+    # It is not kept which sample missed an image, so in a batch across two
+    # passes all count in the first.
     session.observed.note_missed(epochs[0][0], missed_of(samples))
     partners = [partners_in(sample) for sample in samples]
     return Batch(index, data, ids, epochs, partners)
@@ -61,6 +64,7 @@ def _instances_of(session: Session, data: Any) -> Tensor:
         return batch_instances(data)
     except ConfigError as error:
         collate: Any = session.runner.train_dataloader.collate_fn
+        # MMEngine wraps the function that a config names in a partial.
         collate = getattr(collate, 'func', collate)
         name = getattr(collate, '__name__', type(collate).__name__)
         if name in OF_MMENGINE:

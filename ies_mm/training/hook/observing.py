@@ -118,11 +118,13 @@ class ByMixtures(Source):
     def _images_in(self, batch: Batch) -> list[list[int]]:
         """The instances in each sample of a batch, its own first."""
         found = [
+            # Negative: cached before the training, so it is not known which.
             [number, *(other for other in partners if other >= 0)]
             for number, partners in zip(
                 batch.ids.tolist(), batch.partners, strict=True
             )
         ]
+        # Copies, since the lists grow below while others still read them.
         own = [tuple(numbers) for numbers in found]
         for mates in self._mates:
             for place, other in mates.nonzero().tolist():

@@ -65,6 +65,7 @@ def _sampler(runner: Runner, needs_sampler: bool) -> IESSampler | AnySampler:
     loader = runner.train_dataloader
     sampler = sampler_of(loader)
     if isinstance(sampler, IESSampler):
+        # A runner made of objects has no config to compare with.
         if runner.cfg.get('train_dataloader') is not None:
             check_replaced(runner.cfg)
         return sampler
@@ -91,6 +92,8 @@ def check_samples(runner: Runner, method: Method, mixing: Mixing) -> None:
     for key, transform in transforms_of(runner.train_dataloader.dataset):
         check_transform(key, transform, method, mixing)
     check_batch_augments(unwrap(runner.model), method, mixing)
+    # Wrappers' transforms draw from the dataset they wrap, whose samples say
+    # which images they show.
     for key, transform in own_transforms(runner.train_dataloader.dataset):
         check_cache(key, transform)
 
@@ -200,6 +203,7 @@ def _check_wrapper(model: nn.Module) -> None:
 
 def _check_turn(runner: Runner, hook: Hook) -> None:
     """Reject a hook that runs after those that step schedules or save."""
+    # MMEngine keeps its hooks in the order in which it calls them.
     for other in runner.hooks[: runner.hooks.index(hook)]:
         if isinstance(other, ParamSchedulerHook | CheckpointHook):
             raise ConfigError(

@@ -49,6 +49,7 @@ class Reporter:
     def begin(self, **scalars: float) -> None:
         """Have MMEngine log these scalars beside the epoch's losses."""
         for name, value in scalars.items():
+            # LogProcessor collects what begins with 'train'.
             self.runner.message_hub.update_scalar(f'train/ies/{name}', value)
 
     def add(

@@ -70,6 +70,8 @@ class SelectionHook(Hook):
         ValueError: An argument is out of range.
     """
 
+    # Before ParamSchedulerHook (LOW) and CheckpointHook (VERY_LOW), which step
+    # and save according to it.
     priority = 'NORMAL'
     needs_sampler: bool = True
     """Whether the hook may prune images, for which it needs the IESSampler."""
@@ -117,14 +119,21 @@ class SelectionHook(Hook):
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Keep the state for :meth:`before_train`, which may resume it."""
+        # Also called for load_from, and before the loop takes over its counts:
+        # only before_train can tell whether it is resumed.
         self._loaded = Loaded.of(checkpoint)
 
     def before_train(self, runner: Runner) -> None:
         """Check the training, number the instances, restore a state."""
         # An exception may have ended the previous training.
         self._scope.close()
+        # First, as it withdraws the length that a previous training announced,
+        # which the new one would read as planned.
         before = self._state_before(runner)
         sampler = self._check(runner)
+        # Before the session, whose loop may start workers, which hold copies
+        # of the dataset.
+        self._scope.enter_context(sampler.instances.tagging())
         self._training = Training(
             runner,
             sampler,
@@ -139,6 +148,7 @@ class SelectionHook(Hook):
         self.session.built_losses = self._built_losses
         sampler.user = self
         self._training.start(before, self.keep_history, self._new_reporter)
+        # Only after a successful start is there a state to save or go on from.
         self._trains = runner
 
     def arguments(self) -> dict[str, Any]:
@@ -178,6 +188,7 @@ class SelectionHook(Hook):
 
     def before_val(self, runner: Runner) -> None:
         """Stop the clock; a validation is no training time."""
+        # MMEngine also calls this in a validation without a training.
         if self._trains is runner:
             self._training.pause()
 

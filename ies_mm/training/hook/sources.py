@@ -61,6 +61,8 @@ class Sources:
                 to False.
         """
         mixing = what_mixes(self._session.runner, self._wanted)
+        # A switched pipeline also changes how images are scored, even if the
+        # same transforms mix them.
         if mixing != self._mixing or (mixing and switched):
             self.close()
             self._mixing = mixing

@@ -56,6 +56,7 @@ class StepComparison:
                 self._model,
                 weights,
                 fallback=self.fallback,
+                # The fallback gives losses only.
                 shares=now and not self.fallback,
             ) as captured,
             self._agreement.watched(note_total=now),

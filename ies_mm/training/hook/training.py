@@ -1,7 +1,6 @@
 """A training with a selection method, from its first batch to its last."""
 
 from collections.abc import Callable
-from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
@@ -29,7 +28,7 @@ from ies_mm.training.state.session import Session
 class Training:
     """What a selection hook does between two calls of MMEngine.
 
-    :meth:`close` undoes what :meth:`start` did, even if it failed halfway.
+    Call :meth:`start` before anything else, and :meth:`close` at the end.
 
     Args:
         runner (Runner): At the start of its training.
@@ -56,7 +55,6 @@ class Training:
         steps: type[Steps],
     ) -> None:
         self.runner = runner
-        self._scope = ExitStack()
         self._mixing = mixing
         self._step = WrappedStep()
         self._clock = Clock()
@@ -64,7 +62,6 @@ class Training:
         self._switches = Switches(session)
         comparison = StepComparison(runner, fallback)
         self._sources = Sources(session, mixing, fallback)
-        self._scope.callback(self._sources.close)
         self._steps = steps(session, self._sources, comparison, self._clock)
 
     def start(
@@ -83,7 +80,6 @@ class Training:
                 and the number of epochs to keep, None for all.
         """
         session, method = self.session, self.session.method
-        self._scope.enter_context(session.instances.tagging())
         if before is not None:
             load(session, before)
         else:
@@ -97,9 +93,9 @@ class Training:
         self._cycle.stop_if_nothing_is_left()
 
     def close(self) -> None:
-        """Restore dataset and model; what is closed stays closed."""
+        """Restore the model, and let the workers of scoring passes go."""
         self._step.close()
-        self._scope.close()
+        self._sources.close()
 
     def begin_epoch(self) -> None:
         """Begin an epoch."""
@@ -113,6 +109,8 @@ class Training:
             data (Any): As returned by the loader.
         """
         self.session.pace.check_loader()
+        # Not in before_train_epoch, in which hooks called after this one may
+        # switch pipelines.
         if self._cycle.note_first_batch():
             self._look_for_switches()
         batch, model = batch_of(self.session, index, data), self.runner.model
@@ -128,6 +126,7 @@ class Training:
         self._step.close()
         pace, state = self.session.pace, self.session.state
         pace.after_iteration(index)
+        # If few images are selected, one batch may complete several passes.
         while pace.is_over(state.epochs):
             self._cycle.end()
             self._cycle.begin()

@@ -56,6 +56,7 @@ class WrappedStep:
         def train_step(
             original: Callable, data: Any, *args: Any, **kwargs: Any
         ) -> Any:
+            # A hook may make a step of its own, on other data.
             if not _shows(data, ids):
                 return original(data, *args, **kwargs)
             self.close()

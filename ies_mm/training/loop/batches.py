@@ -56,6 +56,7 @@ def copied(batch_sampler: Any, order: Sampler) -> Any:
         order (Sampler): Has the dataset as ``dataset``.
     """
     sampler = batch_sampler.sampler
+    # deepcopy takes these from its memo instead of copying the dataset.
     shared = {id(sampler): order, id(sampler.dataset): sampler.dataset}
     return copy.deepcopy(batch_sampler, shared)
 
@@ -123,8 +124,10 @@ class EpochBatches:
         """
         order = GivenOrder(self._sampler.dataset)
         found = []
+        # Copies of the batch sampler read their order from this attribute.
         for order.given in self._sampler.orders(positions, epoch):
             batches = copied(self._batch_sampler, order)
+            # A batch sampler may draw random numbers.
             with preserved_random_state():
                 found.append([len(batch) for batch in batches])
         return found

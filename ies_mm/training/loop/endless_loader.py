@@ -47,6 +47,8 @@ def fresh_iterator(
         stream (EndlessStream): The stream of the loader's sampler.
     """
     internals.drop_iterator(loader)
+    # If this begins an iterator at once, it draws a seed from torch's
+    # generator, as the one that it replaces has already done.
     with preserved_random_state(), stream.training():
         iterator = internals.endless_batches(loader)
     return ResumedBatches(iterator, trained, stream)
@@ -55,6 +57,7 @@ def fresh_iterator(
 def say_how_late(runner: Runner) -> None:
     """Log how many batches late a new selection takes effect."""
     loader = runner.train_dataloader
+    # Without workers, prefetch_factor is None.
     late = loader.num_workers * (loader.prefetch_factor or 0)
     if late:
         runner.logger.info(

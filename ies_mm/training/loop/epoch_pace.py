@@ -31,6 +31,7 @@ class EpochPace(Pace):
         super().__init__(runner, sampler)
         self.sampler = sampler
         self._batches = EpochBatches(runner.train_dataloader, sampler)
+        # Counted from this start; only differences matter.
         self._schedule = Schedule(runner, 0)
         # Iterations of the unpruned run: before this epoch, in it, and up to
         # the last batch.
@@ -90,6 +91,7 @@ class EpochPace(Pace):
         active = selection.active.clone()
         while not active.all() and self._lacks_images(active, epoch):
             excluded = torch.nonzero(~active).flatten()
+            # Not drawn at random: all processes must agree.
             active[excluded[epoch % len(excluded)]] = True
         if active.all() and not selection.active.all():
             return Selection.everything(len(active))
@@ -101,6 +103,7 @@ class EpochPace(Pace):
         With everything selected, the end is the one the loop planned.
         """
         self._begin_epoch()
+        # Else as a plain run, which plans by `len` even where it is wrong.
         if self._batches.said or self._ever_pruned:
             ahead = self.max_epochs - self.runner.epoch
             self._set_max_iters(self.runner.iter + ahead * self._length)
@@ -125,6 +128,8 @@ class EpochPace(Pace):
     def _begin_epoch(self) -> None:
         """Set this epoch's start in the unpruned run, and both lengths."""
         before = self._behind + self._full
+        # A pruned epoch stands for a full one; otherwise the batches that came
+        # count, which may be fewer than `len` promised.
         self._behind = before if self._pruned else self._reached
         self._pruned = self.sampler.selected < len(self.sampler.dataset)
         self._ever_pruned |= self._pruned
@@ -179,4 +184,5 @@ class EpochPace(Pace):
         samples = -(-shown // get_world_size())
         if getattr(batches, 'drop_last', False):
             return samples < size
+        # A batch size of 1 is the user's own choice.
         return samples % size == 1 < size

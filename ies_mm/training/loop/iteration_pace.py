@@ -92,6 +92,8 @@ class IterationPace(Pace):
                 f'{len(drawn)}; train_dataloader.collate_fn must not add any'
             )
         taken = [drawn.popleft() for _ in range(samples)]
+        # All ranks' positions, so that each knows without asking what the pass
+        # has shown.
         for sample in taken:
             for epoch, position in zip(
                 sample.passes, sample.positions, strict=True
@@ -110,7 +112,9 @@ class IterationPace(Pace):
     def after_iteration(self, batch_idx: int) -> None:
         """Count iterations as the unpruned run would."""
         done = self._budget.iterations_of(self._consumed)
+        # The last batch may exceed the budget; schedules end where planned.
         self._schedule.advance(min(done, self._planned_length))
+        # The loop's own count is one behind until its hooks are done.
         self._iterations += 1
         self.announce_end()
 
@@ -166,6 +170,7 @@ class IterationPace(Pace):
         )
         super().load_state_dict(state)
         self._restart(state['consumed'], state['seed'])
+        # MMEngine loads a resumed checkpoint onto the training's device.
         shown = torch.nonzero(state['shown'].cpu()).flatten().tolist()
         self._shown.clear()
         self._shown[self.epochs_behind].extend(shown)
@@ -186,11 +191,15 @@ class IterationPace(Pace):
         )
         if steps == 1:
             return left
+        # With accumulated gradients the wrapper must know the last step before
+        # its first batch; the stream tells what the next ones consume.
         samples = self._batch_samples // get_world_size()
         ends = self.sampler.stream.consumed_after(steps, samples)
         for ahead, consumed in enumerate(ends, start=1):
             if consumed >= self._budget.samples:
                 return ahead
+        # The end is beyond the next optimizer step, none of whose batches may
+        # seem to be the last.
         return max(steps + 1, left)
 
     def _samples_left(self) -> int:

@@ -16,6 +16,7 @@ def optim_wrappers(wrapper: Any) -> list[OptimWrapper]:
     """
     several = isinstance(wrapper, OptimWrapperDict)
     found = wrapper.values() if several else [wrapper]
+    # DeepSpeed's wrapper is not one, and keeps no counts to read or set.
     return [one for one in found if isinstance(one, OptimWrapper)]
 
 

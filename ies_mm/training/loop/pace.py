@@ -145,6 +145,7 @@ class Pace(ABC):
 
     def was_stopped(self) -> bool:
         """Whether another hook ended the training before its end."""
+        # EarlyStoppingHook may also stop a training that is at its end.
         early = self.runner.iter < self.runner.max_iters
         return bool(self.loop.stop_training) and early
 
@@ -190,6 +191,7 @@ class Pace(ABC):
         if self.runner.val_loop is None or self._said_end:
             return
         self._said_end = True
+        # 'epoch' or 'iter', out of the key's name.
         ends = f'the training ends at {self.length[4:-1]} {end}, before '
         if end < self.loop.val_begin <= planned:
             self.runner.logger.info(

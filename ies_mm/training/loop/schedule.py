@@ -36,6 +36,7 @@ class Schedule:
             planned (int): Iterations of the unpruned run completed at the end
                 of this one.
         """
+        # ParamSchedulerHook, called later, makes the last step itself.
         for _ in range(planned - self._done - 1):
             for hook in self._hooks:
                 internals.step_schedulers(hook, self._runner)

@@ -128,6 +128,7 @@ class WatchedIterations(WatchedPace):
     def _samples_of_epoch(self) -> int:
         loader = self.runner.train_dataloader
         if isinstance(sampler_of(loader), DefaultSampler):
+            # Aspect ratio groups can give ranks unequal numbers of batches.
             batches = max(all_gather_object(len(loader)))
             return max(1, batches) * self._batch_samples
         return len(loader.dataset)

@@ -122,6 +122,7 @@ class FrozenPasses:
     def _pass(self, number: int, names: list[str], vary: frozenset) -> Tensor:
         order = np.arange(len(self._positions))
         if BATCHES in vary:
+            # A generator of its own: no other draw can shift the order.
             np.random.default_rng([self._seed, number]).shuffle(order)
         found = torch.zeros(len(order), len(names))
         for part in _batches(order, self._size):
@@ -142,7 +143,9 @@ class FrozenPasses:
         items = []
         for image in images:
             seed(AUGMENTATION, image)
+            # Numbered by place, to put the losses back in order afterwards.
             items.append(tag(self._dataset[self._positions[image]], image))
+        # Dropout draws for the whole batch, so its first image stands for it.
         seed(DROPOUT, images[0])
         data = preprocessed(self._runner, self._collate(items))
         order = batch_instances(data)

@@ -14,6 +14,7 @@ from torch.nn.modules.dropout import _DropoutNd
 _TORCHS = (
     _DropoutNd,
     _NormBase,
+    # Drops out by itself, not by a layer in it; so do RNNs.
     nn.MultiheadAttention,
     nn.RNNBase,
     nn.RReLU,

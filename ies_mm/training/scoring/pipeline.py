@@ -56,6 +56,8 @@ def scoring_pipelines(dataset: Any, given: Any = None) -> list[Compose]:
     """
     leaves = dict[int, list]()
     for leaf, transforms in _by_leaf(dataset):
+        # Once for each object, in the order in which InstanceMap numbers the
+        # leaves: Unmixed pairs them up.
         leaves.setdefault(id(leaf), transforms)
     if given is None:
         return [Compose(without_mixing(found)) for found in leaves.values()]
@@ -129,6 +131,7 @@ def _size_of(transform: Any) -> tuple[int, int] | None:
     for name in ('crop_size', 'img_scale', 'scale'):
         size = getattr(transform, name, None)
         if name == 'crop_size' and library == 'mmdet':
+            # mmdet's other crop types give ranges or shares, not a size.
             absolute = getattr(transform, 'crop_type', 'absolute')
             size = size if absolute == 'absolute' else None
         if size is not None and _is_size(size):

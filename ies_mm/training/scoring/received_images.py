@@ -108,6 +108,7 @@ class Given:
                 'selection hook'
             )
         self._ids = instances_of(samples)
+        # Lists, not sets: a batch may show an image twice.
         if sorted(self._ids.tolist()) != sorted(self._expected.tolist()):
             raise UnsupportedModelError(
                 f"the model's loss was given {len(self._ids)} images, which "

@@ -123,6 +123,7 @@ class Refresher:
             shown = batch_instances(batch)
             self._instances.check_shown(batch, shown, torch.isin(shown, ids))
             data = preprocessed(runner, batch)
+            # Read again, as the preprocessor may reorder the batch.
             shown = batch_instances(data)
             captured = score(runner, data, self._fallback)
             into.add(shown, captured.losses, captured.missing)
@@ -147,6 +148,7 @@ def _batches_like(
     """
     original: Any = train_loader.batch_sampler
     batches = copied(original, positions)
+    # Every image that is due must be scored.
     batches.drop_last = False
     if batch_size is not None:
         parts = len(sizes_of(train_loader))
@@ -170,6 +172,8 @@ def _loader_like(
     train_loader: DataLoader, batches: Any, images: Any
 ) -> DataLoader:
     """The training's loader over other batches."""
+    # No generator: forward_only restores torch's, from which a loader draws
+    # the seed of its workers.
     return DataLoader(
         images,
         batch_sampler=batches,

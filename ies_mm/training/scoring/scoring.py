@@ -55,6 +55,7 @@ def forward_only(runner: Runner, hold: bool = True) -> Iterator[None]:
         # Respects the overrides of backbones that keep their statistics.
         model.train()
     for module, _ in modes if hold else ():
+        # Not eval(), which would also reach the layers inside.
         module.training = module.training and not is_held(module)
     try:
         # Some losses update their state even without gradients.
@@ -96,6 +97,8 @@ def score(runner: Runner, data: Any, fallback: bool = False) -> CapturedLosses:
     Returns:
         CapturedLosses: In the order of ``data``.
     """
+    # DDP's own forward may synchronise buffers, waiting for processes that
+    # have no batch left.
     model: Any = unwrap(runner.model)
     given = Given(batch_instances(data))
     with (

@@ -15,6 +15,7 @@ from ies_mm.losses.capture.random_state import preserved_random_state
 
 def seed_all(*numbers: int) -> None:
     """Seed Python, NumPy and torch from some numbers."""
+    # One 32-bit word: np.random.seed takes no more.
     state = np.random.SeedSequence(numbers).generate_state(1)[0]
     random.seed(int(state))
     np.random.seed(int(state))
@@ -23,12 +24,19 @@ def seed_all(*numbers: int) -> None:
 
 def samplers_of(model: nn.Module) -> dict[str, Any]:
     """The samplers of anchors or RoIs, by their names in the model."""
-    found = {}
+    found: dict[str, Any] = {}
     for name, module in model.named_modules():
         for attribute in ('sampler', 'bbox_sampler'):
             sampler = vars(module).get(attribute)
-            if callable(getattr(sampler, 'sample', None)):
-                found[f'{name}.{attribute}'] = sampler
+            place = f'{name}.{attribute}'
+            places = {place: sampler}
+            if isinstance(sampler, list):  # a cascade's, one for each stage
+                places = {f'{place}.{i}': s for i, s in enumerate(sampler)}
+            found |= {
+                place: each
+                for place, each in places.items()
+                if callable(getattr(each, 'sample', None))
+            }
     return found
 
 
@@ -56,6 +64,7 @@ def seeded_samplers(
                 **kwargs: Any,
             ) -> Any:
                 with preserved_random_state():
+                    # mmdet's heads sample image by image, in batch order.
                     seed(source, next(order))
                     return original(*args, **kwargs)
 

@@ -91,6 +91,7 @@ def load(session: Session, loaded: dict[str, Any]) -> None:
     session.method.seed = loaded['method_seed']
     for part in session.of_method:
         part.load_state_dict(loaded['of_method'])
+    # After the pace, whose new stream selects everything.
     session.sampler.set_selection(state.selection)
     session.observed.load_state_dict(loaded['observed'])
     _say_what_was_taken_over(session)

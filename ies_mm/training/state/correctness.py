@@ -70,6 +70,7 @@ class Correctness:
             Tensor: float32 (N,), the part of each image's passes that were
             right, NaN if it had none; None if nothing was noted.
         """
+        # On every rank, even without notes, as all must gather together.
         parts = all_gather_object(self._local())
         self._ids, self._right = [], []
         ids = torch.cat([part[0] for part in parts])
@@ -80,6 +81,7 @@ class Correctness:
             0, ids, torch.ones(len(ids))
         )
         total = torch.zeros(self._instances).index_add_(0, ids, right)
+        # 0 / 0 is NaN, which stands for 'not observed'.
         return total / times
 
     def _local(self) -> tuple[Tensor, Tensor]:

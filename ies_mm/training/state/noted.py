@@ -94,6 +94,7 @@ class Noted:
             losses.cpu(),
             missing.cpu(),
             [*terms],
+            # The default would claim terms that no sample has.
             [*present] if len(ids) else [],
             unobserved.cpu(),
         )

@@ -63,6 +63,7 @@ class Observations:
         self.present |= losses.keys()
         known = [*self._columns, *self.names]
         self._columns = list(dict.fromkeys([*known, *losses]))
+        # On the losses' device: copying them here would wait for it.
         absent = torch.zeros_like(next(iter(losses.values())))
         everywhere = torch.zeros_like(absent, dtype=torch.bool)
         missing = missing or {}
@@ -121,6 +122,8 @@ class Observations:
             (self.names, self.noted(), self.missed)
         )
         every = [t for names, noted, _ in parts for t in names + noted.terms]
+        # In place, as all collections share the list; in the order of the
+        # ranks, which is the same on each of them.
         self.names[:] = list(dict.fromkeys([*parts[0][0], *every]))
         self.missed = set().union(*(missed for *_, missed in parts))
         found = Noted.concatenated([noted for _, noted, _ in parts])
@@ -134,6 +137,8 @@ def _means(noted: Noted) -> tuple[Tensor, Tensor]:
     """Instances, ascending, and the means of their losses, (M, T)."""
     missing = noted.missing
     kept = ~missing.all(dim=1) if noted.terms else missing.new_zeros(0)
+    # A missing term is NaN and would poison the sum. In float64, where the
+    # order of an image's samples hardly matters.
     losses = noted.losses.double().masked_fill(missing, 0)[kept]
     unique, row, times = torch.unique(
         noted.ids[kept], return_inverse=True, return_counts=True

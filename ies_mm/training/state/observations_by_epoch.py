@@ -36,6 +36,7 @@ class ObservationsByEpoch:
             losses (dict): Term -> float32 (B,).
             missing (dict): Term -> bool (B,).
         """
+        # What was gathered for a checkpoint does not hold this batch.
         self._gathered = None
         start = 0
         for epoch, samples in epochs:

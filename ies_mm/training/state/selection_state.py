@@ -69,6 +69,7 @@ class SelectionState:
         Returns:
             tuple: Names of the terms that left, and of those that returned.
         """
+        # An epoch whose losses were not captured says nothing about terms.
         absent = set(self.names) - present if present else self.absent
         gone, back = sorted(absent - self.absent), sorted(self.absent - absent)
         if gone or back:
@@ -155,4 +156,5 @@ class SelectionState:
 
 
 def _mask(tensor: Tensor) -> Tensor:
+    # A resumed checkpoint is loaded onto the training's device.
     return tensor.to('cpu', torch.bool)

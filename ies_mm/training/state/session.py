@@ -72,11 +72,14 @@ class Session:
         self.arguments = arguments
         self.instances = sampler.instances
         self.state = SelectionState(len(self.instances), method.depth)
+        # The pace takes the loader's length for that of a full epoch, and a
+        # previous training may have left it pruned.
         sampler.set_selection(self.state.selection)
         self.pace = _pace_of(runner, sampler)
         self.correct = Correctness(
             len(self.instances), self.pace.loop_ends_epochs
         )
+        # For a checkpoint without our state; load() replaces both otherwise.
         self.state.epochs = self.state.begun = self.pace.epochs_behind
         self.observed = ObservationsByEpoch(self.state.names)
         self.of_method: list[Stateful] = [method]
@@ -93,6 +96,7 @@ class Session:
         Args:
             behind (int): Epochs trained but not counted yet. Defaults to 0.
         """
+        # The first entry is the base rate, if MMEngine keeps one.
         rates = self.runner.optim_wrapper.get_lr()
         return Standing(
             self.state.instances,

@@ -92,6 +92,45 @@ def siou_boxes(config: ConfigDict) -> ConfigDict:
     return config
 
 
+def grid(config: ConfigDict) -> ConfigDict:
+    head = config.roi_head
+    head.type = 'GridRoIHead'
+    head.grid_roi_extractor = copy.deepcopy(head.bbox_roi_extractor)
+    head.grid_roi_extractor.roi_layer.output_size = 14
+    head.grid_head = dict(
+        type='GridHead', num_convs=1, in_channels=16, point_feat_channels=4
+    )
+    config.train_cfg.rcnn |= dict(pos_radius=1, max_num_grid=192)
+    return config
+
+
+def point_rend(config: ConfigDict) -> ConfigDict:
+    head = config.roi_head
+    head.type = 'PointRendRoIHead'
+    head.mask_roi_extractor = copy.deepcopy(head.bbox_roi_extractor)
+    head.mask_roi_extractor.roi_layer = dict(
+        type='SimpleRoIAlign', output_size=14
+    )
+    head.mask_head = dict(
+        type='CoarseMaskHead', num_fcs=1, in_channels=16,
+        conv_out_channels=16, fc_out_channels=16, num_classes=4,
+    )  # fmt: skip
+    head.point_head = dict(
+        type='MaskPointHead', num_fcs=1, in_channels=64, fc_channels=16,
+        num_classes=4,
+    )  # fmt: skip
+    config.train_cfg.rcnn |= dict(
+        mask_size=7, num_points=16, oversample_ratio=3,
+        importance_sample_ratio=0.75,
+    )  # fmt: skip
+    return config
+
+
+MEANS = {
+    'grid': lambda: grid(plain()),
+    'point rend': lambda: point_rend(plain()),
+}
+"""Heads that draw at random, and whose loss is a mean: NaN without RoIs."""
 CASES = {
     'mask': lambda: with_masks(plain()),
     'cascade': lambda: cascaded(plain()),
@@ -104,7 +143,15 @@ CASES = {
 
 @pytest.fixture(params=CASES)
 def model(request: pytest.FixtureRequest) -> nn.Module:
-    return build(CASES[request.param]()).eval()
+    return ready(CASES[request.param]())
+
+
+def ready(config: ConfigDict) -> nn.Module:
+    """With BatchNorm frozen; a grid head returns one output twice then."""
+    model = build(config).eval()
+    if hasattr(model.roi_head, 'grid_head'):
+        model.roi_head.grid_head.train()
+    return model
 
 
 def images(model: nn.Module, boxes: list[int]) -> dict:
@@ -143,9 +190,11 @@ def test_losses_are_those_of_each_image_alone(model: nn.Module) -> None:
 
 
 @pytest.mark.parametrize('boxes', [BOXES, [0, 2, 1]])
+@pytest.mark.parametrize('case', CASES | MEANS)
 def test_shares_add_up_and_so_do_their_gradients(
-    model: nn.Module, boxes: list[int]
+    case: str, boxes: list[int]
 ) -> None:
+    model = ready((CASES | MEANS)[case]())
     data = images(model, boxes)
     twin = copy.deepcopy(model)
     plain = run(twin, data)
@@ -163,3 +212,20 @@ def test_shares_add_up_and_so_do_their_gradients(
             torch.testing.assert_close(
                 ours.grad, theirs.grad, rtol=1e-4, atol=1e-6
             )
+
+
+@pytest.mark.parametrize(
+    ('case', 'term'), [('grid', 'loss_grid'), ('point rend', 'loss_point')]
+)
+def test_an_image_without_positive_rois_has_no_such_term(
+    case: str, term: str
+) -> None:
+    """And is trained on with the terms that it has."""
+    model = ready(MEANS[case]())
+    data = images(model, [0, 2, 1])
+    with capture_per_image_losses(model, shares=True) as captured:
+        run(model, data)
+    assert captured.missing[term].tolist() == [True, False, False]
+    assert captured.losses[term].isnan().tolist() == [True, False, False]
+    assert captured.shares[term][0] == 0
+    assert captured.totals().isfinite().all()

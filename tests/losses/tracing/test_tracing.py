@@ -134,6 +134,8 @@ MATHS: dict[str, Callable[[Tensor], Tensor]] = {
     'own weights': lambda x: x * x[:, :1],
     'best class': lambda x: x.softmax(1).max(dim=1)[0],
     'integral': lambda x: F.linear(x.softmax(1), torch.ones(1, 4)),
+    'norm of a row': lambda x: x.norm(2, 1),
+    'best of a row': lambda x: x.topk(2, 1)[0],
     'detached': lambda x: x.detach().float().contiguous(),
 }
 
@@ -147,6 +149,8 @@ def test_arithmetic_keeps_the_rows(name: str) -> None:
 
 
 FORGOTTEN: dict[str, Callable[[Tensor], Tensor]] = {
+    'norm of a column': lambda x: x.norm(1, 0),
+    'best of a column': lambda x: x.topk(len(x), dim=0)[0],
     'sorted rows': lambda x: x.sort(dim=0)[0],
     'all summed up': lambda x: x.sum(),
     'a product of rows': lambda x: x @ x.t(),

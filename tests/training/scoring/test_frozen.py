@@ -10,7 +10,7 @@ from torch import Tensor
 from ies_mm.errors import ConfigError
 from ies_mm.training.data.identity import InstanceMap
 from ies_mm.training.scoring.frozen import FrozenPasses
-from ies_mm.training.scoring.seeding import seed_all
+from ies_mm.training.scoring.seeding import samplers_of, seed_all
 from runs import parameters, plain_config
 from task_runs import classifier_config, segmentor_config
 
@@ -50,6 +50,21 @@ def spread(losses: Tensor) -> dict[str, bool]:
 def test_the_sources_are_named(detector: Runner) -> None:
     expected = ['augmentation', 'batches', 'dropout', RPN, ROI]
     assert passes_of(detector).sources() == expected
+
+
+class Sampler:
+    def sample(self) -> None:
+        return
+
+
+def test_a_cascade_has_a_sampler_for_each_stage() -> None:
+    model = torch.nn.ModuleDict({'roi_head': torch.nn.Module()})
+    first, second = Sampler(), Sampler()
+    model['roi_head'].bbox_sampler = [first, second]
+    assert samplers_of(model) == {
+        'roi_head.bbox_sampler.0': first,
+        'roi_head.bbox_sampler.1': second,
+    }
 
 
 def test_with_everything_held_still_passes_are_equal(detector: Runner) -> None:
