@@ -114,6 +114,30 @@ def test_a_wrong_per_image_loss_is_seen(
 
 
 @pytest.mark.filterwarnings('ignore')
+@pytest.mark.parametrize('missing', [True, False])
+def test_an_image_that_the_model_cannot_run_alone(
+    tool: Any, pair: Any, monkeypatch: pytest.MonkeyPatch, missing: bool
+) -> None:
+    """It has no losses to compare with, if it lacks a term in the batch."""
+    model, _, data = pair
+    own_losses = tool('checks').own_losses
+
+    def lack(model: nn.Module, captured: CapturedLosses) -> None:
+        captured.missing['loss'] = torch.tensor([False, missing])
+
+    def alone(model: nn.Module, one: dict) -> dict:
+        assert one['data_samples'][0] is not data['data_samples'][1]
+        return own_losses(model, one)
+
+    plant(monkeypatch, tool, lack)
+    monkeypatch.setattr(tool('checks'), 'own_losses', alone)
+    if missing:
+        assert tool('checks').check_alone(model, data) == []
+    else:
+        with pytest.raises(AssertionError):
+            tool('checks').check_alone(model, data)
+
+
 @pytest.mark.parametrize('fault', ['another loss', 'a trace', 'raises'])
 def test_a_fault_in_scoring_is_seen(
     monkeypatch: pytest.MonkeyPatch, tool: Any, pair: Any, fault: str

@@ -358,4 +358,4 @@ WIDE = ('mmdet/Sparse R-CNN', 'mmdet/QueryInst')
 TWICE = ('mmpretrain/LeNet',)
 # Compute features in float64: random weights in deep networks amplify
 # rounding, which differs between one image and 16 (2e-4 of a loss).
-PRECISE = ('mmdet/strongsort',)
+PRECISE = ('mmdet/strongsort', 'mmdet/Sparse R-CNN')
