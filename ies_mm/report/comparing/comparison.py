@@ -7,6 +7,7 @@ from ies_mm.errors import ConfigError
 from ies_mm.report.comparing.differences import differences_of
 from ies_mm.report.comparing.figures import figures_of, speed_up
 from ies_mm.report.comparing.groups import Group, baselines_of, group_runs
+from ies_mm.report.comparing.labels import labelled
 from ies_mm.report.comparing.lengths import relative_to_full
 from ies_mm.report.comparing.notes import Comparison, Row, notes_on
 from ies_mm.report.comparing.same_data import check_same_data
@@ -44,7 +45,7 @@ def compare_runs(
     check_same_data(runs)
     runs = relative_to_full(runs)
     name = _metric(runs, metric)
-    rows = _rows(group_runs(runs), name)
+    rows = _rows(labelled(group_runs(runs)), name)
     repeated = len(given) - len(folders)
     notes = notes_on(rows, repeated, name)
     return Comparison(name, rows, notes, verdict_on(rows))

@@ -1,42 +1,18 @@
-"""A group against its controls: differences in the last metric, by seed.
-
-The controls are the plain training, a plain training shortened to the compute
-of the method, and random removal of as many images. A method that is not above
-the second gains nothing over a shorter schedule; one that is not above the
-third has not shown that its choice of images helps.
-"""
+"""A group against its controls: differences in the last metric, by seed."""
 
 import math
 import statistics
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from scipy import stats
 
+from ies_mm.report.comparing.controls import controls_of
 from ies_mm.report.comparing.figures import last
-from ies_mm.report.comparing.groups import Group, differing, other_settings
-from ies_mm.report.reading.methods import PLAIN, RANDOM, SHORT
-from ies_mm.report.values import is_number
-
-AS_MUCH = 0.03
-"""Saved shares this close count as the same compute."""
-
-EXACT = 1e-6
-"""Differences below this are errors of floating-point arithmetic."""
+from ies_mm.report.comparing.groups import Group
+from ies_mm.report.reading.methods import PLAIN
 
 CONFIDENCE = 0.95
-
-METHOD = 'default_hooks.ies.'
-OF_LENGTH = (
-    'train_cfg.',
-    'param_scheduler',
-    'length',
-    'max_epochs',
-    'max_iters',
-)
-OF_LENGTH_IN_MODELS = ('initial_epoch', 'update_iter_interval')
-"""Settings outside hooks that ``--length`` changes."""
 
 
 @dataclass(frozen=True)
@@ -108,108 +84,9 @@ def differences_of(
             apart,
             decimals(_by_seed(group, metric).values()),
         )
-        for kind, controls in _controls(group, groups)
+        for kind, controls in controls_of(group, groups)
         for control, apart in _best_paired(group, controls, metric)
     ]
-
-
-def saved_share(group: Group) -> float:
-    """The share of a full training's compute that a group has saved."""
-    trained = statistics.fmean(run.compute for run in group.runs)
-    return 1 - group.runs[0].length * trained
-
-
-def _controls(
-    group: Group, groups: Sequence[Group]
-) -> Iterator[tuple[str, list[Group]]]:
-    """Yield the controls of each kind, the best match first."""
-    finished = [g for g in groups if g.finished and g is not group]
-    plain = [g for g in finished if g.method == PLAIN]
-    # A single plain group serves all, as it does for speed-ups.
-    if len(plain) > 1:
-        plain = [g for g in plain if _is_alike(group, g)]
-    # _is_alike ignores hooks, so prefer the group with the same other hooks.
-    yield PLAIN, sorted(plain, key=lambda g: len(_other_hooks(group, g)))
-    alike = [g for g in finished if _is_alike(group, g)]
-    if not group.is_short:
-        short = [g for g in alike if g.is_short]
-        yield SHORT, _of_the_same_compute(group, short)
-    if group.method != RANDOM:
-        drawn = [g for g in alike if g.method == RANDOM]
-        # The same course first; Random Remove itself before its variants.
-        yield (
-            RANDOM,
-            sorted(
-                _of_the_same_compute(group, drawn),
-                key=lambda g: (_course(g) != _course(group), _variations(g)),
-            ),
-        )
-
-
-def _is_alike(one: Group, two: Group) -> bool:
-    """Whether they differ only in the method and the length."""
-    return all(_is_of_length(key) for key in other_settings(one, two))
-
-
-def _is_of_length(key: str) -> bool:
-    last = key.rpartition('.')[2]
-    return key.startswith(OF_LENGTH) or last in OF_LENGTH_IN_MODELS
-
-
-def _other_hooks(one: Group, two: Group) -> list[str]:
-    """Differing settings of hooks other than the method's."""
-    return [
-        key
-        for key in differing([one, two])
-        if key.startswith(('default_hooks.', 'custom_hooks'))
-        and not key.startswith(METHOD)
-    ]
-
-
-def _course(group: Group) -> dict[str, Any]:
-    """The settings of its budget other than the share."""
-    return {
-        last: value
-        for key, value in group.settings.items()
-        if key.startswith(METHOD)
-        and (last := key.rpartition('.')[2]) in ('course', 'cap', 'by_class')
-    }
-
-
-def _variations(group: Group) -> int:
-    """Number of arguments beyond those that every run must give."""
-    given = [key for key in group.settings if key.startswith(METHOD)]
-    needed = ('type', 'begin', 'saved', 'ratio')
-    return sum(key.rpartition('.')[2] not in needed for key in given)
-
-
-def _of_the_same_compute(group: Group, others: Iterable[Group]) -> list[Group]:
-    """The groups that saved about as much, the closest first."""
-    saved = saved_share(group)
-    apart = [(abs(saved_share(other) - saved), other) for other in others]
-    apart.sort(key=lambda pair: pair[0])
-    return [
-        other
-        for distance, other in apart
-        if distance <= max(AS_MUCH, _rounding(other))
-    ]
-
-
-def _rounding(group: Group) -> float:
-    """How far ``--length``, which rounds to epochs, may be off.
-
-    Returns:
-        float: Half an epoch as a share of the full training; 0 if it was not
-        shortened.
-    """
-    epochs = full_epochs(group)
-    return 0.5 / epochs + EXACT if group.is_short and epochs else 0.0
-
-
-def full_epochs(group: Group) -> float | None:
-    """Epochs of the comparison's full training; None if counted otherwise."""
-    epochs = group.settings.get('train_cfg.max_epochs')
-    return epochs / group.runs[0].length if is_number(epochs) else None
 
 
 def _best_paired(

@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ies_mm.report.comparing.differences import EXACT, Difference
+from ies_mm.report.comparing.controls import EXACT
+from ies_mm.report.comparing.differences import Difference
 from ies_mm.report.comparing.figures import Figures, SpeedUp, last
 from ies_mm.report.comparing.groups import Group, other_settings
 from ies_mm.report.reading.methods import PLAIN, RANDOM, SHORT

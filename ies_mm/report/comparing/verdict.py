@@ -2,11 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from ies_mm.report.comparing.differences import (
-    Difference,
-    full_epochs,
-    saved_share,
-)
+from ies_mm.report.comparing.controls import full_epochs, saved_share
+from ies_mm.report.comparing.differences import Difference
 from ies_mm.report.comparing.notes import Row
 from ies_mm.report.reading.methods import PLAIN, RANDOM, SHORT
 

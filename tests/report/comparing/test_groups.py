@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from ies_mm.report.comparing.groups import Group, baselines_of, group_runs
+from ies_mm.report.comparing.labels import labelled
 from ies_mm.report.reading.runs import read_run
 from work_dirs import (
     config_of,
@@ -16,7 +17,7 @@ from work_dirs import (
 
 
 def groups_of(*work_dirs: Path) -> list[Group]:
-    return group_runs([read_run(path) for path in work_dirs])
+    return labelled(group_runs([read_run(path) for path in work_dirs]))
 
 
 def members(groups: list[Group]) -> dict[str, list[str]]:
