@@ -41,7 +41,8 @@ def test_a_budget_by_class_tilts_no_class(seed: int) -> None:
     """The losses of one class are ten times as large as the other's."""
     draw = np.random.default_rng(seed)
     labels = torch.from_numpy(draw.permutation([0] * 70 + [1] * 30))
-    losses = torch.rand(100) * torch.where(labels == 1, 10.0, 1.0)
+    losses = torch.from_numpy(draw.random(100, dtype=np.float32))
+    losses = losses * torch.where(labels == 1, 10.0, 1.0)
     history = LossHistory(100, 1, 1)
     for _ in range(2):
         history.observe(torch.arange(100), losses[:, None])

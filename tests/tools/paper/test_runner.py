@@ -58,6 +58,7 @@ def test_without_resume_it_begins_anew(trained: Any) -> None:
     train_once, folder = trained
     run = folder / 'run'
     run.mkdir()
+    (run / 'training_begun').write_text('said')
     (run / 'epoch_3.pth').touch()
     assert train_once(run, ['config.py'], 'said')
     assert not (run / 'epoch_3.pth').exists()

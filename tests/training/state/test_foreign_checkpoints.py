@@ -249,8 +249,8 @@ def test_a_queue_within_a_pass_is_plain_too(
 ) -> None:
     hook = SelectiveBackpropHook()
     train(config_of(folders, tmp_path, 1), with_hook(hook))
-    hook._steps._queue = [(3, {'inputs': torch.zeros(1)})]
-    state = copy.deepcopy(hook._steps.state_dict())
+    hook._training._steps._queue = [(3, {'inputs': torch.zeros(1)})]
+    state = copy.deepcopy(hook._training._steps.state_dict())
     torch.save(state, tmp_path / 'state.pth')
     assert torch.load(tmp_path / 'state.pth', weights_only=True)['queue'] == [
         3
