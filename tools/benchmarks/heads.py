@@ -1,5 +1,6 @@
 """The cost of capturing for dense and query heads, in training steps."""
 
+import logging
 from typing import Any
 
 from coverage_checks.data import SIZES, prepared
@@ -14,6 +15,8 @@ HEADS = ('FCOS', 'ATSS', 'YOLOX', 'RTMDet', 'DETR')
 
 def bench_heads(pairs: int) -> None:
     """Print a table: 16 images of 128x96."""
+    # A model logs how each of its weights is initialised.
+    logging.disable(logging.INFO)
     print(HEADER)
     for name in HEADS:
         bench(name, *shipped(name), pairs)
