@@ -146,8 +146,9 @@ class Agreement:
         # 1% of itself.
         whole = torch.zeros(len(noted)).index_add_(0, batch, theirs.abs())
         allowed = TOLERANCE * (theirs.abs() + whole[batch])
-        # Comparisons with NaN are False: a batch whose loss is NaN passes.
-        wrong = (ours - theirs).abs() > allowed
+        # A batch whose loss is not finite passes: comparisons with NaN are
+        # False.
+        wrong = ours.isfinite() & ((ours - theirs).abs() > allowed)
         # A model may replace a loss that is not finite; weighting its shares
         # would bring it back.
         wrong |= weighted[batch] & theirs.isfinite() & ~ours.isfinite()

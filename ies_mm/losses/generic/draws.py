@@ -9,7 +9,12 @@ the images, one after the other.
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import (
+    AbstractContextManager,
+    ExitStack,
+    contextmanager,
+    nullcontext,
+)
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
@@ -138,14 +143,16 @@ def draws_again(owner: Any, draws: list[Draw], image: int) -> Iterator[None]:
         UnsupportedModelError: NumPy or Python draws, which cannot be
             replayed.
     """
+    other = 'by functions that are not replayed'
+    none = 'where the batch draws none'
     with (
         # Outermost: the checks must see the state before it is restored.
         preserved_random_state(),
         _unchanged(_others_states, 'from NumPy or Python'),
-        # Intercepting torch is slow; without draws, only watch its state.
-        _again(owner, draws, image)
-        if draws
-        else _unchanged(_random_states, 'where the batch draws none'),
+        _unchanged(_random_states, other if draws else none),
+        # Intercepting torch is slow, so without draws only its state is
+        # watched.
+        _again(owner, draws, image) if draws else nullcontext(),
     ):
         yield
 
@@ -178,7 +185,7 @@ def _again(owner: Any, draws: list[Draw], image: int) -> Iterator[None]:
     with ExitStack() as stack:
         for name in _target_methods(owner):
             stack.enter_context(override(owner, name, target))
-        stack.enter_context(_Draws(replay))
+        stack.enter_context(_Draws(replay, preserved_random_state))
         yield
 
 
@@ -214,11 +221,22 @@ def _other_draws(what: str) -> UnsupportedModelError:
 
 
 class _Draws(TorchFunctionMode):
-    """Passes drawn values to a callback."""
+    """Passes drawn values to a callback.
 
-    def __init__(self, then: Callable[[Callable, Tensor], Tensor]) -> None:
+    Args:
+        then (callable): Function and values -> the values to use.
+        around (callable): Makes the context in which to draw. Defaults to
+            none.
+    """
+
+    def __init__(
+        self,
+        then: Callable[[Callable, Tensor], Tensor],
+        around: Callable[[], AbstractContextManager] = nullcontext,
+    ) -> None:
         super().__init__()
         self.then = then
+        self.around = around
 
     def __torch_function__(
         self,
@@ -228,7 +246,10 @@ class _Draws(TorchFunctionMode):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
         """Call ``func``; if it draws, pass its values through ``then``."""
+        if func not in _DRAWING:
+            return func(*args, **(kwargs or {}))
         # Drawn even if replaced: the result has the shape, dtype and device,
         # in whatever way the arguments give them.
-        values = func(*args, **(kwargs or {}))
-        return self.then(func, values) if func in _DRAWING else values
+        with self.around():
+            values = func(*args, **(kwargs or {}))
+        return self.then(func, values)

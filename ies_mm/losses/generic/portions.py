@@ -50,8 +50,9 @@ def share_of_images(
     known = squares > 0
     ratio = (dots / squares.where(known, 1)).to(alone)
     values = alone.detach()
-    left = batch.detach() - (ratio * values)[known].sum()
-    unknown = values[~known].sum()
+    # Masked rather than indexed, which would wait for the device.
+    left = batch.detach() - (ratio * values).where(known, 0).sum()
+    unknown = values.where(~known, 0).sum()
     # If all these losses are zero, so are their shares, whatever the factor.
     rest = left / unknown.where(unknown != 0, 1)
     # The factors carry no graph: gradients flow through the image's own loss.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -21,12 +22,15 @@ class Origin:
         runs (tuple): Otherwise, consecutive runs (image, rows).
         index (Tensor, optional): Otherwise, int64 (R,), the image of every
             row.
+        group (int): With an index, this many consecutive rows each belong to
+            one image.
     """
 
     images: int
     blocks: tuple[int, ...] = ()
     runs: tuple[tuple[int, int], ...] = ()
     index: Tensor | None = None
+    group: int = 1
     # Heads index several tensors with one mask and then combine the results,
     # which is traced only if their origins are equal: the same index.
     _taken: dict[int, tuple[Tensor, Origin]] = field(
@@ -59,7 +63,8 @@ class Origin:
         """Split every row into ``inner`` rows."""
         if self.index is not None:
             index = self.index[:, None].expand(-1, inner).reshape(-1)
-            return Origin(self.images, index=index)
+            group = self.group * inner
+            return Origin(self.images, index=index, group=group)
         return Origin(
             self.images,
             tuple(rows * inner for rows in self.blocks),
@@ -67,9 +72,13 @@ class Origin:
         )
 
     def joined(self, inner: int) -> Origin | None:
-        """Join every ``inner`` rows into one; None if images would mix."""
+        """Join every ``inner`` rows into one; None if images could mix."""
         if self.index is not None:
-            return Origin(self.images, index=self.index[::inner])
+            # The values would tell, but reading them waits for the device.
+            if self.group % inner:
+                return None
+            group = self.group // inner
+            return Origin(self.images, index=self.index[::inner], group=group)
         lengths = [*self.blocks, *(rows for _, rows in self.runs)]
         if any(rows % inner for rows in lengths):
             return None
@@ -173,8 +182,19 @@ def concatenated(parts: Sequence[Origin]) -> Origin:
     if any(part.index is not None for part in parts):
         device = next(p.index.device for p in parts if p.index is not None)
         index = torch.cat([part.on(device) for part in parts])
-        return Origin(images, index=index)
+        return Origin(images, index=index, group=_common_group(parts))
     return of_runs(images, [run for part in parts for run in part._runs()])
+
+
+def _common_group(parts: Sequence[Origin]) -> int:
+    """The largest group size into which the rows of all parts divide."""
+    sizes: list[int] = []
+    for part in parts:
+        if part.index is not None:
+            sizes.append(part.group)
+        else:
+            sizes += [*part.blocks, *(rows for _, rows in part.runs)]
+    return math.gcd(*sizes) or 1
 
 
 def of_runs(images: int, runs: Sequence[tuple[int, int]]) -> Origin:

@@ -88,6 +88,16 @@ def test_an_image_that_draws_where_the_batch_did_not_is_refused() -> None:
         torch.rand(1)
 
 
+def test_a_draw_by_another_function_is_refused() -> None:
+    with noted_draws(None, 3) as draws:
+        torch.rand(2, 2)
+        torch.bernoulli(torch.full((2,), 0.5))
+    refused = pytest.raises(UnsupportedModelError, match='not replayed')
+    with refused, draws_again(None, draws, 0):
+        torch.rand(1, 2)
+        torch.bernoulli(torch.full((1,), 0.5))
+
+
 def test_what_an_image_draws_leaves_the_random_state() -> None:
     with noted_draws(None, 3) as draws:
         torch.rand(2, 2)

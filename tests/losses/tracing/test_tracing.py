@@ -228,6 +228,19 @@ def test_blocks_runs_and_rows_are_put_together() -> None:
     assert Along(parts[0], 0) == Along(Origin(2, blocks=(1, 2)), 0)
 
 
+def test_rows_at_an_index_are_joined_only_within_an_image() -> None:
+    """Selected rows may be of any image; only split ones are of the same."""
+    selected = Origin(2, index=torch.tensor([0, 1, 1]))
+    assert selected.joined(3) is None
+    split = selected.merged(4)
+    for part in (split, concatenated([split, Origin(2, blocks=(2,))])):
+        joined = part.joined(2)
+        assert joined is not None
+        assert joined.index is not None
+        assert joined.index.tolist()[:6] == [0, 0, 1, 1, 1, 1]
+        assert part.joined(8) is None
+
+
 def test_a_loss_whose_rows_are_unknown_is_refused_by_name() -> None:
     call = LossCall('loss_odd', torch.nn.L1Loss(), (), {}, torch.zeros(()))
     with pytest.raises(UnsupportedModelError, match='a row of loss_odd'):

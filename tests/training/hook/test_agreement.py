@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -194,6 +195,22 @@ def test_a_model_that_replaces_a_loss_that_is_not_finite(
     else:
         weights = parameters(train(config, prepare)).values()
         assert all(weight.isfinite().all() for weight in weights)
+
+
+@pytest.mark.parametrize('share', [float('inf'), float('nan')])
+def test_any_share_that_is_not_finite_is_refused_only_with_weights(
+    share: float,
+) -> None:
+    captured: Any = SimpleNamespace(
+        returned={'loss': torch.tensor(0.0)},
+        shares={'loss': torch.tensor([share, 1.0])},
+    )
+    agreement = Agreement(torch.nn.Linear(1, 1))
+    agreement.note_shares(captured, weighted=False)
+    agreement.check()
+    agreement.note_shares(captured, weighted=True)
+    with pytest.raises(UnsupportedModelError, match='not finite'):
+        agreement.check()
 
 
 @DETECTORS.register_module()
