@@ -14,7 +14,7 @@ from pathlib import Path
 from mmengine.device import get_device
 from paper_experiments.declared import EXPERIMENTS, NAMES
 from paper_experiments.experiment import Experiment, Found
-from paper_experiments.images import small_images
+from paper_experiments.images import grouped_images, small_images
 from paper_experiments.panels import draw_panels
 from paper_experiments.runner import Workshop, what_it_takes
 from paper_experiments.scales import SCALES, SMALL
@@ -39,9 +39,15 @@ def main() -> None:
         experiment = _experiment(args.name)
         workshop = _workshop(args)
         print(what_it_takes(workshop, experiment), flush=True)
+        if not workshop.jobs_of(experiment):
+            raise ConfigError(
+                f'{experiment.name} has no small setting: '
+                f'{experiment.no_small}; give --scale paper'
+            )
         _check_paper_scale(args)
         if args.scale == SMALL.name:
             small_images(args.data, workshop.out / IMAGES)
+            grouped_images(workshop.out / IMAGES)
         runs = workshop.make(experiment)
         found = experiment.read(runs)
         write_files(workshop.out, _files(experiment, found, workshop))

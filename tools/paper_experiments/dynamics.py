@@ -39,24 +39,24 @@ PLACES = 50
 """Number of points at which two curves are compared."""
 
 
-def pair(scale: Scale, optimiser: str) -> tuple[Training, Training]:
+def pair(scale: Scale, setting: str) -> tuple[Training, Training]:
     """The plain training and IES."""
     same: dict[str, Any] = dict(
-        of_figure_4=True, optimiser=optimiser, dynamics=True
+        of_figure_4=True, setting=setting, dynamics=True
     )
     return plain(**same), ies(scale.delta_of_figure_4, **same)
 
 
 def trainings(scale: Scale) -> list[Training]:
     """The trainings with both optimisers."""
-    return [t for optimiser in OPTIMISERS for t in pair(scale, optimiser)]
+    return [t for setting in OPTIMISERS for t in pair(scale, setting)]
 
 
 def figure4(runs: Runs) -> Found:
     """Read Figure 4: a row of five panels for each optimiser."""
     panels, claims = [], []
-    for optimiser, name in OPTIMISERS.items():
-        base, own = pair(runs.scale, optimiser)
+    for setting, name in OPTIMISERS.items():
+        base, own = pair(runs.scale, setting)
         begins = _first_pruned(runs, own)
         for key, label in {METRIC: TEST_ERROR, **MEASURES}.items():
             lines = [

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
+
 from ies_mm.errors import ConfigError
 from ies_mm.report.calibrating.recorded import Recorded, read_recorded
 from ies_mm.report.reading.runs import Run, read_run
@@ -13,6 +15,9 @@ from paper_experiments.scales import Scale
 from paper_experiments.trainings import Training
 
 METRIC = 'accuracy/top1'
+METRICS = dict(voc07='pascal_voc/mAP', voc12='mIoU')
+"""The metrics of datasets that have another one."""
+
 YES, NO, OPEN = 'yes', 'no', 'cannot be said'
 
 
@@ -109,6 +114,8 @@ class Experiment:
         columns (int): Panels per row. Defaults to 2.
         differs (str): How its settings differ from the paper's at either
             scale. Defaults to nothing.
+        no_small (str): Why there is no small setting. Defaults to nothing:
+            there is one.
     """
 
     name: str
@@ -117,6 +124,7 @@ class Experiment:
     read: Callable[[Runs], Found]
     columns: int = 2
     differs: str = ''
+    no_small: str = ''
 
     def seeds(self, scale: Scale) -> range:
         """Seeds of each of its trainings."""
@@ -135,13 +143,30 @@ def share_excluded(run: Run) -> float:
     return 1 - run.total('trained') / planned
 
 
-def accuracies(run: Run) -> list[float]:
+def accuracies(run: Run, metric: str = METRIC) -> list[float]:
     """Validation accuracies, in percent.
 
     Raises:
         ConfigError: There was no validation.
     """
-    values = list(run.points.get(METRIC, {}).values())
+    return list(validations(run, metric).values())
+
+
+def validations(run: Run, metric: str = METRIC) -> dict[int, float]:
+    """Epoch -> the metric at its validation.
+
+    Raises:
+        ConfigError: There was no validation.
+    """
+    values = run.points.get(metric, {})
     if not values:
-        raise ConfigError(f'{run.work_dir} has no {METRIC}')
-    return values
+        raise ConfigError(f'{run.work_dir} has no {metric}')
+    return dict(values)
+
+
+def spread(values: Sequence[float], form: str = '.1f') -> str:
+    """Mean and sample standard deviation in words; one value has none."""
+    mean = format(float(np.mean(values)), form)
+    if len(values) == 1:
+        return mean
+    return f'{mean} ± {format(float(np.std(values, ddof=1)), form)}'

@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+import cv2
+import numpy as np
+
 from ies_mm.commands.image_files import SPLITS, image_files
 from ies_mm.errors import ConfigError
 
@@ -15,6 +18,17 @@ OF_A_CLASS = 100
 
 COMPLETE = 'complete'
 """File that marks a complete copy."""
+
+
+GROUPS = 'groups'
+"""Folder of the two classes of Table 14, and its file of groups."""
+
+VEHICLES = ('airplane', 'automobile', 'ship', 'truck')
+TINTED = dict(animal=0.8, vehicle=0.3)
+"""Chance of the tint by class, the two groups of Table 14."""
+
+TINT = 60
+"""Added to the red of an image, of 255."""
 
 
 def small_images(source: Path | None, out: Path) -> None:
@@ -49,6 +63,38 @@ def small_images(source: Path | None, out: Path) -> None:
         for file, data in sorted(files)[:OF_A_CLASS]:
             (folder / file).write_bytes(data)
     (out / COMPLETE).write_text(str(source.resolve()))
+
+
+def grouped_images(images: Path, seed: int = 0) -> None:
+    """Sort the images into two classes with a planted attribute, once.
+
+    They stand for CelebA: animal or vehicle for attractive or not, reddish or
+    plain for the gender, which is as unequally distributed.
+
+    Args:
+        images (Path): The copy of :func:`small_images`; a folder is added.
+        seed (int): Seed of the draw. Defaults to 0.
+    """
+    out = images / GROUPS
+    if (out / COMPLETE).exists():
+        return
+    draw = np.random.default_rng(seed)
+    lines = []
+    for path in sorted(images.glob('t*/*/*.jpg')):
+        split, name = path.parts[-3:-1]
+        kind = 'vehicle' if name in VEHICLES else 'animal'
+        tinted = draw.random() < TINTED[kind]
+        file = out / split / kind / f'{name}_{path.name}'
+        file.parent.mkdir(parents=True, exist_ok=True)
+        pixels = np.asarray(cv2.imread(str(path)))
+        if tinted:
+            red = pixels[..., 2].astype(int) + TINT
+            pixels[..., 2] = red.clip(max=255)
+        cv2.imwrite(str(file), pixels)
+        group = 'reddish' if tinted else 'plain'
+        lines.append(f'{split}/{kind}/{file.name},{group}\n')
+    (out / 'groups.csv').write_text(''.join(lines))
+    (out / COMPLETE).touch()
 
 
 def _check_copied(source: Path | None, out: Path) -> None:

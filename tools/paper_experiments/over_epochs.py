@@ -151,6 +151,6 @@ def _near(
     )
 
 
-def dry_of(optimiser: str) -> Training:
+def dry_of(setting: str) -> Training:
     """The dry run that Figures 2, 3 and 6 are read from."""
-    return dry(of_figure_4=True, optimiser=optimiser)
+    return dry(of_figure_4=True, setting=setting)

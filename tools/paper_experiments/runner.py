@@ -5,12 +5,18 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from mmengine.config import Config
+
 from ies_mm.commands.trainings import ENDED, check_same, train_once
+from ies_mm.labels.file import write_labels
+from ies_mm.labels.make import plant_noise
 from paper_experiments.experiment import Experiment, Runs
 from paper_experiments.scales import CONFIGS, Scale
 from paper_experiments.trainings import Training, config_text
 
 CONFIG = 'config.py'
+NOISE_SEED = 0
+"""Seed of the label noise, which is the same for all seeds of a training."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +86,8 @@ class Workshop:
         for job in jobs:
             check_same(job.work_dir, job.said)
         missing = [job for job in jobs if not job.ended]
+        for job in missing:
+            self._make_labels(job)
 
         def train(job: Job) -> None:
             self._train(job)
@@ -103,16 +111,38 @@ class Workshop:
 
     def _job(self, training: Training, seed: int) -> Job:
         folder = self.out / 'runs' / training.folder(self.scale)
-        config = config_text(training, self.scale, self.data, seed)
+        labels = self._labels_of(training) if training.noise else None
+        config = config_text(training, self.scale, self.data, seed, labels)
         said = config.replace(f'{CONFIGS.parent}/', '')
         said = said.replace(str(self.data), 'images')
+        said = said.replace(str(self.out.resolve()), 'out')
         return Job(training, seed, folder / f'seed{seed}', config, said)
 
-    def _train(self, job: Job) -> None:
+    def _labels_of(self, training: Training) -> Path:
+        # Absolute, as trainings may run from another folder.
+        folder = self.out.resolve() / 'noise'
+        return folder / f'{training.data}_{training.noise}.npz'
+
+    def _make_labels(self, job: Job) -> None:
+        """Draw its noisy labels, unless another training has them already."""
+        path = self._labels_of(job.training)
+        if not job.training.noise or path.exists():
+            return
+        kind, ratio = job.training.noise.split('_')
+        config = Config.fromfile(self._written(job))
+        labels = plant_noise(config, kind, float(ratio), NOISE_SEED)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_labels(path, labels)
+
+    def _written(self, job: Job) -> Path:
         # Next to the work directory: MMEngine writes the full config into it.
         path = job.work_dir.with_name(f'{job.work_dir.name}_{CONFIG}')
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(job.config)
+        return path
+
+    def _train(self, job: Job) -> None:
+        path = self._written(job)
         train_once(job.work_dir, [path], job.said, resume=True)
 
 
@@ -120,11 +150,13 @@ def what_it_takes(workshop: Workshop, experiment: Experiment) -> str:
     """Trainings, time and data that an experiment needs, in one line."""
     scale = workshop.scale
     jobs = workshop.jobs_of(experiment)
+    if not jobs:
+        return (
+            f"{experiment.name}: {experiment.title}; only at the paper's "
+            f'scale: {experiment.no_small}'
+        )
     missing = [job for job in jobs if not job.ended]
-    seconds = sum(
-        scale.length(t.data, t.of_figure_4) * scale.epoch_seconds[t.data]
-        for t in (job.training for job in missing)
-    )
+    seconds = sum(_seconds(scale, job.training) for job in missing)
     needs = dict.fromkeys(scale.needs[job.training.data] for job in jobs)
     trainings = '1 training' if len(jobs) == 1 else f'{len(jobs)} trainings'
     there = f'{len(jobs) - len(missing)} of them done'
@@ -139,7 +171,14 @@ def what_it_takes(workshop: Workshop, experiment: Experiment) -> str:
     )
 
 
+def _seconds(scale: Scale, training: Training) -> float:
+    data = training.data
+    cost = scale.costs.get(training.setting.split('_')[0], 1)
+    epochs = scale.length(data, training.of_figure_4)
+    return epochs * scale.epoch_seconds[data] * cost
+
+
 def _time(seconds: float) -> str:
     if seconds < 2 * 3600:
-        return f'{seconds / 60:.0f} minutes'
+        return f'{max(2, round(seconds / 60))} minutes'
     return f'{seconds / 3600:.0f} hours'

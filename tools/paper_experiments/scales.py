@@ -1,12 +1,13 @@
 """The two scales of every experiment: the paper's, and a small one."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs' / 'cifar'
-_IMAGENET = CONFIGS.with_name('imagenet') / 'resnet101_imagenet_sgd_e.py'
+_IMAGENET = CONFIGS.with_name('imagenet')
+_GROUPS = CONFIGS.with_name('groups')
 
 
 @dataclass(frozen=True)
@@ -15,8 +16,8 @@ class Scale:
 
     Attributes:
         name (str): ``'small'`` or ``'paper'``.
-        configs (dict): (dataset, optimiser) -> the plain config.
-        changes (callable): (dataset, optimiser, folder of the images) ->
+        configs (dict): (dataset, setting) -> the plain config.
+        changes (callable): (dataset, setting, folder of the images) ->
             changes to the config.
         of_figure_4 (dict): Changes made in appendix B.5.
         delta (float): Delta of order 2, in the settings of appendix A.
@@ -28,10 +29,13 @@ class Scale:
         data_sets (tuple): Datasets of Figures 5 and 7.
         dynamics (dict): Arguments of TrainingDynamicsHook.
         epochs (int): Epochs of a training by appendix A.
+        lengths (dict): Dataset -> its epochs, where they differ.
+        columns (tuple): Columns of Table 1, (dataset, setting).
         device (str): The device of ``epoch_seconds``.
         epoch_seconds (dict): Dataset -> seconds per epoch, on a CPU core of
             its own, or on a GPU next to another training.
         needs (dict): Dataset -> what must be available.
+        costs (dict): Network -> its cost relative to the dataset's usual one.
         seeds (dict): Experiment -> number of seeds; one for the others.
         about (str): Description in one sentence.
     """
@@ -49,16 +53,20 @@ class Scale:
     data_sets: tuple[str, ...]
     dynamics: Mapping[str, int]
     epochs: int
+    columns: tuple[tuple[str, str], ...]
     device: str
     epoch_seconds: Mapping[str, float]
     needs: Mapping[str, str]
     about: str
     seeds: Mapping[str, int] = field(default_factory=dict)
+    lengths: Mapping[str, int] = field(default_factory=dict)
+    costs: Mapping[str, float] = field(default_factory=dict)
 
     def length(self, data: str, of_figure_4: bool) -> int:
         """Number of epochs of a training."""
-        shorter = self.has_two_settings and of_figure_4
-        return 150 if shorter or data == 'imagenet' else self.epochs
+        if of_figure_4 and self.has_two_settings:
+            return 150
+        return self.lengths.get(data, self.epochs)
 
     @property
     def has_two_settings(self) -> bool:
@@ -66,9 +74,10 @@ class Scale:
         return bool(self.of_figure_4)
 
 
-def _small(name: str, optimiser: str, data: Path | None) -> dict[str, Any]:
+def _small(name: str, setting: str, data: Path | None) -> dict[str, Any]:
     """Shrink the network and data to a training of a minute on two cores."""
     assert data is not None
+    root = data / name if name == 'groups' else data
     pipeline = [dict(type='LoadImageFromFile'), dict(type='PackInputs')]
     loader = dict(num_workers=0, persistent_workers=False)
     changes: dict[str, Any] = dict(
@@ -77,27 +86,56 @@ def _small(name: str, optimiser: str, data: Path | None) -> dict[str, Any]:
         train_dataloader=dict(
             batch_size=32,
             **loader,
-            dataset=dict(data_root=str(data / 'train'), pipeline=pipeline),
+            dataset=dict(data_root=str(root / 'train'), pipeline=pipeline),
         ),
         val_dataloader=dict(
-            **loader, dataset=dict(data_root=str(data / 'test'))
+            **loader, dataset=dict(data_root=str(root / 'test'))
         ),
         train_cfg=dict(max_epochs=SMALL.epochs, val_interval=3),
         default_hooks=dict(checkpoint=dict(interval=3)),
+        **_OPTIMISERS[setting],
     )
-    if optimiser == 'adam':
-        adam = dict(type='Adam', lr=0.001)
-        changes['optim_wrapper'] = dict(
-            _delete_=True, type='OptimWrapper', optimizer=adam
-        )
-        changes['param_scheduler'] = []
-    else:
-        rate = dict(type='ExponentialLR', gamma=0.87, by_epoch=True)
-        changes['param_scheduler'] = [rate]
+    if name == 'groups':
+        changes |= _by_group(root)
     return changes
 
 
-def _paper(name: str, optimiser: str, data: Path | None) -> dict[str, Any]:
+def _by_group(root: Path) -> dict[str, Any]:
+    """Two classes, evaluated by group."""
+    file = str(root / 'groups.csv')
+    groups = dict(type='GroupMetric', groups=file, positive=0)
+    return dict(
+        model=dict(
+            backbone=dict(strides=(2, 2, 2)),
+            head=dict(num_classes=2, topk=(1,)),
+        ),
+        data_preprocessor=dict(num_classes=2),
+        val_evaluator=[dict(type='Accuracy', topk=(1,)), groups],
+        custom_imports=dict(
+            imports=['ies_mm.engine'], allow_failed_imports=False
+        ),
+    )
+
+
+def _optimiser(scheduler: Sequence[dict], **optimiser: Any) -> dict[str, Any]:
+    wrapper = dict(_delete_=True, type='OptimWrapper', optimizer=optimiser)
+    return dict(optim_wrapper=wrapper, param_scheduler=list(scheduler))
+
+
+_SGD = dict(type='SGD', momentum=0.9, weight_decay=5e-4)
+_OPTIMISERS = dict(
+    sgd_e=_optimiser(
+        [dict(type='ExponentialLR', gamma=0.87, by_epoch=True)],
+        lr=0.1,
+        **_SGD,
+    ),
+    sgd_f=_optimiser([], lr=0.01, **_SGD),
+    adam=_optimiser([], type='Adam', lr=0.001),
+)
+"""Settings of the small scale; SGD(E) falls as far as the paper's."""
+
+
+def _paper(name: str, setting: str, data: Path | None) -> dict[str, Any]:
     """Change only the data folder; it has a subfolder for each dataset."""
     if data is None:
         return {}
@@ -113,7 +151,10 @@ SMALL = Scale(
     about='ResNet-14 whose first stage halves the images, 1000 images of '
     'CIFAR-10 without augmentation, batch 32, 30 epochs, SGD(E) with a factor '
     'of 0.87 instead of 0.96',
-    configs={('cifar10', 'sgd_e'): _SMALL, ('cifar10', 'adam'): _SMALL},
+    configs={
+        **{('cifar10', setting): _SMALL for setting in _OPTIMISERS},
+        ('groups', 'adam'): _SMALL,
+    },
     changes=_small,
     of_figure_4={},
     delta=0.1,
@@ -125,9 +166,14 @@ SMALL = Scale(
     data_sets=('cifar10',),
     dynamics=dict(interval=3, images=128),
     epochs=30,
+    columns=(('cifar10', 'adam'), ('cifar10', 'sgd_f'), ('cifar10', 'sgd_e')),
     device='two CPU cores',
-    epoch_seconds=dict(cifar10=1.6),
-    needs=dict(cifar10='CIFAR-10 as JPEG files, --data'),
+    epoch_seconds=dict(cifar10=1.6, groups=1.6),
+    needs=dict(
+        cifar10='CIFAR-10 as JPEG files, --data',
+        groups='CIFAR-10 as JPEG files, --data',
+    ),
+    seeds=dict(table1=3, table9=3, table11=3, table14=3),
 )
 
 PAPER = Scale(
@@ -135,10 +181,31 @@ PAPER = Scale(
     about='ResNet-18 on CIFAR-10, ResNet-34 on CIFAR-100, ResNet-101 on '
     'ImageNet, appendices A, B and D',
     configs={
-        ('cifar10', 'sgd_e'): CONFIGS / 'resnet18_cifar10_sgd_e.py',
         ('cifar10', 'adam'): CONFIGS / 'resnet18_cifar10.py',
+        ('cifar10', 'resnet50_adam'): CONFIGS / 'resnet50_cifar10.py',
+        ('cifar10', 'vgg16_adam'): CONFIGS / 'vgg16_cifar10.py',
+        ('cifar10', 'sgd_f'): CONFIGS / 'resnet18_cifar10_sgd_f.py',
+        ('cifar10', 'sgd_l'): CONFIGS / 'resnet18_cifar10_sgd_l.py',
+        ('cifar10', 'adamw'): CONFIGS / 'resnet18_cifar10_adamw.py',
+        ('cifar10', 'sgd_e'): CONFIGS / 'resnet18_cifar10_sgd_e.py',
+        ('cifar100', 'adam'): CONFIGS / 'resnet34_cifar100.py',
+        ('cifar100', 'resnet101_adam'): CONFIGS / 'resnet101_cifar100.py',
+        ('cifar100', 'densenet121_adam'): CONFIGS / 'densenet121_cifar100.py',
+        ('cifar100', 'sgd_f'): CONFIGS / 'resnet34_cifar100_sgd_f.py',
         ('cifar100', 'sgd_e'): CONFIGS / 'resnet34_cifar100_sgd_e.py',
-        ('imagenet', 'sgd_e'): _IMAGENET,
+        ('cifar100', 'adamw'): CONFIGS / 'resnet34_cifar100_adamw.py',
+        **{
+            ('imagenet', setting): _IMAGENET / f'{network}_imagenet_{rate}.py'
+            for setting, network, rate in (
+                ('densenet121_adamw', 'densenet121', 'adamw'),
+                ('resnet34_adamw', 'resnet34', 'adamw'),
+                ('resnet101_sgd_m', 'resnet101', 'sgd_m'),
+                ('sgd_e', 'resnet101', 'sgd_e'),
+            )
+        },
+        ('groups', 'adam'): _GROUPS / 'resnet18_celeba.py',
+        ('voc07', 'sgd_m'): CONFIGS.parent / 'faster_rcnn_voc.py',
+        ('voc12', 'poly'): CONFIGS.parent / 'deeplabv3_voc.py',
     },
     changes=_paper,
     of_figure_4=dict(
@@ -153,15 +220,36 @@ PAPER = Scale(
     data_sets=('cifar10', 'cifar100'),
     dynamics=dict(interval=5, images=1024),
     epochs=200,
+    lengths=dict(imagenet=150, groups=30, voc07=30, voc12=50),
+    columns=(
+        ('cifar10', 'adam'),
+        ('cifar10', 'resnet50_adam'),
+        ('cifar10', 'vgg16_adam'),
+        ('cifar100', 'adam'),
+        ('cifar100', 'resnet101_adam'),
+        ('cifar100', 'densenet121_adam'),
+        ('cifar10', 'sgd_f'),
+        ('cifar10', 'sgd_l'),
+        ('cifar10', 'adamw'),
+        ('cifar100', 'sgd_f'),
+        ('cifar100', 'sgd_e'),
+        ('cifar100', 'adamw'),
+    ),
     device='an H200',
     # The first is from docs/gpu.md, on an H200; the others are estimates.
-    epoch_seconds=dict(cifar10=11, cifar100=22, imagenet=1200),
+    epoch_seconds=dict(
+        cifar10=11, cifar100=22, imagenet=1200, groups=60, voc07=300, voc12=90
+    ),
+    costs=dict(vgg16=0.6, resnet50=2.3, densenet121=2, resnet101=2),
     needs=dict(
         cifar10='CIFAR-10 (mmpretrain downloads 170 MB)',
         cifar100='CIFAR-100 (mmpretrain downloads 170 MB)',
         imagenet='ImageNet-1k in data/imagenet (150 GB, manual download)',
+        groups='CelebA in data/celeba (1.4 GB, torchvision downloads it)',
+        voc07='VOC2007 (tools/get_voc.py) and ImageNet weights of VGG-16',
+        voc12='VOC2012 (tools/get_voc.py) and ImageNet weights of ResNet-50',
     ),
-    seeds=dict(figure4=5, figure5=3, figure7=3),
+    seeds=dict(figure4=5, figure5=3, figure7=3, table1=5, table5=3, table14=1),
 )
 
 SCALES = {scale.name: scale for scale in (SMALL, PAPER)}

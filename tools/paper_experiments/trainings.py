@@ -5,9 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mmengine.config import Config
+
 from paper_experiments.scales import Scale
 
 CIFAR10, CIFAR100, IMAGENET = 'cifar10', 'cifar100', 'imagenet'
+CELEBA, VOC07, VOC12 = 'celeba', 'voc07', 'voc12'
 SGD_E, ADAM = 'sgd_e', 'adam'
 TITLES = {CIFAR10: 'CIFAR-10', CIFAR100: 'CIFAR-100', IMAGENET: 'ImageNet'}
 
@@ -20,7 +23,10 @@ class Training:
         method (str): Unique name, also of the folder of its runs.
         hook (tuple): Items of the selection hook; empty without one.
         data (str): Name of the dataset.
-        optimiser (str): ``'sgd_e'`` or ``'adam'``.
+        setting (str): Network and optimiser, by the name that the scale's
+            configs have; the network is left out where it is the usual one.
+        noise (str): ``KIND_RATIO`` of the noise in its training labels;
+            empty without noise.
         of_figure_4 (bool): Whether to use the settings of appendix B.5
             instead of appendix A. Defaults to False.
         dynamics (bool): Whether gradient norm and sharpness are recorded.
@@ -30,13 +36,14 @@ class Training:
     method: str
     hook: tuple[tuple[str, Any], ...] = ()
     data: str = CIFAR10
-    optimiser: str = SGD_E
+    setting: str = SGD_E
+    noise: str = ''
     of_figure_4: bool = False
     dynamics: bool = False
 
     def folder(self, scale: Scale) -> str:
         """Folder of its runs, relative to the scale's."""
-        setting = f'{self.data}_{self.optimiser}'
+        setting = '_'.join(filter(None, (self.data, self.setting, self.noise)))
         if self.of_figure_4 and scale.has_two_settings:
             setting += '_b5'
         return f'{setting}/{self.method}' + ('_dynamics' * self.dynamics)
@@ -61,6 +68,12 @@ def ies(
     return Training(name, tuple(hook.items()), data=data, **changes)
 
 
+def by_budget(saved: float, **changes: Any) -> Training:
+    """IES in its default setting, which saves a given share."""
+    hook = dict(type='IESHook', saved=saved)
+    return Training(f'ies_saved{saved:g}', tuple(hook.items()), **changes)
+
+
 def dry(**changes: Any) -> Training:
     """Bit-identical to the plain run, with all losses recorded.
 
@@ -78,7 +91,11 @@ def by_ratio(kind: str, ratio: float, **changes: Any) -> Training:
 
 
 def config_text(
-    training: Training, scale: Scale, data: Path | None, seed: int
+    training: Training,
+    scale: Scale,
+    data: Path | None,
+    seed: int,
+    labels: Path | None = None,
 ) -> str:
     """A complete config that inherits from the scale's.
 
@@ -87,16 +104,36 @@ def config_text(
         scale (Scale): Its scale.
         data (Path, optional): Folder of the images; None for the config's.
         seed (int): Seed of the training.
+        labels (Path, optional): File of its noisy labels. Defaults to None.
     """
-    base = scale.configs[training.data, training.optimiser]
-    changes = scale.changes(training.data, training.optimiser, data)
+    base = scale.configs[training.data, training.setting]
+    changes = scale.changes(training.data, training.setting, data)
     if training.of_figure_4:
         changes = _merged(changes, scale.of_figure_4)
     changes = _merged(changes, _hooks(training, scale))
+    if training.noise:
+        changes = _with_noise(changes, base, labels)
     changes = _merged(changes, dict(randomness=dict(seed=seed)))
     lines = [f'_base_ = {str(base)!r}']
     lines += [f'{key} = {value!r}' for key, value in changes.items()]
     return '\n'.join(lines) + '\n'
+
+
+def _with_noise(
+    changes: dict[str, Any], base: Path, labels: Path | None
+) -> dict[str, Any]:
+    """Append noisy labels to the training pipeline."""
+    dataset = changes.get('train_dataloader', {}).get('dataset', {})
+    pipeline = dataset.get('pipeline')
+    if pipeline is None:
+        config = Config.fromfile(base)
+        pipeline = config.train_dataloader.dataset.to_dict()['pipeline']
+    noise = dict(type='LoadNoisyLabels', file=str(labels))
+    dataset = dict(dataset=dict(pipeline=[*pipeline, noise]))
+    imports = dict(imports=['ies_mm.engine'], allow_failed_imports=False)
+    return _merged(
+        changes, dict(train_dataloader=dataset, custom_imports=imports)
+    )
 
 
 def _hooks(training: Training, scale: Scale) -> dict[str, Any]:

@@ -12,9 +12,9 @@ from paper_experiments.panels import Panel, mean_line
 from paper_experiments.trainings import ADAM, SGD_E
 
 
-def variations(optimiser: str) -> Callable[[Runs], Found]:
+def variations(setting: str) -> Callable[[Runs], Found]:
     """The reader of Figure 3 (SGD) or Figure 6 (Adam)."""
-    training = dry_of(optimiser)
+    training = dry_of(setting)
 
     def read(runs: Runs) -> Found:
         lines, curves = [], []
@@ -29,7 +29,7 @@ def variations(optimiser: str) -> Callable[[Runs], Found]:
             )
             lines.append(line)
             curves.append(np.array(line.y))
-        name = 'Adam' if optimiser == ADAM else 'SGD'
+        name = 'Adam' if setting == ADAM else 'SGD'
         panel = Panel(
             f'{name}: variation of |difference of order N|',
             'epoch',
@@ -38,7 +38,7 @@ def variations(optimiser: str) -> Callable[[Runs], Found]:
             {f'Gaussian noise, N > 0: {NOISE:.3f}': NOISE},
         )
         claims = [_lowest(curves)]
-        if optimiser == SGD_E:
+        if setting == SGD_E:
             claims.insert(0, _rise_and_fall(curves))
         return Found(claims, [panel])
 

@@ -33,10 +33,12 @@ class Set:
         self.experiment = part('declared').EXPERIMENTS[name]
         workshop = part('runner').Workshop(scale, out, out / 'images')
         self.made: dict[Any, Made] = {}
+        self.seeds: dict[Any, list[Made]] = {}
         for number, job in enumerate(workshop.jobs_of(self.experiment)):
             hook = dict(job.training.hook) or None
             run = Made(job.work_dir, number, hook)
             self.made[job.training] = run
+            self.seeds.setdefault(job.training, []).append(run)
             (job.work_dir / 'trained_to_the_end').write_text(job.said)
         self.runs = workshop.make(self.experiment)
         self.found = self.experiment.read(self.runs)

@@ -12,12 +12,12 @@ def test_figure4_is_over_backpropagated_images(made: Any) -> None:
     panels = found.found.panels
     assert [panel.title for panel in panels] == ['SGD'] * 5 + ['Adam'] * 5
     keys = ('gradient_norm', 'loss', 'sam', 'top_eigenvalue')
-    for first, optimiser in ((0, 'sgd_e'), (5, 'adam')):
+    for first, setting in ((0, 'sgd_e'), (5, 'adam')):
         for k, who in enumerate(('plain', 'ies')):
             [run] = [
                 run
                 for t, run in found.made.items()
-                if t.optimiser == optimiser and t.method.startswith(who)
+                if t.setting == setting and t.method.startswith(who)
             ]
             at = {d['epoch']: d['instances'] for d in run.dynamics}
             error = panels[first].lines[k]

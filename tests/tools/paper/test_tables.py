@@ -1,0 +1,144 @@
+"""Tables 1, 9, 11 and 14, against values computed one by one."""
+
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any
+
+import numpy as np
+import pytest
+
+from paper_runs import GROUPED
+
+
+def said(values: list[float], digits: int) -> str:
+    return f'{fmean(values):.{digits}f} ± {stdev(values):.{digits}f}'
+
+
+def seeds_of(found: Any, **wanted: Any) -> tuple[list[Any], list[Any]]:
+    """The plain runs of a setting, and those of IES."""
+    plain, own = [], []
+    for training, runs in found.seeds.items():
+        if all(getattr(training, k) == v for k, v in wanted.items()):
+            (own if training.hook else plain).extend(runs)
+    return plain, own
+
+
+def best(run: Any) -> tuple[int, float]:
+    epochs = sorted(run.accuracy)
+    top = max(run.accuracy.values())
+    return next(e for e in epochs if run.accuracy[e] == top), top
+
+
+def rows(found: Any) -> list[list[str]]:
+    lines = found.found.table.splitlines()
+    return [line.strip('| ').split(' | ') for line in lines]
+
+
+@pytest.mark.parametrize('setting', ['adam', 'sgd_f', 'sgd_e'])
+def test_table_1(made: Any, setting: str) -> None:
+    found = made('table1')
+    plain, own = seeds_of(found, setting=setting)
+    assert len(plain) == len(own) == 3
+    [row] = [
+        r for r in rows(found) if r[:2] == [f'cifar10, {setting}', 'ours']
+    ]
+    bests = [[best(run)[1] for run in runs] for runs in (plain, own)]
+    assert row[2:4] == [said(values, 2) for values in bests]
+    saved = [100 * run.saved for run in own]
+    assert row[4] == f'{said(saved, 1)}%'
+    pooled = ((stdev(bests[0]) ** 2 + stdev(bests[1]) ** 2) / 2) ** 0.5
+    z = (fmean(bests[1]) - fmean(bests[0])) / pooled
+    assert row[5] == f'{z:+.1f}'
+    speed = fmean(r.wall for r in plain) / fmean(r.wall for r in own)
+    assert row[6] == f'{speed:.2f}'
+    assert row[7] == f'{1 / (1 - 2 / 3 * fmean(saved) / 100):.2f}'
+
+
+def test_table_1_beside_the_paper(part: Any) -> None:
+    paper, table = part('scales').PAPER, part('effectiveness').TABLE_1
+    assert {*paper.columns} == {*table}
+    assert table['cifar10', 'adam'] == ('92.9 ± 0.1', '92.9 ± 0.2', '54.6%')
+
+
+@pytest.mark.parametrize('noise', ['symmetric_0.2', 'instance_0.4'])
+def test_table_9_counts_until_the_best_epoch(made: Any, noise: str) -> None:
+    found = made('table9')
+    plain, own = seeds_of(found, noise=noise)
+    kind, ratio = noise.split('_')
+    name = f'{100 * float(ratio):.0f}% {kind}'
+    [row] = [row for row in rows(found) if row[0] == name]
+    assert row[3].endswith(f'[{", ".join(str(best(r)[0]) for r in own)}]')
+    assert row[2].startswith(said([best(r)[1] for r in plain], 2))
+    until = [100 * float(np.mean(run.excluded[: best(run)[0]])) for run in own]
+    assert row[5] == f'{said(until, 1)}%'
+    [claim] = found.found.claims
+    assert claim.holds == 'no'
+
+
+def test_table_11(made: Any) -> None:
+    found = made('table11')
+    for at, noise in enumerate(('symmetric_0.1', 'instance_0.1')):
+        plain, own = seeds_of(found, noise=noise)
+        row = rows(found)[3 + 2 * at]
+        assert row[0] == 'ours'
+        assert row[3] == f'{said([100 * r.saved for r in own], 1)}%'
+        lower = fmean(best(r)[1] for r in plain) - fmean(
+            best(r)[1] for r in own
+        )
+        holds = found.found.claims[at].holds
+        assert holds == ('yes' if lower <= 1 else 'no')
+
+
+def test_table_14(made: Any) -> None:
+    found = made('table14')
+    plain, own = seeds_of(found)
+    for name, runs in (('No Removal', plain), ('IES', own)):
+        [row] = [r for r in rows(found) if r[0] == f'ours, {name}']
+        for cell, key in zip(row[1:], GROUPED, strict=True):
+            digits = 4 if 'parity' in key else 1
+            assert cell == said([run.groups[key] for run in runs], digits)
+    means = [fmean(r.groups[GROUPED[-1]] for r in rs) for rs in (plain, own)]
+    [claim] = found.found.claims
+    assert claim.holds == ('yes' if means[1] <= means[0] else 'no')
+
+
+def test_the_attribute_is_planted_as_unequally_as_it_says(
+    part: Any, images: Path
+) -> None:
+    modules = part('images')
+    (images / 'train' / 'dog').rename(images / 'train' / 'ship')
+    modules.grouped_images(images)
+    lines = (images / 'groups' / 'groups.csv').read_text().split()
+    groups = dict(line.split(',') for line in lines)
+    for path, group in groups.items():
+        assert (images / 'groups' / path).exists()
+        assert group in ('reddish', 'plain')
+    for kind, chance in modules.TINTED.items():
+        own = [g for p, g in groups.items() if p.startswith(f'train/{kind}/')]
+        share = own.count('reddish') / len(own)
+        assert share == pytest.approx(chance, abs=0.15)
+
+
+def test_noise_is_drawn_once_for_all_seeds(
+    part: Any, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runner = part('runner')
+    monkeypatch.setattr(runner, 'train_once', lambda *a, **k: None)
+    small = part('scales').SMALL
+    workshop = runner.Workshop(small, tmp_path / 'out', images)
+    experiment = part('declared').EXPERIMENTS['table9']
+    workshop.make(experiment, lambda line: None)
+    files = sorted((tmp_path / 'out' / 'noise').iterdir())
+    assert [file.name for file in files] == [
+        f'cifar10_{kind}_{ratio}.npz'
+        for kind in ('instance', 'symmetric')
+        for ratio in ('0.2', '0.4')
+    ]
+    before = [file.stat().st_mtime_ns for file in files]
+    workshop.make(experiment, lambda line: None)
+    assert [file.stat().st_mtime_ns for file in files] == before
+    with np.load(files[-1]) as labels:
+        changed = labels['clean'] != labels['noisy']
+    assert changed.mean() == pytest.approx(0.4, abs=0.005)
+    for job in workshop.jobs_of(experiment):
+        assert str(tmp_path) not in job.said
