@@ -68,6 +68,26 @@ class _Settings(DictAction):
             )
 
 
+def config_file(name: str) -> Path:
+    """The path of a config.
+
+    Args:
+        name (str): A path, or ``ies_mm::NAME`` for a shipped config.
+
+    Raises:
+        ConfigError: The file does not exist.
+    """
+    path = Path(name)
+    if name.startswith(PREFIX):
+        path = Path(config_path(name.removeprefix(PREFIX)))
+    if not path.is_file():
+        reason = f'there is no config file {path}'
+        if path.parent.name == 'methods':  # a config folder of 0.1.0
+            reason += '; give the config of the data, and --method NAME'
+        raise ConfigError(reason)
+    return path
+
+
 def read_config(args: argparse.Namespace, method: str | None = None) -> Config:
     """Read the config and apply the command line's changes.
 
@@ -79,14 +99,7 @@ def read_config(args: argparse.Namespace, method: str | None = None) -> Config:
     Raises:
         ConfigError: The file does not exist or cannot be read.
     """
-    path = Path(args.config)
-    if args.config.startswith(PREFIX):
-        path = Path(config_path(args.config.removeprefix(PREFIX)))
-    if not path.is_file():
-        reason = f'there is no config file {path}'
-        if path.parent.name == 'methods':  # a config folder of 0.1.0
-            reason += '; give the config of the data, and --method NAME'
-        raise ConfigError(reason)
+    path = config_file(args.config)
     try:
         cfg = Config.fromfile(path)
         if method is not None:

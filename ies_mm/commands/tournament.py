@@ -12,7 +12,7 @@ from pathlib import Path
 from mmengine.config import Config
 from mmengine.device import get_device
 
-from ies_mm.commands.arguments import one_line_errors
+from ies_mm.commands.arguments import config_file, one_line_errors
 from ies_mm.commands.parser import Parser, count
 from ies_mm.commands.tournament_rounds.entries import ENTRIES
 from ies_mm.commands.tournament_rounds.rounds import hold
@@ -35,12 +35,11 @@ def main(
         print(table(compare(runs, args.out / 'compare')))
 
 
-def _check_plain(path: Path) -> None:
-    if not path.is_file():
-        raise ConfigError(f'there is no config file {path}')
+def _check_plain(name: str) -> None:
+    path = config_file(name)
     if hooks := dict(selection_hooks(Config.fromfile(path))):
         raise ConfigError(
-            f'{path} has {", ".join(hooks)}; give the plain config, the '
+            f'{name} has {", ".join(hooks)}; give the plain config, the '
             'tournament adds the methods to it'
         )
 
@@ -64,7 +63,9 @@ def _arguments(argv: Sequence[str] | None, prog: str) -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    arguments.add_argument('config', type=Path, help='a plain config')
+    arguments.add_argument(
+        'config', help='a plain config, or ies_mm::NAME for a shipped one'
+    )
     arguments.add_argument(
         '--saved',
         type=share,

@@ -21,6 +21,7 @@ from ies_mm.errors import ConfigError
 from ies_mm.training.method_option import method_names
 from ies_mm.training.preflight import check_config
 from ies_mm.training.shorter import shorten
+from ies_mm.training.speedup_option import speed_up
 
 
 def main(
@@ -52,6 +53,13 @@ def main(
         'epochs or iterations: 0.6 for 60%%',
     )
     arguments.add_argument(
+        '--speedup',
+        type=_faster,
+        metavar='TIMES',
+        help='set the method so that the training computes 1 / TIMES of the '
+        'full one, scoring included: 2 for twice as fast',
+    )
+    arguments.add_argument(
         '--seed',
         type=_seed,
         metavar='N',
@@ -71,6 +79,8 @@ def main(
         cfg = read_config(args, args.method)
         if args.length is not None:
             cfg = shorten(cfg, args.length)
+        if args.speedup is not None:
+            speed_up(cfg, args.speedup)
         if args.work_dir is None:
             # After a slash, the suffix would name a subfolder.
             cfg.work_dir = cfg.work_dir.rstrip('/') + _of_options(args)
@@ -90,6 +100,13 @@ def _share(word: str) -> float:
     return share
 
 
+def _faster(word: str) -> float:
+    times = _share(word)
+    if times <= 1:
+        raise argparse.ArgumentTypeError(f'{word}: give a number above 1')
+    return times
+
+
 def _seed(word: str) -> int:
     if not word.isdecimal() or int(word) >= 2**32:
         raise argparse.ArgumentTypeError(
@@ -101,7 +118,8 @@ def _seed(word: str) -> int:
 def _of_options(args: argparse.Namespace) -> str:
     """What distinguishes the work dir from that of the same config."""
     length = '' if args.length is None else f'_length_{args.length:g}'
-    return length + ('' if args.seed is None else f'_seed_{args.seed}')
+    speed = '' if args.speedup is None else f'_speedup_{args.speedup:g}'
+    return length + speed + ('' if args.seed is None else f'_seed_{args.seed}')
 
 
 def _apply(cfg: Config, args: argparse.Namespace) -> None:

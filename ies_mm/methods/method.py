@@ -58,7 +58,8 @@ class Method(ABC):
             set by :meth:`begin_training`.
         scoring_advice (str): How pruned instances are scored less often, for
             a warning when scoring takes long.
-        reads_losses (bool): Whether :meth:`decide` reads losses.
+        reads_losses (bool): Whether :meth:`decide` reads losses. If not, none
+            are recorded, unless the hook keeps its history.
         observes_the_last_epoch (bool): Whether a training that mixes images
             scores them after its last epoch, too, which no decision follows.
             Defaults to False.

@@ -172,7 +172,8 @@ def _check_model(cfg: Config, hook: SelectionHook) -> None:
         # As the runner does.
         config.setdefault('data_preprocessor', cfg.data_preprocessor)
     model = MODELS.build(config)
-    check_model(model, hook.method, hook.fallback)
+    if hook.records_losses:
+        check_model(model, hook.method, hook.fallback)
     check_batch_augments(model, hook.method, hook.mixing)
 
 

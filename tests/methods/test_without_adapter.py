@@ -16,6 +16,7 @@ from mmpretrain.registry import MODELS
 from ies_mm.engine import IESHook
 from ies_mm.errors import UnsupportedModelError
 from ies_mm.methods.method import WEIGHTS
+from ies_mm.training.hook import step_comparison
 from ies_mm.training.preflight import check_config
 from method_cases import METHODS, config_of
 from runs import epochs_of, instances_of, parameters, train
@@ -116,3 +117,30 @@ def test_with_an_adapter_the_argument_changes_nothing(
     found = parameters(train(config))
     assert all(torch.equal(found[k], expected[k]) for k in expected)
     assert epochs_of(tmp_path / 'b')[-1]['excluded'] > 0
+
+
+def test_a_method_that_reads_no_losses_needs_none(
+    folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Any model will do, and no step is captured."""
+    hook = dict(type='RandomRemovalHook', ratio=0.3)
+    known = config_with(folders, tmp_path / 'a', 'LinearClsHead', hook)
+    expected = parameters(train(known))
+
+    def refuse(*args: Any, **kwargs: Any) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(step_comparison, 'weight_per_image_losses', refuse)
+    unknown = config_with(folders, tmp_path / 'b', 'UnknownHead', hook)
+    del unknown.default_hooks.ies.keep_history
+    check_config(unknown)
+    found = parameters(train(unknown))
+    assert all(torch.equal(found[k], expected[k]) for k in expected)
+    for ours, theirs in zip(
+        epochs_of(tmp_path / 'b'), epochs_of(tmp_path / 'a'), strict=True
+    ):
+        assert ours['loss'] == {}
+        for key in ('trained', 'excluded', 'forward_only', 'saved'):
+            assert ours[key] == theirs[key]
+    kept = instances_of(tmp_path / 'b')
+    assert kept['losses'].shape == (*kept['trained'].shape, 0)

@@ -88,7 +88,7 @@ def test_one_to_the_end_and_again(folders: Path, tmp_path: Path) -> None:
         (['--threads', '0'], 'give an integer >= 1'),
         ([], 'there is no config file none.py'),
         (
-            ['configs/ies_faster_rcnn_r18_demo.py'],
+            ['ies_mm::ies_faster_rcnn_r18_demo.py'],
             'has default_hooks.ies; give the plain config',
         ),
     ],

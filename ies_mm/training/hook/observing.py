@@ -34,6 +34,9 @@ class Source(ABC):
     of_steps = True
     """Whether every step's losses are needed."""
 
+    compared = True
+    """Whether some steps are captured to be compared with the model's own."""
+
     def __init__(self, session: Session, refresher: Refresher) -> None:
         self.session = session
         self.refresher = refresher
@@ -84,6 +87,21 @@ class ByTraining(Source):
         self.session.observed.add(
             batch.epochs, batch.ids, captured.losses, captured.missing
         )
+
+
+class Unobserved(Source):
+    """Observes no losses, so that no step is captured."""
+
+    of_steps = False
+    compared = False
+
+    def note(self, batch: Batch, captured: Any) -> None:
+        """Record which images were trained."""
+        self.session.observed.note_unobserved(batch.epochs, batch.ids)
+
+    def due(self, left_out: Tensor) -> Tensor:
+        """Nothing is scored."""
+        return torch.arange(0)
 
 
 class ByMixtures(Source):
@@ -139,7 +157,7 @@ class ByScoring(Source):
     Args:
         session (Session): The session of the training.
         refresher (Refresher): Scores images without mixing.
-        interval (int): Epochs between two passes; 0 for none.
+        interval (int): Epochs between two passes, at least 1.
     """
 
     of_steps = False
@@ -160,10 +178,9 @@ class ByScoring(Source):
     def due(self, left_out: Tensor) -> Tensor:
         """Everything, every few epochs, before the last or also after it."""
         epoch = self.session.state.epochs + 1
-        due = bool(self.interval) and epoch % self.interval == 0
+        due = epoch % self.interval == 0
         if epoch >= self.session.pace.max_epochs:
-            wanted = self.session.method.observes_the_last_epoch
-            due = bool(self.interval) and wanted
+            due = self.session.method.observes_the_last_epoch
         return torch.arange(len(left_out) if due else 0)
 
     def try_out(self) -> None:

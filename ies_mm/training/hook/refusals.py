@@ -34,6 +34,7 @@ def check_training(
     method: Method,
     mixing: Mixing,
     fallback: bool,
+    records_losses: bool,
 ) -> IESSampler | AnySampler:
     """Reject a training that cannot work, before its first batch.
 
@@ -44,6 +45,7 @@ def check_training(
         method (Method): The hook's method.
         mixing (Mixing): The user's options for mixed images.
         fallback (bool): See :func:`capture_per_image_losses`.
+        records_losses (bool): Whether losses are observed at all.
 
     Returns:
         IESSampler or AnySampler: The training's sampler, or a stand-in if it
@@ -57,7 +59,8 @@ def check_training(
     _check_wrapper(runner.model)
     _check_turn(runner, hook)
     check_samples(runner, method, mixing)
-    check_model(runner.model, method, fallback)
+    if records_losses:
+        check_model(runner.model, method, fallback)
     return sampler
 
 

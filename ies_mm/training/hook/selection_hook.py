@@ -36,7 +36,8 @@ class SelectionHook(Hook):
     Args:
         method (Method): Selects the instances of each epoch.
         keep_history (bool): Keep all epochs in ``ies/instances.npz``, not
-            just the last ones. Defaults to False.
+            just the last ones. Defaults to False. A method that reads no
+            losses records some only with it.
         allow_batch_augments (bool): Train with Mixup, CutMix and the like,
             and record for an image the loss of the mixture at its place in
             the batch, against the mixed label, in scoring passes too.
@@ -141,6 +142,7 @@ class SelectionHook(Hook):
             self.arguments(),
             self.mixing,
             self.fallback,
+            self.records_losses,
             self.steps,
         )
         self._scope.callback(self._training.close)
@@ -150,6 +152,13 @@ class SelectionHook(Hook):
         self._training.start(before, self.keep_history, self._new_reporter)
         # Only after a successful start is there a state to save or go on from.
         self._trains = runner
+
+    @property
+    def records_losses(self) -> bool:
+        """Whether losses are captured, which needs adapters and time."""
+        method = self.method
+        reads = method.reads_losses or bool(method.needs_steps)
+        return reads or self.keep_history
 
     def arguments(self) -> dict[str, Any]:
         """The arguments the hook was constructed with, by name."""
@@ -229,6 +238,7 @@ class SelectionHook(Hook):
             self.method,
             self.mixing,
             self.fallback,
+            self.records_losses,
         )
 
     def _state_before(self, runner: Runner) -> dict[str, Any] | None:

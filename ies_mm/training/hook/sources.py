@@ -14,6 +14,7 @@ from ies_mm.training.hook.observing import (
     ByScoring,
     ByTraining,
     Source,
+    Unobserved,
 )
 from ies_mm.training.scoring.pipeline import described, scoring_pipelines
 from ies_mm.training.scoring.refresh import Refresher
@@ -30,6 +31,7 @@ class Sources:
         session (Session): Of the training.
         wanted (Mixing): What the user wants where images are mixed.
         fallback (bool): See :class:`Refresher`.
+        records_losses (bool): Whether losses are observed at all.
 
     Attributes:
         now (Source): The source that was picked last.
@@ -42,10 +44,12 @@ class Sources:
         session: Session,
         wanted: Mixing,
         fallback: bool,
+        records_losses: bool,
     ) -> None:
         self._session = session
         self._wanted = wanted
         self._fallback = fallback
+        self._records_losses = records_losses
         self._scope = ExitStack()
         self._mixing: list[str] | None = None
 
@@ -71,6 +75,8 @@ class Sources:
 
     def _new(self) -> Source:
         session = self._session
+        if not self._records_losses:
+            return Unobserved(session, self._refresher())
         if not self._mixing:
             return ByTraining(session, self._refresher())
         if self._wanted.observe == MIXTURES:
@@ -80,9 +86,6 @@ class Sources:
 
     def _by_scoring(self) -> ByScoring:
         session = self._session
-        if not session.method.reads_losses:
-            self._say(f'{session.method.name} reads no loss, none is observed')
-            return ByScoring(session, self._refresher(), interval=0)
         dataset = session.runner.train_dataloader.dataset
         pipelines = scoring_pipelines(dataset, self._wanted.scoring.pipeline)
         epochs = session.pace.max_epochs

@@ -62,8 +62,9 @@ class Steps:
         """
         selection, weights = self.session.state.selection, None
         weighted = selection.weights_of(batch.ids) is not None
+        compared = self.source.compared and self.comparison.due
         # Capturing costs a few percent of a step, so not if nothing reads it.
-        if not (self.source.of_steps or self.comparison.due or weighted):
+        if not (self.source.of_steps or compared or weighted):
             outputs = step(batch.data)
             self.source.note(batch, None)
             return outputs

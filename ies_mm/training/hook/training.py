@@ -37,6 +37,7 @@ class Training:
         arguments (dict): The hook's arguments by name, for checkpoints.
         mixing (Mixing): The user's options for mixed images.
         fallback (bool): See :func:`capture_per_image_losses`.
+        records_losses (bool): Whether losses are observed at all.
         steps (type): Class of its training steps.
 
     Attributes:
@@ -52,6 +53,7 @@ class Training:
         arguments: dict[str, Any],
         mixing: Mixing,
         fallback: bool,
+        records_losses: bool,
         steps: type[Steps],
     ) -> None:
         self.runner = runner
@@ -61,7 +63,7 @@ class Training:
         self.session = session = Session(method, runner, sampler, arguments)
         self._switches = Switches(session)
         comparison = StepComparison(runner, fallback)
-        self._sources = Sources(session, mixing, fallback)
+        self._sources = Sources(session, mixing, fallback, records_losses)
         self._steps = steps(session, self._sources, comparison, self._clock)
 
     def start(

@@ -1,0 +1,46 @@
+"""``--speedup``: the config's method, set to be so many times as fast."""
+
+from typing import Any
+
+from mmengine.config import Config
+
+from ies_mm.errors import ConfigError
+from ies_mm.methods.speedups import arguments_for
+from ies_mm.training.preflight import selection_hooks
+
+
+def speed_up(cfg: Config, speedup: float) -> None:
+    """Set the arguments of the config's selection hook, in place.
+
+    Args:
+        cfg (Config): A training with a selection method.
+        speedup (float): Compute of the full training over that of the run.
+
+    Raises:
+        ConfigError: There is no selection hook, the loop counts iterations,
+            or the method cannot reach the speed-up.
+    """
+    hooks = dict(selection_hooks(cfg))
+    if len(hooks) != 1:
+        raise ConfigError(
+            f'--speedup needs one selection hook, found {len(hooks)}; add '
+            '--method NAME, or shorten a plain training by --length '
+            f'{1 / speedup:.3g}'
+        )
+    epochs = (cfg.get('train_cfg') or {}).get('max_epochs')
+    if epochs is None:
+        raise ConfigError(
+            '--speedup needs train_cfg.max_epochs; the loop of this config '
+            'counts iterations, so give the arguments of the hook instead'
+        )
+    [hook] = hooks.values()
+    named: dict[str, Any] = {**hook, 'type': _name_of(hook['type'])}
+    for key, value in arguments_for(named, speedup, epochs).items():
+        hook.pop(key, None)
+        if value is not None:
+            hook[key] = value
+
+
+def _name_of(kind: Any) -> str:
+    """The name of a type that a config gives as a name or a class."""
+    return kind if isinstance(kind, str) else kind.__name__
