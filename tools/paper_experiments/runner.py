@@ -116,6 +116,7 @@ class Workshop:
         said = config.replace(f'{CONFIGS.parent}/', '')
         said = said.replace(str(self.data), 'images')
         said = said.replace(str(self.out.resolve()), 'out')
+        said += ' '.join(['', *_options(training)])
         return Job(training, seed, folder / f'seed{seed}', config, said)
 
     def _labels_of(self, training: Training) -> Path:
@@ -143,7 +144,15 @@ class Workshop:
 
     def _train(self, job: Job) -> None:
         path = self._written(job)
-        train_once(job.work_dir, [path], job.said, resume=True)
+        options = _options(job.training)
+        train_once(job.work_dir, [path, *options], job.said, resume=True)
+
+
+def _options(training: Training) -> list[str]:
+    """Options of the command that trains it."""
+    if training.length == 1:
+        return []
+    return ['--length', f'{training.length:g}']
 
 
 def what_it_takes(workshop: Workshop, experiment: Experiment) -> str:
@@ -174,8 +183,8 @@ def what_it_takes(workshop: Workshop, experiment: Experiment) -> str:
 def _seconds(scale: Scale, training: Training) -> float:
     data = training.data
     cost = scale.costs.get(training.setting.split('_')[0], 1)
-    epochs = scale.length(data, training.of_figure_4)
-    return epochs * scale.epoch_seconds[data] * cost
+    epochs = training.epochs or scale.length(data, training.of_figure_4)
+    return training.length * epochs * scale.epoch_seconds[data] * cost
 
 
 def _time(seconds: float) -> str:

@@ -1,7 +1,7 @@
 """A training of the paper, and its config."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,21 +31,32 @@ class Training:
             instead of appendix A. Defaults to False.
         dynamics (bool): Whether gradient norm and sharpness are recorded.
             Defaults to False.
+        epochs (int): Number of epochs, with the schedule of the full length.
+            Defaults to 0, the full length.
+        length (float): Share of the epochs, with the schedule scaled to it.
+            Defaults to 1.
     """
 
     method: str
-    hook: tuple[tuple[str, Any], ...] = ()
+    # The name stands for it; arguments may be dicts, which have no hash.
+    hook: tuple[tuple[str, Any], ...] = field(default=(), hash=False)
     data: str = CIFAR10
     setting: str = SGD_E
     noise: str = ''
     of_figure_4: bool = False
     dynamics: bool = False
+    epochs: int = 0
+    length: float = 1.0
 
     def folder(self, scale: Scale) -> str:
         """Folder of its runs, relative to the scale's."""
         setting = '_'.join(filter(None, (self.data, self.setting, self.noise)))
         if self.of_figure_4 and scale.has_two_settings:
             setting += '_b5'
+        if self.epochs:
+            setting += f'_{self.epochs}epochs'
+        if self.length != 1:
+            setting += f'_length{self.length:g}'
         return f'{setting}/{self.method}' + ('_dynamics' * self.dynamics)
 
 
@@ -111,6 +122,9 @@ def config_text(
     if training.of_figure_4:
         changes = _merged(changes, scale.of_figure_4)
     changes = _merged(changes, _hooks(training, scale))
+    if training.epochs:
+        loop = dict(train_cfg=dict(max_epochs=training.epochs))
+        changes = _merged(changes, loop)
     if training.noise:
         changes = _with_noise(changes, base, labels)
     changes = _merged(changes, dict(randomness=dict(seed=seed)))

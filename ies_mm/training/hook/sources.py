@@ -82,6 +82,10 @@ class Sources:
         if self._wanted.observe == MIXTURES:
             self._say('the loss of a mixture is noted for all images in it')
             return ByMixtures(session, self._refresher())
+        if not session.method.reads_losses:
+            # Keeping a history alone is not worth scoring passes.
+            self._say(f'{session.method.name} reads no loss, none is observed')
+            return Unobserved(session, self._refresher())
         return self._by_scoring()
 
     def _by_scoring(self) -> ByScoring:

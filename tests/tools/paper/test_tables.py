@@ -1,4 +1,4 @@
-"""Tables 1, 9, 11 and 14, against values computed one by one."""
+"""Tables 1, 4, 8, 9, 11 and 14, against values computed one by one."""
 
 from pathlib import Path
 from statistics import fmean, stdev
@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from mmengine.config import Config
 
-from paper_runs import GROUPED
+from paper_runs import GROUPED, IMAGES
 
 
 def said(values: list[float], digits: int) -> str:
@@ -142,3 +143,56 @@ def test_noise_is_drawn_once_for_all_seeds(
     assert changed.mean() == pytest.approx(0.4, abs=0.005)
     for job in workshop.jobs_of(experiment):
         assert str(tmp_path) not in job.said
+
+
+@pytest.mark.parametrize('speedup', [2, 3])
+def test_table_8(made: Any, speedup: int) -> None:
+    found = made('table8')
+    for method, name in (
+        ('ies', 'IES'),
+        ('random_remove', 'Random Remove'),
+        ('efficienttrain', 'EfficientTrain'),
+    ):
+        [(_, own)] = [
+            (training, runs)
+            for training, runs in found.seeds.items()
+            if training.method == f'{method}_{speedup}x'
+        ]
+        [row] = [r for r in rows(found) if r[:2] == [name, str(speedup)]]
+        assert row[3] == said([best(run)[1] for run in own], 2)
+        # The synthetic runs have fewer epochs than the scale, and score all
+        # that they prune.
+        cost = fmean(
+            float((~run.excluded).sum() + run.excluded.sum() / 3)
+            for run in own
+        )
+        assert row[4] == f'{cost / (IMAGES * 30):.1%}'
+        [short] = [
+            runs
+            for training, runs in found.seeds.items()
+            if training.length == pytest.approx(1 / speedup)
+        ]
+        apart = [
+            best(a)[1] - best(b)[1] for a, b in zip(own, short, strict=True)
+        ]
+        assert row[6] == f'{fmean(apart):+.2f} ± {stdev(apart):+.2f}'
+    assert sum('out of reach' in row for row in rows(found)) == 1
+
+
+def test_lengths_of_table_8(part: Any, tmp_path: Path) -> None:
+    small = part('scales').SMALL
+    workshop = part('runner').Workshop(small, tmp_path, tmp_path / 'images')
+    jobs = workshop.jobs_of(part('declared').EXPERIMENTS['table8'])
+    assert len({job.said for job in jobs}) == len(jobs)
+    stopped = {
+        Config.fromstring(job.config, '.py').train_cfg.max_epochs
+        for job in jobs
+        if job.training.method == 'plain' and job.training.epochs
+    }
+    assert stopped == {15, 10}
+    short = {
+        job.said.split('--length ')[-1]
+        for job in jobs
+        if job.training.length != 1
+    }
+    assert short == {'0.5', '0.333333'}
