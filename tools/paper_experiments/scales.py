@@ -1,6 +1,6 @@
 """The two scales of every experiment: the paper's, and a small one."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -117,20 +117,19 @@ def _by_group(root: Path) -> dict[str, Any]:
     )
 
 
-def _optimiser(scheduler: Sequence[dict], **optimiser: Any) -> dict[str, Any]:
+def _optimiser(**optimiser: Any) -> dict[str, Any]:
+    """An optimiser with a fixed learning rate."""
     wrapper = dict(_delete_=True, type='OptimWrapper', optimizer=optimiser)
-    return dict(optim_wrapper=wrapper, param_scheduler=list(scheduler))
+    return dict(optim_wrapper=wrapper, param_scheduler=[])
 
 
-_SGD = dict(type='SGD', momentum=0.9, weight_decay=5e-4)
-_OPTIMISERS = dict(
-    sgd_e=_optimiser(
-        [dict(type='ExponentialLR', gamma=0.87, by_epoch=True)],
-        lr=0.1,
-        **_SGD,
+_OPTIMISERS: dict[str, dict[str, Any]] = dict(
+    # The config's own SGD.
+    sgd_e=dict(
+        param_scheduler=[dict(type='ExponentialLR', gamma=0.87, by_epoch=True)]
     ),
-    sgd_f=_optimiser([], lr=0.01, **_SGD),
-    adam=_optimiser([], type='Adam', lr=0.001),
+    sgd_f=_optimiser(type='SGD', lr=0.01, momentum=0.9, weight_decay=5e-4),
+    adam=_optimiser(type='Adam', lr=0.001),
 )
 """Settings of the small scale; SGD(E) falls as far as the paper's."""
 
