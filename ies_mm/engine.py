@@ -19,6 +19,7 @@ from ies_mm.methods.small_loss_rescale.hook import SmallLossRescaleHook
 from ies_mm.methods.soft_ies.hook import SoftIESHook
 from ies_mm.training.data.positions import register_wrapper
 from ies_mm.training.data.sampler import IESSampler
+from ies_mm.training.head_only import HeadOnlyHook
 from ies_mm.training.preflight import check_config
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     'DIHCLHook',
     'EfficientTrainHook',
     'GroupMetric',
+    'HeadOnlyHook',
     'IESHook',
     'IESSampler',
     'InfoBatchHook',

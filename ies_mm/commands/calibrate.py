@@ -6,8 +6,7 @@ keep_history=True)``; docs/calibration.md explains every figure.
 
 import argparse
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from torch import Tensor
 
 from ies_mm.commands.arguments import one_line_errors
 from ies_mm.commands.parser import Parser
+from ies_mm.commands.work_dir import dumped_config, one_line
 from ies_mm.core import Criterion
 from ies_mm.errors import ConfigError
 from ies_mm.report.calibrating.diagnosis import diagnose
@@ -26,7 +26,6 @@ from ies_mm.report.calibrating.pictures import draw
 from ies_mm.report.calibrating.recorded import Recorded, read_recorded
 from ies_mm.report.calibrating.table import as_json, table
 from ies_mm.report.files import write_files
-from ies_mm.report.reading.sections import fault_of
 from ies_mm.training.data.identity import InstanceMap
 from ies_mm.training.preflight import check_files, selection_hooks
 from ies_mm.training.scoring.frozen import FrozenPasses, drawn_instances
@@ -65,7 +64,7 @@ def main(
     out = args.out or args.work_dir / 'ies'
     with one_line_errors(prog):
         recorded = read_recorded(args.work_dir)
-        config = _config(args.work_dir)
+        config = dumped_config(args.work_dir)
         hook = _hook(config)
         criterion = _criterion(args, hook, recorded)
         # Fails early, before any image is loaded.
@@ -90,32 +89,6 @@ def _images(word: str) -> int:
     if not word.isdecimal():
         raise argparse.ArgumentTypeError(f'{word}: give an integer >= 0')
     return int(word)
-
-
-def _config(work_dir: Path) -> Config:
-    """Read the config of the last training; empty if none was dumped."""
-    dumped = sorted(work_dir.glob('*/vis_data/config.py'))
-    if not dumped:
-        return Config()
-    with _one_line(f'{dumped[-1]} cannot be read'):
-        config = Config.fromfile(dumped[-1])
-        if fault := fault_of(config.to_dict()):
-            raise ConfigError(f'{dumped[-1]} cannot be read: {fault}')
-    return config
-
-
-@contextmanager
-def _one_line(what: str) -> Iterator[None]:
-    """Report whatever a run's own files and code raise in one line."""
-    try:
-        yield
-    except ConfigError:
-        raise
-    except Exception as error:
-        reason = ' '.join(str(error).split())
-        raise ConfigError(
-            f'{what}: {type(error).__name__}: {reason:.300}'
-        ) from error
 
 
 def _hook(config: Config) -> dict[str, Any]:
@@ -173,7 +146,7 @@ def _passes(
     without = 'give --images 0 to do without the model'
     with (
         tempfile.TemporaryDirectory() as scratch,
-        _one_line(f'the model of {args.work_dir} cannot be run ({without})'),
+        one_line(f'the model of {args.work_dir} cannot be run ({without})'),
     ):
         runner = _runner(config, args.work_dir, scratch)
         instances = InstanceMap(runner.train_dataloader.dataset)
@@ -195,7 +168,7 @@ def _check_images(runner: Runner, instances: InstanceMap, ids: Tensor) -> None:
     positions = instances.first_positions()[ids].tolist()
     for number, position in zip(ids.tolist(), positions, strict=True):
         path = instances.paths()[number]
-        with _one_line(f'{path} cannot be loaded (give --images 0)'):
+        with one_line(f'{path} cannot be loaded (give --images 0)'):
             runner.train_dataloader.dataset[position]
 
 
@@ -214,7 +187,7 @@ def _runner(config: Config, work_dir: Path, scratch: str) -> Runner:
     # No hooks are needed, and the run's may be the user's own.
     config.custom_hooks, config.log_level = [], 'ERROR'
     runner = Runner.from_cfg(config)
-    with _one_line(f'{checkpoint} cannot be loaded (give --images 0)'):
+    with one_line(f'{checkpoint} cannot be loaded (give --images 0)'):
         # By default MMEngine only logs missing weights, and random ones would
         # be measured.
         runner.load_checkpoint(checkpoint, strict=True)

@@ -1,12 +1,12 @@
 """Compare training runs: a table, compare.json, curves.png, compare.html."""
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
 from ies_mm.commands.arguments import one_line_errors
-from ies_mm.commands.parser import Parser
+from ies_mm.commands.parser import Parser, share
 from ies_mm.report.compare import compare, table
+from ies_mm.report.comparing.forgetting import SHARE
 
 OUT = Path('work_dirs', 'compare')
 
@@ -34,8 +34,8 @@ def main(
     )
     arguments.add_argument(
         '--early',
-        type=_share,
-        default=0.05,
+        type=share,
+        default=SHARE,
         help='share of all images, those pruned first, to check for '
         'forgetting (default: %(default)s)',
     )
@@ -44,13 +44,3 @@ def main(
         found = compare(args.work_dirs, args.out, args.metric, args.early)
         print(table(found))
     print(f'\nwritten to {args.out}: compare.html, compare.json and pictures')
-
-
-def _share(word: str) -> float:
-    try:
-        share = float(word)
-    except ValueError:
-        share = 0.0
-    if not 0 < share <= 1:
-        raise argparse.ArgumentTypeError(f'{word}: give a share above 0 to 1')
-    return share

@@ -19,3 +19,14 @@ def count(word: str) -> int:
     if not word.isdecimal() or int(word) < 1:
         raise argparse.ArgumentTypeError(f'{word}: give an integer >= 1')
     return int(word)
+
+
+def share(word: str) -> float:
+    """An argument type: a number above 0, at most 1."""
+    try:
+        found = float(word)
+    except ValueError:
+        found = 0.0
+    if not 0 < found <= 1:
+        raise argparse.ArgumentTypeError(f'{word}: give a share above 0 to 1')
+    return found

@@ -14,6 +14,7 @@ COMMANDS = {
     'compare': 'compare runs: a table, curves and a page',
     'calibrate': 'check in a dry run whether the criterion beats noise',
     'tournament': 'train every method and every control on your data',
+    'forgetting': 'what a detector still finds on the images it pruned first',
     'label-errors': 'rank the images of a run by suspicion of their labels',
     'demo': 'make a small dataset, train on it in six ways, compare',
     'configs': 'list the configs that can be given as ies_mm::NAME',

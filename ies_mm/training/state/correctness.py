@@ -1,12 +1,14 @@
-"""Which images a classifier gets right, from its ordinary steps."""
+"""How much of each image a model gets right, from its ordinary steps."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
 from mmengine.dist import all_gather_object
 from torch import Tensor, nn
+from torch.nn.functional import interpolate
 
 from ies_mm.losses.capture.patching import override
 from ies_mm.losses.context import unwrap
@@ -17,13 +19,20 @@ COMPUTES = '_get_loss'
 
 SEVERAL_LABELS = 'MultiLabelClsHead'
 
+OF_PIXELS = 'loss_by_feat'
+"""Method of mmseg's heads that takes logits and data samples."""
+
+Note = Callable[[Any, Sequence[Any]], None]
+
 
 class Correctness:
-    """Notes for each image whether its label had the highest score.
+    """Notes what part of each image had the highest score for its label.
 
-    Only for classifiers with one label per image and for unmixed images. It
-    makes no forward pass of its own. In an iteration-based loop nothing is
-    noted: its checkpoints fall within epochs, and its batches span them.
+    0 or 1 for a classifier with one label per image, the share of labelled
+    pixels for a segmentor, where its head computes logits; only for unmixed
+    images. It makes no forward pass of its own. In an iteration-based loop
+    nothing is noted: its checkpoints fall within epochs, and its batches span
+    them.
 
     Args:
         instances (int): Number of instances N.
@@ -43,14 +52,15 @@ class Correctness:
         Args:
             model (nn.Module): Wrapped in DDP or not.
         """
-        head = getattr(unwrap(model), 'head', None)
-        if not (self._by_epochs and _has_one_label(head)):
+        found = self._head_of(unwrap(model)) if self._by_epochs else None
+        if found is None:
             yield
             return
+        head, computes, note = found
         # Keep it out of a compiled forward.
-        note = torch.compiler.disable(self._note)
+        note = torch.compiler.disable(note)
 
-        def computes(
+        def noted(
             original: Callable,
             scores: Any,
             samples: Any,
@@ -60,15 +70,27 @@ class Correctness:
             note(scores, samples)
             return original(scores, samples, *args, **kwargs)
 
-        with override(head, COMPUTES, computes):
+        with override(head, computes, noted):
             yield
+
+    def _head_of(self, model: Any) -> tuple[Any, str, Note] | None:
+        """The head that is watched, its method, and what notes its calls."""
+        head = getattr(model, 'head', None)
+        if _has_one_label(head):
+            return head, COMPUTES, self._note_labels
+        head = getattr(model, 'decode_head', None)
+        # Of a cascade, the last one predicts.
+        head = head[-1] if isinstance(head, nn.ModuleList) else head
+        if hasattr(head, OF_PIXELS) and hasattr(head, 'ignore_index'):
+            return head, OF_PIXELS, partial(self._note_pixels, head)
+        return None
 
     def take(self) -> Tensor | None:
         """What all processes noted since the last call.
 
         Returns:
-            Tensor: float32 (N,), the part of each image's passes that were
-            right, NaN if it had none; None if nothing was noted.
+            Tensor: float32 (N,), the mean over each image's passes, NaN if it
+            had none; None if nothing was noted.
         """
         # On every rank, even without notes, as all must gather together.
         parts = all_gather_object(self._local())
@@ -76,7 +98,7 @@ class Correctness:
         ids = torch.cat([part[0] for part in parts])
         if not len(ids):
             return None
-        right = torch.cat([part[1] for part in parts]).float()
+        right = torch.cat([part[1] for part in parts])
         times = torch.zeros(self._instances).index_add_(
             0, ids, torch.ones(len(ids))
         )
@@ -87,10 +109,12 @@ class Correctness:
     def _local(self) -> tuple[Tensor, Tensor]:
         """This rank's notes, copied from the device in one go."""
         if not self._ids:
-            return torch.zeros(0, dtype=torch.long), torch.zeros(0).bool()
-        return torch.cat(self._ids), torch.cat(self._right).cpu()
+            return torch.zeros(0, dtype=torch.long), torch.zeros(0)
+        ids, right = torch.cat(self._ids), torch.cat(self._right).cpu()
+        # An image without a labelled pixel has no share.
+        return ids[right.isfinite()], right[right.isfinite()]
 
-    def _note(self, scores: Any, samples: Sequence[Any]) -> None:
+    def _note_labels(self, scores: Any, samples: Sequence[Any]) -> None:
         labels: list[Any] = [
             getattr(sample, 'gt_label', None) for sample in samples
         ]
@@ -103,7 +127,24 @@ class Correctness:
             return
         self._ids.append(instances_of(samples))
         found = scores.detach().argmax(dim=1)
-        self._right.append(found == torch.cat(labels))
+        self._right.append((found == torch.cat(labels)).float())
+
+    def _note_pixels(
+        self, head: Any, logits: Any, samples: Sequence[Any]
+    ) -> None:
+        # Point heads pass points, and two-class heads may have one channel.
+        if not (isinstance(logits, Tensor) and logits.ndim == 4):
+            return
+        if logits.shape[1] < 2:
+            return
+        maps = torch.stack([sample.gt_sem_seg.data for sample in samples])
+        # On the small grid of the logits: enlarging them would cost as much
+        # as the loss.
+        labels = interpolate(maps.float(), logits.shape[2:]).squeeze(1)
+        known = labels != head.ignore_index
+        right = (logits.detach().argmax(dim=1) == labels) & known
+        self._ids.append(instances_of(samples))
+        self._right.append(right.sum(dim=(1, 2)) / known.sum(dim=(1, 2)))
 
 
 def _has_one_label(head: Any) -> bool:

@@ -1,6 +1,7 @@
 """Which images were correct: from the model's scores, looked up by hand."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from torch import nn
 
 from ies_mm.report.instances import read_tables
 from ies_mm.training.state.correctness import Correctness
-from runs import instances_of, train, with_hook
+from runs import instances_of, plain_config, train, with_hook
 from same_runs import by_epochs, resumed
 from task_runs import CLASSES, segmentor_config, with_ies
 
@@ -82,8 +83,53 @@ def test_a_run_that_is_resumed_keeps_them(
     np.testing.assert_array_equal(after, before)
 
 
-def test_a_segmentor_has_none(maps: Path, tmp_path: Path) -> None:
+class WatchPixels(Watch):
+    """Records the share of right pixels, at the corners of the logits."""
+
+    def before_train(self, runner: Runner) -> None:
+        model: Any = runner.model
+        model.data_preprocessor.register_forward_hook(self._samples)
+        # Not the head, whose forward is called as a function.
+        model.decode_head.conv_seg.register_forward_hook(self._logits)
+
+    def _samples(self, module: nn.Module, given: Any, data: Any) -> None:
+        super()._samples(module, given, data)
+        self._maps = [s.gt_sem_seg.data[0] for s in data['data_samples']]
+
+    def _logits(self, module: nn.Module, given: Any, logits: Any) -> None:
+        height, width = logits.shape[2:]
+        for path, labels, scores in zip(
+            self._paths, self._maps, logits, strict=True
+        ):
+            step = labels.shape[0] // height, labels.shape[1] // width
+            wanted = labels[:: step[0], :: step[1]]
+            right = [
+                int(scores[:, y, x].argmax()) == int(wanted[y, x])
+                for y in range(height)
+                for x in range(width)
+                if wanted[y, x] != 255
+            ]
+            share: Any = sum(right) / len(right)
+            self._right.setdefault(path, []).append(share)
+
+
+def test_the_pixels_of_a_segmentor(maps: Path, tmp_path: Path) -> None:
     config = segmentor_config(maps, tmp_path / 'run')
+    config.train_cfg.max_epochs = EPOCHS
+    watch = WatchPixels()
+    hook = dict(delta=dict(type='Budget', saved=0.2), keep_history=True)
+    train(with_ies(config, **hook), with_hook(watch))
+    arrays = instances_of(tmp_path / 'run')
+    assert not arrays['trained'].all(), 'nothing was left out'
+    for epoch, rows in zip(watch.epochs, arrays['correct'], strict=True):
+        for path, value in zip(arrays['identity'], rows, strict=True):
+            seen = epoch.get(str(path), [])
+            wanted = sum(seen) / len(seen) if seen else np.nan
+            assert value == pytest.approx(wanted, nan_ok=True)
+
+
+def test_a_detector_has_none(voc: Path, tmp_path: Path) -> None:
+    config = plain_config(voc, tmp_path / 'run')
     config.train_cfg.max_epochs = 1
     train(with_ies(config, delta=0.0))
     arrays = instances_of(tmp_path / 'run')
@@ -155,3 +201,33 @@ def test_nothing_is_noted_where_a_batch_may_belong_to_two_epochs() -> None:
     batch = (torch.zeros(1, 2), [Sample(0, [0])])
     assert noted(batch, by_epochs=False) is None
     assert noted(batch) is not None
+
+
+class PixelHead(nn.Module):
+    """Takes logits and samples, like mmseg's heads."""
+
+    ignore_index = 255
+
+    def loss_by_feat(self, logits: Any, samples: Any) -> None:
+        return
+
+
+def test_void_pixels_do_not_count() -> None:
+    maps = torch.tensor([[[0, 255], [1, 1]], [[255, 255], [255, 255]]])
+    samples = [
+        Sample(number, None, gt_sem_seg=SimpleNamespace(data=labels[None]))
+        for number, labels in enumerate(maps)
+    ]
+    # Class 1 is predicted everywhere.
+    logits = torch.tensor([0.0, 1.0]).view(1, 2, 1, 1).expand(2, 2, 2, 2)
+    model: Any = nn.Module()
+    model.decode_head = nn.ModuleList([PixelHead(), PixelHead()])
+    correct = Correctness(3, True)
+    with correct.noting(model):
+        model.decode_head[0].loss_by_feat(0 * logits, samples)
+        model.decode_head[1].loss_by_feat(logits, samples)
+        model.decode_head[1].loss_by_feat([logits], samples)
+    found = correct.take()
+    assert found is not None
+    assert found[0] == pytest.approx(2 / 3)
+    assert found[1:].isnan().all()
