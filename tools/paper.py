@@ -12,9 +12,13 @@ from dataclasses import asdict
 from pathlib import Path
 
 from mmengine.device import get_device
-from paper_experiments.declared import EXPERIMENTS, NAMES
+from paper_experiments.declared import EXPERIMENTS
 from paper_experiments.experiment import Experiment, Found
-from paper_experiments.images import grouped_images, small_images
+from paper_experiments.images import (
+    grouped_images,
+    other_classes,
+    small_images,
+)
 from paper_experiments.panels import draw_panels
 from paper_experiments.runner import Workshop, what_it_takes
 from paper_experiments.scales import SCALES, SMALL
@@ -36,7 +40,7 @@ def main() -> None:
         if args.name == LIST:
             print(listing(_workshop(args)))
             return
-        experiment = _experiment(args.name)
+        experiment = EXPERIMENTS[args.name]
         workshop = _workshop(args)
         print(what_it_takes(workshop, experiment), flush=True)
         if not workshop.jobs_of(experiment):
@@ -48,6 +52,7 @@ def main() -> None:
         if args.scale == SMALL.name:
             small_images(args.data, workshop.out / IMAGES)
             grouped_images(workshop.out / IMAGES)
+            other_classes(workshop.out / IMAGES)
         runs = workshop.make(experiment)
         found = experiment.read(runs)
         write_files(workshop.out, _files(experiment, found, workshop))
@@ -58,12 +63,7 @@ def main() -> None:
 def listing(workshop: Workshop) -> str:
     """Every figure and table of the paper, with the progress of its runs."""
     lines = [f'--scale {workshop.scale.name}: {workshop.scale.about}']
-    for name in NAMES:
-        if name in EXPERIMENTS:
-            what = what_it_takes(workshop, EXPERIMENTS[name])
-        else:
-            what = f'{name}: not built yet'
-        lines.append(what)
+    lines += [what_it_takes(workshop, one) for one in EXPERIMENTS.values()]
     return '\n'.join(lines)
 
 
@@ -104,14 +104,6 @@ def _files(
     }
 
 
-def _experiment(name: str) -> Experiment:
-    if name not in EXPERIMENTS:
-        raise ConfigError(
-            f'{name} is not built yet; there are {", ".join(EXPERIMENTS)}'
-        )
-    return EXPERIMENTS[name]
-
-
 def _workshop(args: argparse.Namespace) -> Workshop:
     scale = SCALES[args.scale]
     out = args.out / scale.name
@@ -143,7 +135,7 @@ def _arguments() -> argparse.Namespace:
     )
     arguments.add_argument(
         'name',
-        choices=[LIST, *NAMES],
+        choices=[LIST, *EXPERIMENTS],
         metavar='NAME',
         help=f'{LIST}, figure1 to figure7, table1 to table14',
     )

@@ -9,3 +9,5 @@ AdamW.
 _base_ = './cifar_run.py'
 
 train_cfg = dict(max_epochs=150)
+# Appendix B.4 fine-tunes the checkpoint of epoch 100.
+default_hooks = dict(checkpoint=dict(interval=10, max_keep_ckpts=6))

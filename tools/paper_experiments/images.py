@@ -1,9 +1,11 @@
 """The images of the small scale, in the layout that its config needs."""
 
+import shutil
 from pathlib import Path
 
 import cv2
 import numpy as np
+from sklearn.datasets import load_digits
 
 from ies_mm.commands.image_files import SPLITS, image_files
 from ies_mm.errors import ConfigError
@@ -23,6 +25,7 @@ COMPLETE = 'complete'
 GROUPS = 'groups'
 """Folder of the two classes of Table 14, and its file of groups."""
 
+DIGITS = 'digits'
 VEHICLES = ('airplane', 'automobile', 'ship', 'truck')
 TINTED = dict(animal=0.8, vehicle=0.3)
 """Chance of the tint by class, the two groups of Table 14."""
@@ -95,6 +98,39 @@ def grouped_images(images: Path, seed: int = 0) -> None:
         lines.append(f'{split}/{kind}/{file.name},{group}\n')
     (out / 'groups.csv').write_text(''.join(lines))
     (out / COMPLETE).touch()
+
+
+def other_classes(images: Path) -> None:
+    """Make the datasets of the transfer tables, once.
+
+    Five classes to pretrain on (``five``), the other five (``others``), and
+    the digits that scikit-learn ships, at four times their size.
+
+    Args:
+        images (Path): The copy of :func:`small_images`; folders are added.
+    """
+    if (images / DIGITS / COMPLETE).exists():
+        return
+    classes = sorted(path.name for path in (images / 'train').iterdir())
+    for name, part in (('five', classes[:5]), ('others', classes[5:])):
+        for split in SPLITS:
+            for kind in part:
+                shutil.copytree(
+                    images / split / kind,
+                    images / name / split / kind,
+                    dirs_exist_ok=True,
+                )
+    digits = load_digits()
+    for number, (pixels, label) in enumerate(
+        zip(digits.images, digits.target, strict=True)
+    ):
+        split = 'test' if number % 3 == 0 else 'train'
+        folder = images / DIGITS / split / str(label)
+        folder.mkdir(parents=True, exist_ok=True)
+        # Its values are 0 to 16.
+        large = np.kron(pixels * 15.9, np.ones((4, 4))).astype(np.uint8)
+        cv2.imwrite(str(folder / f'{number:04}.jpg'), large)
+    (images / DIGITS / COMPLETE).touch()
 
 
 def _check_copied(source: Path | None, out: Path) -> None:

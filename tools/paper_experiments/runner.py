@@ -64,7 +64,7 @@ class Workshop:
         """All runs of an experiment, each once."""
         found = {}
         for training in experiment.trainings(self.scale):
-            for seed in experiment.seeds(self.scale):
+            for seed in self._seeds(experiment, training):
                 job = self._job(training, seed)
                 found[job.work_dir] = job
         return list(found.values())
@@ -94,7 +94,10 @@ class Workshop:
             say(f'{job.work_dir.relative_to(self.out)}: trained')
 
         with ThreadPoolExecutor(self.jobs) as pool:
-            list(pool.map(train, missing))
+            # First those that others start from.
+            for later in (False, True):
+                stage = [j for j in missing if bool(j.training.start) is later]
+                list(pool.map(train, stage))
         return Runs(self.scale, dict(self._folders(experiment)))
 
     def _folders(
@@ -105,14 +108,25 @@ class Workshop:
                 training,
                 [
                     self._job(training, seed).work_dir
-                    for seed in experiment.seeds(self.scale)
+                    for seed in self._seeds(experiment, training)
                 ],
             )
+
+    def _seeds(self, experiment: Experiment, training: Training) -> range:
+        is_start = any(
+            training == other.start
+            for other in experiment.trainings(self.scale)
+        )
+        once = is_start and self.scale.pretrained_once
+        return range(1) if once else experiment.seeds(self.scale)
 
     def _job(self, training: Training, seed: int) -> Job:
         folder = self.out / 'runs' / training.folder(self.scale)
         labels = self._labels_of(training) if training.noise else None
-        config = config_text(training, self.scale, self.data, seed, labels)
+        start = self._start_of(training, seed) if training.start else None
+        config = config_text(
+            training, self.scale, self.data, seed, labels, start
+        )
         said = config.replace(f'{CONFIGS.parent}/', '')
         said = said.replace(str(self.data), 'images')
         said = said.replace(str(self.out.resolve()), 'out')
@@ -123,6 +137,16 @@ class Workshop:
         # Absolute, as trainings may run from another folder.
         folder = self.out.resolve() / 'noise'
         return folder / f'{training.data}_{training.noise}.npz'
+
+    def _start_of(self, training: Training, seed: int) -> Path:
+        """The checkpoint a fine-tuning starts from, of the same seed."""
+        assert training.start is not None
+        scale = self.scale
+        length = scale.length(training.start.data, of_figure_4=False)
+        epoch = min(scale.pretrained, length)
+        seed = 0 if scale.pretrained_once else seed
+        work_dir = self._job(training.start, seed).work_dir
+        return work_dir.resolve() / f'epoch_{epoch}.pth'
 
     def _make_labels(self, job: Job) -> None:
         """Draw its noisy labels, unless another training has them already."""

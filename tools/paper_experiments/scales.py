@@ -31,6 +31,10 @@ class Scale:
         epochs (int): Epochs of a training by appendix A.
         lengths (dict): Dataset -> its epochs, where they differ.
         columns (tuple): Columns of Table 1, (dataset, setting).
+        sources (tuple): Pretrainings of Tables 3, 6 and 7, (dataset, setting).
+        targets (tuple): Datasets they are transferred to.
+        pretrained (int): Epoch of the checkpoint that is transferred.
+        pretrained_once (bool): Whether one pretraining serves all seeds.
         device (str): The device of ``epoch_seconds``.
         epoch_seconds (dict): Dataset -> seconds per epoch, on a CPU core of
             its own, or on a GPU next to another training.
@@ -54,6 +58,10 @@ class Scale:
     dynamics: Mapping[str, int]
     epochs: int
     columns: tuple[tuple[str, str], ...]
+    sources: tuple[tuple[str, str], ...]
+    targets: tuple[str, ...]
+    pretrained: int
+    pretrained_once: bool
     device: str
     epoch_seconds: Mapping[str, float]
     needs: Mapping[str, str]
@@ -77,7 +85,7 @@ class Scale:
 def _small(name: str, setting: str, data: Path | None) -> dict[str, Any]:
     """Shrink the network and data to a training of a minute on two cores."""
     assert data is not None
-    root = data / name if name == 'groups' else data
+    root = data / name if name in _OTHER_CLASSES else data
     pipeline = [dict(type='LoadImageFromFile'), dict(type='PackInputs')]
     loader = dict(num_workers=0, persistent_workers=False)
     changes: dict[str, Any] = dict(
@@ -95,21 +103,33 @@ def _small(name: str, setting: str, data: Path | None) -> dict[str, Any]:
         default_hooks=dict(checkpoint=dict(interval=3)),
         **_OPTIMISERS[setting],
     )
+    if name in _OTHER_CLASSES:
+        changes = _with_classes(changes, _OTHER_CLASSES[name])
     if name == 'groups':
         changes |= _by_group(root)
     return changes
 
 
+_OTHER_CLASSES = dict(groups=2, five=5, others=5, digits=10)
+"""Folders of other classes than CIFAR-10's, and their number."""
+
+
+def _with_classes(changes: dict[str, Any], classes: int) -> dict[str, Any]:
+    backbone = changes['model']['backbone']
+    head = dict(num_classes=classes, topk=(1,))
+    model = dict(backbone=backbone, head=head)
+    return changes | dict(
+        model=model,
+        data_preprocessor=dict(num_classes=classes),
+        val_evaluator=dict(type='Accuracy', topk=(1,)),
+    )
+
+
 def _by_group(root: Path) -> dict[str, Any]:
-    """Two classes, evaluated by group."""
+    """Evaluate the two classes by group."""
     file = str(root / 'groups.csv')
     groups = dict(type='GroupMetric', groups=file, positive=0)
     return dict(
-        model=dict(
-            backbone=dict(strides=(2, 2, 2)),
-            head=dict(num_classes=2, topk=(1,)),
-        ),
-        data_preprocessor=dict(num_classes=2),
         val_evaluator=[dict(type='Accuracy', topk=(1,)), groups],
         custom_imports=dict(
             imports=['ies_mm.engine'], allow_failed_imports=False
@@ -130,17 +150,57 @@ _OPTIMISERS: dict[str, dict[str, Any]] = dict(
     ),
     sgd_f=_optimiser(type='SGD', lr=0.01, momentum=0.9, weight_decay=5e-4),
     adam=_optimiser(type='Adam', lr=0.001),
+    head=_optimiser(type='Adam', lr=0.001),
 )
 """Settings of the small scale; SGD(E) falls as far as the paper's."""
 
 
 def _paper(name: str, setting: str, data: Path | None) -> dict[str, Any]:
     """Change only the data folder; it has a subfolder for each dataset."""
+    if setting.endswith('_head'):
+        return _fine_tuning(name, data or Path('data'))
     if data is None:
         return {}
     root = dict(dataset=dict(data_root=str(data / name)))
     return dict(train_dataloader=root, val_dataloader=root)
 
+
+def _fine_tuning(name: str, data: Path) -> dict[str, Any]:
+    """Appendix B.4: 224 pixels, no augmentation, Adam."""
+    kind, classes = _TARGETS[name]
+    is_cifar = name.startswith('cifar')
+    # CIFAR's images are in memory.
+    load = [] if is_cifar else [dict(type='LoadImageFromFile')]
+    pipeline = [*load, dict(type='Resize', scale=(224, 224))]
+    pipeline.append(dict(type='PackInputs'))
+    train, val = (
+        dict(
+            batch_size=64,
+            dataset=dict(
+                _delete_=True,
+                type=kind,
+                data_root=str(data / name),
+                split=split,
+                pipeline=pipeline,
+            ),
+        )
+        for split in ('train', 'test')
+    )
+    return dict(
+        model=dict(head=dict(num_classes=classes)),
+        data_preprocessor=dict(num_classes=classes, to_rgb=not is_cifar),
+        train_dataloader=train,
+        val_dataloader=val,
+        **_optimiser(type='Adam', lr=0.001),
+    )
+
+
+_TARGETS = dict(
+    cifar10=('CIFAR10', 10),
+    cifar100=('CIFAR100', 100),
+    caltech101=('Caltech101', 102),
+)
+"""The datasets that Tables 3, 6 and 7 transfer to: type and classes."""
 
 _SMALL = CONFIGS / 'resnet14_cifar10_2k.py'
 _SWEEP = (0.01, 0.1, 1.0, 10.0, 100.0)
@@ -153,6 +213,9 @@ SMALL = Scale(
     configs={
         **{('cifar10', setting): _SMALL for setting in _OPTIMISERS},
         ('groups', 'adam'): _SMALL,
+        ('five', 'sgd_e'): _SMALL,
+        ('others', 'head'): _SMALL,
+        ('digits', 'head'): _SMALL,
     },
     changes=_small,
     of_figure_4={},
@@ -166,13 +229,24 @@ SMALL = Scale(
     dynamics=dict(interval=3, images=128),
     epochs=30,
     columns=(('cifar10', 'adam'), ('cifar10', 'sgd_f'), ('cifar10', 'sgd_e')),
+    sources=(('five', 'sgd_e'),),
+    targets=('others', 'digits'),
+    pretrained=30,
+    pretrained_once=False,
     device='two CPU cores',
-    epoch_seconds=dict(cifar10=1.6, groups=1.6),
-    needs=dict(
-        cifar10='CIFAR-10 as JPEG files, --data',
-        groups='CIFAR-10 as JPEG files, --data',
+    epoch_seconds=dict(cifar10=1.6, groups=1.6, five=0.8, others=5, digits=6),
+    needs=dict.fromkeys(
+        ('cifar10', *_OTHER_CLASSES), 'CIFAR-10 as JPEG files, --data'
     ),
-    seeds=dict(table1=3, table4=3, table8=3, table9=3, table11=3, table14=3),
+    seeds=dict(
+        **dict.fromkeys(('table3', 'table6', 'table7'), 5),
+        table1=3,
+        table4=3,
+        table8=3,
+        table9=3,
+        table11=3,
+        table14=3,
+    ),
 )
 
 PAPER = Scale(
@@ -198,9 +272,16 @@ PAPER = Scale(
             for setting, network, rate in (
                 ('densenet121_adamw', 'densenet121', 'adamw'),
                 ('resnet34_adamw', 'resnet34', 'adamw'),
+                ('resnet101_adamw', 'resnet101', 'adamw'),
                 ('resnet101_sgd_m', 'resnet101', 'sgd_m'),
                 ('sgd_e', 'resnet101', 'sgd_e'),
             )
+        },
+        **{
+            (target, f'{network}_head'): _IMAGENET
+            / f'{network}_imagenet_adamw.py'
+            for target in ('cifar10', 'cifar100', 'caltech101')
+            for network in ('resnet101', 'densenet121')
         },
         ('groups', 'adam'): _GROUPS / 'resnet18_celeba.py',
         ('voc07', 'sgd_m'): CONFIGS.parent / 'faster_rcnn_voc.py',
@@ -234,29 +315,33 @@ PAPER = Scale(
         ('cifar100', 'sgd_e'),
         ('cifar100', 'adamw'),
     ),
+    sources=(
+        ('imagenet', 'resnet101_adamw'),
+        ('imagenet', 'densenet121_adamw'),
+    ),
+    targets=('cifar10', 'cifar100', 'caltech101'),
+    pretrained=100,
+    pretrained_once=True,
     device='an H200',
     # The first is from docs/gpu.md, on an H200; the others are estimates.
     epoch_seconds=dict(
-        cifar10=11, cifar100=22, imagenet=1200, groups=60, voc07=300, voc12=90
+        **dict(cifar10=11, cifar100=22, caltech101=20, imagenet=1200),
+        **dict(groups=60, voc07=300, voc12=90),
     ),
     costs=dict(vgg16=0.6, resnet50=2.3, densenet121=2, resnet101=2),
     needs=dict(
         cifar10='CIFAR-10 (mmpretrain downloads 170 MB)',
         cifar100='CIFAR-100 (mmpretrain downloads 170 MB)',
         imagenet='ImageNet-1k in data/imagenet (150 GB, manual download)',
+        caltech101='Caltech-101 in data/caltech101 (130 MB, downloaded)',
         groups='CelebA in data/celeba (1.4 GB, torchvision downloads it)',
         voc07='VOC2007 (tools/get_voc.py) and ImageNet weights of VGG-16',
         voc12='VOC2012 (tools/get_voc.py) and ImageNet weights of ResNet-50',
     ),
     seeds=dict(
-        figure4=5,
-        figure5=3,
-        figure7=3,
-        table1=5,
-        table4=3,
-        table5=3,
-        table8=3,
-        table14=1,
+        **dict(figure4=5, figure5=3, figure7=3),
+        **dict(table1=5, table3=5, table6=5, table7=5),
+        **dict(table4=3, table5=3, table8=3),
     ),
 )
 

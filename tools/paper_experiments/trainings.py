@@ -35,6 +35,8 @@ class Training:
             Defaults to 0, the full length.
         length (float): Share of the epochs, with the schedule scaled to it.
             Defaults to 1.
+        start (Training): The training whose backbone it starts from, with the
+            same seed. Defaults to None.
     """
 
     method: str
@@ -47,6 +49,7 @@ class Training:
     dynamics: bool = False
     epochs: int = 0
     length: float = 1.0
+    start: 'Training | None' = None
 
     def folder(self, scale: Scale) -> str:
         """Folder of its runs, relative to the scale's."""
@@ -57,7 +60,10 @@ class Training:
             setting += f'_{self.epochs}epochs'
         if self.length != 1:
             setting += f'_length{self.length:g}'
-        return f'{setting}/{self.method}' + ('_dynamics' * self.dynamics)
+        name = self.method + '_dynamics' * self.dynamics
+        if self.start:
+            name += f'_from_{self.start.folder(scale).replace("/", "_")}'
+        return f'{setting}/{name}'
 
 
 def plain(**changes: Any) -> Training:
@@ -107,6 +113,7 @@ def config_text(
     data: Path | None,
     seed: int,
     labels: Path | None = None,
+    start: Path | None = None,
 ) -> str:
     """A complete config that inherits from the scale's.
 
@@ -116,6 +123,7 @@ def config_text(
         data (Path, optional): Folder of the images; None for the config's.
         seed (int): Seed of the training.
         labels (Path, optional): File of its noisy labels. Defaults to None.
+        start (Path, optional): Checkpoint of its backbone. Defaults to None.
     """
     base = scale.configs[training.data, training.setting]
     changes = scale.changes(training.data, training.setting, data)
@@ -125,12 +133,28 @@ def config_text(
     if training.epochs:
         loop = dict(train_cfg=dict(max_epochs=training.epochs))
         changes = _merged(changes, loop)
+    if start:
+        changes = _merged(changes, _head_only(start))
     if training.noise:
         changes = _with_noise(changes, base, labels)
     changes = _merged(changes, dict(randomness=dict(seed=seed)))
     lines = [f'_base_ = {str(base)!r}']
     lines += [f'{key} = {value!r}' for key, value in changes.items()]
     return '\n'.join(lines) + '\n'
+
+
+def _head_only(start: Path) -> dict[str, Any]:
+    """Load the backbone and train the head alone."""
+    weights = dict(
+        type='Pretrained', checkpoint=str(start), prefix='backbone.'
+    )
+    return dict(
+        model=dict(backbone=dict(init_cfg=weights)),
+        custom_hooks=[dict(type='HeadOnlyHook')],
+        custom_imports=dict(
+            imports=['ies_mm.engine'], allow_failed_imports=False
+        ),
+    )
 
 
 def _with_noise(

@@ -46,7 +46,6 @@ def test_list(command: Any, tmp_path: Path) -> None:
         *FIGURES,
         *(f'table{number}' for number in range(1, 15)),
     ]
-    assert lines[10] == 'table3: not built yet'
     assert lines[9].endswith("only at the paper's scale: ImageNet")
     assert '1 training, 0 of them done' in lines[3]
     assert not (tmp_path / 'out').exists()
@@ -62,7 +61,6 @@ def test_no_such_figure_as_a_user_sees_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        (['table3'], 'table3 is not built yet; there are figure1'),
         (['table2'], 'table2 has no small setting: ImageNet; give --scale'),
         (['figure1', '--data', 'none'], 'there is no such folder or archive'),
         (['figure1', '--data', '.'], 'needs train/<class>/*.jpg'),

@@ -7,14 +7,11 @@ import pytest
 from mmengine.config import Config
 
 FIGURES = tuple(f'figure{number}' for number in range(1, 8))
-TABLES = tuple(f'table{number}' for number in (1, 4, 8, 9, 11, 12, 13, 14))
 
 
-def test_every_element_of_the_paper_is_listed(part: Any) -> None:
-    declared = part('declared')
-    assert len(declared.NAMES) == 7 + 14
-    only_paper = {'table2', 'table5', 'table10'}
-    assert {*declared.EXPERIMENTS} == {*FIGURES, *TABLES} | only_paper
+def test_every_element_of_the_paper_is_there(part: Any) -> None:
+    tables = (f'table{number}' for number in range(1, 15))
+    assert [*part('declared').EXPERIMENTS] == [*FIGURES, *tables]
 
 
 @pytest.mark.parametrize('scale', ['small', 'paper'])
@@ -39,7 +36,7 @@ def test_configs_are_what_the_scale_says(
         cfg = Config.fromstring(job.config, '.py')
         epochs = job.training.epochs or size.length(name, of_figure_4)
         assert cfg.train_cfg.max_epochs == epochs
-        kinds_of = dict(adam='Adam', adamw='AdamW')
+        kinds_of = dict(adam='Adam', adamw='AdamW', head='Adam')
         kind = kinds_of.get(setting.split('_')[-1], 'SGD')
         assert cfg.optim_wrapper.optimizer.type == kind
         if scale == 'paper' and name.startswith(('cifar', 'imagenet')):

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 from mmengine.config import Config
+from scipy import stats
 
-from paper_runs import GROUPED, IMAGES
+from paper_runs import GROUPED, IMAGES, VALIDATED
 
 
 def said(values: list[float], digits: int) -> str:
@@ -196,3 +197,74 @@ def test_lengths_of_table_8(part: Any, tmp_path: Path) -> None:
         if job.training.length != 1
     }
     assert short == {'0.5', '0.333333'}
+
+
+@pytest.mark.parametrize(('name', 'epochs'), [('table3', 1), ('table7', 5)])
+def test_transfer(made: Any, name: str, epochs: int) -> None:
+    found = made(name)
+    for target, title in (
+        ('others', 'the other five classes'),
+        ('digits', 'digits of scikit-learn'),
+    ):
+        values = {}
+        for training, runs in found.seeds.items():
+            if training.data == target:
+                assert training.epochs == epochs
+                last = [run.accuracy[VALIDATED[-1]] for run in runs]
+                values['ies' if training.start.hook else 'plain'] = last
+        [row] = [r for r in rows(found) if r[0] == title]
+        assert row[4:6] == [said(values[k], 2) for k in ('plain', 'ies')]
+        apart = [
+            a - b for a, b in zip(values['ies'], values['plain'], strict=True)
+        ]
+        low, high = stats.t.interval(
+            0.95, 4, fmean(apart), stdev(apart) / 5**0.5
+        )
+        assert row[6] == f'{fmean(apart):+.2f} ({low:+.2f} to {high:+.2f})'
+
+
+@pytest.mark.parametrize(('scale', 'starts'), [('small', 10), ('paper', 4)])
+def test_fine_tunings_start_from_their_own_pretraining(
+    part: Any, tmp_path: Path, scale: str, starts: int
+) -> None:
+    size = part('scales').SCALES[scale]
+    workshop = part('runner').Workshop(size, tmp_path, tmp_path / 'images')
+    jobs = workshop.jobs_of(part('declared').EXPERIMENTS['table3'])
+    before = {j.work_dir: j for j in jobs if not j.training.start}
+    assert len(before) == starts
+    epoch = 30 if scale == 'small' else 100
+    for job in jobs:
+        if not job.training.start:
+            continue
+        cfg = Config.fromstring(job.config, '.py')
+        weights = Path(cfg.model.backbone.init_cfg.checkpoint)
+        assert weights.name == f'epoch_{epoch}.pth'
+        source = before[weights.parent]
+        assert source.training == job.training.start
+        assert source.seed == (job.seed if scale == 'small' else 0)
+        assert cfg.model.backbone.init_cfg.prefix == 'backbone.'
+        assert [hook.type for hook in cfg.custom_hooks] == ['HeadOnlyHook']
+        assert cfg.optim_wrapper.optimizer.type == 'Adam'
+        assert cfg.optim_wrapper.optimizer.lr == 1e-3
+        names = [t.type for t in cfg.train_dataloader.dataset.pipeline]
+        assert {*names} <= {'LoadImageFromFile', 'Resize', 'PackInputs'}
+
+
+def test_pretrainings_come_first(
+    part: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runner = part('runner')
+    order = []
+    monkeypatch.setattr(
+        runner, 'train_once', lambda work_dir, *_, **__: order.append(work_dir)
+    )
+    small = part('scales').SMALL
+    workshop = runner.Workshop(small, tmp_path, tmp_path / 'images', jobs=3)
+    experiment = part('declared').EXPERIMENTS['table3']
+    workshop.make(experiment, lambda line: None)
+    starts = {
+        job.work_dir
+        for job in workshop.jobs_of(experiment)
+        if not job.training.start
+    }
+    assert {*order[: len(starts)]} == starts
