@@ -1,6 +1,8 @@
-"""The metric of every class, which evaluators print but do not return.
+"""The metric of every class, which evaluators print at every validation.
 
-mmdet's VOCMetric and mmseg's IoUMetric log a table at every validation.
+mmdet's VOCMetric and mmseg's IoUMetric log a table; mmpretrain's
+SingleLabelMetric with ``average=None`` logs a list, of which the recall is the
+accuracy within each class.
 """
 
 import re
@@ -13,10 +15,13 @@ OVERALL = ('map', 'miou')
 """Rows that are not a class."""
 
 _RULE = re.compile(r'\+[-+=]+\+\s*$')
+_LIST = re.compile(r'/recall_classwise: \[([^\]]*)\]')
 
 
 def class_values(lines: Sequence[str]) -> dict[str, float]:
     """Read a log's last table: class -> value, in its order; {} without one.
+
+    A list has no names: its classes are ``class 0``, ``class 1`` and so on.
 
     Args:
         lines (sequence of str): Lines of the log.
@@ -30,6 +35,8 @@ def class_values(lines: Sequence[str]) -> dict[str, float]:
             found = {} if column is not None else found
         elif line.startswith('|') and column is not None:
             found |= _value(cells, column)
+        elif listed := _LIST.search(line):
+            found, column = _numbered(listed[1]), None
         # A rule may stand within a table; anything else ends it.
         elif not _RULE.match(line):
             column = None
@@ -39,6 +46,14 @@ def class_values(lines: Sequence[str]) -> dict[str, float]:
 def _column(headings: Sequence[str]) -> int | None:
     names = [heading.lower() for heading in headings]
     return next((names.index(name) for name in COLUMNS if name in names), None)
+
+
+def _numbered(listed: str) -> dict[str, float]:
+    try:
+        values = [float(value) for value in listed.split(',')]
+    except ValueError:
+        return {}
+    return {f'class {number}': value for number, value in enumerate(values)}
 
 
 def _value(cells: Sequence[str], column: int) -> dict[str, float]:

@@ -95,3 +95,16 @@ def test_the_worst_class_and_the_table(tmp_path: Path) -> None:
         ('aeroplane', ['0.753 ± 0.000']),
     ]
     assert 'worst class: plain: bicycle 0.256' in table(found)
+
+
+def test_a_list_of_a_classifier() -> None:
+    """As logged by mmpretrain 1.3 with SingleLabelMetric(average=None)."""
+    line = (
+        '2026/11/29 06:00:09 - mmengine - INFO - Epoch(val) [3][8/8]    '
+        'accuracy/top1: 50.0000  single-label/precision_classwise: [1.0, 2.0] '
+        ' single-label/recall_classwise: [{}]  data_time: 0.0041'
+    )
+    lines = [line.format('10.0, 0.0, 5.0'), line.format('75.0, 25.5, 0.0')]
+    wanted = {'class 0': 75.0, 'class 1': 25.5, 'class 2': 0.0}
+    assert class_values(lines) == wanted
+    assert class_values([line.format('not, numbers')]) == {}
