@@ -109,7 +109,7 @@ def _workshop(args: argparse.Namespace) -> Workshop:
     out = args.out / scale.name
     small = scale is SMALL
     data = out.resolve() / IMAGES if small else args.data
-    return Workshop(scale, out, data, args.jobs)
+    return Workshop(scale, out, data, args.jobs, args.program_test)
 
 
 def _check_paper_scale(args: argparse.Namespace) -> None:
@@ -161,6 +161,12 @@ def _arguments() -> argparse.Namespace:
     )
     arguments.add_argument(
         '--jobs', type=count, default=2, help='runs at a time (default: 2)'
+    )
+    arguments.add_argument(
+        '--program-test',
+        action='store_true',
+        help="give the test images the training's transforms, as the "
+        "authors' program does (in folders of their own)",
     )
     return arguments.parse_args()
 

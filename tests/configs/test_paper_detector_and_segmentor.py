@@ -22,3 +22,15 @@ def test_the_paper_s_segmentor() -> None:
     assert config.train_cfg.max_epochs == 50
     assert config.train_dataloader.dataset.type == 'PascalVOCDataset'
     assert 'VOC2012' in config.train_dataloader.dataset.data_root
+
+
+def test_the_segmentor_with_the_extra_images() -> None:
+    config = read('ies_deeplabv3_voc12aug.py')
+    assert config.train_cfg.max_epochs == 50
+    files = [
+        part.ann_file for part in config.train_dataloader.dataset.datasets
+    ]
+    assert [file.rsplit('/')[-1] for file in files] == ['train.txt', 'aug.txt']
+    without = read('ies_deeplabv3_voc.py')
+    assert config.optim_wrapper == without.optim_wrapper
+    assert config.model == without.model

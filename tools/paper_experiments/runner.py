@@ -53,12 +53,15 @@ class Workshop:
         out (Path): The scale's folder.
         data (Path, optional): Folder of the images.
         jobs (int): Trainings at a time. Defaults to 2.
+        program_test (bool): Whether test images get the training's pipeline,
+            as in the authors' program. Defaults to False.
     """
 
     scale: Scale
     out: Path
     data: Path | None
     jobs: int = 2
+    program_test: bool = False
 
     def jobs_of(self, experiment: Experiment) -> list[Job]:
         """All runs of an experiment, each once."""
@@ -121,11 +124,18 @@ class Workshop:
         return range(1) if once else experiment.seeds(self.scale)
 
     def _job(self, training: Training, seed: int) -> Job:
-        folder = self.out / 'runs' / training.folder(self.scale)
+        runs = 'runs_program_test' if self.program_test else 'runs'
+        folder = self.out / runs / training.folder(self.scale)
         labels = self._labels_of(training) if training.noise else None
         start = self._start_of(training, seed) if training.start else None
         config = config_text(
-            training, self.scale, self.data, seed, labels, start
+            training,
+            self.scale,
+            self.data,
+            seed,
+            labels,
+            start,
+            self.program_test,
         )
         said = config.replace(f'{CONFIGS.parent}/', '')
         said = said.replace(str(self.data), 'images')

@@ -286,6 +286,7 @@ PAPER = Scale(
         ('groups', 'adam'): _GROUPS / 'resnet18_celeba.py',
         ('voc07', 'sgd_m'): CONFIGS.parent / 'faster_rcnn_voc.py',
         ('voc12', 'poly'): CONFIGS.parent / 'deeplabv3_voc.py',
+        ('voc12', 'aug_poly'): CONFIGS.parent / 'deeplabv3_voc12aug.py',
     },
     changes=_paper,
     of_figure_4=dict(

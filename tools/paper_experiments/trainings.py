@@ -114,6 +114,7 @@ def config_text(
     seed: int,
     labels: Path | None = None,
     start: Path | None = None,
+    program_test: bool = False,
 ) -> str:
     """A complete config that inherits from the scale's.
 
@@ -124,6 +125,8 @@ def config_text(
         seed (int): Seed of the training.
         labels (Path, optional): File of its noisy labels. Defaults to None.
         start (Path, optional): Checkpoint of its backbone. Defaults to None.
+        program_test (bool): Whether test images get the training's pipeline.
+            Defaults to False.
     """
     base = scale.configs[training.data, training.setting]
     changes = scale.changes(training.data, training.setting, data)
@@ -135,6 +138,9 @@ def config_text(
         changes = _merged(changes, loop)
     if start:
         changes = _merged(changes, _head_only(start))
+    if program_test:
+        dataset = dict(dataset=dict(pipeline=_pipeline(changes, base)))
+        changes = _merged(changes, dict(val_dataloader=dataset))
     if training.noise:
         changes = _with_noise(changes, base, labels)
     changes = _merged(changes, dict(randomness=dict(seed=seed)))
@@ -161,17 +167,22 @@ def _with_noise(
     changes: dict[str, Any], base: Path, labels: Path | None
 ) -> dict[str, Any]:
     """Append noisy labels to the training pipeline."""
-    dataset = changes.get('train_dataloader', {}).get('dataset', {})
-    pipeline = dataset.get('pipeline')
-    if pipeline is None:
-        config = Config.fromfile(base)
-        pipeline = config.train_dataloader.dataset.to_dict()['pipeline']
     noise = dict(type='LoadNoisyLabels', file=str(labels))
-    dataset = dict(dataset=dict(pipeline=[*pipeline, noise]))
+    pipeline = [*_pipeline(changes, base), noise]
+    dataset = dict(dataset=dict(pipeline=pipeline))
     imports = dict(imports=['ies_mm.engine'], allow_failed_imports=False)
     return _merged(
         changes, dict(train_dataloader=dataset, custom_imports=imports)
     )
+
+
+def _pipeline(changes: dict[str, Any], base: Path) -> list[dict]:
+    """The training pipeline, the scale's or the config's."""
+    dataset = changes.get('train_dataloader', {}).get('dataset', {})
+    if 'pipeline' not in dataset:
+        config = Config.fromfile(base)
+        dataset = config.train_dataloader.dataset.to_dict()
+    return list(dataset['pipeline'])
 
 
 def _hooks(training: Training, scale: Scale) -> dict[str, Any]:

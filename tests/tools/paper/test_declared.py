@@ -43,8 +43,26 @@ def test_configs_are_what_the_scale_says(
             large = of_figure_4 or name == 'imagenet'
             assert cfg.train_dataloader.batch_size == (128 if large else 64)
         transforms = cfg.train_dataloader.dataset.get('pipeline', ())
-        noisy = [t for t in transforms if t['type'] == 'LoadNoisyLabels']
-        assert noisy == [transforms[-1]] * bool(job.training.noise)
+        noisy = [t['type'] == 'LoadNoisyLabels' for t in transforms]
+        assert not any(noisy[:-1])
+        assert (noisy[-1:] == [True]) == bool(job.training.noise)
         if hook := dict(job.training.hook):
             assert cfg.train_dataloader.sampler.type == 'IESSampler'
             assert cfg.default_hooks.ies.to_dict() == hook
+
+
+@pytest.mark.parametrize('scale', ['small', 'paper'])
+def test_the_program_s_test_images_are_augmented(
+    part: Any, tmp_path: Path, scale: str
+) -> None:
+    size = part('scales').SCALES[scale]
+    workshop = part('runner').Workshop(
+        size, tmp_path, tmp_path if scale == 'small' else None, 1, True
+    )
+    jobs = workshop.jobs_of(part('declared').EXPERIMENTS['table9'])
+    for job in jobs[::3]:
+        cfg = Config.fromstring(job.config, '.py')
+        *trained, noise = cfg.train_dataloader.dataset.pipeline
+        assert noise.type == 'LoadNoisyLabels'
+        assert cfg.val_dataloader.dataset.pipeline == trained
+        assert 'runs_program_test' in job.work_dir.parts
