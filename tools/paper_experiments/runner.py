@@ -66,8 +66,8 @@ class Workshop:
     def jobs_of(self, experiment: Experiment) -> list[Job]:
         """All runs of an experiment, each once."""
         found = {}
-        for training in experiment.trainings(self.scale):
-            for seed in self._seeds(experiment, training):
+        for training, seeds in self._seeds(experiment):
+            for seed in seeds:
                 job = self._job(training, seed)
                 found[job.work_dir] = job
         return list(found.values())
@@ -106,22 +106,19 @@ class Workshop:
     def _folders(
         self, experiment: Experiment
     ) -> Iterator[tuple[Training, list[Path]]]:
-        for training in experiment.trainings(self.scale):
-            yield (
-                training,
-                [
-                    self._job(training, seed).work_dir
-                    for seed in self._seeds(experiment, training)
-                ],
-            )
+        for training, seeds in self._seeds(experiment):
+            yield training, [self._job(training, s).work_dir for s in seeds]
 
-    def _seeds(self, experiment: Experiment, training: Training) -> range:
-        is_start = any(
-            training == other.start
-            for other in experiment.trainings(self.scale)
-        )
-        once = is_start and self.scale.pretrained_once
-        return range(1) if once else experiment.seeds(self.scale)
+    def _seeds(
+        self, experiment: Experiment
+    ) -> Iterator[tuple[Training, range]]:
+        """Each training and its seeds."""
+        trainings = experiment.trainings(self.scale)
+        starts = [t.start for t in trainings if t.start]
+        seeds = experiment.seeds(self.scale)
+        for training in trainings:
+            once = self.scale.pretrained_once and training in starts
+            yield training, range(1) if once else seeds
 
     def _job(self, training: Training, seed: int) -> Job:
         runs = 'runs_program_test' if self.program_test else 'runs'

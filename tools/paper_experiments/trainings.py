@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -179,10 +180,16 @@ def _with_noise(
 def _pipeline(changes: dict[str, Any], base: Path) -> list[dict]:
     """The training pipeline, the scale's or the config's."""
     dataset = changes.get('train_dataloader', {}).get('dataset', {})
-    if 'pipeline' not in dataset:
-        config = Config.fromfile(base)
-        dataset = config.train_dataloader.dataset.to_dict()
-    return list(dataset['pipeline'])
+    return list(dataset.get('pipeline') or _pipeline_of(base))
+
+
+@cache
+def _pipeline_of(base: Path) -> list[dict]:
+    config = Config.fromfile(base)
+    pipeline: list[dict] = config.train_dataloader.dataset.to_dict()[
+        'pipeline'
+    ]
+    return pipeline
 
 
 def _hooks(training: Training, scale: Scale) -> dict[str, Any]:

@@ -28,7 +28,7 @@ def test_configs_are_what_the_scale_says(
             assert jobs.setdefault(job.work_dir, job).said == job.said
     assert len({job.said for job in jobs.values()}) == len(jobs)
     kinds = {
-        (t.data, t.setting, t.of_figure_4, bool(t.hook), t.noise): job
+        (t.data, t.setting, t.of_figure_4, bool(t.hook), bool(t.noise)): job
         for job in jobs.values()
         for t in [job.training]
     }

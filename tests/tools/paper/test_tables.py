@@ -1,5 +1,6 @@
 """Tables 1, 4, 8, 9, 11 and 14, against values computed one by one."""
 
+import re
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
@@ -236,12 +237,15 @@ def test_fine_tunings_start_from_their_own_pretraining(
     for job in jobs:
         if not job.training.start:
             continue
-        cfg = Config.fromstring(job.config, '.py')
-        weights = Path(cfg.model.backbone.init_cfg.checkpoint)
+        [weights] = map(Path, re.findall(r"'(/.*?\.pth)'", job.config))
         assert weights.name == f'epoch_{epoch}.pth'
         source = before[weights.parent]
         assert source.training == job.training.start
         assert source.seed == (job.seed if scale == 'small' else 0)
+        if job.seed != 0 or job.training.start.hook:
+            continue  # Parsing takes half a second.
+        cfg = Config.fromstring(job.config, '.py')
+        assert cfg.model.backbone.init_cfg.checkpoint == str(weights)
         assert cfg.model.backbone.init_cfg.prefix == 'backbone.'
         assert [hook.type for hook in cfg.custom_hooks] == ['HeadOnlyHook']
         assert cfg.optim_wrapper.optimizer.type == 'Adam'
