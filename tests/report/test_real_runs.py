@@ -3,10 +3,13 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from mmengine.config import Config
 
+from ies_mm.engine import RandomRemovalHook
 from ies_mm.report.compare import compare, table
+from ies_mm.report.reading.run_instances import read_instances
 from ies_mm.report.reading.runs import read_run
 from runs import FixedSelection, train, with_hook
 from task_runs import (
@@ -63,6 +66,24 @@ def test_epochs(folders: Path, tmp_path: Path) -> None:
     assert rows['IES'].figures.saved.mean == pytest.approx(8 / 64)
     assert rows['IES'].figures.total_seconds is not None
     assert 'IES' in table(comparison)
+
+
+def test_a_run_without_losses(folders: Path, tmp_path: Path) -> None:
+    """Random pruning records none; they must not appear as zeros."""
+    run = tmp_path / 'random'
+    train(
+        with_sampler(config_of(folders, run)),
+        with_hook(RandomRemovalHook(0.25)),
+    )
+    found = read_instances(read_run(run))
+    assert found is not None
+    assert found.excluded.any()
+    assert np.isnan(found.losses).all()
+    compare([run], tmp_path / 'out')
+    page = (tmp_path / 'out' / 'compare.html').read_text()
+    assert 'loss: not recorded' in page
+    assert 'no loss recorded' in page
+    assert 'last loss' not in page
 
 
 def test_a_resumed_run(folders: Path, tmp_path: Path) -> None:

@@ -66,8 +66,9 @@ def figure4(runs: Runs) -> Found:
                     ('IES', own, 0),
                 )
             ]
+            log = '' if key == METRIC else _log(lines)
             panel = Panel(
-                name, 'backpropagated instances', label, lines, log=_log(lines)
+                name, 'backpropagated instances', label, lines, log=log
             )
             panels.append(panel)
             claims.append(_claim(f'{name}, {label}', lines, key, begins))

@@ -3,12 +3,19 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import (
+    FuncFormatter,
+    LogLocator,
+    MaxNLocator,
+    NullFormatter,
+    PercentFormatter,
+)
 
 from ies_mm.report.showing.curves import MARKERS
 from ies_mm.report.showing.style import (
@@ -24,6 +31,9 @@ GREY = -1
 
 ALONE, BESIDE_OTHERS = (6.0, 4.0), (3.7, 3.0)
 """Width and height of a panel, in inches."""
+
+MOST_TICKS = 5
+"""Larger numbers of ticks would overlap in a narrow panel."""
 
 MOST_MARKERS = 12
 """Lines with more points are drawn without markers."""
@@ -131,13 +141,25 @@ def _draw(axes: Axes, panel: Panel) -> None:
     for label, height in (panel.levels or {}).items():
         axes.axhline(height, color='#808080', linestyle=':', label=label)
     axes.set(title=panel.title, xlabel=panel.xlabel, ylabel=panel.ylabel)
-    if 'x' in panel.log:
-        axes.set_xscale('log')
-    if 'y' in panel.log:
-        axes.set_yscale('log')
     for name, axis in (('x', axes.xaxis), ('y', axes.yaxis)):
+        if name in panel.log:
+            _scale_by_log(axes, name)
+        else:
+            axis.set_major_locator(MaxNLocator(MOST_TICKS))
         if name in panel.percent:
             axis.set_major_formatter(PercentFormatter(1))
+
+
+def _scale_by_log(axes: Axes, name: str) -> None:
+    axes.set(**{f'{name}scale': 'log'})
+    axis: Any = axes.xaxis if name == 'x' else axes.yaxis
+    # Along x, labels are beside each other.
+    subs = (1, 2, 5) if name == 'y' else (1,)
+    axis.set_major_locator(LogLocator(subs=subs, numticks=MOST_TICKS))
+    axis.set_minor_formatter(NullFormatter())
+    # Powers of ten would be written as mathematics, which the style leaves
+    # unparsed since run names may contain dollar signs.
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f'{value:g}'))
 
 
 def _draw_line(axes: Axes, line: Line) -> None:

@@ -68,6 +68,14 @@ def times_taken_back(excluded: NDArray[np.bool_]) -> NDArray[np.int64]:
     return np.asarray(back.sum(axis=0))
 
 
+def _summed(tables: Tables) -> NDArray[np.float32]:
+    if not tables.terms:
+        # Of a method that reads no losses; a sum of nothing would be zero.
+        return np.full(tables.trained.shape, np.nan, dtype=np.float32)
+    summed: NDArray[np.float32] = tables.losses.sum(axis=2)
+    return summed
+
+
 def _instances(tables: Tables, records: Sequence[dict[str, Any]]) -> Instances:
     epochs = tables.epochs
     # The method did not exclude the images of a dropped last batch.
@@ -76,7 +84,7 @@ def _instances(tables: Tables, records: Sequence[dict[str, Any]]) -> Instances:
     return Instances(
         names=tables.identity,
         epochs=epochs,
-        losses=tables.losses.sum(axis=2),
+        losses=_summed(tables),
         excluded=~tables.trained & some[:, None],
         terms=tables.terms,
         correct=tables.correct,

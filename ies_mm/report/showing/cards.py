@@ -70,7 +70,8 @@ def _section(label: str, run: Run, instances: Instances | None) -> Section:
         origin += f', seed {run.seed}'
     if instances is None:
         return Section(label, origin, ['No per-image records were kept.'], [])
-    origin += f'; loss: {" + ".join(instances.terms)}'
+    terms = ' + '.join(instances.terms) or 'not recorded'
+    origin += f'; loss: {terms}'
     shared = _shared_folder(instances.names)
     annotations = Annotations(run.config)
     titled = [
@@ -147,7 +148,7 @@ def _facts(instances: Instances, image: int) -> str:
     out = instances.excluded[:, image]
     losses = instances.losses[:, image]
     seen = losses[np.isfinite(losses)]
-    loss = f'last loss {seen[-1]:#.3g}' if len(seen) else 'never observed'
+    loss = f'last loss {seen[-1]:#.3g}' if len(seen) else 'no loss recorded'
     if not out.any():
         return f'trained in every epoch, {loss}'
     back = int(times_taken_back(instances.excluded)[image])
