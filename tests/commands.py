@@ -23,7 +23,7 @@ TRAIN = Path(__file__).parents[1] / 'tools' / 'train.py'
 # Some torch deprecations are shown regardless of Python's filters.
 WARNING = re.compile(r'^.*: DeprecationWarning: .*\n {2}.*\n', re.MULTILINE)
 # Printed by OpenMMLab libraries on import.
-NOTICE = re.compile(r'^Could not import OneDL\..*\n', re.MULTILINE)
+NOTICE = re.compile(r'^Could not import OneDL\b.*\n', re.MULTILINE)
 
 
 def call(

@@ -28,6 +28,43 @@ def main(
     argv: Sequence[str] | None = None, prog: str = 'ies-mm train'
 ) -> None:
     """Read the arguments, check the config, train."""
+    args = _arguments(argv, prog)
+    # MMEngine reads the variable; old launchers pass an argument instead.
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    with one_line_errors(prog):
+        cfg = _checked(args)
+        with processes(cfg):
+            Runner.from_cfg(cfg).train()
+
+
+def check(argv: Sequence[str]) -> None:
+    """Refuse what the command would refuse before it trains.
+
+    Args:
+        argv (sequence of str): Arguments of the command.
+
+    Raises:
+        ConfigError: The training cannot work.
+    """
+    _checked(_arguments(argv, 'ies-mm train'))
+
+
+def _checked(args: argparse.Namespace) -> Config:
+    """The config that the arguments ask for."""
+    cfg = read_config(args, args.method)
+    if args.length is not None:
+        cfg = shorten(cfg, args.length)
+    if args.speedup is not None:
+        speed_up(cfg, args.speedup)
+    if args.work_dir is None:
+        # After a slash, the suffix would name a subfolder.
+        cfg.work_dir = cfg.work_dir.rstrip('/') + _of_options(args)
+    _apply(cfg, args)
+    check_config(cfg)
+    return cfg
+
+
+def _arguments(argv: Sequence[str] | None, prog: str) -> argparse.Namespace:
     arguments = parser(__doc__, prog)
     arguments.add_argument(
         '--resume',
@@ -72,22 +109,7 @@ def main(
         help='scale the learning rate by the total batch size, from the '
         "config's auto_scale_lr.base_batch_size",
     )
-    args = arguments.parse_args(argv)
-    # MMEngine reads the variable; old launchers pass an argument instead.
-    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    with one_line_errors(prog):
-        cfg = read_config(args, args.method)
-        if args.length is not None:
-            cfg = shorten(cfg, args.length)
-        if args.speedup is not None:
-            speed_up(cfg, args.speedup)
-        if args.work_dir is None:
-            # After a slash, the suffix would name a subfolder.
-            cfg.work_dir = cfg.work_dir.rstrip('/') + _of_options(args)
-        _apply(cfg, args)
-        check_config(cfg)
-        with processes(cfg):
-            Runner.from_cfg(cfg).train()
+    return arguments.parse_args(argv)
 
 
 def _share(word: str) -> float:

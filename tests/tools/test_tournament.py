@@ -117,3 +117,25 @@ def test_a_folder_of_another_training_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match='something other than a training'):
         train_once(tmp_path / 'seed0', ['plain.py'], 'settings')
     assert mine.read_text() == 'trained by hand'
+
+
+def test_what_cannot_be_trained_is_refused_before_any_training(
+    folders: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = classifier_config(folders, tmp_path / 'unused')
+    mixup = dict(augments=[dict(type='Mixup', alpha=0.8)])
+    config.model.train_cfg = mixup
+    config.dump(tmp_path / 'config.py')
+    entries = ['plain', 'random', 'infobatch']
+    with pytest.raises(SystemExit):
+        tool.main(
+            [
+                *(str(tmp_path / 'config.py'), '--entries', *entries),
+                *('--out', str(tmp_path / 'out')),
+            ]
+        )
+    [line] = capsys.readouterr().err.splitlines()
+    assert 'infobatch: ' in line
+    assert 'Mixup mixes the images of a batch' in line
+    assert line.endswith('or leave infobatch out of --entries')
+    assert not (tmp_path / 'out').exists()

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from ies_mm.commands.tournament_rounds.trained import ended, run
+from ies_mm.commands.tournament_rounds.trained import check_entry, ended, run
 from ies_mm.report.comparing.comparison import compare_runs
 from ies_mm.report.reading.methods import RANDOM
 
@@ -15,8 +15,14 @@ ROUNDS = 3
 
 
 def hold(args: argparse.Namespace) -> None:
-    """Train every remaining entry with every seed."""
+    """Train every remaining entry with every seed.
+
+    Raises:
+        ConfigError: An entry cannot be trained; said before any is.
+    """
     entrants = list(args.entries)
+    for name in entrants:
+        check_entry(args, name)
     for seed in range(args.seeds):
         with ThreadPoolExecutor(args.jobs) as jobs:
             # Reading the results raises the error of a failed training.

@@ -2,9 +2,30 @@
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from ies_mm.commands.tournament_rounds.entries import ENTRIES, filled
-from ies_mm.commands.trainings import ENDED, train_once
+from ies_mm.commands.train import check
+from ies_mm.commands.trainings import ENDED, check_same, train_once
+from ies_mm.errors import ConfigError
+
+
+def check_entry(args: argparse.Namespace, name: str) -> None:
+    """Refuse an entry that could not be trained, before any is.
+
+    Raises:
+        ConfigError: It cannot be trained, or a folder holds a run with other
+            settings.
+    """
+    for seed in range(args.seeds):
+        command, said = _training(args, seed, name)
+        check_same(_work_dir(args, seed, name), said)
+    try:
+        check(list(map(str, command)))
+    except ConfigError as error:
+        raise ConfigError(
+            f'{name}: {error}; or leave {name} out of --entries'
+        ) from error
 
 
 def run(args: argparse.Namespace, seed: int, name: str) -> None:
@@ -14,13 +35,25 @@ def run(args: argparse.Namespace, seed: int, name: str) -> None:
         ConfigError: The training failed, or the folder holds one with other
             settings.
     """
-    arguments, options = filled(ENTRIES[name], args.saved)
-    settings = [*args.options, *options, f'randomness.seed={seed}']
-    command = [args.config, *arguments, '--cfg-options', *settings]
-    said = ' '.join(map(str, [args.config, *arguments, *settings]))
-    work_dir = args.out / name / f'seed{seed}'
+    command, said = _training(args, seed, name)
+    work_dir = _work_dir(args, seed, name)
     if train_once(work_dir, command, said, args.threads):
         print(f'{name}, seed {seed}: trained', flush=True)
+
+
+def _training(
+    args: argparse.Namespace, seed: int, name: str
+) -> tuple[list[Any], str]:
+    """Arguments of ``ies-mm train``, and its settings in words."""
+    arguments, options = filled(ENTRIES[name], args.saved)
+    settings = [*args.options, *options, f'randomness.seed={seed}']
+    said = ' '.join(map(str, [args.config, *arguments, *settings]))
+    return [args.config, *arguments, '--cfg-options', *settings], said
+
+
+def _work_dir(args: argparse.Namespace, seed: int, name: str) -> Path:
+    folder: Path = args.out / name / f'seed{seed}'
+    return folder
 
 
 def ended(args: argparse.Namespace, name: str) -> list[Path]:
