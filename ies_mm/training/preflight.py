@@ -18,6 +18,7 @@ from mmengine.registry import (
 
 from ies_mm.errors import ConfigError
 from ies_mm.labels.place import check_place
+from ies_mm.training.data.identity import check_has_classes
 from ies_mm.training.data.replaced_sampler import check_replaced
 from ies_mm.training.data.sampler import NEEDS_A_HOOK, IESSampler
 from ies_mm.training.hook.common_arguments import taken_by
@@ -52,6 +53,7 @@ def check_config(cfg: Config) -> None:
         scope = cfg.get('default_scope') or 'mmengine'
         with DefaultScope.overwrite_default_scope(scope):
             _check_transforms(cfg, built[0])
+            _check_classes(cfg, built[0], scope)
             _check_model(cfg, built[0])
 
 
@@ -165,6 +167,16 @@ def _transforms(pipeline: Any, key: str) -> Iterator[tuple[str, dict]]:
             yield from _transforms(inner, f'{place}.transforms')
 
 
+def _check_classes(cfg: Config, hook: SelectionHook, scope: str) -> None:
+    if not (hook.method.wants_classes or hook.method.wants_strata):
+        return
+    for _, leaf in _leaves(cfg.train_dataloader.dataset, ''):
+        wraps = 'dataset' in leaf or 'datasets' in leaf
+        cls = _dataset_class(leaf, scope)
+        if not wraps and isinstance(cls, type):
+            check_has_classes(cls)
+
+
 def _check_model(cfg: Config, hook: SelectionHook) -> None:
     # Two-stage detectors write into the nested dicts they are built from.
     config = copy.deepcopy(cfg.model)
@@ -201,11 +213,7 @@ def _folder(leaf: dict, scope: str) -> Path | None:
     remote = leaf.get('backend_args') is not None
     if leaf.get('ann_file') or not isinstance(root, str) or remote:
         return None
-    with (
-        DefaultScope.overwrite_default_scope(scope),
-        DATASETS.switch_scope_and_registry(None) as datasets,
-    ):
-        cls = _class(datasets, leaf)
+    cls = _dataset_class(leaf, scope)
     if cls is None or '://' in root:
         return None
     return None if 'download' in signature(cls).parameters else Path(root)
@@ -227,6 +235,14 @@ def _how_to_get(path: Path) -> str:
 def _is(registry: Any, config: Any, base: type) -> bool:
     cls = _class(registry, config)
     return isinstance(cls, type) and issubclass(cls, base)
+
+
+def _dataset_class(leaf: dict, scope: str) -> Any:
+    with (
+        DefaultScope.overwrite_default_scope(scope),
+        DATASETS.switch_scope_and_registry(None) as datasets,
+    ):
+        return _class(datasets, leaf)
 
 
 def _class(registry: Any, config: Any) -> Any:

@@ -3,10 +3,12 @@
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.registry import HOOKS
 
+from ies_mm.core import Standing
 from ies_mm.errors import ConfigError
 from ies_mm.methods.speedups import arguments_for
-from ies_mm.training.preflight import selection_hooks
+from ies_mm.training.preflight import OF_MMENGINE, selection_hooks
 
 
 def speed_up(cfg: Config, speedup: float) -> None:
@@ -18,7 +20,7 @@ def speed_up(cfg: Config, speedup: float) -> None:
 
     Raises:
         ConfigError: There is no selection hook, the loop counts iterations,
-            or the method cannot reach the speed-up.
+            or the method cannot reach the speed-up in so many epochs.
     """
     hooks = dict(selection_hooks(cfg))
     if len(hooks) != 1:
@@ -39,6 +41,19 @@ def speed_up(cfg: Config, speedup: float) -> None:
         hook.pop(key, None)
         if value is not None:
             hook[key] = value
+    _check_length(hook, speedup, epochs)
+
+
+def _check_length(hook: dict, speedup: float, epochs: int) -> None:
+    """Refuse a speed-up for which the training has too few epochs."""
+    arguments = {k: v for k, v in hook.items() if k not in OF_MMENGINE}
+    method = HOOKS.build(dict(arguments, type=hook['type'])).method
+    standing = Standing(instances=1, epochs=epochs)
+    for reason in filter(None, method.warnings(standing)):
+        raise ConfigError(
+            f'--speedup {speedup:g} is out of reach for {method.name}: '
+            f'{reason}'
+        )
 
 
 def _name_of(kind: Any) -> str:

@@ -170,6 +170,14 @@ def test_as_an_option(name: str) -> None:
     assert alone.items() >= {k: hook.get(k) for k in alone}.items()
 
 
+def test_a_training_that_is_too_short_is_refused() -> None:
+    cfg = config()
+    cfg.train_cfg.max_epochs = 12
+    cfg = swap_method(cfg, 'ies', METHODS)
+    with pytest.raises(ConfigError, match='these 12 epochs can save 45% at most'):
+        speed_up(cfg, 2.0)
+
+
 def test_it_needs_a_method_and_epochs() -> None:
     with pytest.raises(ConfigError, match='found 0; add --method NAME, or'):
         speed_up(config(), 2.0)

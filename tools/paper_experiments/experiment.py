@@ -18,7 +18,7 @@ METRIC = 'accuracy/top1'
 METRICS = dict(voc07='pascal_voc/mAP', voc12='mIoU')
 """The metrics of datasets that have another one."""
 
-YES, NO, OPEN = 'yes', 'no', 'cannot be said'
+YES, NO, OPEN = 'yes', 'no', 'inconclusive'
 
 
 def verdict(holds: bool | None, seeds: int | None = None) -> str:

@@ -26,6 +26,25 @@ from ies_mm.training.data.tagged_datasets import NOT_SHOWN, tagged
 from ies_mm.training.data.tagging import INSTEAD, instances_of
 
 
+def check_has_classes(dataset: type) -> None:
+    """Refuse a dataset whose images have no known classes.
+
+    Args:
+        dataset (type): Class of the dataset.
+
+    Raises:
+        ConfigError: It has no ``get_cat_ids``.
+    """
+    own = getattr(dataset, 'get_cat_ids', None)
+    # MMEngine's raises NotImplementedError; mmseg's datasets inherit it.
+    if own in (None, BaseDataset.get_cat_ids):
+        raise ConfigError(
+            f'{dataset.__name__} has no get_cat_ids, which lists the classes '
+            'in an image; remove by_class, or use a method that needs no '
+            'classes'
+        )
+
+
 class InstanceMap:
     """Numbers the instances of a (wrapped) dataset.
 
@@ -80,12 +99,7 @@ class InstanceMap:
         """
         found = []
         for leaf, numbers in self.parts():
-            if not hasattr(leaf, 'get_cat_ids'):
-                raise ConfigError(
-                    f'{type(leaf).__name__} has no get_cat_ids, which lists '
-                    'the classes in an image; remove by_class, or use a '
-                    'method that needs no classes'
-                )
+            check_has_classes(type(leaf))
             found += [leaf.get_cat_ids(i) for i in _indices(numbers)]
         return found
 

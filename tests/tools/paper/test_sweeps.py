@@ -82,7 +82,7 @@ def test_the_best_criterion_is_the_best_where_all_lines_are(
         line('Random Remove', [0.0, 0.2], [95.0, 85.0]),
     ]
     drawn = panel('', '', '', lines, {claims.NO_REMOVAL: 91.0})
-    for seeds, verdict in ((3, 'yes'), (1, 'cannot be said')):
+    for seeds, verdict in ((3, 'yes'), (1, 'inconclusive')):
         most, lost, best = claims.claims_of(drawn, 'cifar10', seeds)
         assert most.ours == '50%'
         assert (lost.ours, lost.holds) == ('1.0 points', verdict)

@@ -11,8 +11,9 @@ from mmengine.registry import DATASETS, DefaultScope
 from ies_mm.errors import ConfigError
 from ies_mm.training.data.classes import strata_of
 from ies_mm.training.data.identity import InstanceMap
+from ies_mm.training.preflight import check_config
 from runs import plain_config
-from task_runs import classifier_config
+from task_runs import classifier_config, segmentor_config, with_ies
 
 
 def instances_of(dataset: Any, scope: str) -> InstanceMap:
@@ -56,3 +57,13 @@ def test_of_data_that_does_not_say() -> None:
     instances._numbers = [torch.arange(3)]
     with pytest.raises(ConfigError, match=r'no get_cat_ids.*by_class'):
         instances.classes()
+
+
+def test_a_dataset_without_classes_is_refused_before_it_is_built(
+    maps: Path, tmp_path: Path
+) -> None:
+    config = segmentor_config(maps, tmp_path)
+    budget = dict(type='Budget', saved=0.2, by_class=True)
+    config = with_ies(config, delta=budget)
+    with pytest.raises(ConfigError, match='has no get_cat_ids, which lists'):
+        check_config(config)
