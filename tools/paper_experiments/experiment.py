@@ -6,6 +6,8 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
 
 from ies_mm.errors import ConfigError
 from ies_mm.report.calibrating.recorded import Recorded, read_recorded
@@ -162,6 +164,24 @@ def validations(run: Run, metric: str = METRIC) -> dict[int, float]:
     if not values:
         raise ConfigError(f'{run.work_dir} has no {metric}')
     return dict(values)
+
+
+def bounds(differences: NDArray[np.float64]) -> tuple[float, float]:
+    """The 95% confidence interval of their mean, by Student's t."""
+    error = differences.std(ddof=1) / len(differences) ** 0.5
+    low, high = stats.t.interval(
+        0.95, len(differences) - 1, differences.mean(), error
+    )
+    return float(low), float(high)
+
+
+def interval(differences: NDArray[np.float64]) -> str:
+    """Mean and 95% confidence interval; one difference has none."""
+    mean = f'{float(differences.mean()):+.2f}'
+    if len(differences) == 1:
+        return f'{mean} (one seed)'
+    low, high = bounds(differences)
+    return f'{mean} ({low:+.2f} to {high:+.2f})'
 
 
 def spread(values: Sequence[float], form: str = '.1f') -> str:

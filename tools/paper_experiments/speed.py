@@ -13,6 +13,7 @@ from paper_experiments.experiment import (
     Found,
     Runs,
     accuracies,
+    interval,
     spread,
     verdict,
 )
@@ -52,7 +53,7 @@ TABLE_8 = {
 
 HEAD = (
     *('', 'speed-up', 'paper', 'ours', 'compute', 'time'),
-    'minus short plain',
+    'minus short plain (95%)',
 )
 
 
@@ -147,7 +148,7 @@ def _cells(
     compute = float(np.mean([_compute(run, runs.scale) for run in own]))
     time = float(np.mean(walls(own)) / np.mean(walls(base)))
     apart = np.subtract(_best(own), _best(runs.of(short)))
-    less = '' if training is short else spread([*map(float, apart)], '+.2f')
+    less = '' if training is short else interval(apart)
     return ' | '.join(
         (spread(_best(own), '.2f'), f'{compute:.1%}', f'{time:.2f}', less)
     )

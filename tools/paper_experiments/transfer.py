@@ -4,13 +4,14 @@ from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from paper_experiments.experiment import (
     Claim,
     Found,
     Runs,
     accuracies,
+    bounds,
+    interval,
     spread,
     verdict,
 )
@@ -84,7 +85,7 @@ def table(runs: Runs, epochs: int) -> Found:
             lines.append(f'{start} | paper | {" | ".join(paper)} | |')
         values = [_last(runs, training) for training in (base, own)]
         apart = np.subtract(values[1], values[0])
-        cells = [*(spread(v, '.2f') for v in values), _interval(apart)]
+        cells = [*(spread(v, '.2f') for v in values), interval(apart)]
         lines.append(f'{start} | ours | {" | ".join(cells)} |')
         claims.append(
             Claim(
@@ -118,19 +119,7 @@ def _last(runs: Runs, training: Training) -> list[float]:
     return [accuracies(run)[-1] for run in runs.of(training)]
 
 
-def _interval(apart: NDArray[np.float64]) -> str:
-    low, high = _bounds(apart)
-    return f'{float(apart.mean()):+.2f} ({low:+.2f} to {high:+.2f})'
-
-
 def _holds(apart: NDArray[np.float64]) -> bool | None:
     """Whether the interval lies on one side of zero; None if it does not."""
-    low, high = _bounds(apart)
+    low, high = bounds(apart)
     return None if low <= 0 <= high else low > 0
-
-
-def _bounds(apart: NDArray[np.float64]) -> tuple[float, float]:
-    """The 95% confidence interval of Student's t."""
-    error = apart.std(ddof=1) / len(apart) ** 0.5
-    low, high = stats.t.interval(0.95, len(apart) - 1, apart.mean(), error)
-    return float(low), float(high)

@@ -17,6 +17,14 @@ def said(values: list[float], digits: int) -> str:
     return f'{fmean(values):.{digits}f} ± {stdev(values):.{digits}f}'
 
 
+def interval_of(apart: list[float]) -> str:
+    number = len(apart)
+    low, high = stats.t.interval(
+        0.95, number - 1, fmean(apart), stdev(apart) / number**0.5
+    )
+    return f'{fmean(apart):+.2f} ({low:+.2f} to {high:+.2f})'
+
+
 def seeds_of(found: Any, **wanted: Any) -> tuple[list[Any], list[Any]]:
     """The plain runs of a setting, and those of IES."""
     plain, own = [], []
@@ -177,7 +185,7 @@ def test_table_8(made: Any, speedup: int) -> None:
         apart = [
             best(a)[1] - best(b)[1] for a, b in zip(own, short, strict=True)
         ]
-        assert row[6] == f'{fmean(apart):+.2f} ± {stdev(apart):+.2f}'
+        assert row[6] == interval_of(apart)
     assert sum('out of reach' in row for row in rows(found)) == 1
 
 
@@ -218,10 +226,7 @@ def test_transfer(made: Any, name: str, epochs: int) -> None:
         apart = [
             a - b for a, b in zip(values['ies'], values['plain'], strict=True)
         ]
-        low, high = stats.t.interval(
-            0.95, 4, fmean(apart), stdev(apart) / 5**0.5
-        )
-        assert row[6] == f'{fmean(apart):+.2f} ({low:+.2f} to {high:+.2f})'
+        assert row[6] == interval_of(apart)
 
 
 @pytest.mark.parametrize(('scale', 'starts'), [('small', 10), ('paper', 4)])
