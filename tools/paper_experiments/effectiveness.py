@@ -164,7 +164,7 @@ def _claim(
 ) -> Claim:
     z = _z(_best(base, data), _best(own, data))
     return Claim(
-        f'{name}: IES is as accurate (|z| below {NEAR:g}, or above)',
+        f'{name}: IES is as accurate (z above -{NEAR:g})',
         'as accurate',
         'one seed' if z is None else f'z = {z:+.1f}',
         verdict(None if z is None else z > -NEAR),
