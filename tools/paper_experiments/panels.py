@@ -120,8 +120,9 @@ def draw_panels(panels: Sequence[Panel], columns: int) -> bytes:
 
     Args:
         panels (sequence of Panel): Panels, row by row.
-        columns (int): Panels per row.
+        columns (int): Panels per row, if there are as many.
     """
+    columns = min(columns, len(panels))
     rows = math.ceil(len(panels) / columns)
     with matplotlib.rc_context(STYLE):
         width, height = ALONE if len(panels) == 1 else BESIDE_OTHERS
