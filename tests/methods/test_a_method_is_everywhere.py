@@ -18,7 +18,7 @@ ROOT = Path(engine.__file__).parents[1]
 FOLDERS = [
     path.parent for path in (ROOT / 'ies_mm/methods').glob('*/__init__.py')
 ]
-BESIDE = {'TrainingDynamicsHook'}
+BESIDE = {'TrainingDynamicsHook', 'HeadOnlyHook'}
 """Hooks that no method has."""
 FILES = sorted((ROOT / 'configs/_base_/methods').glob('*.py'))
 

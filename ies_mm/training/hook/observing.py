@@ -34,6 +34,9 @@ class Source(ABC):
     of_steps = True
     """Whether every step's losses are needed."""
 
+    of_one_image = True
+    """Whether a sample can be weighted for the image it was drawn for."""
+
     compared = True
     """Whether some steps are captured to be compared with the model's own."""
 
@@ -90,10 +93,22 @@ class ByTraining(Source):
 
 
 class Unobserved(Source):
-    """Observes no losses, so that no step is captured."""
+    """Observes no losses, so that no step is captured.
+
+    Args:
+        session (Session): The session of the training.
+        refresher (Refresher): Not used.
+        mixing (bool): Whether the training mixes images.
+    """
 
     of_steps = False
     compared = False
+
+    def __init__(
+        self, session: Session, refresher: Refresher, mixing: bool
+    ) -> None:
+        super().__init__(session, refresher)
+        self.of_one_image = not mixing
 
     def note(self, batch: Batch, captured: Any) -> None:
         """Record which images were trained."""
@@ -161,6 +176,7 @@ class ByScoring(Source):
     """
 
     of_steps = False
+    of_one_image = False
 
     def __init__(
         self, session: Session, refresher: Refresher, interval: int

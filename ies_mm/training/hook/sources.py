@@ -76,7 +76,8 @@ class Sources:
     def _new(self) -> Source:
         session = self._session
         if not self._records_losses:
-            return Unobserved(session, self._refresher())
+            mixing = bool(self._mixing)
+            return Unobserved(session, self._refresher(), mixing)
         if not self._mixing:
             return ByTraining(session, self._refresher())
         if self._wanted.observe == MIXTURES:
@@ -85,7 +86,7 @@ class Sources:
         if not session.method.reads_losses:
             # Keeping a history alone is not worth scoring passes.
             self._say(f'{session.method.name} reads no loss, none is observed')
-            return Unobserved(session, self._refresher())
+            return Unobserved(session, self._refresher(), mixing=True)
         return self._by_scoring()
 
     def _by_scoring(self) -> ByScoring:

@@ -107,7 +107,7 @@ class Steps:
         Raises:
             ConfigError: The training mixes images.
         """
-        if not self.source.of_steps:
+        if not self.source.of_one_image:
             raise ConfigError(
                 f'{self.session.method.name} {WEIGHTS}, and a sample that '
                 "several images are mixed into has none; set observe='mixtu"
