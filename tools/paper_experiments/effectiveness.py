@@ -109,10 +109,7 @@ def table(
     paper: dict[Column, tuple[str, str, str]],
 ) -> Found:
     """A row for each column of the paper's table, and its claims."""
-    lines = [
-        f'| {" | ".join(HEAD)} |',
-        '|---' * 8 + '|',
-    ]
+    lines = [f'| {" | ".join(HEAD)} |', '|---' * len(HEAD) + '|']
     claims = []
     for column in columns:
         base, own = (runs.of(t) for t in pair(runs.scale, column))

@@ -11,7 +11,7 @@ from mmengine.config import Config
 from paper_experiments.scales import Scale
 
 CIFAR10, CIFAR100, IMAGENET = 'cifar10', 'cifar100', 'imagenet'
-CELEBA, VOC07, VOC12 = 'celeba', 'voc07', 'voc12'
+VOC07, VOC12 = 'voc07', 'voc12'
 SGD_E, ADAM = 'sgd_e', 'adam'
 TITLES = {CIFAR10: 'CIFAR-10', CIFAR100: 'CIFAR-100', IMAGENET: 'ImageNet'}
 
