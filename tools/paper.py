@@ -21,7 +21,8 @@ from paper_experiments.images import (
 )
 from paper_experiments.panels import draw_panels
 from paper_experiments.runner import Workshop, what_it_takes
-from paper_experiments.scales import SCALES, SMALL
+from paper_experiments.scales import SCALES
+from paper_experiments.small_scale import SMALL
 
 from ies_mm.commands.arguments import one_line_errors
 from ies_mm.commands.parser import Parser, count

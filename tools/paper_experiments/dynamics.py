@@ -16,7 +16,7 @@ from paper_experiments.experiment import (
     verdict,
 )
 from paper_experiments.panels import GREY, Line, Panel, mean_line
-from paper_experiments.scales import Scale
+from paper_experiments.scale import Scale
 from paper_experiments.trainings import (
     ADAM,
     SGD_E,

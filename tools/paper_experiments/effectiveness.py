@@ -16,7 +16,8 @@ from paper_experiments.experiment import (
     spread,
     verdict,
 )
-from paper_experiments.scales import PAPER, Scale
+from paper_experiments.paper_scale import PAPER
+from paper_experiments.scale import Scale
 from paper_experiments.sweeps import walls
 from paper_experiments.trainings import (
     CIFAR10,

@@ -13,7 +13,7 @@ from ies_mm.errors import ConfigError
 from ies_mm.report.calibrating.recorded import Recorded, read_recorded
 from ies_mm.report.reading.runs import Run, read_run
 from paper_experiments.panels import Panel
-from paper_experiments.scales import Scale
+from paper_experiments.scale import Scale
 from paper_experiments.trainings import Training
 
 METRIC = 'accuracy/top1'

@@ -13,7 +13,7 @@ from paper_experiments.experiment import (
     spread,
     verdict,
 )
-from paper_experiments.scales import Scale
+from paper_experiments.scale import Scale
 from paper_experiments.trainings import ADAM, Training, ies, plain
 
 GROUPS = 'groups'

@@ -12,7 +12,7 @@ from ies_mm.report.comparing.forgetting import (
 )
 from ies_mm.report.reading.run_instances import read_instances
 from paper_experiments.experiment import Claim, Found, Runs, verdict
-from paper_experiments.scales import Scale
+from paper_experiments.scale import Scale
 from paper_experiments.trainings import Training, ies
 
 PAPER = (

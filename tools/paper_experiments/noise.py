@@ -13,7 +13,7 @@ from paper_experiments.experiment import (
     validations,
     verdict,
 )
-from paper_experiments.scales import Scale
+from paper_experiments.scale import Scale
 from paper_experiments.trainings import CIFAR10, CIFAR100, Training, ies, plain
 
 SYMMETRIC, INSTANCE = 'symmetric', 'instance'

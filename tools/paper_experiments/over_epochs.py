@@ -17,7 +17,7 @@ from paper_experiments.experiment import (
     verdict,
 )
 from paper_experiments.panels import GREY, Panel, mean_line
-from paper_experiments.scales import Scale
+from paper_experiments.scale import Scale
 from paper_experiments.trainings import (
     IMAGENET,
     SGD_E,

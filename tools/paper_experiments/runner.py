@@ -11,7 +11,7 @@ from ies_mm.commands.trainings import ENDED, check_same, train_once
 from ies_mm.labels.file import write_labels
 from ies_mm.labels.make import plant_noise
 from paper_experiments.experiment import Experiment, Runs
-from paper_experiments.scales import CONFIGS, Scale
+from paper_experiments.scale import CONFIGS, Scale
 from paper_experiments.trainings import Training, config_text
 
 CONFIG = 'config.py'

@@ -12,7 +12,7 @@ from paper_experiments.experiment import (
     share_excluded,
 )
 from paper_experiments.panels import Line, Panel
-from paper_experiments.scales import Scale
+from paper_experiments.scale import Scale
 from paper_experiments.sweep_claims import (
     NO_REMOVAL,
     SECOND_ORDER,

@@ -12,7 +12,7 @@ from paper_experiments.experiment import (
     share_excluded,
 )
 from paper_experiments.panels import GREY, Line, Panel
-from paper_experiments.scales import Scale
+from paper_experiments.scale import Scale
 from paper_experiments.sweep_claims import SECOND_ORDER
 from paper_experiments.sweeps import sweep, walls, with_plain
 from paper_experiments.trainings import TITLES, Training, by_ratio, plain

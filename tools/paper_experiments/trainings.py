@@ -8,7 +8,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from paper_experiments.scales import Scale
+from paper_experiments.scale import Scale
 
 CIFAR10, CIFAR100, IMAGENET = 'cifar10', 'cifar100', 'imagenet'
 VOC07, VOC12 = 'voc07', 'voc12'

@@ -15,7 +15,7 @@ from paper_experiments.experiment import (
     spread,
     verdict,
 )
-from paper_experiments.scales import Scale
+from paper_experiments.scale import Scale
 from paper_experiments.trainings import Training, ies, plain
 
 NAMES = dict(
