@@ -20,13 +20,17 @@ def ranks_within(scores: Tensor, strata: Tensor) -> Tensor:
     """
     ranks = torch.full_like(scores, torch.nan)
     known = ~scores.isnan()
-    for stratum in strata[known].unique():
-        members = known & (strata == stratum)
-        _, which, times = scores[members].unique(
-            return_inverse=True, return_counts=True
-        )
-        # Ties share a rank, so that a budget breaks them at random, not by
-        # index.
-        middle = times.cumsum(0) - times / 2
-        ranks[members] = middle[which].double() / int(members.sum())
+    _, stratum, sizes = strata[known].unique(
+        return_inverse=True, return_counts=True
+    )
+    _, level = scores[known].unique(return_inverse=True)
+    # By stratum, then by score. Ties share a rank, so that a budget breaks
+    # them at random, not by index.
+    _, which, times = (stratum * len(scores) + level).unique(
+        return_inverse=True, return_counts=True
+    )
+    # float64, as counts above 2 ** 24 are not whole in float32.
+    middle = times.cumsum(0) - times.double() / 2
+    before = sizes.cumsum(0) - sizes
+    ranks[known] = (middle[which] - before[stratum]) / sizes[stratum]
     return ranks

@@ -36,6 +36,12 @@ def test_ranks_are_those_of_a_literal_loop(seed: int) -> None:
     np.testing.assert_allclose(found.numpy(), wanted, rtol=1e-12)
 
 
+def test_nothing_is_known_yet() -> None:
+    nan = torch.full((3,), torch.nan).double()
+    assert bool(ranks_within(nan, torch.tensor([0, 0, 1])).isnan().all())
+    assert len(ranks_within(nan[:0], torch.zeros(0).long())) == 0
+
+
 @pytest.mark.parametrize('seed', range(3))
 def test_a_budget_by_class_tilts_no_class(seed: int) -> None:
     """The losses of one class are ten times as large as the other's."""

@@ -133,7 +133,9 @@ def hardest(
     weights = weights.clamp(min=max(most * 1e-6, 1e-12))
     # An empty selection would end the training.
     count = max(1, round(part * len(running)))
-    drawn = torch.multinomial(weights, count, generator=generator)
+    # As torch.multinomial does, which refuses more than 2 ** 24 instances.
+    chance = torch.empty_like(weights).exponential_(generator=generator)
+    drawn = (weights / chance).topk(count).indices
     active = torch.zeros(len(running), dtype=torch.bool)
     active[drawn] = True
     return Selection(active)

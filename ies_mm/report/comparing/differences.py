@@ -40,11 +40,25 @@ class Difference:
     @property
     def interval(self) -> tuple[float, float] | None:
         """95% interval of the mean, by Student's t; None with one seed."""
+        return self.interval_among(1)
+
+    def interval_among(self, methods: int) -> tuple[float, float] | None:
+        """The 95% interval, widened for a method picked as the best.
+
+        Args:
+            methods (int): Number of methods it was picked from. By
+                Bonferroni's correction, the intervals of all of them together
+                hold with 95%.
+
+        Returns:
+            tuple, optional: Low and high; None with one seed.
+        """
         seeds = len(self.by_seed)
         if seeds < 2:
             return None
         error = statistics.stdev(self.by_seed) / math.sqrt(seeds)
-        width = error * float(stats.t.ppf((1 + CONFIDENCE) / 2, seeds - 1))
+        outside = (1 - CONFIDENCE) / methods
+        width = error * float(stats.t.isf(outside / 2, seeds - 1))
         return self.mean - width, self.mean + width
 
     def text(self, value: float) -> str:
@@ -53,11 +67,14 @@ class Difference:
 
     @property
     def sign(self) -> int:
-        """1 above, -1 below, 0 if the interval includes 0."""
-        if self.interval is None:
-            return 0
-        low, high = self.interval
-        return 1 if low > 0 else -1 if high < 0 else 0
+        """The :func:`sign_of` its interval."""
+        return sign_of(self.interval)
+
+
+def sign_of(interval: tuple[float, float] | None) -> int:
+    """1 above zero, -1 below, 0 if it includes zero or there is none."""
+    low, high = interval or (0, 0)
+    return 1 if low > 0 else -1 if high < 0 else 0
 
 
 def decimals(values: Iterable[float]) -> int:

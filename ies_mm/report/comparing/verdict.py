@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from ies_mm.report.comparing.controls import full_epochs, saved_share
-from ies_mm.report.comparing.differences import Difference
+from ies_mm.report.comparing.differences import Difference, sign_of
 from ies_mm.report.comparing.notes import Row
 from ies_mm.report.reading.methods import PLAIN, RANDOM, SHORT
 
@@ -20,6 +20,8 @@ WORDS = {
 def verdict_on(rows: Sequence[Row]) -> str:
     """Compare the method with the highest last metric with each control.
 
+    Its intervals are corrected for having picked the best of several.
+
     Args:
         rows (sequence of Row): All groups.
 
@@ -32,7 +34,7 @@ def verdict_on(rows: Sequence[Row]) -> str:
     best = max(judged, key=lambda row: row.figures.last.mean)  # type: ignore
     found = {d.kind: d for d in best.differences}
     parts = [
-        _against(found[kind], WORDS[kind].format(found[kind].control))
+        _against(found[kind], WORDS[kind], len(judged))
         for kind in (SHORT, RANDOM, PLAIN)
         if kind in found
     ]
@@ -53,16 +55,18 @@ def _is_judged(row: Row) -> bool:
     return known and not control and row.figures.compute.mean < 1
 
 
-def _against(difference: Difference, control: str) -> str:
+def _against(difference: Difference, control: str, methods: int) -> str:
     seeds, text = len(difference.by_seed), difference.text
-    mean = text(difference.mean)
-    if difference.interval is None:
+    mean, control = text(difference.mean), control.format(difference.control)
+    interval = difference.interval_among(methods)
+    if interval is None:
         return f'{mean} (one seed) from {control}'
-    low, high = difference.interval
+    low, high = map(text, interval)
+    picked = f' for the best of {methods}' if methods > 1 else ''
     words = {1: 'above', -1: 'below', 0: 'not distinguishable'}
     return (
-        f'{mean} (95% interval {text(low)} to {text(high)}, {seeds} seeds) '
-        f'from {control}, {words[difference.sign]}'
+        f'{mean} (95% interval{picked} {low} to {high}, {seeds} seeds) from '
+        f'{control}, {words[sign_of(interval)]}'
     )
 
 

@@ -47,6 +47,21 @@ def test_the_harder_the_likelier() -> None:
     assert ((drawn / 4000 - expected).abs() < 4 * error).all()
 
 
+@pytest.mark.parametrize('part', [0.01, 0.5, 1.0])
+def test_drawn_as_by_torch(part: float) -> None:
+    running = torch.rand(300, generator=seeded(1)).double() + 0.1
+    drawn = torch.multinomial(running, round(part * 300), generator=seeded(2))
+    found = hardest(running, part, seeded(2)).active
+    assert torch.equal(found.nonzero().flatten(), drawn.sort().values)
+
+
+def test_more_instances_than_torch_can_draw_from() -> None:
+    running = torch.ones(2**24 + 1)
+    with pytest.raises(RuntimeError, match='2\\^24'):
+        torch.multinomial(running, 1)
+    assert int(hardest(running, 1e-6, seeded(0)).active.sum()) == 17
+
+
 @pytest.mark.parametrize('part', [0.0, 0.3, 0.5, 1.0])
 def test_the_budget_is_met(part: float) -> None:
     """Also if more images are asked for than there are hard ones."""

@@ -206,6 +206,29 @@ def test_the_verdict_names_the_best_method_and_its_intervals(
     assert 'No ' not in found.verdict
 
 
+def test_the_verdict_corrects_for_the_choice_of_the_best(
+    tmp_path: Path,
+) -> None:
+    """Two methods, of which the better one is above plain by itself."""
+    runs = []
+    for seed, plain in zip((0, 1, 2), (0.50, 0.51, 0.49), strict=True):
+        gain = (0.02, 0.03, 0.025)[seed]
+        runs += [
+            plain_run(tmp_path / f'p{seed}', seed, {4: plain}),
+            ies_run(tmp_path / f'i{seed}', seed, {4: plain + gain}, saved=0.2),
+            ies_run(
+                tmp_path / f'o{seed}', seed, {4: plain - 0.1},
+                saved=0.2, method='InfoBatch',
+            ),
+        ]  # fmt: skip
+    found = compare_runs(runs)
+    alone = differences(found, 'IES')['plain']
+    error = stats.sem(alone.by_seed)
+    low, high = stats.t.interval(0.975, 2, np.mean(alone.by_seed), error)
+    assert f'best of 2 {low:+.3f} to {high:+.3f}, 3 seeds' in found.verdict
+    assert low < alone.interval[0] < alone.interval[1] < high
+
+
 def test_the_verdict_says_what_is_missing(tmp_path: Path) -> None:
     found = compare_runs(
         [
