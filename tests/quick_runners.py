@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from mmengine.config import utils as config_utils
 from mmengine.runner import loops, runner
 from mmengine.utils.dl_utils import collect_env
 from torch.utils.data import _utils
@@ -18,8 +19,9 @@ from yapf.yapflib import yapf_api
 def quick_runners() -> Iterator[None]:
     """Skip slow parts of a run that have no effect.
 
-    MMEngine formats each config several times with YAPF, and asks the compiler
-    and the driver for their versions. An iteration-based loop sleeps for two
+    MMEngine formats each config several times with YAPF, reads all model
+    indices of a library for each base in it, and asks the compiler and the
+    driver for their versions. An iteration-based loop sleeps for two
     seconds after each pass over the data. When an iterator with workers is
     garbage-collected, the workers are not notified, and PyTorch waits for five
     seconds before it ends each of them.
@@ -28,6 +30,8 @@ def quick_runners() -> Iterator[None]:
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(yapf_api, 'FormatCode', lambda text, **_: (text, True))
+        read_once = functools.cache(config_utils.load)
+        patch.setattr(config_utils, 'load', read_once)
         patch.setattr(runner, 'collect_env', functools.cache(collect_env))
         patch.setattr(runner, 'time', _Clock())
         patch.setattr(loops, 'time', SimpleNamespace(sleep=lambda _: None))
