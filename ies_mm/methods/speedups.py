@@ -49,27 +49,33 @@ def arguments_for(hook: Hook, speedup: float, epochs: float) -> dict[str, Any]:
     return _SOLVERS[name](speedup, epochs, hook)
 
 
-def saved_for(speedup: float, interval: int = 0) -> float:
+def saved_for(speedup: float, pruned: int = 0, everything: int = 0) -> float:
     """The share of the training to save.
 
     Args:
         speedup (float): See :func:`arguments_for`.
-        interval (int): Epochs between two scoring passes over the pruned
+        pruned (int): Epochs between two scoring passes over the pruned
             images. Defaults to 0, no scoring.
+        everything (int): Epochs between two scoring passes over all images.
+            Defaults to 0, no scoring.
 
     Raises:
         ConfigError: It is more than a method can save.
     """
-    # A pruned image costs FORWARD in every interval-th epoch, a kept one 1.
-    gained = 1 - FORWARD / interval if interval else 1.0
-    saved = (1 - 1 / speedup) / gained
+    # A pruned image costs FORWARD in every pruned-th epoch, a kept one 1.
+    gained = 1 - FORWARD / pruned if pruned else 1.0
+    paid = FORWARD / everything if everything else 0.0
+    saved = (1 - 1 / speedup + paid) / gained
     if saved > MOST_LEFT_OUT:
-        most = 1 / (1 - MOST_LEFT_OUT * gained)
+        most = 1 / (1 + paid - MOST_LEFT_OUT * gained)
         raise _too_fast(speedup, most, 'an epoch keeps a tenth of the images')
     return saved
 
 
 def _ies(speedup: float, epochs: float, hook: Hook) -> dict[str, Any]:
+    if hook.get('observe') == 'scoring':
+        every = (hook.get('scoring') or {}).get('interval', 1)
+        return dict(saved=saved_for(speedup, everything=every), delta=None)
     again = hook.get('refresh_interval')
     if again is None and 'delta' in hook:
         again = 1

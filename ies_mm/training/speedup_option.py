@@ -8,6 +8,7 @@ from mmengine.registry import HOOKS
 from ies_mm.core import Standing
 from ies_mm.errors import ConfigError
 from ies_mm.methods.speedups import arguments_for
+from ies_mm.training.hook.mixing_options import EVERY_EPOCH, SCORING
 from ies_mm.training.preflight import OF_MMENGINE, selection_hooks
 
 
@@ -41,14 +42,26 @@ def speed_up(cfg: Config, speedup: float) -> None:
         hook.pop(key, None)
         if value is not None:
             hook[key] = value
-    _check_length(hook, speedup, epochs)
+    check_length(hook, speedup, epochs)
 
 
-def _check_length(hook: dict, speedup: float, epochs: int) -> None:
-    """Refuse a speed-up for which the training has too few epochs."""
+def check_length(hook: dict, speedup: float, epochs: int) -> None:
+    """Refuse a speed-up for which the training has too few epochs.
+
+    Args:
+        hook (dict): The hook's config, set to the speed-up.
+        speedup (float): See :func:`speed_up`.
+        epochs (int): Length of the training.
+
+    Raises:
+        ConfigError: It says what cannot be reached.
+    """
     arguments = {k: v for k, v in hook.items() if k not in OF_MMENGINE}
-    method = HOOKS.build(dict(arguments, type=hook['type'])).method
-    standing = Standing(instances=1, epochs=epochs)
+    built = HOOKS.build(dict(arguments, type=hook['type']))
+    method, every = built.method, 0
+    if built.mixing.observe == SCORING:
+        every = built.mixing.scoring.interval or EVERY_EPOCH
+    standing = Standing(instances=1, epochs=epochs, scored_every=every)
     for reason in filter(None, method.warnings(standing)):
         raise ConfigError(
             f'--speedup {speedup:g} is out of reach for {method.name}: '

@@ -4,9 +4,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from mmengine.config import Config
-from mmengine.registry import DATASETS, FUNCTIONS, init_default_scope
+from mmengine.registry import (
+    DATASETS,
+    FUNCTIONS,
+    MODELS,
+    TRANSFORMS,
+    init_default_scope,
+)
 from PIL import Image
+from torch import nn
 
 from config_steps import skeleton
 from paper_settings import PAPER, Data
@@ -58,8 +66,8 @@ def test_a_classifier_s_network(name: str) -> None:
     assert config.data_preprocessor.num_classes == row.data.classes
     weights = sum(parameter.numel() for parameter in model.parameters())
     assert weights / 1e6 == pytest.approx(row.millions, abs=0.005)
-    # "We do not incorporate dropout"
-    assert not any('Drop' in type(part).__name__ for part in model.modules())
+    drops = [m.p for m in model.modules() if isinstance(m, nn.Dropout)]
+    assert drops == ([0.5, 0.5] if row.dropout else [])
 
 
 @pytest.mark.parametrize('name', PAPER)
@@ -76,12 +84,10 @@ def test_a_classifier_s_pipelines(name: str, tmp_path: Path) -> None:
     data = PAPER[name].data
     config = read(f'{name}.py')
     init_default_scope(config.default_scope)
-    # The config of DenseNet-121 says why it enlarges the images.
-    side = 128 if 'densenet121_cifar' in name else data.side
     for loader in (config.train_dataloader, config.val_dataloader):
         samples = [packed(loader, data, tmp_path) for _ in range(2)]
         batch = FUNCTIONS.get(loader.collate_fn.type)(samples)
-        assert batch['inputs'].shape == (2, 3, side, side)
+        assert batch['inputs'].shape == (2, 3, data.side, data.side)
         assert [int(s.gt_label) for s in batch['data_samples']] == [3, 3]
 
 
@@ -108,3 +114,31 @@ def test_the_crops_are_padded_by_four_and_flipped() -> None:
         assert flip == dict(
             type='RandomFlip', prob=0.5, direction='horizontal'
         )
+
+
+def test_appendix_a_rotates_by_up_to_fifteen_degrees(tmp_path: Path) -> None:
+    config = read('cifar/resnet18_cifar10_appendix_a.py')
+    init_default_scope(config.default_scope)
+    rotate = TRANSFORMS.build(config.train_dataloader.dataset.pipeline[2])
+    line = np.zeros((201, 201, 3), np.uint8)
+    line[100, 150:] = 255  # to the right of the middle
+    angles = []
+    for _ in range(200):
+        rows, columns, _ = np.nonzero(rotate(dict(img=line.copy()))['img'])
+        angle = np.arctan2(np.mean(rows - 100), np.mean(columns - 100))
+        angles.append(np.degrees(angle))
+    assert -15.5 < min(angles) < -13
+    assert 13 < max(angles) < 15.5
+    # Uniform from -15 to 15.
+    assert np.std(angles) == pytest.approx(15 / 3**0.5, abs=1)
+
+
+def test_appendix_a_scales_pixels_to_one() -> None:
+    config = read('cifar/resnet18_cifar10_appendix_a.py')
+    init_default_scope(config.default_scope)
+    prepare = MODELS.build(
+        dict(config.data_preprocessor, type='ClsDataPreprocessor')
+    )
+    image = torch.tensor([0, 51, 255], dtype=torch.uint8).expand(1, 3, 3, 3)
+    found = prepare(dict(inputs=image))['inputs']
+    assert found.unique().tolist() == pytest.approx([0, 0.2, 1])

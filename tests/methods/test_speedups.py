@@ -14,7 +14,7 @@ from ies_mm.core import LossHistory, Selection, Standing
 from ies_mm.errors import ConfigError
 from ies_mm.methods.speedups import arguments_for
 from ies_mm.training.method_option import swap_method
-from ies_mm.training.speedup_option import speed_up
+from ies_mm.training.speedup_option import check_length, speed_up
 
 IMAGES, EPOCHS, SCORING = 600, 100, 1 / 3
 METHODS = Path('configs/_base_/methods').resolve()
@@ -24,7 +24,10 @@ class Simulated:
     """A training on random losses; counts steps and scoring passes."""
 
     def __init__(self, hook: dict) -> None:
-        self.method: Any = HOOKS.build(dict(hook)).method
+        built: Any = HOOKS.build(dict(hook))
+        self.method, self.every = built.method, 0
+        if built.mixing.observe == 'scoring':
+            self.every = built.mixing.scoring.interval
         self.method.begin_training(IMAGES, seed=0)
         self.history = LossHistory(IMAGES, 1, self.method.depth)
         self.draw = torch.Generator().manual_seed(1)
@@ -35,7 +38,9 @@ class Simulated:
             selection = self.epoch(epoch, selection)
 
     def standing(self, epoch: int) -> Standing:
-        return Standing(IMAGES, epoch, EPOCHS, self.excluded)
+        return Standing(
+            IMAGES, epoch, EPOCHS, self.excluded, scored_every=self.every
+        )
 
     def losses(self, ids: Tensor) -> Tensor:
         return torch.rand(len(ids), 1, generator=self.draw)
@@ -43,12 +48,15 @@ class Simulated:
     def epoch(self, epoch: int, selection: Selection) -> Selection:
         left_out = ~selection.active
         scored = torch.zeros_like(left_out)
-        if self.method.refreshes:
+        if self.every:
+            scored[:] = epoch % self.every == 0
+        elif self.method.refreshes:
             scored = left_out & self.method.due(self.standing(epoch))
         self.excluded += int(left_out.sum())
         self.compute += int(selection.active.sum()) / IMAGES
         self.compute += SCORING * int(scored.sum()) / IMAGES
-        ids = torch.nonzero(selection.active | scored).flatten()
+        observed = scored if self.every else selection.active | scored
+        ids = torch.nonzero(observed).flatten()
         losses = self.losses(ids)
         self.history.observe(ids, losses)
         standing = self.standing(epoch)
@@ -64,6 +72,12 @@ class Simulated:
     [
         dict(type='IESHook', saved=0.1),
         dict(type='IESHook', delta=0.1, order=0, refresh_interval=5),
+        dict(
+            type='IESHook',
+            saved=0.1,
+            observe='scoring',
+            scoring=dict(interval=5),
+        ),
         dict(type='SoftIESHook', saved=0.1),
         dict(type='RandomRemovalHook', ratio=0.1, begin=6),
         dict(type='DIHCLHook', end=0.9),
@@ -75,6 +89,11 @@ def test_the_compute_is_that_share_of_the_full_training(
 ) -> None:
     changes = arguments_for(hook, speedup, EPOCHS)
     changed = {k: v for k, v in (hook | changes).items() if v is not None}
+    if speedup == 3 and hook.get('observe') == 'scoring':
+        with pytest.raises(ConfigError, match='out of reach for IES'):
+            check_length(changed, speedup, EPOCHS)
+        return
+    check_length(changed, speedup, EPOCHS)
     found = Simulated(changed).compute
     assert found == pytest.approx(EPOCHS / speedup, rel=0.01)
 

@@ -5,9 +5,11 @@ from typing import Any
 
 import numpy as np
 
+import ies_mm.engine  # noqa: F401  registers the hooks
 from ies_mm.errors import ConfigError
 from ies_mm.methods.speedups import FORWARD, arguments_for
 from ies_mm.report.reading.runs import Run
+from ies_mm.training.speedup_option import check_length
 from paper_experiments.experiment import (
     Claim,
     Found,
@@ -34,8 +36,15 @@ HOOKS: dict[str, dict[str, Any]] = {
     'Random Remove': dict(type='RandomRemovalHook', begin=6),
     'Soft IES': dict(type='SoftIESHook'),
     'IES': dict(type='IESHook', delta=0.1, refresh_interval=5),
+    'IES, all scored': dict(
+        type='IESHook', saved=0.1, observe='scoring', scoring=dict(interval=5)
+    ),
 }
-"""The methods; the paper scores the full set every five epochs."""
+"""The methods; the paper scores the full set every five epochs.
+
+That may mean all pruned images, as in *IES*, or all images, from which then
+all losses come, as in *IES, all scored*.
+"""
 
 BASELINE = {CIFAR10: '94.3 ± 0.3', CIFAR100: '77.0 ± 0.4'}
 TABLE_8 = {
@@ -133,9 +142,10 @@ def _set_to(
         hook = hook | dict(factor=round(0.9 ** (EPOCHS / epochs), 4))
     try:
         changes = arguments_for(hook, speedup, epochs)
+        changed = {k: v for k, v in (hook | changes).items() if v is not None}
+        check_length(changed, speedup, epochs)
     except ConfigError:
         return 'out of reach'
-    changed = {k: v for k, v in (hook | changes).items() if v is not None}
     method = f'{name.lower().replace(" ", "_")}_{speedup:g}x'
     return Training(
         method, tuple(changed.items()), data=data, epochs=_own(scale)

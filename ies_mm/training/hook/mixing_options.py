@@ -1,4 +1,4 @@
-"""What mixes images in a training, and what a user wants of it then."""
+"""How a user wants images to be observed, above all if they are mixed."""
 
 from dataclasses import dataclass, field
 
@@ -9,7 +9,10 @@ from ies_mm.training.data.mixing_transforms import mixes, transforms_of
 from ies_mm.training.scoring.options import ScoringOptions
 from ies_mm.training.scoring.unmixed import batch_augments
 
-SCORING, MIXTURES = 'scoring', 'mixtures'
+TRAINING, SCORING, MIXTURES = 'training', 'scoring', 'mixtures'
+
+EVERY_EPOCH = 1
+"""Epochs between the passes that a user asks for (Algorithm 1, line 3)."""
 
 LONGEST_INTERVAL = 10
 """A scoring pass takes 0.30 to 0.45 of an epoch (docs/performance.md)."""
@@ -17,29 +20,31 @@ LONGEST_INTERVAL = 10
 
 @dataclass(frozen=True)
 class Mixing:
-    """What a user wants where the training mixes images.
+    """How a user wants images to be observed.
 
     Args:
-        observe (str): ``'scoring'``, by forward passes without mixing, or
-            ``'mixtures'``, by the losses of mixtures. Defaults to
-            ``'scoring'``.
+        observe (str): ``'training'``, by the training steps, and where these
+            mix images as by ``'scoring'``; ``'scoring'``, by forward passes
+            over all images, without mixing; or ``'mixtures'``, by the losses
+            of mixtures. Defaults to ``'training'``.
         scoring (ScoringOptions): How images are scored.
         in_place (bool): Whether batch augments count as mixing nothing: the
             loss of a mixture is then that of the image in whose place of the
             batch it stands. Defaults to False.
 
     Raises:
-        ValueError: ``observe`` is neither.
+        ValueError: ``observe`` is none of them.
     """
 
-    observe: str = SCORING
+    observe: str = TRAINING
     scoring: ScoringOptions = field(default_factory=ScoringOptions)
     in_place: bool = False
 
     def __post_init__(self) -> None:
-        if self.observe not in (SCORING, MIXTURES):
+        if self.observe not in (TRAINING, SCORING, MIXTURES):
             raise ValueError(
-                f'observe={self.observe!r}: give {SCORING!r} or {MIXTURES!r}'
+                f'observe={self.observe!r}: give {TRAINING!r}, {SCORING!r} or '
+                f'{MIXTURES!r}'
             )
 
 

@@ -2,7 +2,8 @@
 
 Usually they come from its training steps. If these train mixtures of images,
 no loss belongs to a single image: then either forward passes without mixing
-score the images, or a mixture's loss is recorded for all images in it.
+score the images, or a mixture's loss is recorded for all images in it. Forward
+passes may be asked for without mixing, too.
 """
 
 from abc import ABC, abstractmethod
@@ -173,16 +174,21 @@ class ByScoring(Source):
         session (Session): The session of the training.
         refresher (Refresher): Scores images without mixing.
         interval (int): Epochs between two passes, at least 1.
+        mixing (bool): Whether the training mixes images.
     """
 
     of_steps = False
-    of_one_image = False
 
     def __init__(
-        self, session: Session, refresher: Refresher, interval: int
+        self,
+        session: Session,
+        refresher: Refresher,
+        interval: int,
+        mixing: bool,
     ) -> None:
         super().__init__(session, refresher)
         self.interval = interval
+        self.of_one_image = not mixing
 
     def note(self, batch: Batch, captured: Any) -> None:
         """Record which images were trained, and the names of the terms."""

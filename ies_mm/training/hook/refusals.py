@@ -21,7 +21,7 @@ from ies_mm.training.data.mixing_transforms import (
 from ies_mm.training.data.partners import CACHE
 from ies_mm.training.data.replaced_sampler import check_replaced
 from ies_mm.training.data.sampler import IESSampler
-from ies_mm.training.hook.mixing_options import SCORING, Mixing
+from ies_mm.training.hook.mixing_options import MIXTURES, Mixing
 from ies_mm.training.hook.supported_model import check_model
 from ies_mm.training.loop.batches import sampler_of
 from ies_mm.training.scoring.unmixed import batch_augments
@@ -43,7 +43,7 @@ def check_training(
         hook (Hook): The selection hook.
         needs_sampler (bool): Whether the hook may prune images.
         method (Method): The hook's method.
-        mixing (Mixing): The user's options for mixed images.
+        mixing (Mixing): How images are observed.
         fallback (bool): See :func:`capture_per_image_losses`.
         records_losses (bool): Whether losses are observed at all.
 
@@ -87,7 +87,7 @@ def check_samples(runner: Runner, method: Method, mixing: Mixing) -> None:
     Args:
         runner (Runner): The runner of the training.
         method (Method): The selection method.
-        mixing (Mixing): The user's options for mixed images.
+        mixing (Mixing): How images are observed.
 
     Raises:
         ConfigError: Names the first one.
@@ -110,7 +110,7 @@ def check_transform(
         key (str): Its place in the config.
         transform (Any): The transform or its class.
         method (Method): The selection method.
-        mixing (Mixing): The user's options for mixed images.
+        mixing (Mixing): How images are observed.
 
     Raises:
         ConfigError: It makes several views of an image.
@@ -157,7 +157,7 @@ def check_batch_augments(
     Args:
         model (nn.Module): The model of the training.
         method (Method): The selection method.
-        mixing (Mixing): The user's options for mixed images.
+        mixing (Mixing): How images are observed.
 
     Raises:
         ConfigError: Names them, their config key and the option.
@@ -176,7 +176,7 @@ def check_batch_augments(
 
 def _needs_each(method: Method, mixing: Mixing) -> bool:
     """Whether every training step must give each image's own loss."""
-    return bool(method.needs_steps) and mixing.observe == SCORING
+    return bool(method.needs_steps) and mixing.observe != MIXTURES
 
 
 def _check_loop(runner: Runner) -> None:

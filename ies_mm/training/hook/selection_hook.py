@@ -15,7 +15,7 @@ from ies_mm.training.data.any_sampler import AnySampler
 from ies_mm.training.data.pipeline_switches import losses_by_attribute
 from ies_mm.training.data.sampler import IESSampler
 from ies_mm.training.hook.common_arguments import check_known
-from ies_mm.training.hook.mixing_options import SCORING, Mixing
+from ies_mm.training.hook.mixing_options import TRAINING, Mixing
 from ies_mm.training.hook.refusals import check_training
 from ies_mm.training.hook.reporter import Reporter
 from ies_mm.training.hook.steps import Steps
@@ -46,19 +46,23 @@ class SelectionHook(Hook):
             forward pass per image, from the features on, see
             docs/adapters.md. A method that weights images still needs an
             adapter. Defaults to False, which refuses the model.
-        observe (str): How images are observed while the training mixes them
-            (Mosaic, MixUp, CopyPaste, CutMix ...): ``'scoring'``, by forward
-            passes over all of them without mixing, every
-            ``scoring['interval']`` epochs; or ``'mixtures'``, by the losses
-            of all mixtures that contain them, without scoring passes.
-            Defaults to ``'scoring'``.
+        observe (str): Where the losses of kept images come from.
+            ``'training'``: from the training steps, or, while these mix
+            images (Mosaic, MixUp, CopyPaste, CutMix ...), as with
+            ``'scoring'``. ``'scoring'``: from forward passes over all images,
+            pruned or not, without mixing and random transforms, every
+            ``scoring['interval']`` epochs (the paper's Algorithm 1, line 3,
+            to the letter). ``'mixtures'``: as ``'training'``, but an image's
+            loss is that of all mixtures that contain it, without scoring
+            passes. Defaults to ``'training'``.
         scoring (dict, optional): How scoring passes are made, if the method
             needs any. ``batch_size``: images per forward pass, which needs
-            less memory than a training step; by default the training's. While
-            the training mixes images, also ``interval``: epochs between two
-            passes, by default 10, which keeps them below 5% of the training
-            time where a pass takes up to half an epoch, and fewer in a short
-            training (below 120 epochs with the defaults); and ``pipeline``:
+            less memory than a training step; by default the training's. Where
+            all images are scored, also ``interval``: epochs between two
+            passes, by default 1, and 10 while the training mixes images,
+            which keeps them below 5% of the training time where a pass takes
+            up to half an epoch, and fewer in a short training (below 120
+            epochs with the defaults); and ``pipeline``:
             the transforms, from loading to packing, by default the
             training's without mixing and random transforms. The log shows
             both.
@@ -88,7 +92,7 @@ class SelectionHook(Hook):
         keep_history: bool = False,
         allow_batch_augments: bool = False,
         fallback: bool = False,
-        observe: str = SCORING,
+        observe: str = TRAINING,
         scoring: dict[str, Any] | None = None,
         **unknown: Any,
     ) -> None:

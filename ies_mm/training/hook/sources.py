@@ -4,7 +4,9 @@ from contextlib import ExitStack
 from typing import Any
 
 from ies_mm.training.hook.mixing_options import (
+    EVERY_EPOCH,
     MIXTURES,
+    SCORING,
     Mixing,
     interval_of,
     what_mixes,
@@ -29,7 +31,7 @@ class Sources:
 
     Args:
         session (Session): Of the training.
-        wanted (Mixing): What the user wants where images are mixed.
+        wanted (Mixing): How the user wants images to be observed.
         fallback (bool): See :class:`Refresher`.
         records_losses (bool): Whether losses are observed at all.
 
@@ -67,7 +69,8 @@ class Sources:
         mixing = what_mixes(self._session.runner, self._wanted)
         # A switched pipeline also changes how images are scored, even if the
         # same transforms mix them.
-        if mixing != self._mixing or (mixing and switched):
+        own_pipeline = mixing or self._wanted.observe == SCORING
+        if mixing != self._mixing or (own_pipeline and switched):
             self.close()
             self._mixing = mixing
             self.now = self._new()
@@ -79,6 +82,8 @@ class Sources:
             mixing = bool(self._mixing)
             return Unobserved(session, self._refresher(), mixing)
         if not self._mixing:
+            if self._wanted.observe == SCORING:
+                return self._by_scoring()
             return ByTraining(session, self._refresher())
         if self._wanted.observe == MIXTURES:
             self._say('the loss of a mixture is noted for all images in it')
@@ -93,25 +98,29 @@ class Sources:
         session = self._session
         dataset = session.runner.train_dataloader.dataset
         pipelines = scoring_pipelines(dataset, self._wanted.scoring.pipeline)
-        epochs = session.pace.max_epochs
-        interval = self._wanted.scoring.interval or interval_of(
-            session.method, epochs
-        )
+        interval = self._wanted.scoring.interval or self._interval()
         every = f'every {interval} epochs' if interval > 1 else 'each epoch'
         self._say(
             f'{every} all are scored by forward passes without mixing, by the '
             f'pipeline {described(pipelines[0])}'
         )
         images = Unmixed(session.instances, pipelines)
-        source = ByScoring(session, self._refresher(images), interval)
+        mixing = bool(self._mixing)
+        source = ByScoring(session, self._refresher(images), interval, mixing)
         source.try_out()
         return source
 
+    def _interval(self) -> int:
+        if not self._mixing:
+            return EVERY_EPOCH
+        session = self._session
+        return interval_of(session.method, session.pace.max_epochs)
+
     def _say(self, what: str) -> None:
-        names = ', '.join(self._mixing or ())
-        self._session.runner.logger.info(
-            f'the training mixes images ({names}): {what}'
-        )
+        why = f'observe={SCORING!r}'
+        if self._mixing:
+            why = f'the training mixes images ({", ".join(self._mixing)})'
+        self._session.runner.logger.info(f'{why}: {what}')
 
     def _refresher(self, images: Any = None) -> Refresher:
         session = self._session

@@ -14,13 +14,14 @@ class ScoringOptions:
     Args:
         batch_size (int, optional): Images per forward pass. Defaults to None,
             the training's batch size.
-        interval (int, optional): While the training mixes images: epochs
-            between two passes over all images. Defaults to None, at most 10,
-            see :func:`ies_mm.training.hook.mixing_options.interval_of`.
-        pipeline (list of dict, optional): While the training mixes images:
-            the transforms that images are scored with, from loading to
-            packing. Defaults to None, the training's without those that mix
-            images or are random.
+        interval (int, optional): Where all images are scored: epochs between
+            two passes. Defaults to None: 1, or while the training mixes
+            images at most 10, see
+            :func:`ies_mm.training.hook.mixing_options.interval_of`.
+        pipeline (list of dict, optional): Where all images are scored: the
+            transforms that they are scored with, from loading to packing.
+            Defaults to None, the training's without those that mix images or
+            are random.
 
     Raises:
         TypeError: An option is of the wrong type.

@@ -1,0 +1,1 @@
+"""Networks of the paper that OpenMMLab does not have."""
