@@ -120,7 +120,8 @@ def read_config(args: argparse.Namespace, method: str | None = None) -> Config:
     elif cfg.get('work_dir') is None:
         cfg.work_dir = str(Path('work_dirs', _name(path, method)))
     elif method is not None:
-        cfg.work_dir += f'_{method}'
+        # After a slash, the suffix would name a subfolder.
+        cfg.work_dir = cfg.work_dir.rstrip('/') + f'_{method}'
     return cfg
 
 

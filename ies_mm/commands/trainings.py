@@ -47,7 +47,7 @@ def train_once(
     if resume and (work_dir / BEGUN).exists():
         command.append('--resume')
     else:
-        shutil.rmtree(work_dir, ignore_errors=True)
+        _empty(work_dir)
     work_dir.mkdir(parents=True, exist_ok=True)
     (work_dir / BEGUN).write_text(said)
     with (work_dir / 'output.log').open('a') as log:
@@ -62,6 +62,17 @@ def train_once(
     # One rename, so that no kill can leave the folder without a mark.
     (work_dir / BEGUN).replace(work_dir / ENDED)
     return True
+
+
+def _empty(work_dir: Path) -> None:
+    """Delete all but the mark, without which a folder is not ours."""
+    for path in work_dir.glob('*'):
+        if path.name == BEGUN:
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def check_same(work_dir: Path, said: str) -> None:

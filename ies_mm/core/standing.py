@@ -34,4 +34,7 @@ class Standing:
         Args:
             observations (int): Number of observations.
         """
-        return self.begun + observations * max(1, self.scored_every)
+        if not self.scored_every:
+            return self.begun + observations
+        passes = self.begun // self.scored_every + observations
+        return passes * self.scored_every

@@ -175,3 +175,16 @@ def test_a_budget_that_is_too_large_leaves_something_to_train_on() -> None:
         instances=100, epochs=20, epochs_ahead=1, excluded=0,
     )  # fmt: skip
     assert PruningSchedule(0.5).share(progress) == 0.9
+
+
+@pytest.mark.parametrize('begun', [0, 3, 10, 19])
+@pytest.mark.parametrize('every', [0, 1, 5, 10])
+def test_the_epoch_of_an_observation(begun: int, every: int) -> None:
+    """Counted epoch by epoch: every tenth, say, is followed by a pass."""
+    standing = Standing(8, begun=begun, scored_every=every)
+    for observations in (1, 2, 6):
+        epoch, found = begun, 0
+        while found < observations:
+            epoch += 1
+            found += epoch % max(every, 1) == 0
+        assert standing.after(observations) == epoch

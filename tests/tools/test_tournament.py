@@ -8,11 +8,13 @@ from mmengine.registry import HOOKS
 
 from commands import call
 from ies_mm.commands import tournament as tool
-from ies_mm.commands.tournament_rounds import entries
+from ies_mm.commands import trainings
+from ies_mm.commands.tournament_rounds import entries, rounds
 from ies_mm.commands.trainings import train_once
 from ies_mm.errors import ConfigError
 from ies_mm.training.method_option import swap_method
 from task_runs import classifier_config
+from work_dirs import ies_run
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOL = ROOT / 'tools' / 'tournament.py'
@@ -117,6 +119,41 @@ def test_a_folder_of_another_training_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match='something other than a training'):
         train_once(tmp_path / 'seed0', ['plain.py'], 'settings')
     assert mine.read_text() == 'trained by hand'
+
+
+def test_a_folder_that_was_half_deleted_stays_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed while it starts over: the next call starts over again."""
+    run = tmp_path / 'run'
+    (run / 'logs').mkdir(parents=True)
+    (run / 'training_begun').write_text('it')
+
+    def killed(path: Path) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(trainings.shutil, 'rmtree', killed)
+    with pytest.raises(KeyboardInterrupt):
+        train_once(run, [], 'it')
+    trainings.check_same(run, 'it')
+
+
+@pytest.mark.parametrize(('entrants', 'left'), [(1, False), (12, True)])
+def test_dropping_is_corrected_for_the_number_of_entries(
+    tmp_path: Path, entrants: int, left: bool
+) -> None:
+    """Below random by 2, 3 and 4 points: p = 0.02 for one, not for twelve."""
+    ours, random = [], []
+    for seed, less in enumerate((0.02, 0.03, 0.04)):
+        hook = dict(type='RandomRemovalHook')
+        ours.append(ies_run(tmp_path / f'i{seed}', seed, {4: 0.6 - less}))
+        random.append(
+            ies_run(
+                tmp_path / f'r{seed}', seed, {4: 0.6},
+                hook=hook, method='Random Remove',
+            )
+        )  # fmt: skip
+    assert rounds._is_below(ours, random, entrants) is not left
 
 
 def test_what_cannot_be_trained_is_refused_before_any_training(

@@ -38,7 +38,7 @@ from runs import ies_config, plain_config, train, with_hook
             'fixed_refresh was removed in 0.2.0 because',
         ),
         ({'delta': {'type': 'NoiseFloor'}}, 'NoiseFloor was removed in 0.2.0'),
-        ({'observe': 'all'}, "observe='all': give 'scoring' or 'mixtures'"),
+        ({'observe': 'all'}, "observe='all': give 'training', 'scoring'"),
         ({'scoring': 5}, 'scoring=5: give a dict with batch_size, interval'),
         ({'scoring': {'size': 2}}, "scoring has no option 'size'; it takes"),
         ({'scoring': {'interval': 0}}, 'scoring.interval=0: give an integer'),

@@ -1,5 +1,6 @@
 """An experiment, its runs and its results."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -167,12 +168,17 @@ def validations(run: Run, metric: str = METRIC) -> dict[int, float]:
 
 
 def bounds(differences: NDArray[np.float64]) -> tuple[float, float]:
-    """The 95% confidence interval of their mean, by Student's t."""
-    error = differences.std(ddof=1) / len(differences) ** 0.5
-    low, high = stats.t.interval(
-        0.95, len(differences) - 1, differences.mean(), error
-    )
-    return float(low), float(high)
+    """The 95% confidence interval of their mean, by Student's t.
+
+    A single difference has none: from minus to plus infinity.
+    """
+    seeds, mean = len(differences), float(differences.mean())
+    if seeds == 1:
+        return -math.inf, math.inf
+    error = float(differences.std(ddof=1)) / seeds**0.5
+    # Not stats.t.interval, which is NaN if all differences are equal.
+    width = error * float(stats.t.ppf(0.975, seeds - 1))
+    return mean - width, mean + width
 
 
 def interval(differences: NDArray[np.float64]) -> str:

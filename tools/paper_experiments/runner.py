@@ -135,7 +135,8 @@ class Workshop:
             self.program_test,
         )
         said = config.replace(f'{CONFIGS.parent}/', '')
-        said = said.replace(str(self.data), 'images')
+        if self.data is not None:
+            said = said.replace(str(self.data), 'images')
         said = said.replace(str(self.out.resolve()), 'out')
         said += ' '.join(['', *_options(training)])
         return Job(training, seed, folder / f'seed{seed}', config, said)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ies_mm.commands.tournament_rounds.trained import check_entry, ended, run
 from ies_mm.report.comparing.comparison import compare_runs
+from ies_mm.report.comparing.differences import sign_of
 from ies_mm.report.reading.methods import RANDOM
 
 ROUNDS = 3
@@ -36,13 +37,15 @@ def _left(args: argparse.Namespace, entrants: list[str]) -> Iterator[str]:
     for name in entrants:
         ours, random = ended(args, name), ended(args, 'random')
         is_control = name in ('plain', 'short', 'random')
-        if is_control or not random or not _is_below(ours, random):
+        judged = len(entrants)
+        if is_control or not random or not _is_below(ours, random, judged):
             yield name
         else:
             print(f'{name}: clearly below random removal, dropped')
 
 
-def _is_below(ours: list[Path], random: list[Path]) -> bool:
+def _is_below(ours: list[Path], random: list[Path], judged: int) -> bool:
+    """Whether it is, corrected for judging that many entries at once."""
     rows = compare_runs([*ours, *random]).rows
     found = [
         difference
@@ -50,4 +53,4 @@ def _is_below(ours: list[Path], random: list[Path]) -> bool:
         for difference in row.differences
         if difference.kind == RANDOM
     ]
-    return any(difference.sign < 0 for difference in found)
+    return any(sign_of(d.interval_among(judged)) < 0 for d in found)

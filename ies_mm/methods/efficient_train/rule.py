@@ -108,7 +108,11 @@ class EfficientTrain(Method):
             if ends and ends[-1][0] == stage.size:
                 ends.pop()
             ends.append((stage.size, end))
-        return ', '.join(f'size {x:.3g} until epoch {end}' for x, end in ends)
+        return ', '.join(
+            # Pixels, or a part of the full size.
+            f'size {size if size > 1 else f"{size:.3g}"} until epoch {end}'
+            for size, end in ends
+        )
 
     def _ends(self, epochs: int) -> list[int]:
         """The number of epochs at the end of each stage."""

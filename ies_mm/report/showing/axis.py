@@ -36,8 +36,10 @@ def positions(
     if not run.records:
         return [step * batch / images for step in steps]
     trained = [record['trained'] for record in run.records]
-    # Assume that an incomplete pass is like the one before.
-    ends = np.cumsum([0, *trained, trained[-1]]) / batch
+    # Epochs before the first record pruned nothing. Assume that an incomplete
+    # pass is like the one before.
+    whole = [images] * (run.records[0]['epoch'] - 1)
+    ends = np.cumsum([0, *whole, *trained, trained[-1]]) / batch
     passes = np.interp(steps, ends, np.arange(len(ends)))
     return [float(position) for position in passes]
 

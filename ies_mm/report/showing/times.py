@@ -85,7 +85,9 @@ def parts_of(record: dict[str, Any]) -> list[float]:
 
 def _draw(axes: Axes, group: Group, plain_epoch: float | None) -> None:
     seconds = _mean_parts(group)
-    epochs = np.arange(1, seconds.shape[1] + 1)
+    first = group.runs[0].records[: seconds.shape[1]]
+    # A run resumed from one without records has none of its first epochs.
+    epochs = np.array([record['epoch'] for record in first])
     below = np.zeros(len(epochs))
     for part, (label, colour) in zip(seconds, PARTS.items(), strict=True):
         axes.bar(epochs, part, 1.0, below, color=colour, label=label)

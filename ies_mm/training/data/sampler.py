@@ -171,6 +171,17 @@ class IESSampler(Sampler[int]):
         # A new one, since DefaultSampler fixes its length when it is made.
         self._epochs = self._epochs_over(count, epoch)
 
+    def samples_of_ranks(self, positions: int) -> list[int]:
+        """Number of samples of each rank in an epoch over some positions.
+
+        Args:
+            positions (int): Number of positions.
+        """
+        world = get_world_size()
+        if self._round_up:
+            return [-(-positions // world)] * world
+        return [len(range(rank, positions, world)) for rank in range(world)]
+
     def orders(self, positions: Tensor, epoch: int) -> list[list[int]]:
         """The order in which an epoch would yield positions on every rank.
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from typing import Any
 
+import torch
 from mmengine.dataset import BaseDataset
 from torch import Tensor
 
@@ -99,7 +100,8 @@ class _TaggedPreparation:
         self._mixes = False
         self._own = own
         self._gave_nothing: list[int] = []
-        self._asked_before: dict[int, set[int]] = {}
+        # A tensor, as every worker has it for every image.
+        self._loaded_before = torch.full_like(numbers, NOT_SHOWN)
         self._calls = 0
 
     def of(self, leaf: BaseDataset) -> '_TaggedPreparation':
@@ -151,9 +153,13 @@ class _TaggedPreparation:
         if self._calls > calls:  # It called itself for another image.
             given_up.append(self._number(index))
         # If nothing was loaded, the image is the one loaded earlier.
-        asked = asked or self._asked_before.get(index, set())
-        self._asked_before[index] = asked
-        return item, self._the_one(asked), given_up
+        before = int(self._loaded_before[index])
+        if not asked and before != NOT_SHOWN:
+            asked = {before}
+        number = self._the_one(asked)
+        if isinstance(number, int):
+            self._loaded_before[index] = number
+        return item, number, given_up
 
     def _is_mixing(self) -> bool:
         """Whether the current pipeline mixes images; hooks may switch it."""

@@ -33,7 +33,8 @@ class Reporter:
         self._warned_of_disk = False
         self._records = RunRecords(
             Path(runner.work_dir) / 'ies',
-            instances.names(),
+            # Only this process writes, and the names of all images are large.
+            instances.names() if is_main_process() else (),
             keep,
             runner.logger.warning,
         )
@@ -133,7 +134,8 @@ class Reporter:
         if not new:
             return
         self._named_non_finite.update(new)
-        paths = [readable(self.instances.names()[i]) for i in new[:5]]
+        names = self.instances.names()
+        paths = [readable(names[i]) for i in new[:5]]
         self._logger.warning(
             f'{len(new)} images have a loss that is NaN or infinite in epoch '
             f'{epoch} and stay in training: {", ".join(paths)}'

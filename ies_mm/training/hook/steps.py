@@ -1,8 +1,10 @@
 """Training steps: how they run, and what they train."""
 
+from itertools import chain
 from typing import Any
 
 import torch
+from mmengine.dist import all_gather_object
 from torch import Tensor
 
 from ies_mm.errors import ConfigError
@@ -44,6 +46,7 @@ class Steps:
         self.sources = sources
         self.comparison = comparison
         self.clock = clock
+        self._terms_fit = False
 
     @property
     def source(self) -> Source:
@@ -91,15 +94,28 @@ class Steps:
         Args:
             batch (Batch): The batch.
             captured (CapturedLosses): Its losses, in its order.
+        """
+        self.source.note(batch, captured)
+
+    def check_terms(self) -> None:
+        """Check the terms found so far; call it on all ranks.
+
+        A rank's first batches may lack a term, as may its epoch.
 
         Raises:
             ConfigError: The method cannot judge the model's terms.
         """
-        self.source.note(batch, captured)
+        if self._terms_fit:
+            return
+        parts = all_gather_object(self.session.state.names)
+        names = [*dict.fromkeys(chain.from_iterable(parts))]
+        if not names:
+            return
         try:
-            self.session.method.check_terms(self.session.state.names)
+            self.session.method.check_terms(names)
         except ValueError as error:
             raise ConfigError(str(error)) from error
+        self._terms_fit = True
 
     def _check_weights(self) -> None:
         """Refuse to weight samples that do not belong to a single image.

@@ -24,6 +24,12 @@ from ies_mm.training.hook.wrapped_step import Step, WrappedStep
 from ies_mm.training.state.checkpoint import load
 from ies_mm.training.state.session import Session
 
+TERMS_BY = 20
+"""Steps after which every term that a user names must have been seen.
+
+The end of the first epoch may come earlier, or hours later.
+"""
+
 
 class Training:
     """What a selection hook does between two calls of MMEngine.
@@ -115,6 +121,8 @@ class Training:
         # switch pipelines.
         if self._cycle.note_first_batch():
             self._look_for_switches()
+        # Not at the end of the epoch, when schedules have moved on.
+        self.session.note_rate()
         batch, model = batch_of(self.session, index, data), self.runner.model
 
         def train(data: Any, step: Step) -> Any:
@@ -128,6 +136,8 @@ class Training:
         self._step.close()
         pace, state = self.session.pace, self.session.state
         pace.after_iteration(index)
+        if index + 1 == TERMS_BY:
+            self._steps.check_terms()
         # If few images are selected, one batch may complete several passes.
         while pace.is_over(state.epochs):
             self._cycle.end()
@@ -144,11 +154,10 @@ class Training:
             self._cycle.end()
             return
         epoch = self.session.state.epochs
-        samples = self.session.observed.samples(epoch)
-        if samples:
+        if self.session.observed.samples(epoch):
             self.runner.logger.info(
-                f'the training ended within epoch {epoch + 1}: {samples} '
-                'samples of it were trained and have no record'
+                f'the training ended within epoch {epoch + 1}: the part of it '
+                'that was trained has no record'
             )
 
     def pause(self) -> None:

@@ -4,7 +4,6 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from mmengine.dist import get_world_size
 from mmengine.runner import Runner
 from torch import Tensor
 
@@ -167,7 +166,7 @@ class EpochPace(Pace):
     def _lacks_images(self, active: Tensor, epoch: int) -> bool:
         shown = active[self.sampler.instances.of_position]
         if self._batches.said:
-            return self._is_lonely(int(shown.sum()))
+            return self._is_uneven(int(shown.sum()))
         positions = torch.nonzero(shown).flatten()
         sizes = self._batches.sizes(positions, epoch)
         alone = min(sizes_of(self.runner.train_dataloader)) > 1
@@ -177,12 +176,15 @@ class EpochPace(Pace):
             or (alone and any(1 in of_rank for of_rank in sizes))
         )
 
-    def _is_lonely(self, shown: int) -> bool:
-        """Whether that many samples make a batch of one, or no batch."""
+    def _is_uneven(self, shown: int) -> bool:
+        """Whether a rank has no batch, a batch of one, or more than others."""
         batches: Any = self.runner.train_dataloader.batch_sampler
         size = getattr(batches, 'batch_size', 1)
-        samples = -(-shown // get_world_size())
+        samples = self.sampler.samples_of_ranks(shown)
         if getattr(batches, 'drop_last', False):
-            return samples < size
+            counts = {n // size for n in samples}
+            return len(counts) > 1 or 0 in counts
+        counts = {-(-n // size) for n in samples}
         # A batch size of 1 is the user's own choice.
-        return samples % size == 1 < size
+        lonely = size > 1 and any(n % size == 1 for n in samples)
+        return lonely or len(counts) > 1

@@ -1,5 +1,6 @@
 """How much of each image a model gets right, from its ordinary steps."""
 
+import inspect
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -12,7 +13,7 @@ from torch.nn.functional import interpolate
 
 from ies_mm.losses.capture.patching import override
 from ies_mm.losses.context import unwrap
-from ies_mm.training.data.tagging import instances_of
+from ies_mm.training.data.tagging import instances_of, partners_in
 
 COMPUTES = '_get_loss'
 """Method of mmpretrain's heads that takes scores and data samples."""
@@ -29,10 +30,10 @@ class Correctness:
     """Notes what part of each image had the highest score for its label.
 
     0 or 1 for a classifier with one label per image, the share of labelled
-    pixels for a segmentor, where its head computes logits; only for unmixed
-    images. It makes no forward pass of its own. In an iteration-based loop
-    nothing is noted: its checkpoints fall within epochs, and its batches span
-    them.
+    pixels for a segmentor, where its head computes logits. A batch with a
+    mixture of images is skipped. It makes no forward pass of its own. In an
+    iteration-based loop nothing is noted: its checkpoints fall within epochs,
+    and its batches span them.
 
     Args:
         instances (int): Number of instances N.
@@ -57,18 +58,18 @@ class Correctness:
             yield
             return
         head, computes, note = found
-        # Keep it out of a compiled forward.
-        note = torch.compiler.disable(note)
+        given = inspect.signature(getattr(head, computes))
 
-        def noted(
-            original: Callable,
-            scores: Any,
-            samples: Any,
-            *args: Any,
-            **kwargs: Any,
-        ) -> Any:
-            note(scores, samples)
-            return original(scores, samples, *args, **kwargs)
+        @torch.compiler.disable
+        def note_call(*args: Any, **kwargs: Any) -> None:
+            scores, samples = given.bind(*args, **kwargs).args[:2]
+            if not any(map(partners_in, samples)):
+                note(scores, samples)
+
+        def noted(original: Callable, *args: Any, **kwargs: Any) -> Any:
+            # Kept out of a compiled forward.
+            note_call(*args, **kwargs)
+            return original(*args, **kwargs)
 
         with override(head, computes, noted):
             yield

@@ -88,7 +88,14 @@ class Session:
             method.classes = [set(found) for found in self.instances.classes()]
         if method.wants_strata:
             method.strata = strata_of(self.instances)
+        self.note_rate()
         method.begin_training(len(self.instances), sampler.seed)
+
+    def note_rate(self) -> None:
+        """Keep the learning rate of the coming step."""
+        # The first entry is the base rate, if MMEngine keeps one.
+        rates = self.runner.optim_wrapper.get_lr()
+        self._rate = next(iter(rates.values()))[0]
 
     def standing(self, behind: int = 0) -> Standing:
         """Where the training stands.
@@ -96,14 +103,12 @@ class Session:
         Args:
             behind (int): Epochs trained but not counted yet. Defaults to 0.
         """
-        # The first entry is the base rate, if MMEngine keeps one.
-        rates = self.runner.optim_wrapper.get_lr()
         return Standing(
             self.state.instances,
             self.state.epochs + behind,
             self.pace.max_epochs,
             self.state.excluded,
-            next(iter(rates.values()))[0],
+            self._rate,
             self.state.begun,
             self.scored_every,
         )

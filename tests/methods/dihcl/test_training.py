@@ -1,10 +1,12 @@
 """DIHCL in a complete training, and budgets that it refuses."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from ies_mm.core import Standing
 from ies_mm.engine import DIHCLHook
 from method_cases import config_of
 from runs import epochs_of, instances_of, train, with_hook
@@ -35,6 +37,29 @@ def test_dihcl_keeps_to_its_budget_and_prefers_the_hard(
         new = 0.9 * losses + 0.1 * np.where(np.isnan(running), losses, running)
         running = np.where(np.isnan(losses), running, new)
     np.testing.assert_allclose(hook.method.running.numpy(), running, rtol=1e-5)
+
+
+@pytest.mark.parametrize('by_epoch', [True, False])
+def test_the_learning_rate_is_that_of_the_epoch_s_last_step(
+    folders: Path, tmp_path: Path, by_epoch: bool
+) -> None:
+    """Not the next one, although the schedule has moved on by then."""
+    config = config_of(folders, tmp_path, 4)
+    batches = -(-IMAGES // config.train_dataloader.batch_size)
+    step = 2 if by_epoch else 2 * batches
+    config.param_scheduler = [
+        dict(type='MultiStepLR', milestones=[step], by_epoch=by_epoch)
+    ]
+    hook, rates = DIHCLHook(warmup=4), []
+    take_in = hook.method.take_in
+
+    def noted(ids: Any, losses: Any, standing: Standing) -> None:
+        rates.append(standing.learning_rate)
+        take_in(ids, losses, standing)
+
+    hook.method.take_in = noted  # type: ignore[method-assign]
+    train(config, with_hook(hook))
+    assert rates == pytest.approx([0.1, 0.1, 0.01, 0.01])
 
 
 @pytest.mark.parametrize(

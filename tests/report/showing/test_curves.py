@@ -160,7 +160,10 @@ def test_the_picture_of_any_names(tmp_path: Path, label: str) -> None:
 
 
 def iteration_run(
-    work_dir: Path, trained: tuple[int, ...] = (), **changes: object
+    work_dir: Path,
+    trained: tuple[int, ...] = (),
+    first: int = 1,
+    **changes: object,
 ) -> Path:
     """100 iterations of 2 of 10 images: 20 passes without pruning."""
     hook = {} if trained else None
@@ -168,7 +171,8 @@ def iteration_run(
     config = config_of(hook=hook, train_cfg=train_cfg, **changes)
     config['default_hooks']['logger']['log_metric_by_epoch'] = False
     records = [
-        record(number, 10 - images) for number, images in enumerate(trained, 1)
+        record(number, 10 - images)
+        for number, images in enumerate(trained, first)
     ]
     write_records(work_dir, records)
     return write_start(
@@ -205,6 +209,14 @@ def test_iterations_are_brought_onto_passes(tmp_path: Path) -> None:
     # Passes of 5, 4 and 2 iterations, then more like the last.
     assert positions(ies, [5, 7, 9, 11, 12], both) == pytest.approx(
         [1, 1.5, 2, 3, 3.5]
+    )
+
+
+def test_passes_without_records_were_whole(tmp_path: Path) -> None:
+    runs = [read_run(iteration_run(tmp_path, trained=(8, 4), first=3))]
+    # Two of 5 iterations, then 4 and 2.
+    assert positions(runs[0], [5, 10, 14, 15], runs) == pytest.approx(
+        [1, 2, 3, 3.5]
     )
 
 

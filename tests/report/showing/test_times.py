@@ -52,6 +52,22 @@ def test_what_is_drawn(
     assert axes.get_title().endswith('25.2% between epochs')
 
 
+def test_records_that_begin_late_are_drawn_at_their_epochs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    figures: list[Figure] = []
+    monkeypatch.setattr(
+        times, 'as_png', lambda figure, dpi: figures.append(figure) or b''
+    )
+    run = ies_run(tmp_path / 'ies')
+    lines = (run / 'ies/epochs.jsonl').read_text().splitlines(keepends=True)
+    (run / 'ies/epochs.jsonl').write_text(''.join(lines[2:]))
+    draw_times(compare_runs([run]))
+    [axes] = figures[0].axes
+    middles = [bar.get_x() + bar.get_width() / 2 for bar in axes.containers[0]]
+    assert middles == [3, 4]
+
+
 def test_without_records_there_is_no_picture(tmp_path: Path) -> None:
     plain = plain_run(tmp_path / 'plain')
     assert draw_times(compare_runs([plain])) is None

@@ -25,6 +25,19 @@ def interval_of(apart: list[float]) -> str:
     return f'{fmean(apart):+.2f} ({low:+.2f} to {high:+.2f})'
 
 
+def test_differences_without_an_interval_of_their_own(part: Any) -> None:
+    bounds = part('experiment').bounds
+    assert bounds(np.zeros(5)) == (0, 0)
+    assert bounds(np.full(5, -1.5)) == (-1.5, -1.5)
+    assert bounds(np.array([2.0])) == (-np.inf, np.inf)
+    holds = part('transfer')._holds
+    assert [holds(np.array(x)) for x in ([0.0, 0], [1.0, 1], [-1.0])] == [
+        None,
+        True,
+        None,
+    ]
+
+
 def seeds_of(found: Any, **wanted: Any) -> tuple[list[Any], list[Any]]:
     """The plain runs of a setting, and those of IES."""
     plain, own = [], []

@@ -188,8 +188,9 @@ def test_an_image_seen_several_times_has_its_part() -> None:
         (torch.zeros(1, 2), [Sample(0, [0, 1])]),
         (torch.zeros(1, 2), [Sample(0, None)]),
         ([torch.zeros(1, 2)], [Sample(0, [0])]),
+        (torch.zeros(1, 2), [Sample(0, [0], ies_partners=(1,))]),
     ],
-    ids=['mixed', 'several labels', 'no label', 'several heads'],
+    ids=['mixed', 'several labels', 'no label', 'several heads', 'mosaic'],
 )
 def test_what_is_not_right_or_wrong_is_not_known(
     scores: Any, samples: list[Sample]
@@ -210,6 +211,24 @@ class PixelHead(nn.Module):
 
     def loss_by_feat(self, logits: Any, samples: Any) -> None:
         return
+
+
+def test_a_head_called_by_keywords_and_a_mosaic() -> None:
+    labels = SimpleNamespace(data=torch.ones(1, 2, 2))
+    logits = torch.tensor([0.0, 1.0]).view(1, 2, 1, 1).expand(1, 2, 2, 2)
+    model: Any = nn.Module()
+    model.decode_head = PixelHead()
+    correct = Correctness(3, True)
+    with correct.noting(model):
+        for number, partners in ((0, ()), (1, (0, 2))):
+            sample = Sample(
+                number, None, gt_sem_seg=labels, ies_partners=partners
+            )
+            model.decode_head.loss_by_feat(samples=[sample], logits=logits)
+    found = correct.take()
+    assert found is not None
+    assert found[0] == 1
+    assert found[1:].isnan().all()
 
 
 def test_void_pixels_do_not_count() -> None:

@@ -12,10 +12,12 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch import nn
 
+from ies_mm.errors import ConfigError
+from ies_mm.training.hook import training
 from ies_mm.training.state import observations
 from ies_mm.training.state.observations_by_epoch import ObservationsByEpoch
 from late_terms import EPOCHS, NEW, config_of
-from runs import epochs_of, instances_of, train
+from runs import epochs_of, instances_of, train, with_hook
 
 JOINS = 5
 OLD = 'decode.loss_ce'
@@ -101,3 +103,38 @@ def test_a_rank_without_a_term_that_another_has_goes_on(
     with ThreadPoolExecutor(2) as ranks:
         found = list(ranks.map(present_on, ['ab', 'a']))
     assert found == [{'a', 'b'}, {'a', 'b'}]
+
+
+class AfterTheFirstBatch(Joining):
+    """Adds the loss in the first epoch, but not to its first batch."""
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        return
+
+    def before_train_iter(self, runner: Runner, *_: Any, **__: Any) -> None:
+        if runner.iter == 1:
+            runner._train_loop._epoch += JOINS
+            super().before_train_epoch(runner)
+            runner._train_loop._epoch -= JOINS
+
+
+def test_a_term_of_one_s_choice_may_be_missing_in_the_first_batch(
+    maps: Path, tmp_path: Path
+) -> None:
+    config = config_of(maps, tmp_path)
+    config.default_hooks.ies.terms = [NEW]
+    train(config, with_hook(AfterTheFirstBatch()))
+    assert len(epochs_of(tmp_path)) == EPOCHS
+
+
+@pytest.mark.parametrize('steps', [1, 10**6])
+def test_a_term_that_the_model_never_has(
+    maps: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: int
+) -> None:
+    """Refused after a few steps, or where an epoch has fewer, after it."""
+    monkeypatch.setattr(training, 'TERMS_BY', steps)
+    config = config_of(maps, tmp_path)
+    config.default_hooks.ies.terms = ['loss_mask']
+    with pytest.raises(ConfigError, match="no term 'loss_mask'; it has dec"):
+        train(config)
+    assert not list(tmp_path.glob('epoch_1.pth'))
