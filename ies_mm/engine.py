@@ -3,6 +3,7 @@
 List it in a config's ``custom_imports``.
 """
 
+from ies_mm.configuring.preflight import check_config
 from ies_mm.dynamics.hook import TrainingDynamicsHook
 from ies_mm.groups.celeba import CelebAAttribute
 from ies_mm.groups.metric import GroupMetric
@@ -20,7 +21,6 @@ from ies_mm.methods.soft_ies.hook import SoftIESHook
 from ies_mm.training.data.positions import register_wrapper
 from ies_mm.training.data.sampler import IESSampler
 from ies_mm.training.head_only import HeadOnlyHook
-from ies_mm.training.preflight import check_config
 
 __all__ = [
     'BatchLossScoreHook',

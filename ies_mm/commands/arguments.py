@@ -14,8 +14,8 @@ from mmengine.config import Config, DictAction
 import ies_mm.engine  # noqa: F401  (registers the hooks and the sampler)
 from ies_mm.commands.parser import Parser
 from ies_mm.configs import PREFIX, config_path
+from ies_mm.configuring.method_option import swap_method
 from ies_mm.errors import ConfigError
-from ies_mm.training.method_option import swap_method
 
 METHODS = Path(config_path('_base_/methods'))
 

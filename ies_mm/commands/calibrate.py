@@ -18,6 +18,8 @@ from torch import Tensor
 from ies_mm.commands.arguments import one_line_errors
 from ies_mm.commands.parser import Parser
 from ies_mm.commands.work_dir import dumped_config, one_line
+from ies_mm.configuring.files import check_files
+from ies_mm.configuring.reading import selection_hooks
 from ies_mm.core import Criterion
 from ies_mm.errors import ConfigError
 from ies_mm.report.calibrating.diagnosis import diagnose
@@ -27,7 +29,6 @@ from ies_mm.report.calibrating.recorded import Recorded, read_recorded
 from ies_mm.report.calibrating.table import as_json, table
 from ies_mm.report.files import write_files
 from ies_mm.training.data.identity import InstanceMap
-from ies_mm.training.preflight import check_files, selection_hooks
 from ies_mm.training.scoring.frozen import FrozenPasses, drawn_instances
 
 

@@ -8,8 +8,8 @@ from mmengine.runner import Runner
 
 from ies_mm.commands.arguments import one_line_errors, parser, read_config
 from ies_mm.commands.processes import processes
+from ies_mm.configuring.files import check_files
 from ies_mm.errors import ConfigError
-from ies_mm.training.preflight import check_files
 
 
 def main(argv: Sequence[str] | None = None, prog: str = 'ies-mm test') -> None:

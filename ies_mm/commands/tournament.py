@@ -17,10 +17,10 @@ from ies_mm.commands.parser import Parser, count
 from ies_mm.commands.tournament_rounds.entries import ENTRIES
 from ies_mm.commands.tournament_rounds.rounds import hold
 from ies_mm.commands.tournament_rounds.trained import ended
+from ies_mm.configuring.reading import selection_hooks
 from ies_mm.core.budget import MOST_LEFT_OUT
 from ies_mm.errors import ConfigError
 from ies_mm.report.compare import compare, table
-from ies_mm.training.preflight import selection_hooks
 
 
 def main(

@@ -17,11 +17,11 @@ from ies_mm.commands.arguments import (
     read_config,
 )
 from ies_mm.commands.processes import processes
+from ies_mm.configuring.method_option import method_names
+from ies_mm.configuring.preflight import check_config
+from ies_mm.configuring.shorter import shorten
+from ies_mm.configuring.speedup_option import speed_up
 from ies_mm.errors import ConfigError
-from ies_mm.training.method_option import method_names
-from ies_mm.training.preflight import check_config
-from ies_mm.training.shorter import shorten
-from ies_mm.training.speedup_option import speed_up
 
 
 def main(

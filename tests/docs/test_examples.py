@@ -16,8 +16,8 @@ from mmengine.registry import HOOKS
 import ies_mm
 from ies_mm import engine
 from ies_mm.commands.program import COMMANDS
+from ies_mm.configuring.reading import selection_hooks
 from ies_mm.training.hook.common_arguments import taken_by
-from ies_mm.training.preflight import selection_hooks
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [

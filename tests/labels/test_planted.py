@@ -13,11 +13,11 @@ from mmengine.registry import DATASETS, init_default_scope
 from torch.utils.data import DataLoader
 
 import ies_mm.engine  # noqa: F401
+from ies_mm.configuring.preflight import check_config
 from ies_mm.errors import ConfigError
 from ies_mm.labels.file import NoisyLabels, read_labels, write_labels
 from ies_mm.labels.make import human_labels, plant_noise
 from ies_mm.labels.place import check_place
-from ies_mm.training.preflight import check_config
 from runs import plain_config, train
 from same_runs import EPOCHS, assert_same_run, by_epochs, resumed
 from task_runs import classifier_config, segmentor_config, with_ies

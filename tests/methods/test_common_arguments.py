@@ -9,10 +9,10 @@ from mmengine.config import Config
 from mmengine.registry import HOOKS
 
 from ies_mm import engine
+from ies_mm.configuring.preflight import check_config
 from ies_mm.errors import ConfigError
 from ies_mm.training.hook.common_arguments import COMMON
 from ies_mm.training.hook.selection_hook import SelectionHook
-from ies_mm.training.preflight import check_config
 
 FILES = Path(engine.__file__).parents[1] / 'configs' / '_base_' / 'methods'
 HOOK_DICTS = {

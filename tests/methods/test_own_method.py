@@ -12,6 +12,7 @@ from mmengine.config import Config
 from mmengine.registry import HOOKS
 
 import ies_mm.selection
+from ies_mm.configuring.preflight import check_config
 from ies_mm.engine import PerImageLossHook
 from ies_mm.errors import ConfigError
 from ies_mm.selection import (
@@ -21,7 +22,6 @@ from ies_mm.selection import (
     SelectionHook,
     Standing,
 )
-from ies_mm.training.preflight import check_config
 from method_cases import config_of
 from runs import epochs_of, instances_of, train, with_hook
 from same_runs import assert_same_run, by_epochs, by_iterations, resumed

@@ -13,11 +13,11 @@ from mmengine.runner import Runner
 from mmpretrain.models.heads import LinearClsHead
 from mmpretrain.registry import MODELS
 
+from ies_mm.configuring.preflight import check_config
 from ies_mm.engine import IESHook
 from ies_mm.errors import UnsupportedModelError
 from ies_mm.methods.method import WEIGHTS
 from ies_mm.training.hook import step_comparison
-from ies_mm.training.preflight import check_config
 from method_cases import METHODS, config_of
 from runs import epochs_of, instances_of, parameters, train
 

@@ -7,7 +7,7 @@ import pytest
 from mmengine.config import Config
 
 from ies_mm.commands import demo
-from ies_mm.training.method_option import method_names
+from ies_mm.configuring.method_option import method_names
 
 ROOT = Path(__file__).resolve().parents[2]
 

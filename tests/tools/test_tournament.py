@@ -11,8 +11,8 @@ from ies_mm.commands import tournament as tool
 from ies_mm.commands import trainings
 from ies_mm.commands.tournament_rounds import entries, rounds
 from ies_mm.commands.trainings import train_once
+from ies_mm.configuring.method_option import swap_method
 from ies_mm.errors import ConfigError
-from ies_mm.training.method_option import swap_method
 from task_runs import classifier_config
 from work_dirs import ies_run
 

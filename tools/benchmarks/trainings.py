@@ -12,8 +12,8 @@ from typing import Any
 from mmengine.config import Config
 
 from benchmarks.measured import PLAIN, read, table
+from ies_mm.configuring.reading import selection_hooks
 from ies_mm.errors import ConfigError
-from ies_mm.training.preflight import selection_hooks
 
 KEEP_MEMORY = {
     'MALLOC_MMAP_THRESHOLD_': str(32 << 20),

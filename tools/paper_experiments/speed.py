@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 
 import ies_mm.engine  # noqa: F401  registers the hooks
+from ies_mm.configuring.speedup_option import check_length
+from ies_mm.configuring.speedups import FORWARD, arguments_for
 from ies_mm.errors import ConfigError
-from ies_mm.methods.speedups import FORWARD, arguments_for
 from ies_mm.report.reading.runs import Run
-from ies_mm.training.speedup_option import check_length
 from paper_experiments.experiment import (
     Claim,
     Found,

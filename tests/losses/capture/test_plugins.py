@@ -14,10 +14,10 @@ from mmengine.registry import DATASETS, MODELS, TRANSFORMS
 from torch import nn
 from torch.testing import assert_close
 
+from ies_mm.configuring.preflight import check_config
 from ies_mm.errors import ConfigError, UnsupportedModelError
 from ies_mm.losses import capture_per_image_losses, check_supported
 from ies_mm.losses.capture import registry
-from ies_mm.training.preflight import check_config
 from runs import epochs_of, instances_of, train
 from task_runs import classifier_config, with_ies
 

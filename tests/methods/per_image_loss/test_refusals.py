@@ -7,9 +7,9 @@ import pytest
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from ies_mm.configuring.preflight import check_config
 from ies_mm.engine import IESHook, PerImageLossHook
 from ies_mm.errors import ConfigError
-from ies_mm.training.preflight import check_config
 from observed_runs import epochs, observed, workers
 from runs import ies_config, plain_config, train, with_hook
 

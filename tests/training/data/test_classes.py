@@ -8,10 +8,10 @@ import pytest
 import torch
 from mmengine.registry import DATASETS, DefaultScope
 
+from ies_mm.configuring.preflight import check_config
 from ies_mm.errors import ConfigError
 from ies_mm.training.data.classes import strata_of
 from ies_mm.training.data.identity import InstanceMap
-from ies_mm.training.preflight import check_config
 from runs import plain_config
 from task_runs import classifier_config, segmentor_config, with_ies
 

@@ -8,10 +8,10 @@ from mmengine.config import Config
 from mmpretrain.datasets import samplers as of_mmpretrain
 from torch.utils.data import BatchSampler
 
+from ies_mm.configuring.preflight import check_config
 from ies_mm.errors import ConfigError
 from ies_mm.training.data.replaced_sampler import SAME_ORDER, check_replaced
 from ies_mm.training.data.sampler import REPEATS
-from ies_mm.training.preflight import check_config
 from runs import FixedSelection, train, with_hook
 from task_runs import classifier_config
 

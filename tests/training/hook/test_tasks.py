@@ -9,8 +9,8 @@ import pytest
 import torch
 from mmengine.config import Config
 
+from ies_mm.configuring.preflight import check_config
 from ies_mm.errors import ConfigError
-from ies_mm.training.preflight import check_config
 from runs import FixedSelection, epochs_of, instances_of, train, with_hook
 from task_runs import (
     classifier_config,

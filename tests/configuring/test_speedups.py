@@ -10,11 +10,11 @@ from mmengine.registry import HOOKS
 from torch import Tensor
 
 import ies_mm.engine  # noqa: F401
+from ies_mm.configuring.method_option import swap_method
+from ies_mm.configuring.speedup_option import check_length, speed_up
+from ies_mm.configuring.speedups import arguments_for
 from ies_mm.core import LossHistory, Selection, Standing
 from ies_mm.errors import ConfigError
-from ies_mm.methods.speedups import arguments_for
-from ies_mm.training.method_option import swap_method
-from ies_mm.training.speedup_option import check_length, speed_up
 
 IMAGES, EPOCHS, SCORING = 600, 100, 1 / 3
 METHODS = Path('configs/_base_/methods').resolve()

@@ -8,9 +8,9 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.registry import HOOKS
 
+from ies_mm.configuring.reading import selection_hooks
 from ies_mm.errors import ConfigError
 from ies_mm.training.hook.common_arguments import COMMON
-from ies_mm.training.preflight import selection_hooks
 
 SELECTS = 'ies'
 STOPS = 'early_stopping'

@@ -8,8 +8,8 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from commands import TRAIN, call
+from ies_mm.configuring.preflight import check_config
 from ies_mm.errors import ConfigError
-from ies_mm.training.preflight import check_config
 from runs import ies_config, train, with_hook
 
 

@@ -5,11 +5,11 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.registry import HOOKS
 
+from ies_mm.configuring.reading import OF_MMENGINE, selection_hooks
+from ies_mm.configuring.speedups import arguments_for
 from ies_mm.core import Standing
 from ies_mm.errors import ConfigError
-from ies_mm.methods.speedups import arguments_for
 from ies_mm.training.hook.mixing_options import EVERY_EPOCH, SCORING
-from ies_mm.training.preflight import OF_MMENGINE, selection_hooks
 
 
 def speed_up(cfg: Config, speedup: float) -> None:

@@ -6,9 +6,9 @@ import pytest
 from mmengine.config import Config
 
 from commands import TRAIN, call
+from ies_mm.configuring.preflight import check_config
 from ies_mm.errors import ConfigError
 from ies_mm.report.reading.runs import read_run
-from ies_mm.training.preflight import check_config
 from runs import epochs_of
 
 BASE = """

@@ -9,8 +9,8 @@ import torch
 from mmengine.config import Config
 
 from commands import TRAIN, call
+from ies_mm.configuring.shorter import shorten
 from ies_mm.errors import ConfigError
-from ies_mm.training.shorter import shorten
 from method_cases import config_of
 from runs import parameters, train
 

@@ -8,8 +8,8 @@ from mmengine.hooks import Hook
 from mmengine.registry import LOOPS
 from mmengine.runner import BaseLoop, Runner
 
+from ies_mm.configuring.preflight import check_config
 from ies_mm.errors import ConfigError
-from ies_mm.training.preflight import check_config
 from runs import ies_config, plain_config, train, with_hook
 
 

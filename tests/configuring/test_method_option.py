@@ -11,9 +11,9 @@ from mmengine.registry import HOOKS
 
 from ies_mm import engine
 from ies_mm.commands.arguments import read_config
+from ies_mm.configuring.method_option import method_names, swap_method
+from ies_mm.configuring.reading import selection_hooks
 from ies_mm.errors import ConfigError
-from ies_mm.training.method_option import method_names, swap_method
-from ies_mm.training.preflight import selection_hooks
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
 METHODS = CONFIGS / '_base_' / 'methods'

@@ -1,0 +1,1 @@
+"""Configs before a training: what is read, changed and refused."""

@@ -1,0 +1,82 @@
+"""The parts of a config, and the classes they name."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.registry import DATASETS, HOOKS, DefaultScope
+
+from ies_mm.training.hook.selection_hook import SelectionHook
+
+OF_MMENGINE = ('type', 'priority', '_scope_')
+"""Keys of a hook's dict that MMEngine reads itself."""
+
+
+def selection_hooks(cfg: Config) -> Iterator[tuple[str, dict]]:
+    """The selection hooks of a config, each with its key."""
+    for name, hook in (cfg.get('default_hooks') or {}).items():
+        if is_a(HOOKS, hook, SelectionHook):
+            yield f'default_hooks.{name}', hook
+    for i, hook in enumerate(cfg.get('custom_hooks') or []):
+        if is_a(HOOKS, hook, SelectionHook):
+            yield f'custom_hooks[{i}]', hook
+
+
+def datasets_in(dataset: Any, key: str) -> Iterator[tuple[str, dict]]:
+    """A dataset's config and those of the datasets it wraps, by key.
+
+    Args:
+        dataset (Any): Anything but a dict has none.
+        key (str): Its place in the config.
+    """
+    if not isinstance(dataset, dict):
+        return
+    yield key, dataset
+    yield from datasets_in(dataset.get('dataset'), f'{key}.dataset')
+    for i, part in enumerate(dataset.get('datasets') or []):
+        yield from datasets_in(part, f'{key}.datasets[{i}]')
+
+
+def is_a(registry: Any, config: Any, base: type) -> bool:
+    """Whether a config builds an object of a class.
+
+    Args:
+        registry (Registry): Where its type is registered.
+        config (Any): Anything but a dict builds nothing.
+        base (type): The class.
+    """
+    cls = class_of(registry, config)
+    return isinstance(cls, type) and issubclass(cls, base)
+
+
+def dataset_class(dataset: dict, scope: str) -> Any:
+    """The class or function that a dataset's config names.
+
+    Args:
+        dataset (dict): Its config.
+        scope (str): The config's ``default_scope``.
+    """
+    with (
+        DefaultScope.overwrite_default_scope(scope),
+        DATASETS.switch_scope_and_registry(None) as datasets,
+    ):
+        return class_of(datasets, dataset)
+
+
+def class_of(registry: Any, config: Any) -> Any:
+    """What a config's type names, in MMEngine's scope; None if unknown.
+
+    Args:
+        registry (Registry): Where it is registered.
+        config (Any): Anything but a dict names nothing.
+    """
+    if not isinstance(config, dict):
+        return None
+    kind, scope = config.get('type'), config.get('_scope_')
+    if not isinstance(kind, str):
+        return kind
+    if scope is None:
+        return registry.get(kind)
+    # MMEngine builds in that scope.
+    with registry.switch_scope_and_registry(scope) as chosen:
+        return chosen.get(kind)
