@@ -66,7 +66,7 @@ def main(
     with one_line_errors(prog):
         recorded = read_recorded(args.work_dir)
         config = dumped_config(args.work_dir)
-        hook = _hook(config)
+        hook = _hook(config, args.work_dir)
         criterion = _criterion(args, hook, recorded)
         # Fails early, before any image is loaded.
         diagnosis = diagnose(recorded, criterion)
@@ -92,10 +92,22 @@ def _images(word: str) -> int:
     return int(word)
 
 
-def _hook(config: Config) -> dict[str, Any]:
-    """The arguments of the config's selection hook."""
+def _hook(config: Config, work_dir: Path) -> dict[str, Any]:
+    """The arguments of the config's selection hook.
+
+    Raises:
+        ConfigError: It has none, so the records are not its own.
+    """
+    if not config:
+        return {}
     hooks = [hook for _, hook in selection_hooks(config)]
-    return dict(hooks[0]) if hooks else {}
+    if not hooks:
+        raise ConfigError(
+            f'{work_dir}/ies is of an earlier training: the newest one in the '
+            'folder has no selection hook; give every training a folder of '
+            'its own'
+        )
+    return dict(hooks[0])
 
 
 def _criterion(

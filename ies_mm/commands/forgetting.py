@@ -67,7 +67,7 @@ def _rows(work_dir: Path, early: float, score: float) -> Iterator[dict]:
     """
     run = read_run(work_dir)
     instances = _history(read_instances(run), work_dir)
-    checkpoints = _checkpoints(work_dir)
+    checkpoints = _checkpoints(work_dir, len(instances.epochs))
     with one_line(f'the images of {work_dir} cannot be loaded'):
         images = TrainingImages(dumped_config(work_dir))
     if [*images.names] != instances.names:
@@ -112,11 +112,18 @@ def _history(instances: Instances | None, work_dir: Path) -> Instances:
     return instances
 
 
-def _checkpoints(work_dir: Path) -> dict[int, Path]:
-    """Epoch -> checkpoint, in order."""
+def _checkpoints(work_dir: Path, epochs: int) -> dict[int, Path]:
+    """Epoch -> checkpoint, in order.
+
+    Args:
+        work_dir (Path): The run's folder.
+        epochs (int): Number of recorded epochs. Later checkpoints are those
+            of another, longer run in the folder.
+    """
     found = {}
     for path in work_dir.glob('epoch_*.pth'):
-        if number := re.fullmatch(r'epoch_(\d+)', path.stem):
+        number = re.fullmatch(r'epoch_(\d+)', path.stem)
+        if number and int(number[1]) <= epochs:
             found[int(number[1])] = path
     if not found:
         raise ConfigError(

@@ -166,6 +166,8 @@ def _fault_of(tables: Tables) -> str | None:
                 f'{name} is {array.dtype} {array.shape}, which does not fit '
                 f'{shape[0]} epochs, {shape[1]} images and {shape[2]} terms'
             )
+    if not len(tables.epochs):
+        return 'it has no epochs'
     if (np.diff(tables.epochs) <= 0).any() or (tables.epochs < 1).any():
         return 'its epochs are not in order'
     return None

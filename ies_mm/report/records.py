@@ -157,7 +157,7 @@ class RunRecords:
             self._take_up(self._after)
         elif (self.folder / EPOCHS).exists():
             self._put_aside()
-        # A run that goes on has not ended.
+        # A run that continues has not ended.
         (self.folder / END).unlink(missing_ok=True)
         self._after = None
 
@@ -193,7 +193,7 @@ class RunRecords:
         aside = self._put_aside()
         self._warn(
             f'{reason}; the records so far were moved to {aside}, and '
-            f'{self.folder} starts afresh'
+            f'{self.folder} starts over'
         )
 
     def _put_aside(self) -> Path:

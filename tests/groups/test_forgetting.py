@@ -122,6 +122,18 @@ def test_with_the_model_s_own_predictions(run: Path, capsys: Any) -> None:
     assert rows == ['1', '2', '3']
 
 
+def test_checkpoints_of_another_run_are_passed_over(
+    run: Path, tmp_path: Path, capsys: Any
+) -> None:
+    """A longer run, in the same folder before this one."""
+    copy = tmp_path / 'copy'
+    shutil.copytree(run, copy)
+    shutil.copy(copy / 'epoch_3.pth', copy / 'epoch_4.pth')
+    main([str(copy), '--score', '0.01'])
+    rows = json.loads((copy / 'ies' / 'forgetting.json').read_text())
+    assert [row['epoch'] for row in rows] == [1, 2, 3]
+
+
 @pytest.mark.parametrize(
     ('make', 'message'),
     [

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ies_mm.report.reading.dumped_config import flatten
+from ies_mm.report.reading.dumped_config import flatten, one_spelling
 from ies_mm.report.reading.methods import PLAIN, SHORT
 from ies_mm.report.reading.runs import Run
 
@@ -102,7 +102,7 @@ def other_settings(one: Group, two: Group) -> list[str]:
 
 def _settings(run: Run) -> dict[str, Any]:
     return {
-        key: value
+        key: one_spelling(key, value)
         for key, value in flatten(run.config).items()
         if not is_part_of(key, IRRELEVANT)
     }

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from ies_mm.errors import ConfigError
-from ies_mm.report.reading.dumped_config import flatten
+from ies_mm.report.reading.dumped_config import flatten, one_spelling
 from ies_mm.report.reading.runs import Run
 
 LOADERS = ('train_dataloader', 'val_dataloader')
 SAYS_WHICH_IMAGES = (
     'type', 'data_root', 'ann_file', 'data_prefix', 'split', 'indices',
-    'times', 'dataset', 'datasets',
+    'times', 'fold', 'num_splits', 'dataset', 'datasets',
 )  # fmt: skip
 
 
@@ -39,11 +39,7 @@ def _data(run: Run) -> dict[str, Any]:
     for loader in LOADERS:
         dataset = (run.config.get(loader) or {}).get('dataset')
         flat |= flatten(_identity(dataset), f'{loader}.dataset')
-    # 'data/voc/' and 'data/voc' are the same folder.
-    return {
-        key: value.rstrip('/') if isinstance(value, str) else value
-        for key, value in flat.items()
-    }
+    return {key: one_spelling(key, value) for key, value in flat.items()}
 
 
 def _identity(dataset: Any) -> Any:

@@ -78,7 +78,7 @@ def _lacking(row: Row, found: dict[str, Difference]) -> Iterator[str]:
         )
         return
     seeds = [len(difference.by_seed) for difference in found.values()]
-    if not seeds or max(seeds) == 1:
+    if max(seeds or [len(row.group.runs)]) == 1:
         yield 'One seed shows nothing: train three or more'
     if PLAIN not in found:
         length = row.group.runs[0].length

@@ -4,12 +4,16 @@ It is parsed, never executed: a work directory may come from anywhere.
 """
 
 import ast
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from ies_mm.errors import ConfigError
 from ies_mm.report.reading.sections import fault_of
+
+OF_PATHS = ('data_root', 'ann_file', 'data_prefix')
+"""Settings of a dataset, or of a metric, that are paths."""
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -88,3 +92,18 @@ def _key(node: ast.expr) -> Any:
     """A dict key; its source text if the value is unhashable."""
     key = _value(node)
     return ast.unparse(node) if isinstance(key, list | dict | set) else key
+
+
+def one_spelling(key: str, value: Any) -> Any:
+    """The setting of a path without the choices of its spelling.
+
+    'data/voc/' and './data/voc' are the same folder.
+
+    Args:
+        key (str): Its flat key.
+        value (Any): Anything but the setting of a local path stays.
+    """
+    is_path = any(part in OF_PATHS for part in key.split('.'))
+    if not (is_path and isinstance(value, str) and value) or '://' in value:
+        return value
+    return os.path.normpath(value)

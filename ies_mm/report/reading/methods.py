@@ -45,6 +45,17 @@ def is_selected(config: dict[str, Any], recorded: bool) -> bool:
     return _name(hook) in UNSELECTIVE or (ours and (recorded or bool(hook)))
 
 
+def hook_of(config: dict[str, Any]) -> str:
+    """Name of the hook that selects images; empty for a plain training."""
+    return _name(_method_hook(config)) if is_selected(config, False) else ''
+
+
+def seed_of(config: dict[str, Any]) -> int | None:
+    """The seed that a config asks for."""
+    seed: int | None = (config.get('randomness') or {}).get('seed')
+    return seed
+
+
 def observes(config: dict[str, Any]) -> bool:
     """Whether a hook records an otherwise plain run."""
     return OBSERVES in map(_name, _hooks(config))

@@ -6,6 +6,7 @@ from typing import Any
 from ies_mm.report.earlier import EPOCHS
 from ies_mm.report.reading.methods import observes
 from ies_mm.report.reading.parts import Part
+from ies_mm.report.reading.progress import Progress
 
 
 def notes_on(
@@ -13,6 +14,7 @@ def notes_on(
     parts: list[Part],
     selected: bool,
     records: list[dict[str, Any]],
+    progress: Progress,
 ) -> list[str]:
     """Collect notes on unknown seconds, several parts, missing records.
 
@@ -21,6 +23,7 @@ def notes_on(
         parts (list of Part): Its starts.
         selected (bool): Whether a method selects its training images.
         records (list of dict): Records of its epochs.
+        progress (Progress): How far it has come.
     """
     notes = []
     if parts[0].begins_late:
@@ -43,6 +46,13 @@ def notes_on(
             f'{work_dir} has records of {len(records)} of its '
             f'{records[-1]["epoch"]} epochs: sums of seconds and of scored '
             'images cover only these'
+        )
+    done = progress.done if progress.unit == 'epoch' else 0
+    ended = records[-1]['epoch'] if records else 0
+    if selected and ended < done:
+        notes.append(
+            f'{work_dir} has no records of its epochs from {ended + 1} to '
+            f'{done}: what it saved in them is unknown and not counted'
         )
     recorded = (work_dir / 'ies' / EPOCHS).exists()
     if recorded and not selected and not observes(parts[-1].config):

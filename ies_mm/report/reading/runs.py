@@ -8,10 +8,13 @@ from typing import Any
 from ies_mm.errors import ConfigError
 from ies_mm.report.earlier import EPOCHS
 from ies_mm.report.reading.methods import (
+    PLAIN,
+    hook_of,
     is_dry_run,
     is_selected,
     length_of,
     method_of,
+    seed_of,
 )
 from ies_mm.report.reading.parts import Part, read_parts, start_folders
 from ies_mm.report.reading.progress import Progress, progress_of
@@ -71,8 +74,7 @@ class Run:
     @property
     def seed(self) -> int | None:
         """The seed that the config asks for."""
-        seed: int | None = (self.config.get('randomness') or {}).get('seed')
-        return seed
+        return seed_of(self.config)
 
     @property
     def saved(self) -> float:
@@ -139,11 +141,14 @@ def is_comparison(folder: Path) -> bool:
 
 
 def _run(work_dir: Path, parts: list[Part]) -> Run:
+    _check_one_training(work_dir, parts)
     newest = parts[-1].config
     recorded = (work_dir / 'ies' / EPOCHS).exists()
     selected = is_selected(newest, recorded)
     records = checked_records(work_dir) if selected else []
     points = validation_points(parts)
+    ended = selected and (work_dir / 'ies' / END).exists()
+    progress = progress_of(parts[-1], points, records, ended)
     return Run(
         work_dir=work_dir,
         config=_as_started(parts),
@@ -152,19 +157,34 @@ def _run(work_dir: Path, parts: list[Part]) -> Run:
         dry_run=is_dry_run(newest),
         records=records,
         points=points,
-        progress=progress_of(
-            parts[-1],
-            points,
-            records,
-            ended=selected and (work_dir / 'ies' / END).exists(),
-        ),
+        progress=progress,
         starts=len(parts),
         total_seconds=_total_seconds(parts),
         validation_seconds=sum(p.log.validation_seconds for p in parts),
         validated_at=parts[0].log.validated_at if len(parts) == 1 else [],
         classes=_classes(newest, parts[-1].log.classes),
-        notes=notes_on(work_dir, parts, selected, records),
+        notes=notes_on(work_dir, parts, selected, records, progress),
     )
+
+
+def _check_one_training(work_dir: Path, parts: list[Part]) -> None:
+    """Refuse a run that was resumed as another training.
+
+    Raises:
+        ConfigError: Its method or its seed changed.
+    """
+    for what, found in (
+        ('method', [hook_of(part.config) or PLAIN for part in parts]),
+        ('seed', [seed_of(part.config) for part in parts]),
+    ):
+        # A resumed run may leave out its seed.
+        known = [value for value in found if value is not None]
+        if len({*known}) > 1:
+            raise ConfigError(
+                f'{work_dir} was resumed with another {what}: '
+                f'{", then ".join(map(str, known))}; its result belongs to '
+                'neither, so leave it out'
+            )
 
 
 def _as_started(parts: list[Part]) -> dict[str, Any]:
@@ -173,7 +193,10 @@ def _as_started(parts: list[Part]) -> dict[str, Any]:
     # `--resume CKPT` sets load_from, which would separate the run from the
     # other seeds of its group.
     weights = None if first.resumed else first.config.get('load_from')
-    return parts[-1].config | {'load_from': weights}
+    config = parts[-1].config | {'load_from': weights}
+    if seed_of(config) is None:
+        config['randomness'] = first.config.get('randomness')
+    return config
 
 
 def _classes(

@@ -192,8 +192,8 @@ class InstanceMap:
             if not getattr(samples[place], INSTEAD, False):
                 path = readable(self.paths()[ids[place]])
                 raise ConfigError(
-                    f'the data loader gave {path}, which the sampler had not '
-                    'asked for; have each position of the dataset always '
+                    f'the data loader gave {path}, which the sampler did not '
+                    'request; have each position of the dataset always '
                     'show the same image, and leave shuffling and selecting '
                     'to the sampler'
                 )

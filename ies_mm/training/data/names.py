@@ -93,14 +93,14 @@ def check_same(
     other = torch.nonzero(ours[:both] != theirs[:both]).flatten().tolist()
     first = min([*other, both, len(ours) - 1])
     what, instead = (
-        ("cannot go on: this runner's training", 'make a new runner')
+        ("cannot continue: this runner's training", 'make a new runner')
         if again
         else ('cannot resume: the checkpoint', 'start over with load_from')
     )
     raise ConfigError(
         f'{what} is of another dataset ({len(theirs)} images, here '
         f'{len(ours)}; they differ from number {first + 1} on, here '
-        f'{readable(names[first])}); go on with the same data, or {instead}'
+        f'{readable(names[first])}); continue with the same data, or {instead}'
     )
 
 

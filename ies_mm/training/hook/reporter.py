@@ -124,8 +124,8 @@ class Reporter:
         if not self._warned_of_disk:
             self._logger.warning(
                 f'{self._records.folder} cannot be written to: '
-                f'{error.strerror}; the training goes on, and its epochs are '
-                'recorded as soon as writing works again'
+                f'{error.strerror}; the training continues, and its epochs '
+                'are recorded as soon as writing works again'
             )
         self._warned_of_disk = True
 

@@ -39,7 +39,7 @@ class Training:
     Args:
         runner (Runner): At the start of its training.
         sampler (IESSampler or AnySampler): The training's sampler.
-        method (Method): The hook's method, which is begun anew.
+        method (Method): The hook's method, which is reset.
         arguments (dict): The hook's arguments by name, for checkpoints.
         mixing (Mixing): The user's options for mixed images.
         fallback (bool): See :func:`capture_per_image_losses`.

@@ -23,9 +23,9 @@ from ies_mm.training.loop.pace import REPLACED, Pace
 from ies_mm.training.loop.sample_budget import SampleBudget
 from ies_mm.training.loop.schedule import Schedule
 
-BEGUN_ANEW = (
+RESTARTED = (
     'a hook reads the data loader of the training while it runs, whose '
-    'persistent workers then begin anew and lose the batches they had '
+    'persistent workers then restart and lose the batches they had '
     'fetched; set train_dataloader.persistent_workers=False, or give the hook '
     'a data loader of its own'
 )
@@ -67,7 +67,7 @@ class IterationPace(Pace):
             raise ConfigError(REPLACED)
         persistent = self.loop.dataloader.persistent_workers
         if persistent and self.sampler.stream.read_aside:
-            raise ConfigError(BEGUN_ANEW)
+            raise ConfigError(RESTARTED)
 
     @property
     def max_epochs(self) -> int:
@@ -179,7 +179,7 @@ class IterationPace(Pace):
         left = self._budget.iterations_ahead
         return (
             f'the remaining {left} iterations of {self._planned_length} have '
-            'that many, and schedules go on step by step'
+            'that many, and schedules continue step by step'
         )
 
     def _iterations_left(self) -> int:

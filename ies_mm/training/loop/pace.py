@@ -168,14 +168,14 @@ class Pace(ABC):
         now = self._planned_length
         if state['length'] not in (None, now):
             self.runner.logger.warning(
-                f'the training goes on with {self.length}={now} (was '
+                f'the training continues with {self.length}={now} (was '
                 f'{state["length"]}): the rest to be saved and the last '
                 'epochs are planned by the new length'
             )
         if state['batch_samples'] not in (None, self._batch_samples):
             self.runner.logger.warning(
-                f'the training goes on with {self._batch_samples} images per '
-                f'iteration on {get_world_size()} processes (was '
+                f'the training continues with {self._batch_samples} images '
+                f'per iteration on {get_world_size()} processes (was '
                 f'{state["batch_samples"]}): {self._after_change()}'
             )
 

@@ -44,7 +44,7 @@ class WatchedPace(Pace):
         return
 
     def _after_change(self) -> str:
-        return 'the records go on, with as many images per epoch as before'
+        return 'the records continue, with as many images per epoch as before'
 
 
 class WatchedEpochs(WatchedPace):

@@ -125,7 +125,7 @@ def _say_what_was_taken_over(session: Session) -> None:
     state = session.state
     saved = state.excluded / max(state.instances * state.epochs, 1)
     session.runner.logger.info(
-        f'{session.method.name} goes on after epoch {state.epochs}: '
+        f'{session.method.name} resumes after epoch {state.epochs}: '
         f'{int((state.history.count > 0).sum())} of {state.instances} images '
         f'have a loss history, the next epoch skips '
         f'{len(state.selection.excluded)}, saved {saved:.1%} so far'

@@ -110,7 +110,7 @@ def _say_what_changed(session: Session, before: dict[str, Any]) -> None:
     ]
     if changed:
         session.runner.logger.warning(
-            f'{session.method.name} goes on with other arguments than the '
+            f'{session.method.name} continues with other arguments than the '
             f'checkpoint: {", ".join(changed)}; they apply from the next '
             'decision on'
         )

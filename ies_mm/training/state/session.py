@@ -36,7 +36,7 @@ class Session:
     """A selection method at work in a training.
 
     Args:
-        method (Method): The method, which is begun anew.
+        method (Method): The method, which is reset.
         runner (Runner): At the start of its training.
         sampler (IESSampler or AnySampler): The training's sampler.
         arguments (dict): The arguments the hook was constructed with, by

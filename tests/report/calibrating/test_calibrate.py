@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
 from PIL import Image
 
 from commands import call
@@ -37,6 +38,24 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     hook = dict(delta=0.05, dry_run=True, keep_history=True)
     train(with_ies(config, **hook))
     return root / 'run'
+
+
+def test_records_of_an_earlier_training_are_refused(
+    run: Path, tmp_path: Path
+) -> None:
+    """A plain training went on in the same folder."""
+    copy = tmp_path / 'copy'
+    shutil.copytree(run, copy)
+    [dumped] = copy.glob('*/vis_data/config.py')
+    newest = copy / '29990101_000000' / 'vis_data'
+    newest.mkdir(parents=True)
+    plain = Config.fromfile(dumped)
+    del plain.default_hooks['ies']
+    plain.dump(newest / 'config.py')
+    result = call(TOOL, copy)
+    assert result.returncode == 2
+    assert 'is of an earlier training' in result.stderr
+    assert result.stderr.count('\n') == 1
 
 
 def test_table_json_and_picture(run: Path, tmp_path: Path) -> None:

@@ -88,6 +88,8 @@ def test_no_common_metric(tmp_path: Path) -> None:
         ('type', 'CocoDataset', 'CocoDataset'),
         ('indices', 100, 'indices is None in the first and 100'),
         ('data_prefix', {'img': 'a'}, 'data_prefix.img'),
+        ('fold', 1, 'fold is None in the first and 1'),
+        ('data_root', 's3://a//b', "'s3://a//b' in the second"),
     ],
 )
 def test_runs_on_different_data_are_refused(
@@ -103,6 +105,18 @@ def test_runs_on_different_data_are_refused(
     assert str(one) in message
     assert str(two) in message
     assert '\n' not in message
+
+
+@pytest.mark.parametrize('root', ['data/voc', './data/voc/', 'data/x/../voc'])
+def test_other_spellings_of_a_folder_are_no_other_data(
+    tmp_path: Path, root: str
+) -> None:
+    runs = []
+    for name, data_root in (('a', 'data/voc/'), ('b', root)):
+        config = config_of(train_dataloader__dataset__data_root=data_root)
+        scalars = epoch_scalars({4: 0.5}, 4)
+        runs.append(write_start(tmp_path / name, config, scalars))
+    assert len(compare_runs(runs).rows) == 1
 
 
 def test_a_wrapped_data_set_is_looked_into(tmp_path: Path) -> None:

@@ -242,5 +242,13 @@ def test_the_verdict_says_what_is_missing(tmp_path: Path) -> None:
     assert '--method random_removal' in found.verdict
 
 
+def test_three_seeds_without_a_control_are_not_one(tmp_path: Path) -> None:
+    runs = [ies_run(tmp_path / f'{s}', s, {4: 0.6}) for s in range(3)]
+    verdict = compare_runs(runs).verdict
+    assert 'One seed' not in verdict
+    assert 'No full plain training' in verdict
+    assert 'One seed shows nothing' in compare_runs(runs[:1]).verdict
+
+
 def test_without_a_method_there_is_no_verdict(tmp_path: Path) -> None:
     assert compare_runs([plain_run(tmp_path)]).verdict == ''

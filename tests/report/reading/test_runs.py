@@ -170,3 +170,49 @@ def test_all_hooks_of_ours_are_known() -> None:
     hooks = {name for name in engine.__all__ if name.endswith('Hook')}
     beside = {'TrainingDynamicsHook', 'HeadOnlyHook'}
     assert {*METHODS, OBSERVES} == hooks - beside
+
+
+def resumed_as(folder: Path, config: dict) -> Path:
+    """Seed 0 with IES for two epochs, then two more with another config."""
+    write_records(folder, [record(epoch) for epoch in range(1, 5)])
+    lines = epoch_scalars({4: 0.6}, 4)
+    half = [line for line in lines if line.get('iter', 99) <= 20]
+    write_start(folder, config_of(0, {}), half)
+    return write_start(
+        folder,
+        config | dict(resume=True),
+        [line for line in lines if line not in half],
+        stamp='20260101_110000',
+    )
+
+
+@pytest.mark.parametrize(
+    ('config', 'fault'),
+    [
+        (config_of(0), 'another method: IESHook, then plain'),
+        (config_of(1, {}), 'another seed: 0, then 1'),
+    ],
+)
+def test_a_run_resumed_as_another_training_is_refused(
+    tmp_path: Path, config: dict, fault: str
+) -> None:
+    with pytest.raises(ConfigError, match=f'was resumed with {fault}'):
+        read_run(resumed_as(tmp_path, config))
+
+
+def test_a_run_resumed_as_itself_keeps_its_seed(tmp_path: Path) -> None:
+    config = config_of(0, {})
+    del config['randomness']
+    run = read_run(resumed_as(tmp_path, config))
+    assert (run.starts, run.seed, run.method) == (2, 0, 'IES')
+
+
+@pytest.mark.parametrize('kept', [0, 2])
+def test_epochs_without_records_are_said(tmp_path: Path, kept: int) -> None:
+    """Lost, or not written when the disk was full."""
+    run = ies_run(tmp_path)
+    path = run / 'ies/epochs.jsonl'
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text(''.join(lines[:kept]))
+    [note] = read_run(run).notes
+    assert f'no records of its epochs from {kept + 1} to 4' in note

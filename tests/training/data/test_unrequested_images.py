@@ -72,7 +72,7 @@ def test_an_image_that_is_left_out_and_shown_stops_the_training(
     config.train_dataloader.num_workers = workers
     paths = instances_of_plain(folders)
     names = '|'.join(Path(paths[i]).name for i in OUT[1])
-    steps = refused(config, f'gave .*({names}), which the sampler had not')
+    steps = refused(config, f'gave .*({names}), which the sampler did not')
     assert 5 <= steps < 10
 
 
@@ -86,7 +86,7 @@ def test_an_endless_order_is_compared_image_by_image(
     config = in_iterations(config_of(folders, tmp_path, 3), 12)
     config.train_dataloader.sampler.type = 'IESSampler'
     config.train_dataloader.dataset.type = 'Next'
-    assert refused(config, 'which the sampler had not asked for') == 0
+    assert refused(config, 'which the sampler did not request') == 0
 
 
 def test_a_transform_that_exchanges_images_is_refused(
@@ -130,7 +130,7 @@ def all_but_one(samples: list) -> Any:
     ('collate', 'message'),
     [
         (twice, 'a batch has 8 samples, and the sampler drew 4'),
-        (all_but_one, 'which the sampler had not asked for'),
+        (all_but_one, 'which the sampler did not request'),
     ],
 )
 def test_an_endless_order_knows_how_many_samples_a_batch_has(

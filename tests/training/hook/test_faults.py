@@ -65,7 +65,7 @@ def test_a_full_disk_stops_no_training_and_loses_no_record(
     last = f'epoch_{EPOCHS}.pth'
     assert_same_run(tmp_path / 'full', tmp_path / 'whole', last)
     log = ''.join(p.read_text() for p in tmp_path.glob('full/*/*.log'))
-    assert log.count('No space left on device; the training goes on') == 1
+    assert log.count('No space left on device; the training continues') == 1
 
 
 def test_a_line_that_does_not_fit_is_not_half_written(tmp_path: Path) -> None:

@@ -158,9 +158,9 @@ def test_what_a_resumed_run_took_over(
     name = 'epoch_3.pth' if loop is by_epochs else 'iter_16.pth'
     config.load_from = str(tmp_path / name)
     lines = log_of(config, FixedSelection(plan))
-    [line] = [line for line in lines if 'goes on after epoch' in line]
+    [line] = [line for line in lines if 'resumes after epoch' in line]
     assert (
-        'IES goes on after epoch 3: 20 of 20 images have a loss history, '
+        'IES resumes after epoch 3: 20 of 20 images have a loss history, '
         'the next epoch skips 4, saved 5.0% so far'
     ) in line
 

@@ -168,7 +168,7 @@ def test_trained_again_with_other_data(
     with pytest.raises(ConfigError) as error:
         runner.train()
     assert str(error.value).startswith(
-        "cannot go on: this runner's training is of another dataset (20 "
+        "cannot continue: this runner's training is of another dataset (20 "
     )
     assert str(error.value).endswith('the same data, or make a new runner')
 
