@@ -19,7 +19,7 @@ BELOW = {
     'labels': 'report training',
     'groups': 'core training',
     'dynamics': 'core losses report training',
-    'configuring': 'core methods labels training',
+    'configuring': 'core methods labels training report',
     'selection': 'core methods training',
     'engine': 'configuring dynamics groups labels methods training',
     'commands': (

@@ -15,6 +15,7 @@ import ies_mm.engine  # noqa: F401  (registers the hooks and the sampler)
 from ies_mm.commands.parser import Parser
 from ies_mm.configs import PREFIX, config_path
 from ies_mm.configuring.method_option import swap_method
+from ies_mm.configuring.shape import check_shape
 from ies_mm.errors import ConfigError
 
 METHODS = Path(config_path('_base_/methods'))
@@ -114,6 +115,7 @@ def read_config(args: argparse.Namespace, method: str | None = None) -> Config:
             f'{args.config} cannot be read: {type(error).__name__}: {reason}'
             f'{_instead(path)}'
         ) from error
+    check_shape(cfg)
     cfg.launcher = args.launcher
     if args.work_dir is not None:
         cfg.work_dir = args.work_dir
@@ -122,6 +124,10 @@ def read_config(args: argparse.Namespace, method: str | None = None) -> Config:
     elif method is not None:
         # After a slash, the suffix would name a subfolder.
         cfg.work_dir = cfg.work_dir.rstrip('/') + f'_{method}'
+    if Path(cfg.work_dir).is_file():
+        raise ConfigError(
+            f'the work dir {cfg.work_dir} is a file; give a folder'
+        )
     return cfg
 
 

@@ -10,6 +10,9 @@ from mmengine.device import get_device
 
 from ies_mm.errors import ConfigError
 
+STARTED_WITH = dict(slurm='SLURM_PROCID', mpi='OMPI_COMM_WORLD_LOCAL_RANK')
+"""A variable that each launcher sets."""
+
 
 @contextmanager
 def processes(cfg: Config) -> Iterator[None]:
@@ -21,9 +24,15 @@ def processes(cfg: Config) -> Iterator[None]:
     others still communicate with it makes them fail.
 
     Raises:
-        ConfigError: The processes were not started by torchrun.
+        ConfigError: The processes were not started by the launcher.
     """
     by_torchrun = cfg.launcher == 'pytorch'
+    sets = STARTED_WITH.get(cfg.launcher)
+    if sets and sets not in os.environ:
+        raise ConfigError(
+            f'--launcher {cfg.launcher}: {sets} is not set, so this process '
+            f'was not started by {cfg.launcher}'
+        )
     if by_torchrun and 'RANK' not in os.environ:
         raise ConfigError(
             '--launcher pytorch: this process was not started by torchrun; '

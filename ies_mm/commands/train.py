@@ -17,8 +17,9 @@ from ies_mm.commands.arguments import (
     read_config,
 )
 from ies_mm.commands.processes import processes
-from ies_mm.configuring.method_option import method_names
+from ies_mm.configuring.method_option import import_ours, method_names
 from ies_mm.configuring.preflight import check_config
+from ies_mm.configuring.reading import selection_hooks
 from ies_mm.configuring.shorter import shorten
 from ies_mm.configuring.speedup_option import speed_up
 from ies_mm.errors import ConfigError
@@ -61,6 +62,8 @@ def _checked(args: argparse.Namespace) -> Config:
         cfg.work_dir = cfg.work_dir.rstrip('/') + _of_options(args)
     _apply(cfg, args)
     check_config(cfg)
+    if [*selection_hooks(cfg)]:
+        import_ours(cfg)
     return cfg
 
 
@@ -167,9 +170,17 @@ def _apply(cfg: Config, args: argparse.Namespace) -> None:
             raise ConfigError('--amp needs an accelerator, found only the CPU')
         cfg.optim_wrapper.type = 'AmpOptimWrapper'
         cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+    weights = cfg.get('load_from')
+    if weights and not cfg.get('resume') and _is_missing(weights):
+        raise ConfigError(f'load_from: there is no file {weights}')
     if args.resume is not None:
         if args.resume != 'auto' and not Path(args.resume).is_file():
             raise ConfigError(f'--resume: there is no file {args.resume}')
         cfg.resume = True
         # Without load_from, MMEngine resumes from the newest checkpoint.
         cfg.load_from = None if args.resume == 'auto' else args.resume
+
+
+def _is_missing(path: str) -> bool:
+    """Whether a local file is; URLs and OpenMMLab's names are not local."""
+    return '://' not in path and not Path(path).is_file()

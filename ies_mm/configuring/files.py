@@ -1,12 +1,17 @@
 """Whether the data of a config is there."""
 
+from collections.abc import Iterator, Mapping
 from inspect import signature
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config
 
 from ies_mm.configuring.reading import dataset_class, datasets_in
 from ies_mm.errors import ConfigError
+
+OF_IMAGES = ('img', 'img_path', 'sub_data_root')
+"""Keys of ``data_prefix`` that name folders of images."""
 
 
 def check_files(cfg: Config, *loaders: str) -> None:
@@ -19,33 +24,39 @@ def check_files(cfg: Config, *loaders: str) -> None:
     for loader in loaders:
         dataset = (cfg.get(loader) or {}).get('dataset')
         for key, leaf in datasets_in(dataset, f'{loader}.dataset'):
-            path = _annotation_file(leaf) or _folder(leaf, scope)
-            if path is not None and not path.exists():
-                raise ConfigError(
-                    f'{key}: looked for {path}, which is not there; '
-                    f'{_how_to_get(path)}'
-                )
+            for path in _read_by(leaf, scope):
+                if not path.exists():
+                    raise ConfigError(
+                        f'{key}: looked for {path}, which is not there; '
+                        f'{_how_to_get(path)}'
+                    )
 
 
-def _annotation_file(leaf: dict) -> Path | None:
-    name = leaf.get('ann_file')
+def _read_by(leaf: dict, scope: str) -> Iterator[Path]:
+    """The annotation file and the image folders that a dataset reads."""
+    root, name = leaf.get('data_root') or '', leaf.get('ann_file')
+    folders = _image_folders(leaf.get('data_prefix'))
     # Path.exists knows only the local file system.
     remote = leaf.get('backend_args') is not None
-    if not isinstance(name, str) or not name or remote or '://' in name:
-        return None
-    return Path(leaf.get('data_root') or '', name)
-
-
-def _folder(leaf: dict, scope: str) -> Path | None:
-    """The folder of a dataset that reads folders without downloading."""
-    root = leaf.get('data_root')
-    remote = leaf.get('backend_args') is not None
-    if leaf.get('ann_file') or not isinstance(root, str) or remote:
-        return None
+    if remote or '://' in ' '.join(map(str, [root, name, *folders])):
+        return
+    if name and isinstance(name, str):
+        yield Path(root, name)
     cls = dataset_class(leaf, scope)
-    if cls is None or '://' in root:
-        return None
-    return None if 'download' in signature(cls).parameters else Path(root)
+    if cls is None or 'download' in signature(cls).parameters:
+        return
+    if root and not name:
+        yield Path(root)
+    yield from (Path(root, folder) for folder in folders)
+
+
+def _image_folders(prefix: Any) -> list[str]:
+    """Those of images; masks, say, may be missing where none are read."""
+    if isinstance(prefix, Mapping):
+        prefix = [prefix.get(key) for key in OF_IMAGES]
+    else:
+        prefix = [prefix]
+    return [folder for folder in prefix if isinstance(folder, str) and folder]
 
 
 def _how_to_get(path: Path) -> str:

@@ -79,7 +79,7 @@ def _selecting(cfg: Config, method: Config, own: dict[str, dict]) -> Config:
     if HOOKS.get(cfg.default_hooks[SELECTS].type).needs_sampler:
         sampler = cfg.train_dataloader.get('sampler') or dict(shuffle=True)
         cfg.train_dataloader.sampler = dict(sampler, type='IESSampler')
-    _import_ours(cfg)
+    import_ours(cfg)
     return cfg
 
 
@@ -156,8 +156,12 @@ def _stopping_hooks(cfg: Config) -> Iterator[tuple[str, dict]]:
             yield f'custom_hooks[{i}]', hook
 
 
-def _import_ours(cfg: Config) -> None:
-    """Import ies_mm, so that the dumped config trains by itself."""
+def import_ours(cfg: Config) -> None:
+    """Import ies_mm, so that the dumped config trains by itself.
+
+    Raises:
+        ConfigError: ``custom_imports`` is no dict.
+    """
     imports = cfg.get('custom_imports') or {}
     if not isinstance(imports, dict):
         raise ConfigError(

@@ -14,8 +14,8 @@ from mmengine.registry import (
 )
 
 from ies_mm.configuring.files import check_files
+from ies_mm.configuring.others import check_others, made
 from ies_mm.configuring.reading import (
-    OF_MMENGINE,
     class_of,
     dataset_class,
     datasets_in,
@@ -27,7 +27,6 @@ from ies_mm.labels.place import check_place
 from ies_mm.training.data.identity import check_has_classes
 from ies_mm.training.data.replaced_sampler import check_replaced
 from ies_mm.training.data.sampler import NEEDS_A_HOOK, IESSampler
-from ies_mm.training.hook.common_arguments import taken_by
 from ies_mm.training.hook.refusals import check_batch_augments, check_transform
 from ies_mm.training.hook.selection_hook import SelectionHook
 from ies_mm.training.hook.supported_model import check_model
@@ -49,6 +48,7 @@ def check_config(cfg: Config) -> None:
     """
     hooks = dict(selection_hooks(cfg))
     built = [_check_hook(key, hook) for key, hook in hooks.items()]
+    check_others(cfg)
     _check_pair(cfg, hooks)
     check_place(cfg)
     check_files(cfg, 'train_dataloader', 'val_dataloader')
@@ -61,30 +61,15 @@ def check_config(cfg: Config) -> None:
 
 
 def _check_hook(key: str, hook: dict) -> SelectionHook:
-    arguments = {k: v for k, v in hook.items() if k not in OF_MMENGINE}
-    cls = class_of(HOOKS, hook)
-    try:
-        return cls(**arguments)
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f'{key}: {_reason(cls, error)}') from error
-
-
-def _reason(hook: type, error: Exception) -> str:
-    """Why a hook cannot be made; Python does not say what it takes."""
-    reason, name = str(error), hook.__name__
-    if reason.startswith(f'{name}.__init__()'):
-        reason = reason.replace(f'{name}.__init__()', name)
-        reason += f'; it takes {", ".join(taken_by(hook))}'
-    if reason.startswith(f'{name} got an unexpected'):
-        reason += ". _delete_=True drops the arguments of the base's hook"
-    return reason
+    found: SelectionHook = made(key, class_of(HOOKS, hook), hook)
+    return found
 
 
 def _check_pair(cfg: Config, hooks: dict[str, dict]) -> None:
     sampler = (cfg.get('train_dataloader') or {}).get('sampler')
     ours = is_a(DATA_SAMPLERS, sampler, IESSampler)
     if ours and not hooks:
-        raise ConfigError(NEEDS_A_HOOK)
+        raise ConfigError(NEEDS_A_HOOK + _unknown(cfg))
     for key, hook in hooks.items():
         if ours or not class_of(HOOKS, hook).needs_sampler:
             continue
@@ -102,6 +87,17 @@ def _check_pair(cfg: Config, hooks: dict[str, dict]) -> None:
             f'{" and ".join(hooks)} would both write the records of this '
             'training; keep one'
         )
+
+
+def _unknown(cfg: Config) -> str:
+    """Hooks of no known type, of which one may be meant."""
+    hooks = (cfg.get('default_hooks') or {}).items()
+    odd = [
+        f'default_hooks.{name}={hook!r:.80}'
+        for name, hook in hooks
+        if hook is not None and class_of(HOOKS, hook) is None
+    ]
+    return f'; not a known hook: {", ".join(odd)}' if odd else ''
 
 
 def _check_transforms(cfg: Config, hook: SelectionHook) -> None:

@@ -130,7 +130,8 @@ _MODEL: dict[str, Rule] = {
 
 def _fit(part: Any, rules: dict[str, Rule], ratio: float) -> None:
     for key, rule in rules.items():
-        if part.get(key) is not None:
+        # A hook of one's own may mean something else by the name.
+        if isinstance(part.get(key), int | float | list | tuple):
             part[key] = rule(part[key], ratio)
 
 
@@ -181,9 +182,10 @@ def _fit_hook(hook: Any, ratio: float) -> None:
     # ExpMomentumEMA's gamma is a warm-up in iterations.
     if 'EMAHook' in name and 'gamma' in hook:
         hook['gamma'] = _distance(hook['gamma'], ratio)
-    # The stages of mmpretrain's SwitchRecipeHook.
-    for stage in hook.get('schedule') or []:
-        _fit(stage, _HOOK, ratio)
+    # mmpretrain's; its stages.
+    if name == 'SwitchRecipeHook':
+        for stage in hook['schedule']:
+            _fit(stage, _HOOK, ratio)
 
 
 def _fit_everywhere(part: Any, ratio: float) -> None:

@@ -72,6 +72,8 @@ class GroupMetric(BaseMetric):
     Raises:
         ConfigError: The file cannot be read or is malformed.
         TypeError: ``groups`` has another type.
+        ConfigError: When MMEngine sets the dataset's meta information, before
+            the training: it has no such class.
         ValueError: A threshold is out of range.
     """
 
@@ -91,15 +93,30 @@ class GroupMetric(BaseMetric):
         super().__init__(collect_device, prefix, collect_dir)
         check_ratio('iou_thr', iou_thr)
         check_ratio('score_thr', score_thr)
-        if not isinstance(groups, str | Mapping | None):
+        if not (isinstance(groups, str | None) or _is_of_classes(groups)):
             raise TypeError(
-                f'groups={groups!r}: give a file, or a dict group -> classes'
+                f'groups={groups!r}: give a file, or a dict group -> list of '
+                'class names'
             )
         self._file = GroupFile(groups) if isinstance(groups, str) else None
         self._of_classes = groups if isinstance(groups, Mapping) else None
         self._key = key
         self._positive = positive
         self._thresholds = iou_thr, score_thr
+
+    @property
+    def dataset_meta(self) -> dict | None:
+        """The meta information of the evaluated dataset."""
+        return self._dataset_meta
+
+    @dataset_meta.setter
+    def dataset_meta(self, meta: dict | None) -> None:
+        self._dataset_meta = meta
+        if not self._names():
+            return
+        for classes in (self._classes_of_groups() or {}).values():
+            self._indices(classes)
+        self._positive_class(len(self._names()))
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Add the counts of each sample of a batch.
@@ -192,6 +209,12 @@ class GroupMetric(BaseMetric):
                 f'{classes} classes'
             )
         return self._positive
+
+
+def _is_of_classes(groups: Any) -> bool:
+    return isinstance(groups, Mapping) and all(
+        isinstance(classes, list | tuple) for classes in groups.values()
+    )
 
 
 def _by_group(results: Sequence[tuple[str, str, Counts]]) -> dict[str, Counts]:

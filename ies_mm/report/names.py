@@ -1,9 +1,9 @@
-"""Distinct names for an image file that several dataset parts share."""
+"""Distinct names for instances of a dataset that share an image file."""
 
 import re
 from pathlib import Path
 
-_PART = re.compile(r' \[part \d+\]$')
+_OF_SEVERAL = re.compile(r'( \[part \d+\])?( \[copy \d+\])?$')
 
 
 def in_part(path: str, part: int) -> str:
@@ -16,11 +16,21 @@ def in_part(path: str, part: int) -> str:
     return f'{path} [part {part}]'
 
 
+def of_copy(name: str, copy: int) -> str:
+    """Name an image whose file a part of a dataset lists several times.
+
+    Args:
+        name (str): Name of the first one.
+        copy (int): Number of the copy, from 1, which keeps that name.
+    """
+    return name if copy == 1 else f'{name} [copy {copy}]'
+
+
 def file_of(name: str) -> Path:
-    """The file of an image named by its path or by :func:`in_part`."""
+    """The file of an image named by its path or by the functions above."""
     path = Path(name)
     try:
         there = path.exists()
     except (OSError, ValueError):  # not a valid file name
         there = False
-    return path if there else Path(_PART.sub('', name))
+    return path if there else Path(_OF_SEVERAL.sub('', name))

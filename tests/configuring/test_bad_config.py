@@ -9,6 +9,7 @@ from mmengine.registry import LOOPS
 from mmengine.runner import BaseLoop, Runner
 
 from ies_mm.configuring.preflight import check_config
+from ies_mm.engine import IESHook
 from ies_mm.errors import ConfigError
 from runs import ies_config, plain_config, train, with_hook
 
@@ -95,6 +96,85 @@ def test_two_hooks(voc: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=message):
         check_config(config)
     with pytest.raises(ConfigError, match='both write the records'):
+        train(config)
+
+
+def test_one_hook_registered_twice(voc: Path, tmp_path: Path) -> None:
+    hook = IESHook(delta=0.1)
+    config = plain_config(voc, tmp_path)
+    config.train_dataloader.sampler = dict(type='IESSampler')
+
+    def prepare(runner: Runner) -> None:
+        runner.register_hook(hook)
+        runner.register_hook(hook)
+
+    with pytest.raises(ConfigError, match='IESHook and IESHook would both'):
+        train(config, prepare)
+
+
+@pytest.mark.parametrize(
+    ('place', 'part', 'message'),
+    [
+        ('custom_hooks', dict(type='HeadOnlyHook', foo=1), "argument 'foo'"),
+        (
+            'custom_hooks',
+            dict(type='TrainingDynamicsHook', interval=0, images=8),
+            'interval=0: give',
+        ),
+        ('val_evaluator', dict(type='GroupMetric', iou_thr=7), 'iou_thr=7'),
+        (
+            'val_evaluator',
+            dict(type='GroupMetric', groups=dict(a='bird')),
+            'a dict group -> list of class names',
+        ),
+        ('sampler', dict(num_repeats=0), 'num_repeats=0: give an integer'),
+        ('sampler', dict(seed='foo'), "seed='foo': give an integer"),
+        ('sampler', dict(shuffle='x'), "shuffle='x': give True or False"),
+    ],
+)
+def test_arguments_of_our_other_classes(
+    voc: Path, tmp_path: Path, place: str, part: dict, message: str
+) -> None:
+    config = ies_config(voc, tmp_path, delta=0.1)
+    if place == 'sampler':
+        config.train_dataloader.sampler.update(part)
+        place = 'train_dataloader.sampler'
+    else:
+        config[place] = [part]
+        place += '[0]'
+    with pytest.raises(ConfigError) as error:
+        check_config(config)
+    assert str(error.value).startswith(f'{place}: ')
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ('changes', 'missing'),
+    [
+        (dict(data_root='mem://gone/'), None),
+        (dict(ann_file='s3://gone/a.txt'), None),
+        (dict(data_root='gone'), 'gone/VOC2007/ImageSets'),
+        (dict(data_prefix=dict(sub_data_root='gone/')), 'VOCdevkit/gone'),
+        (dict(data_prefix=dict(seg='gone/')), None),
+    ],
+)
+def test_data_that_is_not_there(
+    voc: Path, tmp_path: Path, changes: dict, missing: str | None
+) -> None:
+    """Images are looked for, masks and remote data are not."""
+    config = plain_config(voc, tmp_path)
+    config.train_dataloader.dataset.update(changes)
+    if missing is None:
+        check_config(config)
+        return
+    with pytest.raises(ConfigError, match=f'looked for .*{missing}'):
+        check_config(config)
+
+
+def test_no_image_is_left(voc: Path, tmp_path: Path) -> None:
+    config = ies_config(voc, tmp_path, delta=0.1)
+    config.train_dataloader.dataset.update(serialize_data=False, indices=0)
+    with pytest.raises(ConfigError, match=r'no images, or its filter_cfg'):
         train(config)
 
 

@@ -207,3 +207,12 @@ def test_the_command_refuses_what_is_no_length(length: str) -> None:
     result = call(TRAIN, 'x.py', '--length', length)
     assert result.returncode == 2
     assert f'{length}: give a number above 0' in result.stderr
+
+
+def test_own_hooks_that_mean_something_else_by_a_name() -> None:
+    own = [
+        dict(type='LogLR', schedule='cosine'),
+        dict(type='Wait', patience='x', switch_epoch=None),
+    ]
+    cfg = Config(dict(train_cfg=dict(max_epochs=10), custom_hooks=own))
+    assert shorten(cfg, 0.5).custom_hooks == own

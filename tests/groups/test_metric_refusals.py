@@ -57,6 +57,17 @@ def test_arguments_that_do_not_fit_the_data(
         evaluated(GroupMetric(**arguments), faces(), ('a', 'b'))
 
 
+@pytest.mark.parametrize(
+    'arguments',
+    [dict(positive=2), dict(positive='c'), dict(groups=dict(x=['c']))],
+)
+def test_classes_are_checked_before_any_image(arguments: dict) -> None:
+    """MMEngine tells the classes when it builds the loops."""
+    metric = GroupMetric(**arguments)
+    with pytest.raises(ConfigError, match=r'there is no class|2 classes'):
+        metric.dataset_meta = dict(classes=('a', 'b'))
+
+
 def test_images_of_several_classes_are_refused() -> None:
     sample = BaseDataElement(
         gt_label=torch.tensor([0, 1]), pred_score=torch.rand(2)

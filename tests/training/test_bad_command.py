@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from mmengine.config import Config
 from mmengine.device import get_device
 
 from commands import TRAIN, call
@@ -41,6 +42,21 @@ def test_the_command_without_a_config(tmp_path: Path) -> None:
         (['--resume', 'gone.pth'], 'there is no file gone.pth'),
         (['--cfg-options', 'log_level'], 'log_level: give KEY=VALUE'),
         (['--cfg-options', 'default_hooks.ies.delta=-1'], 'delta=-1'),
+        (['--cfg-options', 'load_from=gone.pth'], 'load_from: there is no'),
+        (['--cfg-options', 'custom_hooks=[1]'], 'custom_hooks[0]=1: give a'),
+        (['--cfg-options', 'train_dataloader=3'], 'train_dataloader is 3'),
+        (['--seed', '3', '--cfg-options', 'randomness=3'], 'randomness is 3'),
+        (
+            ['--cfg-options', 'default_hooks.ies=None'],
+            'default_hooks.ies=None: MMEngine drops only its own',
+        ),
+        (
+            ['--cfg-options', 'default_hooks.ies.type=IESHok'],
+            'not a known hook: default_hooks.ies={',
+        ),
+        (['--work-dir', __file__], 'is a file; give a folder'),
+        (['--launcher', 'slurm'], 'SLURM_PROCID is not set'),
+        (['--launcher', 'mpi'], 'was not started by mpi'),
     ],
 )
 def test_arguments_of_the_command(
@@ -55,6 +71,19 @@ def test_arguments_of_the_command(
     assert message in result.stderr.splitlines()[-1]
     assert 'Traceback' not in result.stderr
     assert not (tmp_path / 'run').exists()
+
+
+def test_the_dumped_config_imports_what_it_needs(
+    voc: Path, tmp_path: Path
+) -> None:
+    """So that it trains by OpenMMLab's own train.py."""
+    config = ies_config(voc, tmp_path / 'run', epochs=1, delta=0.1)
+    path = tmp_path / 'config.py'
+    path.write_text(config.pretty_text)
+    assert call(TRAIN, path).returncode == 0
+    [dumped] = (tmp_path / 'run').glob('*/vis_data/config.py')
+    imports = Config.fromfile(dumped).custom_imports
+    assert imports.imports == ['ies_mm.engine']
 
 
 def test_a_broken_config_file(tmp_path: Path) -> None:

@@ -149,9 +149,10 @@ def _part_of(ratio: Any) -> float | PruningSchedule:
     if not isinstance(ratio, dict):
         check_ratio('ratio', ratio)
         return float(ratio)
-    threshold = build_threshold(ratio)
-    if not isinstance(threshold, Budget):
+    if ratio.get('type') not in ('Budget', Budget):
         raise ValueError(
             f"ratio={ratio!r}: give a number, or a dict of type 'Budget'"
         )
-    return threshold.schedule
+    threshold: Any = build_threshold(ratio)
+    schedule: PruningSchedule = threshold.schedule
+    return schedule

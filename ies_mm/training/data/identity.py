@@ -17,7 +17,7 @@ from mmengine.dataset import BaseDataset
 from torch import Tensor
 
 from ies_mm.errors import ConfigError
-from ies_mm.report.names import in_part
+from ies_mm.report.names import in_part, of_copy
 from ies_mm.training.data.mixable_images import Kept
 from ies_mm.training.data.names import checksums_of, readable
 from ies_mm.training.data.partners import carrying
@@ -106,18 +106,22 @@ class InstanceMap:
     def names(self) -> list[str]:
         """The name of every instance in records and messages.
 
-        Its path, plus the number of its part if several parts show the file.
+        Its path, plus the number of its part if several parts show the file,
+        and of its copy if one part lists it several times.
         """
-        times = Counter(self.paths())
         part = [
             number
             for number, (_, numbers) in enumerate(self.parts(), start=1)
             for _ in _indices(numbers)
         ]
-        return [
-            in_part(path, number) if times[path] > 1 else path
-            for path, number in zip(self.paths(), part, strict=True)
-        ]
+        pairs = [*zip(self.paths(), part, strict=True)]
+        parts, copies = Counter(path for path, _ in {*pairs}), Counter[str]()
+        names = []
+        for path, number in pairs:
+            name = in_part(path, number) if parts[path] > 1 else path
+            copies[name] += 1
+            names.append(of_copy(name, copies[name]))
+        return names
 
     def first_positions(self) -> Tensor:
         """int64 (N,), the first position that shows each instance."""

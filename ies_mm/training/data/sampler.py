@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils.data import Sampler
 
 from ies_mm.core import Selection
-from ies_mm.core.arguments import check_integer
+from ies_mm.core.arguments import check_flag, check_integer
 from ies_mm.errors import ConfigError
 from ies_mm.training.data.identity import InstanceMap
 from ies_mm.training.data.stream import EndlessStream
@@ -74,8 +74,8 @@ class IESSampler(Sampler[int]):
 
     Raises:
         ConfigError: ``left_over`` is not empty.
-        TypeError: ``num_repeats`` is not an integer.
-        ValueError: It is below 1.
+        TypeError: An argument is of the wrong type.
+        ValueError: ``num_repeats`` is below 1, or ``seed`` below 0.
     """
 
     def __init__(
@@ -88,6 +88,10 @@ class IESSampler(Sampler[int]):
         **left_over: Any,
     ) -> None:
         check_left_over(left_over)
+        check_flag('shuffle', shuffle)
+        check_flag('round_up', round_up)
+        if seed is not None:
+            check_integer('seed', seed, 0)
         check_integer('num_repeats', num_repeats, 1)
         self.dataset = dataset
         self._shuffle, self._round_up = shuffle, round_up

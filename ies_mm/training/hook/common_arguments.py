@@ -10,10 +10,10 @@ COMMON = (
 
 
 def taken_by(hook: type) -> list[str]:
-    """Names of a hook's arguments, with those that it passes on.
+    """Names of an object's arguments, with those that a hook passes on.
 
     Args:
-        hook (type): Class of a selection hook.
+        hook (type): Class of a selection hook, or of anything else.
     """
     parameters = signature(hook).parameters.values()
     own = [p.name for p in parameters if p.kind is not p.VAR_KEYWORD]

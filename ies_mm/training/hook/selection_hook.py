@@ -228,13 +228,14 @@ class SelectionHook(Hook):
             checkpoint[KEY] = self._loaded.state
 
     def _check(self, runner: Runner) -> IESSampler | AnySampler:
-        for other in runner.hooks:
-            if isinstance(other, SelectionHook) and other is not self:
-                raise ConfigError(
-                    f'{type(self).__name__} and {type(other).__name__} would '
-                    'both write the records of this training; keep one of '
-                    'them in default_hooks or custom_hooks'
-                )
+        found = [h for h in runner.hooks if isinstance(h, SelectionHook)]
+        if len(found) > 1:
+            # The same object may be registered twice.
+            names = ' and '.join(type(hook).__name__ for hook in found)
+            raise ConfigError(
+                f'{names} would both write the records of this training; '
+                'keep one of them in default_hooks or custom_hooks'
+            )
         return check_training(
             runner,
             self,

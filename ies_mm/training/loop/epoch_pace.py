@@ -155,6 +155,12 @@ class EpochPace(Pace):
         else:
             everything = self._batches.everything()
             batches = self._batches.count(everything, self.runner.epoch)
+        if not len(loader.dataset):
+            raise ConfigError(
+                'train_dataloader.dataset has no images, or its filter_cfg '
+                'drops all of them; check ann_file, data_prefix and '
+                "metainfo.classes, which must be the annotations' names"
+            )
         if not batches:
             raise ConfigError(
                 f'train_dataloader makes no batch of {len(loader.dataset)} '
