@@ -93,8 +93,17 @@ class Fixed(Threshold):
         return self.delta
 
 
+class OfFirstLoss(Threshold):
+    """A threshold in units of the first epoch's mean loss."""
+
+    def scale(self, progress: Progress) -> Tensor:
+        """The mean loss of the first epoch."""
+        # 0 / 0 would be NaN, and with terms='all' nothing would be mastered.
+        return progress.first_loss.clamp(min=SMALLEST_SCALE)
+
+
 @dataclass(frozen=True)
-class Relative(Threshold):
+class Relative(OfFirstLoss):
     r"""A fraction of the first epoch's mean loss: :math:`m_i < f \bar L(1)`.
 
     With ``factor=4.34e-4`` and a first loss near that of a uniform guess,
@@ -112,18 +121,13 @@ class Relative(Threshold):
     def __post_init__(self) -> None:
         check_number('factor', self.factor, 0)
 
-    def scale(self, progress: Progress) -> Tensor:
-        """The mean loss of the first epoch."""
-        # 0 / 0 would be NaN, and with terms='all' nothing would be mastered.
-        return progress.first_loss.clamp(min=SMALLEST_SCALE)
-
     def level(self, scores: Tensor, progress: Progress) -> float:
         """``factor``."""
         return self.factor
 
 
 @dataclass(frozen=True)
-class Budget(Threshold):
+class Budget(OfFirstLoss):
     """Prunes as much as is needed to save a share of the training.
 
     It prunes the flattest instances, as many as
@@ -153,10 +157,6 @@ class Budget(Threshold):
     def schedule(self) -> PruningSchedule:
         """How many instances each epoch prunes."""
         return PruningSchedule(self.saved, self.course, self.cap)
-
-    def scale(self, progress: Progress) -> Tensor:
-        """The mean loss of the first epoch."""
-        return progress.first_loss.clamp(min=SMALLEST_SCALE)
 
     def level(self, scores: Tensor, progress: Progress) -> float:
         """The flatness of the flattest instance to be trained.

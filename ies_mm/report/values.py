@@ -3,7 +3,8 @@
 import math
 from typing import Any, TypeGuard
 
-LARGEST = 2**53
+from ies_mm.core.arguments import LARGEST
+
 """Up to here, every integer is exactly representable as a float."""
 
 

@@ -155,6 +155,11 @@ def accuracies(run: Run, metric: str = METRIC) -> list[float]:
     return list(validations(run, metric).values())
 
 
+def last_accuracies(runs: Sequence[Run], metric: str = METRIC) -> list[float]:
+    """The last validation accuracy of each run, in percent."""
+    return [accuracies(run, metric)[-1] for run in runs]
+
+
 def validations(run: Run, metric: str = METRIC) -> dict[int, float]:
     """Epoch -> the metric at its validation.
 

@@ -9,7 +9,7 @@ from paper_experiments.experiment import (
     Claim,
     Found,
     Runs,
-    accuracies,
+    last_accuracies,
     spread,
     verdict,
 )
@@ -40,7 +40,10 @@ def table14(runs: Runs) -> Found:
     """Read Table 14: the measures overall and of both groups."""
     first, second = NAMES[runs.scale.name]
     ours = {
-        name: [_last(runs, training, key) for key in _keys(first, second)]
+        name: [
+            last_accuracies(runs.of(training), key)
+            for key in _keys(first, second)
+        ]
         for name, training in pair(runs.scale).items()
     }
     head = [
@@ -67,10 +70,6 @@ def _keys(first: str, second: str) -> list[str]:
     groups = (first, second)
     each = [f'group/{g}/{m}' for g in groups for m in ('accuracy', 'recall')]
     return ['group/accuracy', *each, PARITY]
-
-
-def _last(runs: Runs, training: Training, key: str) -> list[float]:
-    return [accuracies(run, key)[-1] for run in runs.of(training)]
 
 
 def _row(name: str, values: Sequence[Sequence[float]]) -> str:

@@ -8,7 +8,7 @@ from ies_mm.report.reading.runs import Run
 from paper_experiments.experiment import (
     Found,
     Runs,
-    accuracies,
+    last_accuracies,
     share_excluded,
 )
 from paper_experiments.panels import Line, Panel
@@ -88,7 +88,7 @@ def _accuracy_panel(runs: Runs, data: str) -> Panel:
             methods(runs.scale, data).items()
         )
     ]
-    base = float(np.mean(_last(runs.of(plain(data=data)))))
+    base = float(np.mean(last_accuracies(runs.of(plain(data=data)))))
     return Panel(
         f'{TITLES[data]}: methods and criteria',
         'total excluded samples',
@@ -106,7 +106,7 @@ def _line(
     points = sorted(
         (
             float(np.mean([share_excluded(run) for run in runs.of(training)])),
-            *_mean(_last(runs.of(training))),
+            *_mean(last_accuracies(runs.of(training))),
         )
         for training in trainings
     )
@@ -128,8 +128,8 @@ def _delta_panels(runs: Runs, data: str) -> list[Panel]:
         ('excluded', [[share_excluded(run) for run in r] for r in rows], None),
         (
             'last test accuracy, %',
-            [_last(r) for r in rows],
-            float(np.mean(_last(base))),
+            [last_accuracies(r) for r in rows],
+            float(np.mean(last_accuracies(base))),
         ),
     ):
         means, deviations = zip(*map(_mean, values), strict=True)
@@ -146,10 +146,6 @@ def _delta_panels(runs: Runs, data: str) -> list[Panel]:
             )
         )
     return panels
-
-
-def _last(runs: Sequence[Run]) -> list[float]:
-    return [accuracies(run)[-1] for run in runs]
 
 
 def walls(runs: Sequence[Run]) -> list[float]:

@@ -9,9 +9,9 @@ from paper_experiments.experiment import (
     Claim,
     Found,
     Runs,
-    accuracies,
     bounds,
     interval,
+    last_accuracies,
     spread,
     verdict,
 )
@@ -83,7 +83,9 @@ def table(runs: Runs, epochs: int) -> Found:
         start = f'| {NAMES[target]} | {epochs} | {network}'
         if paper:
             lines.append(f'{start} | paper | {" | ".join(paper)} | |')
-        values = [_last(runs, training) for training in (base, own)]
+        values = [
+            last_accuracies(runs.of(training)) for training in (base, own)
+        ]
         apart = np.subtract(values[1], values[0])
         cells = [*(spread(v, '.2f') for v in values), interval(apart)]
         lines.append(f'{start} | ours | {" | ".join(cells)} |')
@@ -113,10 +115,6 @@ def _rows(scale: Scale, epochs: int) -> Iterator[Row]:
                 for start in pretrainings(scale, source)
             )
             yield network, target, base, own
-
-
-def _last(runs: Runs, training: Training) -> list[float]:
-    return [accuracies(run)[-1] for run in runs.of(training)]
 
 
 def _holds(apart: NDArray[np.float64]) -> bool | None:

@@ -1,6 +1,5 @@
 """How well a criterion, and alternatives to it, predict further training."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -8,6 +7,7 @@ import numpy as np
 from ies_mm.core import Criterion
 from ies_mm.core.lengths import ORDERS, SMOOTH
 from ies_mm.report.calibrating.measures import (
+    known_mean,
     persistence,
     predictive_power,
     rank_correlation,
@@ -79,10 +79,5 @@ def foresight(
         name,
         persistence(scores, criterion.depth),
         predictive_power(scores, total),
-        _mean([rank_correlation(a, b) for a, b in pairs]),
+        known_mean([rank_correlation(a, b) for a, b in pairs]),
     )
-
-
-def _mean(values: Sequence[float]) -> float:
-    known = [value for value in values if np.isfinite(value)]
-    return float(np.mean(known)) if known else np.nan

@@ -5,7 +5,7 @@
 0 here.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,7 +43,7 @@ def persistence(scores: np.ndarray, lag: int) -> float:
             reads; otherwise losses are compared with themselves.
     """
     pairs = zip(scores[:-lag], scores[lag:], strict=True)
-    return _mean([rank_correlation(a, b) for a, b in pairs])
+    return known_mean([rank_correlation(a, b) for a, b in pairs])
 
 
 def predictive_power(
@@ -54,7 +54,7 @@ def predictive_power(
     The decrease is computed only from epochs that the criterion has not read,
     so that no noise enters both (regression to the mean).
     """
-    return _mean(
+    return known_mean(
         [
             rank_correlation(scores[epoch], half)
             for epoch, halves in further_decreases(losses, width)
@@ -75,7 +75,7 @@ def ceiling(losses: np.ndarray, width: int = WIDTH, first: int = 0) -> float:
         width (int): Epochs averaged for one level.
         first (int): The first epoch after which it is evaluated.
     """
-    return _mean(
+    return known_mean(
         [
             rank_correlation(*halves)
             for epoch, halves in further_decreases(losses, width)
@@ -164,6 +164,7 @@ def rises(losses: np.ndarray, trained: np.ndarray) -> np.ndarray:
     return found
 
 
-def _mean(values: list[float]) -> float:
+def known_mean(values: Sequence[float]) -> float:
+    """Mean of the finite values; NaN without any."""
     known = [value for value in values if np.isfinite(value)]
     return float(np.mean(known)) if known else np.nan

@@ -109,13 +109,13 @@ def speed_up(own: Figures, label: str, plain: Figures) -> SpeedUp | None:
 
 def best(run: Run, metric: str | None) -> float | None:
     """The highest finite value; None without one."""
-    values = [v for v in _values(run, metric) if math.isfinite(v)]
+    values = [v for v in values_of(run, metric) if math.isfinite(v)]
     return max(values, default=None)
 
 
 def last(run: Run, metric: str | None) -> float | None:
     """The last value; None if it is not finite."""
-    values = _values(run, metric)
+    values = values_of(run, metric)
     return values[-1] if values and math.isfinite(values[-1]) else None
 
 
@@ -132,5 +132,6 @@ def known_spread(values: Sequence[float]) -> Spread:
     return Spread(statistics.fmean(values), deviation)
 
 
-def _values(run: Run, metric: str | None) -> list[float]:
+def values_of(run: Run, metric: str | None) -> list[float]:
+    """The validations of a metric, in order."""
     return list(run.points.get(metric or '', {}).values())

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from ies_mm.report.values import LARGEST, is_count
+from ies_mm.core.arguments import LARGEST
+from ies_mm.report.values import is_count
 
 DICTS = (
     'train_dataloader', 'train_dataloader.sampler', 'val_dataloader',

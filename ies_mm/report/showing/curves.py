@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from ies_mm.report.comparing.figures import values_of
 from ies_mm.report.comparing.groups import Group
 from ies_mm.report.comparing.notes import Comparison
 from ies_mm.report.reading.methods import PLAIN
@@ -68,7 +69,7 @@ def seconds_panel(axes: Axes, comparison: Comparison) -> None:
     for group, look in _looks(comparison):
         if all(_is_timed(run, comparison.metric) for run in group.runs):
             curves = [
-                (run.validated_at, _values(run, comparison.metric))
+                (run.validated_at, values_of(run, comparison.metric))
                 for run in group.runs
             ]
             _draw(axes, curves, look, group.label)
@@ -173,12 +174,8 @@ def _metric_curve(run: Run, metric: str | None, runs: Sequence[Run]) -> Curve:
     return positions(run, list(points), runs), list(points.values())
 
 
-def _values(run: Run, metric: str | None) -> list[float]:
-    return list(run.points.get(metric or '', {}).values())
-
-
 def _is_timed(run: Run, metric: str | None) -> bool:
-    return len(run.validated_at) == len(_values(run, metric)) > 0
+    return len(run.validated_at) == len(values_of(run, metric)) > 0
 
 
 def _count_curve(run: Run) -> Curve:

@@ -9,12 +9,12 @@ from ies_mm.report.comparing.notes import Row
 from ies_mm.report.instances import INSTANCES, Tables, read_tables
 from ies_mm.report.reading.methods import observes
 from ies_mm.report.reading.runs import Run
+from ies_mm.report.showing.table import UNKNOWN
 from ies_mm.report.suspecting.ranking import SUM, Suspects, rank
 from ies_mm.report.values import printable
 
 SHOWN = 5
 """Images for each term."""
-UNKNOWN = '-'
 
 
 @dataclass(frozen=True)

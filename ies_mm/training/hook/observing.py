@@ -26,7 +26,6 @@ class Source(ABC):
 
     Args:
         session (Session): The session of the training.
-        refresher (Refresher): Scores the pruned images.
     """
 
     interval = 0
@@ -41,9 +40,8 @@ class Source(ABC):
     compared = True
     """Whether some steps are captured to be compared with the model's own."""
 
-    def __init__(self, session: Session, refresher: Refresher) -> None:
+    def __init__(self, session: Session) -> None:
         self.session = session
-        self.refresher = refresher
 
     @contextmanager
     def watching(self) -> Iterator[None]:
@@ -63,15 +61,12 @@ class Source(ABC):
     def due(self, left_out: Tensor) -> Tensor:
         """Instances to score by forward passes after an epoch, int64 (M,).
 
-        By default the pruned ones that the method wants.
+        By default none.
 
         Args:
             left_out (Tensor): bool (N,), instances the epoch did not train.
         """
-        session = self.session
-        # The epoch just trained is not counted yet.
-        due = session.method.due(session.standing(behind=1))
-        return torch.nonzero(left_out & due).flatten()
+        return torch.arange(0)
 
     def score(self, ids: Tensor) -> Observations:
         """Observations from forward passes.
@@ -79,11 +74,35 @@ class Source(ABC):
         Args:
             ids (Tensor): int64 (M,), instances.
         """
+        return Observations(self.session.state.names)
+
+
+class Scoring(Source):
+    """A source that also scores images, by default pruned ones.
+
+    Args:
+        session (Session): The session of the training.
+        refresher (Refresher): Scores the images.
+    """
+
+    def __init__(self, session: Session, refresher: Refresher) -> None:
+        super().__init__(session)
+        self.refresher = refresher
+
+    def due(self, left_out: Tensor) -> Tensor:
+        """The pruned instances that the method wants."""
+        session = self.session
+        # The epoch just trained is not counted yet.
+        due = session.method.due(session.standing(behind=1))
+        return torch.nonzero(left_out & due).flatten()
+
+    def score(self, ids: Tensor) -> Observations:
+        """As :meth:`Source.score`, by the refresher."""
         names = self.session.state.names
         return self.refresher.score(self.session.runner, ids, names)
 
 
-class ByTraining(Source):
+class ByTraining(Scoring):
     """Each image by the loss that its training step computes anyway."""
 
     def note(self, batch: Batch, captured: Any) -> None:
@@ -98,29 +117,22 @@ class Unobserved(Source):
 
     Args:
         session (Session): The session of the training.
-        refresher (Refresher): Not used.
         mixing (bool): Whether the training mixes images.
     """
 
     of_steps = False
     compared = False
 
-    def __init__(
-        self, session: Session, refresher: Refresher, mixing: bool
-    ) -> None:
-        super().__init__(session, refresher)
+    def __init__(self, session: Session, mixing: bool) -> None:
+        super().__init__(session)
         self.of_one_image = not mixing
 
     def note(self, batch: Batch, captured: Any) -> None:
         """Record which images were trained."""
         self.session.observed.note_unobserved(batch.epochs, batch.ids)
 
-    def due(self, left_out: Tensor) -> Tensor:
-        """Nothing is scored."""
-        return torch.arange(0)
 
-
-class ByMixtures(Source):
+class ByMixtures(Scoring):
     """Observes each image by the losses of all mixtures it is in."""
 
     _mates: Sequence[Tensor] = ()
@@ -167,7 +179,7 @@ class ByMixtures(Source):
         return found
 
 
-class ByScoring(Source):
+class ByScoring(Scoring):
     """Observes all images by forward passes without mixing, every few epochs.
 
     Args:
@@ -212,7 +224,7 @@ class ByScoring(Source):
             self.refresher.try_out(runner)
 
     def score(self, ids: Tensor) -> Observations:
-        """As :meth:`Source.score`, without batch augments."""
+        """As :meth:`Scoring.score`, without batch augments."""
         with batches_unmixed(self.session.runner.model):
             return super().score(ids)
 

@@ -79,8 +79,7 @@ class Sources:
     def _new(self) -> Source:
         session = self._session
         if not self._records_losses:
-            mixing = bool(self._mixing)
-            return Unobserved(session, self._refresher(), mixing)
+            return Unobserved(session, mixing=bool(self._mixing))
         if not self._mixing:
             if self._wanted.observe == SCORING:
                 return self._by_scoring()
@@ -91,7 +90,7 @@ class Sources:
         if not session.method.reads_losses:
             # Keeping a history alone is not worth scoring passes.
             self._say(f'{session.method.name} reads no loss, none is observed')
-            return Unobserved(session, self._refresher(), mixing=True)
+            return Unobserved(session, mixing=True)
         return self._by_scoring()
 
     def _by_scoring(self) -> ByScoring:
