@@ -13,7 +13,7 @@ class DIHCLHook(SelectionHook):
     """DIHCL (Zhou et al., NeurIPS 2020), the variant DIHCL-Rand.
 
     The running hardness of an instance is an exponential average of its
-    losses, each divided by the learning rate at the end of its epoch. After
+    losses, each divided by the learning rate of its epoch's last step. After
     the warm-up, each epoch trains a *budget* of instances, drawn with
     probabilities proportional to their running hardness. The others are
     neither loaded nor scored, and keep their hardness.

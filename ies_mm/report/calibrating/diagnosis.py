@@ -33,8 +33,8 @@ class Diagnosis:
         criterion (Criterion): The criterion examined.
         quantiles (ndarray): (E, 5), its ``QUANTILES`` after every epoch.
         foresight (list of Foresight): For the criterion, the plain loss, the
-            mean of five, the other orders, and the criterion with each option
-            against noise.
+            mean of five losses, the other orders and, if the model has
+            several terms, the criterion on all and on any of them.
         ceiling (float): See :func:`measures.ceiling`.
         settings (list of Setting): Deltas that save ``SHARES`` of the
             training.

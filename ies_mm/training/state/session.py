@@ -46,7 +46,8 @@ class Session:
         instances (InstanceMap): Numbering of the dataset.
         state (SelectionState): The state after the last epoch.
         observed (ObservationsByEpoch): Observations of unfinished epochs.
-        correct (Correctness): Images classified correctly in this epoch.
+        correct (Correctness): What part of each image the model got right
+            in this epoch.
         pace (Pace): How the training's loop counts.
         of_method (list of Stateful): Further state to store in checkpoints.
         filled (int): Number of images trained only to fill a batch.
