@@ -25,7 +25,7 @@ from paper_experiments.scales import SCALES
 from paper_experiments.small_scale import SMALL
 
 from ies_mm.commands.arguments import one_line_errors
-from ies_mm.commands.parser import Parser, count
+from ies_mm.commands.parser import Parser, integer
 from ies_mm.errors import ConfigError
 from ies_mm.report.files import write_files
 from ies_mm.report.values import finite
@@ -161,7 +161,10 @@ def _arguments() -> argparse.Namespace:
         help='folder of the runs and their results (default: %(default)s)',
     )
     arguments.add_argument(
-        '--jobs', type=count, default=2, help='runs at a time (default: 2)'
+        '--jobs',
+        type=integer(1),
+        default=2,
+        help='runs at a time (default: 2)',
     )
     arguments.add_argument(
         '--program-test',

@@ -4,7 +4,6 @@ Needs the work directory of a run with ``IESHook(dry_run=True,
 keep_history=True)``; docs/calibration.md explains every figure.
 """
 
-import argparse
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,7 +15,7 @@ from mmengine.runner import Runner, find_latest_checkpoint
 from torch import Tensor
 
 from ies_mm.commands.arguments import one_line_errors
-from ies_mm.commands.parser import Parser
+from ies_mm.commands.parser import Parser, integer
 from ies_mm.commands.work_dir import dumped_config, one_line
 from ies_mm.configuring.files import check_files
 from ies_mm.configuring.reading import selection_hooks
@@ -53,7 +52,7 @@ def main(
     )
     arguments.add_argument(
         '--images',
-        type=_images,
+        type=integer(0),
         default=64,
         help='images in the passes with frozen weights, four batches or more; '
         '0 for no passes (default: %(default)s)',
@@ -84,12 +83,6 @@ def main(
         )
         print(table(diagnosis))
     print(f'\nwritten to {out}: calibration.json, calibration.png')
-
-
-def _images(word: str) -> int:
-    if not word.isdecimal():
-        raise argparse.ArgumentTypeError(f'{word}: give an integer >= 0')
-    return int(word)
 
 
 def _hook(config: Config, work_dir: Path) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ies_mm.commands.arguments import one_line_errors
-from ies_mm.commands.parser import Parser, share
+from ies_mm.commands.parser import Parser, number
 from ies_mm.report.compare import compare, table
 from ies_mm.report.comparing.forgetting import SHARE
 
@@ -34,7 +34,7 @@ def main(
     )
     arguments.add_argument(
         '--early',
-        type=share,
+        type=number(0, 1),
         default=SHARE,
         help='share of all images, those pruned first, to check for '
         'forgetting (default: %(default)s)',

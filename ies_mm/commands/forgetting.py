@@ -16,7 +16,7 @@ from pathlib import Path
 from numpy.typing import NDArray
 
 from ies_mm.commands.arguments import one_line_errors
-from ies_mm.commands.parser import Parser, share
+from ies_mm.commands.parser import Parser, number
 from ies_mm.commands.work_dir import dumped_config, one_line
 from ies_mm.errors import ConfigError
 from ies_mm.groups.counts import Counts
@@ -38,14 +38,14 @@ def main(
     arguments.add_argument('work_dir', type=Path, metavar='WORK_DIR')
     arguments.add_argument(
         '--early',
-        type=share,
+        type=number(0, 1),
         default=SHARE,
         help='share of the images to examine, those pruned first (default: '
         '%(default)s)',
     )
     arguments.add_argument(
         '--score',
-        type=share,
+        type=number(0, 1),
         default=0.5,
         help='minimum score of a detection (default: %(default)s)',
     )

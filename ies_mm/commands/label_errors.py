@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ies_mm.commands.arguments import one_line_errors
-from ies_mm.commands.parser import Parser
+from ies_mm.commands.parser import Parser, integer
 from ies_mm.errors import ConfigError
 from ies_mm.report.files import write_files
 from ies_mm.report.suspecting.as_csv import as_csv
@@ -38,7 +38,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         '--last',
-        type=int,
+        type=integer(1),
         metavar='EPOCHS',
         help='average the loss over this many last epochs (default: all kept)',
     )
@@ -57,8 +57,6 @@ def _written(args: Namespace) -> str:
         ConfigError: The run has no such losses, or an argument is out of
             range.
     """
-    if args.last is not None and args.last < 1:
-        raise ConfigError(f'--last {args.last}: give 1 or more')
     if not 0 <= args.share <= 1:
         raise ConfigError(f'--share {args.share:g}: give a number from 0 to 1')
     suspects = read_suspects(args.work_dir, args.term, args.last)

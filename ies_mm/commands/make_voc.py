@@ -14,16 +14,15 @@ VOC read it unchanged.
 
 from __future__ import annotations
 
-import argparse
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from ies_mm.commands.parser import Parser
+from ies_mm.commands.parser import Parser, integer
 from ies_mm.commands.voc_images.scenes import (
     Instances,
     Scene,
@@ -220,26 +219,14 @@ def make_voc(out: Path, images: int, seed: int) -> Path:
     return devkit
 
 
-def at_least(lowest: int) -> Callable[[str], int]:
-    """An argument type: an integer of at least `lowest`."""
-
-    def integer(text: str) -> int:
-        value = int(text)
-        if value < lowest:
-            raise argparse.ArgumentTypeError(f'{value} is below {lowest}')
-        return value
-
-    return integer
-
-
 def main(
     argv: Sequence[str] | None = None, prog: str = 'ies-mm make-voc'
 ) -> int:
     """Run the command and return its exit status."""
     parser = Parser(prog=prog, description=(__doc__ or '').splitlines()[0])
     parser.add_argument('out', type=Path, metavar='OUT')
-    parser.add_argument('--images', type=at_least(4), default=160)
-    parser.add_argument('--seed', type=at_least(0), default=0)
+    parser.add_argument('--images', type=integer(4), default=160)
+    parser.add_argument('--seed', type=integer(0), default=0)
     args = parser.parse_args(argv)
     try:
         devkit = make_voc(args.out, args.images, args.seed)

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from typing import NoReturn
+import math
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Parser(argparse.ArgumentParser):
@@ -14,19 +18,34 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f'{self.prog}: error: {message}\n')
 
 
-def count(word: str) -> int:
-    """An argument type: an integer of 1 or more."""
-    if not word.isdecimal() or int(word) < 1:
-        raise argparse.ArgumentTypeError(f'{word}: give an integer >= 1')
-    return int(word)
+def integer(least: int, most: int | None = None) -> Callable[[str], int]:
+    """An argument type: an integer from ``least`` to ``most``."""
+    wanted = f'an integer >= {least}'
+    if most is not None:
+        wanted = f'an integer from {least} to {most}'
+
+    def read(word: str) -> int:
+        value = int(word) if word.isdecimal() else least - 1
+        if value < least or (most is not None and value > most):
+            raise argparse.ArgumentTypeError(f'{word}: give {wanted}')
+        return value
+
+    return read
 
 
-def share(word: str) -> float:
-    """An argument type: a number above 0, at most 1."""
-    try:
-        found = float(word)
-    except ValueError:
-        found = 0.0
-    if not 0 < found <= 1:
-        raise argparse.ArgumentTypeError(f'{word}: give a share above 0 to 1')
-    return found
+def number(above: float, most: float = math.inf) -> Callable[[str], float]:
+    """An argument type: a finite number above one and at most another."""
+    wanted = f'a number above {above:g}'
+    if most < math.inf:
+        wanted += f', at most {most:g}'
+
+    def read(word: str) -> float:
+        try:
+            value = float(word)
+        except ValueError:
+            value = math.nan
+        if not above < value <= most or value == math.inf:
+            raise argparse.ArgumentTypeError(f'{word}: give {wanted}')
+        return value
+
+    return read

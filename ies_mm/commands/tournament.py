@@ -13,7 +13,7 @@ from mmengine.config import Config
 from mmengine.device import get_device
 
 from ies_mm.commands.arguments import config_file, one_line_errors
-from ies_mm.commands.parser import Parser, count
+from ies_mm.commands.parser import Parser, integer, number
 from ies_mm.commands.tournament_rounds.entries import ENTRIES
 from ies_mm.commands.tournament_rounds.rounds import hold
 from ies_mm.commands.tournament_rounds.trained import ended
@@ -44,19 +44,6 @@ def _check_plain(name: str) -> None:
         )
 
 
-def share(word: str) -> float:
-    """An argument type: a share above 0, at most 0.9."""
-    try:
-        value = float(word)
-    except ValueError:
-        value = 0.0
-    if not 0 < value <= MOST_LEFT_OUT:
-        raise argparse.ArgumentTypeError(
-            f'{word}: give a share above 0, at most {MOST_LEFT_OUT}'
-        )
-    return value
-
-
 def _arguments(argv: Sequence[str] | None, prog: str) -> argparse.Namespace:
     arguments = Parser(
         prog=prog,
@@ -68,13 +55,16 @@ def _arguments(argv: Sequence[str] | None, prog: str) -> argparse.Namespace:
     )
     arguments.add_argument(
         '--saved',
-        type=share,
+        type=number(0, MOST_LEFT_OUT),
         default=0.2,
         help='the share that each method saves; InfoBatch, which has no '
         'budget, saves about as much (default: 0.2)',
     )
     arguments.add_argument(
-        '--seeds', type=count, default=5, help='number of seeds (default: 5)'
+        '--seeds',
+        type=integer(1),
+        default=5,
+        help='number of seeds (default: 5)',
     )
     arguments.add_argument(
         '--entries',
@@ -88,13 +78,16 @@ def _arguments(argv: Sequence[str] | None, prog: str) -> argparse.Namespace:
     )
     arguments.add_argument(
         '--jobs',
-        type=count,
+        type=integer(1),
         default=2 if get_device() == 'cpu' else 1,
         help='runs at a time; all use the same accelerator (default: 1, and 2 '
         'without an accelerator)',
     )
     arguments.add_argument(
-        '--threads', type=count, default=1, help='threads per run (default: 1)'
+        '--threads',
+        type=integer(1),
+        default=1,
+        help='threads per run (default: 1)',
     )
     arguments.add_argument(
         '--options',

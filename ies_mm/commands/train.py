@@ -1,7 +1,6 @@
 """Train an OpenMMLab model from a config, with or without IES."""
 
 import argparse
-import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from ies_mm.commands.arguments import (
     parser,
     read_config,
 )
+from ies_mm.commands.parser import integer, number
 from ies_mm.commands.processes import processes
 from ies_mm.configuring.method_option import import_ours, method_names
 from ies_mm.configuring.preflight import check_config
@@ -23,6 +23,9 @@ from ies_mm.configuring.reading import selection_hooks
 from ies_mm.configuring.shorter import shorten
 from ies_mm.configuring.speedup_option import speed_up
 from ies_mm.errors import ConfigError
+
+LARGEST_SEED = 2**32 - 1
+"""NumPy takes no larger one."""
 
 
 def main(
@@ -87,21 +90,21 @@ def _arguments(argv: Sequence[str] | None, prog: str) -> argparse.Namespace:
     )
     arguments.add_argument(
         '--length',
-        type=_share,
+        type=number(0),
         metavar='SHARE',
         help='scale the training, with its schedules, to this share of its '
         'epochs or iterations: 0.6 for 60%%',
     )
     arguments.add_argument(
         '--speedup',
-        type=_faster,
+        type=number(1),
         metavar='TIMES',
         help='set the method so that the training computes 1 / TIMES of the '
         'full one, scoring included: 2 for twice as fast',
     )
     arguments.add_argument(
         '--seed',
-        type=_seed,
+        type=integer(0, LARGEST_SEED),
         metavar='N',
         help='set randomness.seed; the seed is added to the name of the '
         'default work dir, so that several can be compared',
@@ -113,31 +116,6 @@ def _arguments(argv: Sequence[str] | None, prog: str) -> argparse.Namespace:
         "config's auto_scale_lr.base_batch_size",
     )
     return arguments.parse_args(argv)
-
-
-def _share(word: str) -> float:
-    try:
-        share = float(word)
-    except ValueError:
-        share = math.nan
-    if not 0 < share < math.inf:
-        raise argparse.ArgumentTypeError(f'{word}: give a number above 0')
-    return share
-
-
-def _faster(word: str) -> float:
-    times = _share(word)
-    if times <= 1:
-        raise argparse.ArgumentTypeError(f'{word}: give a number above 1')
-    return times
-
-
-def _seed(word: str) -> int:
-    if not word.isdecimal() or int(word) >= 2**32:
-        raise argparse.ArgumentTypeError(
-            f'{word}: give a whole number from 0 to 2**32 - 1'
-        )
-    return int(word)
 
 
 def _of_options(args: argparse.Namespace) -> str:

@@ -111,8 +111,8 @@ def test_a_second_call_over_all_of_work_dirs(
         (['good', 'other'], 'are on different data'),
         (['good', '--metric', 'x'], 'common metrics: pascal_voc/mAP'),
         (['good', '--out', 'file'], 'file cannot be written to'),
-        (['good', '--early', '0'], 'give a share above 0 to 1'),
-        (['good', '--early', 'x'], 'give a share above 0 to 1'),
+        (['good', '--early', '0'], 'give a number above 0, at most 1'),
+        (['good', '--early', 'x'], 'give a number above 0, at most 1'),
         (['good', '--unknown'], '--unknown'),
     ],
 )

@@ -82,9 +82,9 @@ def test_one_to_the_end_and_again(folders: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        (['--saved', '0'], 'give a share above 0, at most 0.9'),
-        (['--saved', '1'], 'give a share above 0, at most 0.9'),
-        (['--saved', 'much'], 'give a share above 0, at most 0.9'),
+        (['--saved', '0'], 'give a number above 0, at most 0.9'),
+        (['--saved', '1'], 'give a number above 0, at most 0.9'),
+        (['--saved', 'much'], 'give a number above 0, at most 0.9'),
         (['--seeds', '0'], 'give an integer >= 1'),
         (['--jobs', '-1'], 'give an integer >= 1'),
         (['--threads', '0'], 'give an integer >= 1'),

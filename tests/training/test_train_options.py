@@ -84,7 +84,7 @@ def test_two_seeds_are_refused(folders: Path, tmp_path: Path) -> None:
 def test_what_is_no_seed_is_refused(seed: str) -> None:
     result = call(TRAIN, 'x.py', f'--seed={seed}')
     assert result.returncode == 2
-    assert f'{seed}: give a whole number from 0' in result.stderr
+    assert f'{seed}: give an integer from 0' in result.stderr
 
 
 def test_the_learning_rate_is_scaled_to_the_batch_size(

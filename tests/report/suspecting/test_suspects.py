@@ -149,7 +149,7 @@ def test_epochs_that_were_not_kept_are_said(
     [
         (('--term', 'loss_rpn'), 'the run has sum, loss_cls, loss_bbox'),
         (('--share', '2'), '--share 2: give a number from 0 to 1'),
-        (('--last', '0'), '--last 0: give 1 or more'),
+        (('--last', '0'), '0: give an integer >= 1'),
     ],
 )
 def test_bad_input_is_one_line(
