@@ -22,6 +22,7 @@ from ies_mm.training.data.partners import CACHE
 from ies_mm.training.data.replaced_sampler import check_replaced
 from ies_mm.training.data.sampler import IESSampler
 from ies_mm.training.hook.mixing_options import MIXTURES, Mixing
+from ies_mm.training.hook.settings import Settings
 from ies_mm.training.hook.supported_model import check_model
 from ies_mm.training.loop.batches import sampler_of
 from ies_mm.training.scoring.unmixed import batch_augments
@@ -30,22 +31,14 @@ from ies_mm.training.scoring.unmixed import batch_augments
 def check_training(
     runner: Runner,
     hook: Hook,
-    needs_sampler: bool,
-    method: Method,
-    mixing: Mixing,
-    fallback: bool,
-    records_losses: bool,
+    settings: Settings,
 ) -> IESSampler | AnySampler:
     """Reject a training that cannot work, before its first batch.
 
     Args:
         runner (Runner): The runner of the training.
         hook (Hook): The selection hook.
-        needs_sampler (bool): Whether the hook may prune images.
-        method (Method): The hook's method.
-        mixing (Mixing): How images are observed.
-        fallback (bool): See :func:`capture_per_image_losses`.
-        records_losses (bool): Whether losses are observed at all.
+        settings (Settings): What it asks of the training.
 
     Returns:
         IESSampler or AnySampler: The training's sampler, or a stand-in if it
@@ -54,13 +47,13 @@ def check_training(
     Raises:
         ConfigError: Says which key of the config to change.
     """
-    sampler = _sampler(runner, needs_sampler)
+    sampler = _sampler(runner, settings.needs_sampler)
     _check_loop(runner)
     _check_wrapper(runner.model)
     _check_turn(runner, hook)
-    check_samples(runner, method, mixing)
-    if records_losses:
-        check_model(runner.model, method, fallback)
+    check_samples(runner, settings.method, settings.mixing)
+    if settings.records_losses:
+        check_model(runner.model, settings.method, settings.fallback)
     return sampler
 
 

@@ -18,6 +18,7 @@ from ies_mm.training.hook.common_arguments import check_known
 from ies_mm.training.hook.mixing_options import TRAINING, Mixing
 from ies_mm.training.hook.refusals import check_training
 from ies_mm.training.hook.reporter import Reporter
+from ies_mm.training.hook.settings import Settings
 from ies_mm.training.hook.steps import Steps
 from ies_mm.training.hook.training import Training
 from ies_mm.training.scoring.options import ScoringOptions
@@ -142,11 +143,8 @@ class SelectionHook(Hook):
         self._training = Training(
             runner,
             sampler,
-            self.method,
+            self._settings(),
             self.arguments(),
-            self.mixing,
-            self.fallback,
-            self.records_losses,
             self.steps,
         )
         self._scope.callback(self._training.close)
@@ -236,14 +234,15 @@ class SelectionHook(Hook):
                 f'{names} would both write the records of this training; '
                 'keep one of them in default_hooks or custom_hooks'
             )
-        return check_training(
-            runner,
-            self,
-            self.needs_sampler,
+        return check_training(runner, self, self._settings())
+
+    def _settings(self) -> Settings:
+        return Settings(
             self.method,
             self.mixing,
             self.fallback,
             self.records_losses,
+            self.needs_sampler,
         )
 
     def _state_before(self, runner: Runner) -> dict[str, Any] | None:

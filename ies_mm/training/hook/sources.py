@@ -7,7 +7,6 @@ from ies_mm.training.hook.mixing_options import (
     EVERY_EPOCH,
     MIXTURES,
     SCORING,
-    Mixing,
     interval_of,
     what_mixes,
 )
@@ -18,6 +17,7 @@ from ies_mm.training.hook.observing import (
     Source,
     Unobserved,
 )
+from ies_mm.training.hook.settings import Settings
 from ies_mm.training.scoring.pipeline import described, scoring_pipelines
 from ies_mm.training.scoring.refresh import Refresher
 from ies_mm.training.scoring.unmixed import Unmixed
@@ -31,9 +31,7 @@ class Sources:
 
     Args:
         session (Session): Of the training.
-        wanted (Mixing): How the user wants images to be observed.
-        fallback (bool): See :class:`Refresher`.
-        records_losses (bool): Whether losses are observed at all.
+        settings (Settings): What the hook asks of it.
 
     Attributes:
         now (Source): The source that was picked last.
@@ -41,17 +39,10 @@ class Sources:
 
     now: Source
 
-    def __init__(
-        self,
-        session: Session,
-        wanted: Mixing,
-        fallback: bool,
-        records_losses: bool,
-    ) -> None:
+    def __init__(self, session: Session, settings: Settings) -> None:
         self._session = session
-        self._wanted = wanted
-        self._fallback = fallback
-        self._records_losses = records_losses
+        self._settings = settings
+        self._wanted = settings.mixing
         self._scope = ExitStack()
         self._mixing: list[str] | None = None
 
@@ -78,7 +69,7 @@ class Sources:
 
     def _new(self) -> Source:
         session = self._session
-        if not self._records_losses:
+        if not self._settings.records_losses:
             return Unobserved(session, mixing=bool(self._mixing))
         if not self._mixing:
             if self._wanted.observe == SCORING:
@@ -126,7 +117,7 @@ class Sources:
         refresher = Refresher(
             session.runner.train_dataloader,
             session.instances,
-            self._fallback,
+            self._settings.fallback,
             self._wanted.scoring.batch_size,
             images,
         )

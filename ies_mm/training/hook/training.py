@@ -6,16 +6,15 @@ from typing import Any
 
 from mmengine.runner import Runner
 
-from ies_mm.methods.method import Method
 from ies_mm.training import mmengine_internals as internals
 from ies_mm.training.data.any_sampler import AnySampler
 from ies_mm.training.data.sampler import IESSampler
 from ies_mm.training.hook.clock import Clock
 from ies_mm.training.hook.epoch_cycle import EpochCycle
 from ies_mm.training.hook.incoming import batch_of
-from ies_mm.training.hook.mixing_options import Mixing
 from ies_mm.training.hook.refusals import check_samples
 from ies_mm.training.hook.reporter import Reporter
+from ies_mm.training.hook.settings import Settings
 from ies_mm.training.hook.sources import Sources
 from ies_mm.training.hook.step_comparison import StepComparison
 from ies_mm.training.hook.steps import Steps
@@ -39,11 +38,8 @@ class Training:
     Args:
         runner (Runner): At the start of its training.
         sampler (IESSampler or AnySampler): The training's sampler.
-        method (Method): The hook's method, which is reset.
+        settings (Settings): What the hook asks of it; its method is reset.
         arguments (dict): The hook's arguments by name, for checkpoints.
-        mixing (Mixing): The user's options for mixed images.
-        fallback (bool): See :func:`capture_per_image_losses`.
-        records_losses (bool): Whether losses are observed at all.
         steps (type): Class of its training steps.
 
     Attributes:
@@ -55,21 +51,20 @@ class Training:
         self,
         runner: Runner,
         sampler: IESSampler | AnySampler,
-        method: Method,
+        settings: Settings,
         arguments: dict[str, Any],
-        mixing: Mixing,
-        fallback: bool,
-        records_losses: bool,
         steps: type[Steps],
     ) -> None:
         self.runner = runner
-        self._mixing = mixing
+        self._settings = settings
         self._step = WrappedStep()
         self._clock = Clock()
-        self.session = session = Session(method, runner, sampler, arguments)
+        self.session = session = Session(
+            settings.method, runner, sampler, arguments
+        )
         self._switches = Switches(session)
-        comparison = StepComparison(runner, fallback)
-        self._sources = Sources(session, mixing, fallback, records_losses)
+        comparison = StepComparison(runner, settings.fallback)
+        self._sources = Sources(session, settings)
         self._steps = steps(session, self._sources, comparison, self._clock)
 
     def start(
@@ -191,5 +186,7 @@ class Training:
         """Look for what hooks switched at the beginning of this epoch."""
         switched = self._switches.look()
         if switched:
-            check_samples(self.runner, self.session.method, self._mixing)
+            check_samples(
+                self.runner, self.session.method, self._settings.mixing
+            )
         self._sources.pick(switched)
