@@ -22,6 +22,11 @@ def main(argv: Sequence[str] | None = None, prog: str = 'ies-mm test') -> None:
         cfg = read_config(args)
         if not Path(args.checkpoint).is_file():
             raise ConfigError(f'there is no checkpoint {args.checkpoint}')
+        if cfg.get('test_dataloader') is None:
+            raise ConfigError(
+                'the config has no test_dataloader; set it to val_dataloader, '
+                'and test_cfg and test_evaluator likewise'
+            )
         check_files(cfg, 'test_dataloader')
         cfg.load_from = args.checkpoint
         with processes(cfg):
