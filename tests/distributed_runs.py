@@ -25,7 +25,7 @@ from ies_mm.engine import (
     RandomRemovalHook,
     SoftIESHook,
 )
-from ies_mm.training.data.identity import batch_instances
+from ies_mm.training.data.shown_images import batch_instances
 from method_cases import config_of
 from mixing_runs import rtmdet
 from quick_runners import quick_runners

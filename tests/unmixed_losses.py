@@ -10,7 +10,7 @@ from mmengine.dataset import pseudo_collate
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from ies_mm.training.data.identity import batch_instances
+from ies_mm.training.data.shown_images import batch_instances
 from ies_mm.training.data.tagging import partners_in
 from mixing_runs import PLAIN, rtmdet, yolox
 from runs import dataset_config

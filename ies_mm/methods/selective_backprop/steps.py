@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ies_mm.losses.capture.random_state import preserved_random_state
 from ies_mm.methods.selective_backprop.rule import SelectiveBackprop
-from ies_mm.training.data.identity import batch_instances
+from ies_mm.training.data.shown_images import batch_instances
 from ies_mm.training.data.tagging import instances_of
 from ies_mm.training.hook.clock import Clock
 from ies_mm.training.hook.incoming import Batch

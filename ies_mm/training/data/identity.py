@@ -7,7 +7,7 @@ position shows (``num_batch_per_epoch``) are not instances.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import islice
 from typing import Any
@@ -19,11 +19,10 @@ from torch import Tensor
 from ies_mm.errors import ConfigError
 from ies_mm.report.names import in_part, of_copy
 from ies_mm.training.data.mixable_images import Kept
-from ies_mm.training.data.names import checksums_of, readable
+from ies_mm.training.data.names import checksums_of
 from ies_mm.training.data.partners import carrying
 from ies_mm.training.data.positions import check_leaf, check_length, parts_of
 from ies_mm.training.data.tagged_datasets import NOT_SHOWN, tagged
-from ies_mm.training.data.tagging import INSTEAD, instances_of
 
 
 def check_has_classes(dataset: type) -> None:
@@ -176,33 +175,10 @@ class InstanceMap:
         if self._kept is not None:
             self._kept.set(active)
 
-    def check_shown(
-        self, data_batch: Any, ids: Tensor, asked_for: Tensor
-    ) -> None:
-        """Compare the images of a batch with those the sampler requested.
-
-        Args:
-            data_batch (Any): As returned by the data loader.
-            ids (Tensor): int64 (B,), its :func:`batch_instances`.
-            asked_for (Tensor): bool (B,), whether the sampler requested the
-                image. It need not have if a pipeline returned None.
-
-        Raises:
-            ConfigError: An image was not requested.
-            ConfigError: A sample names another image's path.
-        """
-        samples = data_batch['data_samples']
-        for place in torch.nonzero(~asked_for).flatten().tolist():
-            if not getattr(samples[place], INSTEAD, False):
-                path = readable(self.paths()[ids[place]])
-                raise ConfigError(
-                    f'the data loader gave {path}, which the sampler did not '
-                    'request; have each position of the dataset always '
-                    'show the same image, and leave shuffling and selecting '
-                    'to the sampler'
-                )
-        for sample, number in zip(samples, ids.tolist(), strict=True):
-            self._check_path(sample, number)
+    def knows(self, path: str) -> bool:
+        """Whether it is the path of one of its images."""
+        self._known = self._known or set(self.paths())
+        return path in self._known
 
     def _read(self) -> list[str]:
         """Read the paths, and note which images have no objects."""
@@ -215,22 +191,6 @@ class InstanceMap:
                 empty.append(info.get('instances') == [])
         self._empty = torch.tensor(empty, dtype=torch.bool)
         return paths
-
-    def _check_path(self, sample: Any, number: int) -> None:
-        expected = self.paths()[number]
-        path = str(getattr(sample, 'img_path', expected))
-        # A transform may rewrite paths; only the path of another image of the
-        # dataset shows a mix-up.
-        if path != expected and self._is_known(path):
-            raise ConfigError(
-                f'the dataset showed {readable(path)} in place of '
-                f'{readable(expected)}: get_data_info or a transform '
-                'exchanges images; have each index always show the same image'
-            )
-
-    def _is_known(self, path: str) -> bool:
-        self._known = self._known or set(self.paths())
-        return path in self._known
 
     def parts(self) -> Iterator[tuple[BaseDataset, Tensor]]:
         """The leaves, each with the instance numbers of its images."""
@@ -270,19 +230,6 @@ class InstanceMap:
     def _images(self, leaves: int | None = None) -> int:
         """Number of images in the first leaves, or in all."""
         return sum(len(leaf) for leaf in self.leaves[:leaves])
-
-
-def batch_instances(data_batch: Any) -> Tensor:
-    """The instance numbers of a batch returned by the data loader.
-
-    Returns:
-        Tensor: int64 (B,).
-
-    Raises:
-        ConfigError: The samples carry no number.
-    """
-    is_dict = isinstance(data_batch, Mapping)
-    return instances_of(data_batch.get('data_samples') if is_dict else None)
 
 
 def _indices(numbers: Tensor) -> list[int]:

@@ -6,7 +6,7 @@ from typing import Any
 from torch import Tensor
 
 from ies_mm.errors import ConfigError
-from ies_mm.training.data.identity import batch_instances
+from ies_mm.training.data.shown_images import batch_instances, check_shown
 from ies_mm.training.data.tagging import missed_of, partners_in
 from ies_mm.training.state.session import Session
 
@@ -49,7 +49,7 @@ def batch_of(session: Session, index: int, data: Any) -> Batch:
     # First: asked_for compares with the samples that this call takes.
     epochs = session.pace.batch_epochs(len(ids))
     asked_for = session.pace.asked_for(ids, session.state.selection)
-    session.instances.check_shown(data, ids, asked_for)
+    check_shown(session.instances, data, ids, asked_for)
     samples = data['data_samples']
     # It is not kept which sample missed an image, so in a batch across two
     # passes all count in the first.

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ies_mm.errors import ConfigError, UnsupportedModelError
 from ies_mm.losses.capture.patching import override
-from ies_mm.training.data.identity import batch_instances
+from ies_mm.training.data.shown_images import batch_instances
 
 Step = Callable[[Any], Any]
 """Runs the model's own ``train_step`` on some data."""

@@ -17,8 +17,9 @@ from torch import Tensor
 from ies_mm.errors import ConfigError
 from ies_mm.losses import CapturedLosses
 from ies_mm.losses.context import unwrap
-from ies_mm.training.data.identity import InstanceMap, batch_instances
+from ies_mm.training.data.identity import InstanceMap
 from ies_mm.training.data.mixing_transforms import mixes, transforms_of
+from ies_mm.training.data.shown_images import batch_instances
 from ies_mm.training.data.tagging import tag
 from ies_mm.training.loop.batches import largest_size
 from ies_mm.training.scoring.received_images import in_order

@@ -12,7 +12,8 @@ from torch.utils.data import DataLoader
 
 from ies_mm.errors import ConfigError
 from ies_mm.training import mmengine_internals as internals
-from ies_mm.training.data.identity import InstanceMap, batch_instances
+from ies_mm.training.data.identity import InstanceMap
+from ies_mm.training.data.shown_images import batch_instances, check_shown
 from ies_mm.training.data.tagging import missed_of
 from ies_mm.training.loop.batches import GivenOrder, copied, sizes_of
 from ies_mm.training.scoring.scoring import forward_only, preprocessed, score
@@ -121,7 +122,7 @@ class Refresher:
         said = time.perf_counter()
         for number, batch in enumerate(self._loader, start=1):
             shown = batch_instances(batch)
-            self._instances.check_shown(batch, shown, torch.isin(shown, ids))
+            check_shown(self._instances, batch, shown, torch.isin(shown, ids))
             data = preprocessed(runner, batch)
             # Read again, as the preprocessor may reorder the batch.
             shown = batch_instances(data)

@@ -22,7 +22,7 @@ from ies_mm.losses.capture.random_state import preserved_random_state
 from ies_mm.losses.context import unwrap
 from ies_mm.losses.generic.parts import parts_of
 from ies_mm.losses.generic.state import snapshot, state_of
-from ies_mm.training.data.identity import batch_instances
+from ies_mm.training.data.shown_images import batch_instances
 from ies_mm.training.loop.optimisers import optim_context
 from ies_mm.training.scoring.held_layers import is_held
 from ies_mm.training.scoring.received_images import Given

@@ -10,8 +10,9 @@ from mmengine.dataset import pseudo_collate
 from torch.utils.data import DataLoader, TensorDataset
 
 from ies_mm.errors import ConfigError
-from ies_mm.training.data.identity import InstanceMap, batch_instances
+from ies_mm.training.data.identity import InstanceMap
 from ies_mm.training.data.mixing_transforms import mixes, transforms_of
+from ies_mm.training.data.shown_images import batch_instances
 from ies_mm.training.data.tagging import TAG
 from runs import (
     build_dataset as build,

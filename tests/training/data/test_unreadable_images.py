@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader
 import transforms  # noqa: F401
 from ies_mm.engine import IESHook
 from ies_mm.errors import ConfigError
-from ies_mm.training.data.identity import batch_instances
+from ies_mm.training.data.shown_images import batch_instances
 from method_cases import METHODS
 from runs import epochs_of, instances_of, train, with_hook
 from same_runs import by_epochs, by_iterations

@@ -13,7 +13,7 @@ from mmpretrain.registry import DATASETS
 
 from ies_mm.engine import IESHook, SelectiveBackpropHook
 from ies_mm.errors import ConfigError
-from ies_mm.training.data.identity import batch_instances
+from ies_mm.training.data.shown_images import batch_instances
 from iteration_runs import IMAGES
 from runs import FixedSelection, epochs_of, train
 from same_runs import assert_equal

@@ -10,7 +10,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from ies_mm.engine import IESHook
-from ies_mm.training.data.identity import batch_instances
+from ies_mm.training.data.shown_images import batch_instances
 from iteration_runs import IMAGES, OUT, Ends, always, plain
 from runs import FixedSelection, epochs_of, train
 from same_runs import assert_equal

@@ -12,7 +12,7 @@ from mmengine.runner import Runner
 
 from ies_mm.core import Selection
 from ies_mm.training.data import sampler as sampler_module
-from ies_mm.training.data.identity import batch_instances
+from ies_mm.training.data.shown_images import batch_instances
 from ies_mm.training.loop import batches as batches_module
 from ies_mm.training.loop.epoch_pace import EpochPace
 from method_cases import config_of

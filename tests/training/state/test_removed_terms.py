@@ -8,7 +8,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch import nn
 
-from ies_mm.training.data.identity import batch_instances
+from ies_mm.training.data.shown_images import batch_instances
 from late_terms import NEW, Leaving, leaving_config
 from runs import FixedSelection, train
 from same_runs import assert_same_run, resumed
