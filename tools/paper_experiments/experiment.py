@@ -186,6 +186,19 @@ def bounds(differences: NDArray[np.float64]) -> tuple[float, float]:
     return mean - width, mean + width
 
 
+def exceeds(
+    differences: NDArray[np.float64], least: float = 0.0
+) -> bool | None:
+    """Whether the mean difference is above ``least``.
+
+    None if the 95% interval includes it, as with one seed.
+    """
+    low, high = bounds(differences)
+    if low <= least <= high:
+        return None
+    return low > least
+
+
 def interval(differences: NDArray[np.float64]) -> str:
     """Mean and 95% confidence interval; one difference has none."""
     mean = f'{float(differences.mean()):+.2f}'

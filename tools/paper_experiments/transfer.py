@@ -3,13 +3,12 @@
 from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 
 from paper_experiments.experiment import (
     Claim,
     Found,
     Runs,
-    bounds,
+    exceeds,
     interval,
     last_accuracies,
     spread,
@@ -95,7 +94,7 @@ def table(runs: Runs, epochs: int) -> Found:
                 'transfers better',
                 'yes',
                 f'{float(np.mean(apart)):+.2f} points',
-                verdict(_holds(apart)),
+                verdict(exceeds(apart)),
             )
         )
     return Found(claims, table='\n'.join(lines))
@@ -115,9 +114,3 @@ def _rows(scale: Scale, epochs: int) -> Iterator[Row]:
                 for start in pretrainings(scale, source)
             )
             yield network, target, base, own
-
-
-def _holds(apart: NDArray[np.float64]) -> bool | None:
-    """Whether the interval lies on one side of zero; None if it does not."""
-    low, high = bounds(apart)
-    return None if low <= 0 <= high else low > 0
