@@ -50,7 +50,10 @@ class Pipelines:
             yield transform
         preprocessor = getattr(self._model, 'data_preprocessor', None)
         augments = getattr(preprocessor, 'batch_augments', None)
-        yield from getattr(augments, 'augments', augments) or ()
+        for augment in getattr(augments, 'augments', augments) or ():
+            # mmpretrain's None does nothing, with the rest of the chance.
+            if augment is not None:
+                yield augment
 
 
 class LossModules:

@@ -58,17 +58,17 @@ class Correctness:
             yield
             return
         head, computes, note = found
-        given = inspect.signature(getattr(head, computes))
 
         @torch.compiler.disable
-        def note_call(*args: Any, **kwargs: Any) -> None:
-            scores, samples = given.bind(*args, **kwargs).args[:2]
+        def note_call(original: Callable, args: Any, kwargs: Any) -> None:
+            given = inspect.signature(original).bind(*args, **kwargs)
+            scores, samples = given.args[:2]
             if not any(map(partners_in, samples)):
                 note(scores, samples)
 
         def noted(original: Callable, *args: Any, **kwargs: Any) -> Any:
             # Kept out of a compiled forward.
-            note_call(*args, **kwargs)
+            note_call(original, args, kwargs)
             return original(*args, **kwargs)
 
         with override(head, computes, noted):

@@ -35,9 +35,9 @@ AUGMENTS = [dict(type='Mixup', alpha=0.8), dict(type='CutMix', alpha=1.0)]
 OUT = {2: [0, 3, 5, 8], 3: [1, 3, 5, 7, 9, 11]}
 
 
-def mixed(config: Config) -> Config:
+def mixed(config: Config, probs: list | None = None) -> Config:
     """Trained like ConvNeXt, Swin and DeiT, with one-hot labels."""
-    config.model.train_cfg = dict(augments=AUGMENTS)
+    config.model.train_cfg = dict(augments=AUGMENTS, probs=probs)
     config.model.data_preprocessor.num_classes = len(CLASSES)
     config.model.head.loss = dict(type='CrossEntropyLoss', use_soft=True)
     return config
@@ -70,11 +70,13 @@ def losses_alone(runner: Runner) -> torch.Tensor:
     return torch.tensor(found)
 
 
+@pytest.mark.parametrize('probs', [None, [0.5, 0.2]])
 def test_off_is_bit_identical_to_the_plain_run(
-    folders: Path, tmp_path: Path
+    folders: Path, tmp_path: Path, probs: list | None
 ) -> None:
-    plain = mixed(classifier_config(folders, tmp_path / 'plain'))
-    ies = mixed(config_of(folders, tmp_path / 'ies', 3))
+    """Also if some batches are not mixed at all."""
+    plain = mixed(classifier_config(folders, tmp_path / 'plain'), probs)
+    ies = mixed(config_of(folders, tmp_path / 'ies', 3), probs)
     plain.train_cfg.max_epochs = 3
     hook = IESHook(delta=0, scoring=dict(interval=1))
     expected, found = train(plain), train(ies, with_hook(hook))
