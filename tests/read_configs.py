@@ -6,7 +6,7 @@ from pathlib import Path
 from mmengine.config import Config
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
-# Other methods are tested in training/test_method_option.py.
+# Other methods are tested in configuring/test_method_option.py.
 NAMES = sorted(
     path.relative_to(CONFIGS).as_posix()
     for path in CONFIGS.rglob('*.py')

@@ -148,17 +148,16 @@ def _apply(cfg: Config, args: argparse.Namespace) -> None:
             raise ConfigError('--amp needs an accelerator, found only the CPU')
         cfg.optim_wrapper.type = 'AmpOptimWrapper'
         cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
-    weights = cfg.get('load_from')
-    if weights and not cfg.get('resume') and _is_missing(weights):
-        raise ConfigError(f'load_from: there is no file {weights}')
     if args.resume is not None:
         if args.resume != 'auto' and not Path(args.resume).is_file():
             raise ConfigError(f'--resume: there is no file {args.resume}')
         cfg.resume = True
         # Without load_from, MMEngine resumes from the newest checkpoint.
         cfg.load_from = None if args.resume == 'auto' else args.resume
+    if cfg.get('load_from') and _is_missing(cfg.load_from):
+        raise ConfigError(f'load_from: there is no file {cfg.load_from}')
 
 
 def _is_missing(path: str) -> bool:
     """Whether a local file is; URLs and OpenMMLab's names are not local."""
-    return '://' not in path and not Path(path).is_file()
+    return '://' not in path and not Path(path).expanduser().is_file()

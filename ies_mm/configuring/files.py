@@ -15,7 +15,7 @@ OF_IMAGES = ('img', 'img_path', 'sub_data_root')
 
 
 def check_files(cfg: Config, *loaders: str) -> None:
-    """Reject datasets whose annotation file or folder is missing.
+    """Reject datasets whose annotation file or image folder is missing.
 
     Raises:
         ConfigError: Names the path and how to obtain the data.
@@ -41,13 +41,28 @@ def _read_by(leaf: dict, scope: str) -> Iterator[Path]:
     if remote or '://' in ' '.join(map(str, [root, name, *folders])):
         return
     if name and isinstance(name, str):
-        yield Path(root, name)
+        yield Path(root, name).expanduser()
     cls = dataset_class(leaf, scope)
     if cls is None or 'download' in signature(cls).parameters:
         return
     if root and not name:
-        yield Path(root)
-    yield from (Path(root, folder) for folder in folders)
+        yield Path(root).expanduser()
+    if _loads_files(leaf.get('pipeline')):
+        yield from (Path(root, folder).expanduser() for folder in folders)
+
+
+def _loads_files(pipeline: Any) -> bool:
+    """Whether a pipeline reads images from the local file system."""
+    loaders = [
+        transform
+        for transform in pipeline or []
+        if isinstance(transform, dict)
+        and str(transform.get('type')).endswith('LoadImageFromFile')
+    ]
+    backends = ('backend_args', 'file_client_args')
+    return bool(loaders) and not any(
+        loader.get(key) for loader in loaders for key in backends
+    )
 
 
 def _image_folders(prefix: Any) -> list[str]:

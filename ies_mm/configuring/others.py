@@ -25,7 +25,8 @@ def check_others(cfg: Config) -> None:
     if is_a(DATA_SAMPLERS, sampler, IESSampler):
         # Any dataset will do, and an own seed is agreed upon by all ranks.
         given = {'dataset': range(1), 'seed': 0} | dict(sampler or {})
-        made('train_dataloader.sampler', IESSampler, given)
+        cls = class_of(DATA_SAMPLERS, sampler)
+        made('train_dataloader.sampler', cls, given)
 
 
 def made(key: str, cls: Any, config: Mapping[str, Any]) -> Any:
@@ -43,6 +44,12 @@ def made(key: str, cls: Any, config: Mapping[str, Any]) -> Any:
     arguments = {k: v for k, v in config.items() if k not in OF_MMENGINE}
     try:
         return cls(**arguments)
+    except ConfigError as error:
+        # It may name the key already.
+        text = str(error)
+        raise ConfigError(
+            text if text.startswith(key) else f'{key}: {text}'
+        ) from error
     except (TypeError, ValueError) as error:
         raise ConfigError(f'{key}: {_reason(cls, error)}') from error
 

@@ -22,6 +22,7 @@ from ies_mm.configuring.reading import (
     is_a,
     selection_hooks,
 )
+from ies_mm.configuring.shape import check_shape
 from ies_mm.errors import ConfigError
 from ies_mm.labels.place import check_place
 from ies_mm.training.data.identity import check_has_classes
@@ -46,6 +47,7 @@ def check_config(cfg: Config) -> None:
     Raises:
         ConfigError: Names the key, what was found and what to do.
     """
+    check_shape(cfg)
     hooks = dict(selection_hooks(cfg))
     built = [_check_hook(key, hook) for key, hook in hooks.items()]
     check_others(cfg)
@@ -92,11 +94,17 @@ def _check_pair(cfg: Config, hooks: dict[str, dict]) -> None:
 def _unknown(cfg: Config) -> str:
     """Hooks of no known type, of which one may be meant."""
     hooks = (cfg.get('default_hooks') or {}).items()
-    odd = [
-        f'default_hooks.{name}={hook!r:.80}'
-        for name, hook in hooks
-        if hook is not None and class_of(HOOKS, hook) is None
-    ]
+    scope = cfg.get('default_scope') or 'mmengine'
+    # The root registry finds a library's hooks only through its scope.
+    with (
+        DefaultScope.overwrite_default_scope(scope),
+        HOOKS.switch_scope_and_registry(None) as registry,
+    ):
+        odd = [
+            f'default_hooks.{name}={hook!r:.80}'
+            for name, hook in hooks
+            if isinstance(hook, dict) and class_of(registry, hook) is None
+        ]
     return f'; not a known hook: {", ".join(odd)}' if odd else ''
 
 

@@ -32,9 +32,10 @@ def check_shape(cfg: Config) -> None:
     for name, hook in (cfg.get('default_hooks') or {}).items():
         if hook is None and name not in DROPPABLE:
             raise ConfigError(
-                f'default_hooks.{name}=None: MMEngine drops only its own '
-                'hooks so; write default_hooks=dict(_delete_=True, ...) with '
-                'the others, or inherit from a config without it'
+                f'default_hooks.{name}=None: MMEngine removes only its '
+                'own default hooks this way; write default_hooks='
+                'dict(_delete_=True, ...) with the others, or inherit from a '
+                'config without it'
             )
         if not isinstance(hook, dict | Hook | None):
             raise ConfigError(_no_hook(f'default_hooks.{name}', hook))

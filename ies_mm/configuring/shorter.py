@@ -183,7 +183,7 @@ def _fit_hook(hook: Any, ratio: float) -> None:
     if 'EMAHook' in name and 'gamma' in hook:
         hook['gamma'] = _distance(hook['gamma'], ratio)
     # mmpretrain's; its stages.
-    if name == 'SwitchRecipeHook':
+    if name.rpartition('.')[2] == 'SwitchRecipeHook':
         for stage in hook['schedule']:
             _fit(stage, _HOOK, ratio)
 

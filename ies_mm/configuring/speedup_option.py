@@ -9,7 +9,7 @@ from ies_mm.configuring.reading import OF_MMENGINE, selection_hooks
 from ies_mm.configuring.speedups import arguments_for
 from ies_mm.core import Standing
 from ies_mm.errors import ConfigError
-from ies_mm.training.hook.mixing_options import EVERY_EPOCH, SCORING
+from ies_mm.training.hook.mixing_options import SCORING
 
 
 def speed_up(cfg: Config, speedup: float) -> None:
@@ -60,7 +60,7 @@ def check_length(hook: dict, speedup: float, epochs: int) -> None:
     built = HOOKS.build(dict(arguments, type=hook['type']))
     method, every = built.method, 0
     if built.mixing.observe == SCORING:
-        every = built.mixing.scoring.interval or EVERY_EPOCH
+        every = built.mixing.scoring.interval or 0
     standing = Standing(instances=1, epochs=epochs, scored_every=every)
     for reason in filter(None, method.warnings(standing)):
         raise ConfigError(

@@ -20,6 +20,9 @@ A backward pass computes about twice as much as a forward pass. Measured ratios
 are in docs/performance.md.
 """
 
+ALSO_SCORED = ('IESHook', 'SoftIESHook')
+"""Hooks for which passes over all images are counted."""
+
 Hook = Mapping[str, Any]
 Solver = Callable[[float, float, Hook], dict[str, Any]]
 
@@ -41,6 +44,11 @@ def arguments_for(hook: Hook, speedup: float, epochs: float) -> dict[str, Any]:
     """
     check_number('speedup', speedup, 1)
     name = str(hook['type'])
+    if hook.get('observe') == 'scoring' and name not in ALSO_SCORED:
+        raise ConfigError(
+            f"--speedup cannot set {name} with observe='scoring'; leave "
+            'observe out, or set the arguments of the hook'
+        )
     if name not in _SOLVERS:
         raise ConfigError(
             f'{name} cannot be set to a speed-up; there are '
@@ -73,8 +81,7 @@ def saved_for(speedup: float, pruned: int = 0, everything: int = 0) -> float:
 
 
 def _ies(speedup: float, epochs: float, hook: Hook) -> dict[str, Any]:
-    if hook.get('observe') == 'scoring':
-        every = (hook.get('scoring') or {}).get('interval', 1)
+    if every := _scored_every(hook):
         return dict(saved=saved_for(speedup, everything=every), delta=None)
     again = hook.get('refresh_interval')
     if again is None and 'delta' in hook:
@@ -92,7 +99,25 @@ def _ies(speedup: float, epochs: float, hook: Hook) -> dict[str, Any]:
 
 
 def _soft_ies(speedup: float, epochs: float, hook: Hook) -> dict[str, Any]:
-    return dict(saved=saved_for(speedup))
+    return dict(saved=saved_for(speedup, everything=_scored_every(hook)))
+
+
+def _scored_every(hook: Hook) -> int:
+    """Epochs between two passes over all images; 0 without such passes.
+
+    Raises:
+        ConfigError: The interval is not given; the default depends on whether
+            the training mixes images.
+    """
+    if hook.get('observe') != 'scoring':
+        return 0
+    interval: int | None = (hook.get('scoring') or {}).get('interval')
+    if interval is None:
+        raise ConfigError(
+            "--speedup counts the passes of observe='scoring': give "
+            'scoring=dict(interval=...)'
+        )
+    return interval
 
 
 def _random(speedup: float, epochs: float, hook: Hook) -> dict[str, Any]:

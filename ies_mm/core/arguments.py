@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 Built = TypeVar('Built')
 
 LARGEST = 2**53
+"""Up to here, every integer is exactly representable as a float."""
 
 
 def check_number(

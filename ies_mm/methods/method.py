@@ -60,9 +60,9 @@ class Method(ABC):
             a warning when scoring takes long.
         reads_losses (bool): Whether :meth:`decide` reads losses. If not, none
             are recorded, unless the hook keeps its history.
-        observes_the_last_epoch (bool): Whether a training that mixes images
-            scores them after its last epoch, too, which no decision follows.
-            Defaults to False.
+        observes_the_last_epoch (bool): Whether a training whose losses come
+            from scoring passes has one after its last epoch, too, which no
+            decision follows. Defaults to False.
         needs_steps (str): Why it needs the loss of each image in every
             training step, as a predicate; empty if scoring passes every few
             epochs suffice.

@@ -5,8 +5,6 @@ from typing import Any, TypeGuard
 
 from ies_mm.core.arguments import LARGEST
 
-"""Up to here, every integer is exactly representable as a float."""
-
 
 def is_count(value: Any) -> TypeGuard[int]:
     """Whether this is an integer from 0 to 2**53."""

@@ -112,6 +112,39 @@ def test_one_hook_registered_twice(voc: Path, tmp_path: Path) -> None:
         train(config, prepare)
 
 
+def test_malformed_configs(voc: Path, tmp_path: Path) -> None:
+    """Also in one's own train.py, which calls this."""
+    config = ies_config(voc, tmp_path, delta=0.1)
+    config.custom_hooks = [1]
+    with pytest.raises(ConfigError, match=r'custom_hooks\[0\]=1: give'):
+        check_config(config)
+    config.custom_hooks = (dict(type='EMAHook'),)
+    check_config(config)
+
+
+def test_known_hooks_are_not_called_unknown(voc: Path, tmp_path: Path) -> None:
+    """mmdet's own are found in its scope."""
+    config = ies_config(voc, tmp_path)
+    config.default_hooks = dict(
+        visualization=dict(type='DetVisualizationHook'),
+        ies=dict(type='IESHok'),
+    )
+    with pytest.raises(ConfigError) as error:
+        check_config(config)
+    assert 'not a known hook: default_hooks.ies' in str(error.value)
+    assert 'DetVisualizationHook' not in str(error.value)
+
+
+def test_a_left_over_argument_names_its_key_once(
+    voc: Path, tmp_path: Path
+) -> None:
+    config = ies_config(voc, tmp_path, delta=0.1)
+    config.train_dataloader.sampler = dict(type='IESSampler', boost=3)
+    with pytest.raises(ConfigError) as error:
+        check_config(config)
+    assert str(error.value).count('train_dataloader.sampler') == 1
+
+
 @pytest.mark.parametrize(
     ('place', 'part', 'message'),
     [
@@ -148,6 +181,10 @@ def test_arguments_of_our_other_classes(
     assert message in str(error.value)
 
 
+LMDB = [dict(type='LoadImageFromFile', backend_args=dict(backend='lmdb'))]
+OWN = [dict(type='LoadMyImage')]
+
+
 @pytest.mark.parametrize(
     ('changes', 'missing'),
     [
@@ -156,6 +193,9 @@ def test_arguments_of_our_other_classes(
         (dict(data_root='gone'), 'gone/VOC2007/ImageSets'),
         (dict(data_prefix=dict(sub_data_root='gone/')), 'VOCdevkit/gone'),
         (dict(data_prefix=dict(seg='gone/')), None),
+        (dict(data_root='~/gone'), str(Path.home() / 'gone')),
+        (dict(data_prefix=dict(img='gone/'), pipeline=LMDB), None),
+        (dict(data_prefix=dict(img='gone/'), pipeline=OWN), None),
     ],
 )
 def test_data_that_is_not_there(

@@ -216,3 +216,13 @@ def test_own_hooks_that_mean_something_else_by_a_name() -> None:
     ]
     cfg = Config(dict(train_cfg=dict(max_epochs=10), custom_hooks=own))
     assert shorten(cfg, 0.5).custom_hooks == own
+
+
+@pytest.mark.parametrize('scope', ['', 'mmpretrain.'])
+def test_the_stages_of_a_switched_recipe(scope: str) -> None:
+    hook = dict(
+        type=f'{scope}SwitchRecipeHook', schedule=[dict(action_epoch=4)]
+    )
+    cfg = Config(dict(train_cfg=dict(max_epochs=10), custom_hooks=[hook]))
+    [shorter] = shorten(cfg, 0.5).custom_hooks
+    assert shorter.schedule == [dict(action_epoch=2)]

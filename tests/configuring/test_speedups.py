@@ -79,6 +79,12 @@ class Simulated:
             scoring=dict(interval=5),
         ),
         dict(type='SoftIESHook', saved=0.1),
+        dict(
+            type='SoftIESHook',
+            saved=0.1,
+            observe='scoring',
+            scoring=dict(interval=5),
+        ),
         dict(type='RandomRemovalHook', ratio=0.1, begin=6),
         dict(type='DIHCLHook', end=0.9),
     ],
@@ -90,7 +96,7 @@ def test_the_compute_is_that_share_of_the_full_training(
     changes = arguments_for(hook, speedup, EPOCHS)
     changed = {k: v for k, v in (hook | changes).items() if v is not None}
     if speedup == 3 and hook.get('observe') == 'scoring':
-        with pytest.raises(ConfigError, match='out of reach for IES'):
+        with pytest.raises(ConfigError, match='out of reach for'):
             check_length(changed, speedup, EPOCHS)
         return
     check_length(changed, speedup, EPOCHS)
@@ -159,6 +165,21 @@ def test_what_a_method_cannot_reach_is_refused(
 ) -> None:
     with pytest.raises(ConfigError, match=message):
         arguments_for(dict(type=hook), speedup, epochs)
+
+
+@pytest.mark.parametrize(
+    ('hook', 'message'),
+    [
+        (dict(type='IESHook', saved=0.1), 'give scoring=dict'),
+        (dict(type='SoftIESHook', scoring=dict(interval=None)), 'give scorin'),
+        (dict(type='DIHCLHook'), "cannot set DIHCLHook with observe='scorin"),
+    ],
+)
+def test_passes_over_all_images_must_be_known(
+    hook: dict, message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        arguments_for(hook | dict(observe='scoring'), 2, 100)
 
 
 def test_scoring_whose_amount_is_not_known_is_refused() -> None:

@@ -1,5 +1,6 @@
 """The tournament: its entries, and a small complete one."""
 
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
@@ -127,20 +128,27 @@ def test_a_folder_that_was_half_deleted_stays_ours(
     """Killed while it starts over: the next call starts over again."""
     run = tmp_path / 'run'
     (run / 'logs').mkdir(parents=True)
-    (run / 'training_begun').write_text('it')
+    for name in ('a.pth', 'training_begun', 'z.pth'):
+        (run / name).write_text('it')
 
-    def killed(path: Path) -> None:
+    def killed(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(trainings.shutil, 'rmtree', killed)
     with pytest.raises(KeyboardInterrupt):
         train_once(run, [], 'it')
     trainings.check_same(run, 'it')
+    monkeypatch.undo()
+    trainings._empty(run)
+    assert [path.name for path in run.iterdir()] == ['training_begun']
 
 
 @pytest.mark.parametrize(('entrants', 'left'), [(1, False), (12, True)])
 def test_dropping_is_corrected_for_the_number_of_entries(
-    tmp_path: Path, entrants: int, left: bool
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    entrants: int,
+    left: bool,
 ) -> None:
     """Below random by 2, 3 and 4 points: p = 0.02 for one, not for twelve."""
     ours, random = [], []
@@ -153,7 +161,13 @@ def test_dropping_is_corrected_for_the_number_of_entries(
                 hook=hook, method='Random Remove',
             )
         )  # fmt: skip
-    assert rounds._is_below(ours, random, entrants) is not left
+    runs = dict(ies=ours, random=random)
+    monkeypatch.setattr(
+        rounds, 'ended', lambda args, name: runs.get(name, ours)
+    )
+    # The controls are not judged.
+    names = ['plain', 'short', 'random', *['ies'] * entrants]
+    assert ('ies' in [*rounds._left(Namespace(), names)]) is left
 
 
 def test_what_cannot_be_trained_is_refused_before_any_training(

@@ -35,6 +35,17 @@ def test_the_command_without_a_config(tmp_path: Path) -> None:
     assert 'there is no config file' in result.stderr
 
 
+def test_deleted_weights_do_not_hinder_a_resume(
+    voc: Path, tmp_path: Path
+) -> None:
+    config = ies_config(voc, tmp_path / 'run', epochs=1, delta=0.1)
+    config.load_from = 'gone.pth'
+    path = tmp_path / 'config.py'
+    path.write_text(config.pretty_text)
+    assert 'there is no file gone.pth' in call(TRAIN, path).stderr
+    assert call(TRAIN, path, '--resume').returncode == 0
+
+
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
@@ -48,7 +59,7 @@ def test_the_command_without_a_config(tmp_path: Path) -> None:
         (['--seed', '3', '--cfg-options', 'randomness=3'], 'randomness is 3'),
         (
             ['--cfg-options', 'default_hooks.ies=None'],
-            'default_hooks.ies=None: MMEngine drops only its own',
+            'default_hooks.ies=None: MMEngine removes only its own',
         ),
         (
             ['--cfg-options', 'default_hooks.ies.type=IESHok'],

@@ -11,6 +11,7 @@ from ies_mm.report.comparing.comparison import compare_runs
 from ies_mm.report.comparing.differences import sign_of
 from ies_mm.report.reading.methods import RANDOM
 
+CONTROLS = ('plain', 'short', 'random')
 ROUNDS = 3
 """Seeds after which a method may be dropped."""
 
@@ -34,11 +35,14 @@ def hold(args: argparse.Namespace) -> None:
 
 def _left(args: argparse.Namespace, entrants: list[str]) -> Iterator[str]:
     """Entries not clearly below random removal; the controls always stay."""
+    judged = sum(name not in CONTROLS for name in entrants)
     for name in entrants:
         ours, random = ended(args, name), ended(args, 'random')
-        is_control = name in ('plain', 'short', 'random')
-        judged = len(entrants)
-        if is_control or not random or not _is_below(ours, random, judged):
+        if (
+            name in CONTROLS
+            or not random
+            or not _is_below(ours, random, judged)
+        ):
             yield name
         else:
             print(f'{name}: clearly below random removal, dropped')

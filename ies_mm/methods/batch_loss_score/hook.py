@@ -6,6 +6,7 @@ from mmengine.registry import HOOKS
 
 from ies_mm.methods.batch_loss_score.rule import BatchLossScore
 from ies_mm.methods.batch_loss_score.steps import BatchLossSteps
+from ies_mm.training.hook.mixing_options import SCORING
 from ies_mm.training.hook.selection_hook import SelectionHook
 
 
@@ -43,3 +44,8 @@ class BatchLossScoreHook(SelectionHook):
         **common: Any,
     ) -> None:
         super().__init__(BatchLossScore(ratio, anneal, alpha), **common)
+        if self.mixing.observe == SCORING:
+            raise ValueError(
+                f'observe={SCORING!r}: this method reads the losses of '
+                'training batches; leave observe out'
+            )

@@ -22,11 +22,12 @@ def fault_of(config: dict[str, Any]) -> str | None:
 
     Any setting may be None or missing.
     """
-    for kind, keys in ((dict, DICTS), (list, LISTS)):
+    for kind, keys in ((dict, DICTS), ((list, tuple), LISTS)):
         for key in keys:
             value = _value(config, key)
             if value is not None and not isinstance(value, kind):
-                return f'{key} is {_short(value)}, not a {kind.__name__}'
+                wanted = 'a dict' if kind is dict else 'a list'
+                return f'{key} is {_short(value)}, not {wanted}'
     for key in INTEGERS:
         value = _value(config, key)
         # MMEngine accepts max_epochs=12.0, too.

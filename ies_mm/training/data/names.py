@@ -51,12 +51,12 @@ def checksums_of(
         Tensor: int64 (N,), checksums of the path below the root and the
         leaf's number.
     """
-    shown_by = Counter(path for _, paths in parts for path in {*paths})
+    times = Counter(path for _, paths in parts for path in paths)
     sums = []
     for number, (leaf, paths) in enumerate(parts):
         source = _source(leaf)
         for path in paths:
-            more = source if tell_apart and shown_by[path] > 1 else ''
+            more = source if tell_apart and times[path] > 1 else ''
             name = f'{number}/{below_root(leaf, path)}{more}'
             sums.append(_checksum(name))
     return torch.tensor(sums, dtype=torch.long)

@@ -111,7 +111,8 @@ class EpochCycle:
         # Equal on all ranks, so that all of them make the pass or none.
         if len(due):
             epoch.join(self._scored(due, epoch.noted))
-        self._steps.check_terms()
+        if len(due) or self._steps.source.of_steps:
+            self._steps.check_terms()
         self._unread.note(epoch.noted.missed, epoch.seen, epoch.ids)
         self._say_what_changed(epoch.known, epoch.noted.present)
         # Steps that score pause the clock; that time counts as scoring.

@@ -23,10 +23,11 @@ class Mixing:
     """How a user wants images to be observed.
 
     Args:
-        observe (str): ``'training'``, by the training steps, and where these
-            mix images as by ``'scoring'``; ``'scoring'``, by forward passes
-            over all images, without mixing; or ``'mixtures'``, by the losses
-            of mixtures. Defaults to ``'training'``.
+        observe (str): Where losses come from. ``'training'``: the training
+            steps; if these mix images, the same as ``'scoring'``.
+            ``'scoring'``: forward passes over all images, without mixing.
+            ``'mixtures'``: the losses of mixtures. Defaults to
+            ``'training'``.
         scoring (ScoringOptions): How images are scored.
         in_place (bool): Whether batch augments count as mixing nothing: the
             loss of a mixture is then that of the image in whose place of the

@@ -205,8 +205,8 @@ class ByScoring(Scoring):
     def note(self, batch: Batch, captured: Any) -> None:
         """Record which images were trained, and the names of the terms."""
         names = self.session.state.names
-        if captured is not None and not names:
-            names.extend(captured.losses)
+        if captured is not None:
+            names.extend(t for t in captured.losses if t not in names)
         self.session.observed.note_unobserved(batch.epochs, batch.ids)
 
     def due(self, left_out: Tensor) -> Tensor:

@@ -131,7 +131,7 @@ class Training:
         self._step.close()
         pace, state = self.session.pace, self.session.state
         pace.after_iteration(index)
-        if index + 1 == TERMS_BY:
+        if index + 1 == TERMS_BY and self._sources.now.of_steps:
             self._steps.check_terms()
         # If few images are selected, one batch may complete several passes.
         while pace.is_over(state.epochs):
@@ -172,7 +172,7 @@ class Training:
     def _epochs_of_a_decision(self) -> int:
         """Number of epochs in which a decision's observations were made."""
         every, depth = self.session.scored_every, self.session.method.depth
-        # The last epochs of a training that mixes images have no scores.
+        # If all images are scored, the last epochs have no scores.
         return (depth + 1) * every if every else depth
 
     def _say_what_comes(self) -> None:

@@ -11,7 +11,12 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmpretrain.registry import DATASETS
 
-from ies_mm.engine import IESHook, InfoBatchHook, SelectiveBackpropHook
+from ies_mm.engine import (
+    BatchLossScoreHook,
+    IESHook,
+    InfoBatchHook,
+    SelectiveBackpropHook,
+)
 from ies_mm.training.hook.selection_hook import SelectionHook
 from iteration_runs import IMAGES
 from runs import (
@@ -135,9 +140,19 @@ def test_methods_that_work_in_the_steps_train_too(
     folders: Path, tmp_path: Path, hook: SelectionHook
 ) -> None:
     config = scored_config(folders, tmp_path, 3)
-    train(config, with_hook(hook))
-    losses = instances_of(tmp_path)['losses']
-    assert np.isfinite(losses[:2]).all()
+    plain = classifier_config(folders, tmp_path / 'plain')
+    plain.train_cfg.max_epochs = 3
+    unpruned = parameters(train(plain))
+    found = parameters(train(config, with_hook(hook)))
+    arrays = instances_of(tmp_path)
+    assert np.isfinite(arrays['losses'][:2]).all()
+    assert not arrays['trained'][1:].all()
+    assert any(not torch.equal(unpruned[k], found[k]) for k in found)
+
+
+def test_batch_losses_do_not_come_from_scoring() -> None:
+    with pytest.raises(ValueError, match="observe='scoring': this method"):
+        BatchLossScoreHook(observe='scoring')
 
 
 def test_a_switched_pipeline_is_scored_by_its_own(
