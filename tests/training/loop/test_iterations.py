@@ -177,7 +177,7 @@ def test_a_hook_that_has_persistent_workers_begin_anew(
         runner.register_hook(always(OUT))
         runner.register_hook(Reader('after_train_iter'))
 
-    with pytest.raises(ConfigError, match='persistent workers then begin ane'):
+    with pytest.raises(ConfigError, match='persistent workers then restart'):
         train(config, register)
 
 
