@@ -54,7 +54,7 @@ def forgotten_by(
 def _forgotten(label: str, found: Forgetting) -> Forgotten:
     return Forgotten(
         label,
-        f'the {found.early} of {found.images} images, pruned first',
+        f'the {found.early} of {found.images} images pruned first',
         f're-included {found.mean_back:.1f} times on average, '
         f'{found.most_back} at most',
         [_cells(moment) for moment in found.moments],

@@ -155,7 +155,7 @@ def test_what_becomes_of_the_images_pruned_first(tmp_path: Path) -> None:
     write_instances(work_dir, ['a.png', 'b.png', 'c.png'], rows, losses)
     text = ' '.join(page_of(work_dir).text)
     assert 'Does it forget what it prunes?' in text
-    assert 'the 1 of 3 images, pruned first' in text
+    assert 'the 1 of 3 images pruned first' in text
     # Epoch 3 trains all images, so it does not count as re-included.
     assert 're-included 0.0 times on average, 0 at most' in text
     for cells in ('1 8.00 8.00', '2 4.00 1.00', '3 4.00 2.00', '4 4.00 3.00'):
