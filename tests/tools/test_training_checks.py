@@ -12,7 +12,7 @@ from mmengine.runner import Runner
 from ies_mm.engine import IESHook
 
 TRAINED = {
-    'mmdet': ['CenterNet', 'RetinaNet', 'YOLOX'],
+    'mmdet': ['CenterNet', 'YOLOX'],
     'mmseg': ['FastSCNN', 'STDC'],
     'mmpretrain': ['LeNet', 'MobileNetV2', 'ShuffleNetV2'],
 }
