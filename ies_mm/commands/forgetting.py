@@ -122,9 +122,9 @@ def _checkpoints(work_dir: Path, epochs: int) -> dict[int, Path]:
     """
     found = {}
     for path in work_dir.glob('epoch_*.pth'):
-        number = re.fullmatch(r'epoch_(\d+)', path.stem)
-        if number and int(number[1]) <= epochs:
-            found[int(number[1])] = path
+        named = re.fullmatch(r'epoch_(\d+)', path.stem)
+        if named and int(named[1]) <= epochs:
+            found[int(named[1])] = path
     if not found:
         raise ConfigError(
             f'{work_dir} has no epoch_*.pth; train with '
