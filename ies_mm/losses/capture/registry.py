@@ -116,8 +116,8 @@ def find_adapter(name: str, head: nn.Module) -> Adapter:
         return adapter
     raise UnsupportedModelError(
         f'no per-image losses for {name}={type(head).__name__}; supported '
-        f'heads: {supported(head)}. docs/adapters.md says how to register '
-        'an adapter'
+        f'heads: {supported(head)}. Set fallback=True, or register an '
+        'adapter (docs/adapters.md)'
     )
 
 
@@ -140,7 +140,8 @@ def adapters_of(
     if not heads:
         raise UnsupportedModelError(
             f'{type(model).__name__} has no head with a loss of its own; '
-            f'supported heads: {supported(model)}'
+            f'supported heads: {supported(model)}. Set fallback=True, or '
+            'give the model a head with a loss (docs/adapters.md)'
         )
     return [(name, head, find_adapter(name, head)) for name, head in heads]
 
