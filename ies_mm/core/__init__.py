@@ -4,7 +4,7 @@ from ies_mm.core.budget import (
     PruningPeriod,
     PruningSchedule,
     Quota,
-    may_exclude,
+    may_prune,
 )
 from ies_mm.core.criteria import Criterion
 from ies_mm.core.history import LossHistory
@@ -37,5 +37,5 @@ __all__ = [
     'Threshold',
     'Waits',
     'build_recheck',
-    'may_exclude',
+    'may_prune',
 ]

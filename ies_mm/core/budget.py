@@ -151,7 +151,7 @@ COURSES: dict[str, Callable[[float, Quota, float], float]] = {
 """(epochs left to save, quota, cap) -> the part to prune next."""
 
 
-def may_exclude(
+def may_prune(
     epoch: int, max_epochs: int, begin: int = 1, anneal: float = 0.0
 ) -> bool:
     """Whether the epoch after ``epoch`` may prune.
@@ -178,8 +178,8 @@ class PruningPeriod:
     Attributes:
         epochs (float): Epochs of the whole training.
         first (int): The first epoch after which instances can be pruned.
-        begin (int): See :func:`may_exclude`.
-        anneal (float): See :func:`may_exclude`.
+        begin (int): See :func:`may_prune`.
+        anneal (float): See :func:`may_prune`.
     """
 
     epochs: float
@@ -187,9 +187,9 @@ class PruningPeriod:
     begin: int = 1
     anneal: float = 0.0
 
-    def may_exclude(self, epoch: int) -> bool:
+    def may_prune(self, epoch: int) -> bool:
         """Whether the epoch after ``epoch`` may prune."""
-        return may_exclude(epoch, int(self.epochs), self.begin, self.anneal)
+        return may_prune(epoch, int(self.epochs), self.begin, self.anneal)
 
     def ahead(self, epoch: int) -> int:
         """How many epochs after ``epoch`` may prune."""
@@ -213,7 +213,7 @@ class PruningPeriod:
         able = (
             length
             for length in lengths
-            if may_exclude(first, length, self.begin, self.anneal)
+            if may_prune(first, length, self.begin, self.anneal)
         )
         return next(able, lengths.stop)
 

@@ -49,7 +49,7 @@ def too_short(name: str, period: PruningPeriod, criterion: Criterion) -> str:
     if period.epochs >= period.shortest:
         return ''
     return (
-        f'{name} cannot exclude anything in {period.epochs} epochs: with '
+        f'{name} cannot prune anything in {period.epochs} epochs: with '
         f'order={criterion.order}, window={criterion.window}, '
         f'begin={period.begin} and anneal={period.anneal} it needs '
         f'{period.shortest} or more. If the dataset is repeated, count the '

@@ -278,7 +278,7 @@ def test_an_unknown_term(voc: Path, tmp_path: Path) -> None:
 def test_too_few_epochs_are_warned_of(voc: Path, tmp_path: Path) -> None:
     train(ies_config(voc, tmp_path, epochs=1, delta=0.1, begin=9))
     log = ''.join(path.read_text() for path in tmp_path.glob('*/*.log'))
-    assert 'cannot exclude anything in 1 epochs' in log
+    assert 'cannot prune anything in 1 epochs' in log
     assert 'it needs 10 or more' in log
 
 

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ies_mm.core import PruningPeriod, Selection, may_exclude
+from ies_mm.core import PruningPeriod, Selection, may_prune
 
 
 def allowed(max_epochs: int, begin: int = 1, anneal: float = 0.0) -> list[int]:
@@ -16,7 +16,7 @@ def allowed(max_epochs: int, begin: int = 1, anneal: float = 0.0) -> list[int]:
     return [
         epoch + 1
         for epoch in range(max_epochs)
-        if may_exclude(epoch, max_epochs, begin, anneal)
+        if may_prune(epoch, max_epochs, begin, anneal)
     ]
 
 
@@ -101,7 +101,7 @@ def test_the_shortest_is_the_first_that_will_do(
 ) -> None:
     """Checked by trying every length."""
     lengths = range(1, 40 * first + 4000)
-    able = (n for n in lengths if may_exclude(first, n, 1, anneal))
+    able = (n for n in lengths if may_prune(first, n, 1, anneal))
     assert PruningPeriod(1, first, 1, anneal).shortest == next(able)
 
 

@@ -50,7 +50,7 @@ class IESHook(SelectionHook):
         dry_run (bool): Record and decide, but prune nothing. Defaults to
             False.
         saved (float, optional): The default setting, instead of
-            ``delta``: the share of the training to skip, 0 to 0.9. Short for
+            ``delta``: the share of the training to prune, 0 to 0.9. Short for
             ``delta=dict(type='Budget', saved=saved)`` and
             ``refresh_interval=dict(type='Spaced', cap=8, by='training')``.
         **common: ``keep_history``, ``allow_batch_augments``, ``fallback``,

@@ -118,7 +118,7 @@ class IES(FlatnessMethod):
         """The instances whose wait ends with this epoch."""
         epoch, period = standing.epoch, self.period(standing)
         # A scoring pass serves the decision after this epoch, if there is one.
-        if not (self._recheck.to_the_end or period.may_exclude(epoch)):
+        if not (self._recheck.to_the_end or period.may_prune(epoch)):
             return torch.zeros(self.instances, dtype=torch.bool)
         return self._recheck.scored(self._waits.wait, self._waits.seen, epoch)
 
@@ -129,12 +129,12 @@ class IES(FlatnessMethod):
         decision = self.judge(history, names, standing)
         mastered, epoch = decision.mastered, standing.epoch
         nobody = torch.zeros_like(mastered)
-        may_exclude = self.period(standing).may_exclude(epoch)
-        if self.dry_run and may_exclude:
+        may_prune = self.period(standing).may_prune(epoch)
+        if self.dry_run and may_prune:
             # A real run would have pruned them, and its budget would go on
             # from there.
             self._spared += int(mastered.sum())
-        if self.dry_run or not may_exclude:
+        if self.dry_run or not may_prune:
             # The next epoch trains everything, so all waits start over.
             self._waits.settle(self._recheck, nobody, epoch)
             return Decision(mastered, Selection(~nobody), decision.limit)
@@ -159,7 +159,7 @@ class IES(FlatnessMethod):
         """Which argument or recheck keeps mastered instances in training."""
         if self.dry_run:
             return 'dry_run=True'
-        if not self.period(standing).may_exclude(standing.epoch):
+        if not self.period(standing).may_prune(standing.epoch):
             return f'begin={self.begin}, anneal={self.anneal}'
         due = int(self.due_for_training(standing).sum())
         return f'{due} trained to be rechecked' if due else ''
@@ -170,7 +170,7 @@ class IES(FlatnessMethod):
         following = standing.epoch + 1
         # In vain if the steps mix images and so observe none, or if no
         # decision follows.
-        if standing.scored_every or not self.period(standing).may_exclude(
+        if standing.scored_every or not self.period(standing).may_prune(
             following
         ):
             return torch.zeros_like(wait, dtype=torch.bool)

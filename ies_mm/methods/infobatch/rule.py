@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ies_mm.core import LossHistory, Selection, Standing, may_exclude
+from ies_mm.core import LossHistory, Selection, Standing, may_prune
 from ies_mm.core.arguments import check_number, check_ratio
 from ies_mm.core.random_subset import all_but, random_part
 from ies_mm.methods.method import WEIGHTS, Decision, Method
@@ -51,7 +51,7 @@ class InfoBatch(Method):
         # Also where nothing may be pruned: the records count the well-learned.
         generator = self.generator(standing.epoch)
         below, selection = infobatch(scores, self.ratio, generator)
-        if may_exclude(standing.epoch, standing.epochs, anneal=self.anneal):
+        if may_prune(standing.epoch, standing.epochs, anneal=self.anneal):
             return Decision(below, selection)
         return Decision(below, Selection.everything(self.instances))
 

@@ -33,7 +33,7 @@ class HardestReporter(Reporter):
         self._hardest = hardest
 
     def begin(self, **scalars: float) -> None:
-        """Report no scalars: nothing is excluded, saved or mastered."""
+        """Report no scalars: nothing is pruned, saved or mastered."""
         return
 
     def say(

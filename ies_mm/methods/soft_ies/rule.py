@@ -71,7 +71,7 @@ class SoftIES(FlatnessMethod):
         """Draw the pruned instances; none while no score is known."""
         selection = Selection.everything(history.instances)
         period = self.period(standing)
-        if period.may_exclude(standing.epoch):
+        if period.may_prune(standing.epoch):
             scale = self.first_loss.judged(self.criterion, names)
             scale = scale.clamp(min=SMALLEST_SCALE)
             scores = self.criterion.scores(history, names, scale)

@@ -78,7 +78,7 @@ def _summed(tables: Tables) -> NDArray[np.float32]:
 
 def _instances(tables: Tables, records: Sequence[dict[str, Any]]) -> Instances:
     epochs = tables.epochs
-    # The method did not exclude the images of a dropped last batch.
+    # The method did not prune the images of a dropped last batch.
     counts = {record['epoch']: record['excluded'] for record in records}
     some = np.array([counts.get(int(e), 0) > 0 for e in epochs], dtype=bool)
     return Instances(

@@ -25,9 +25,9 @@ class Card:
 
     Attributes:
         name (str): Path relative to the folder that all images share.
-        facts (str): How it was excluded and re-included, and its last loss.
+        facts (str): How it was pruned and re-included, and its last loss.
         classes (list of str): Distinct classes of its objects, if known.
-        first (int, optional): The first epoch that excluded it, if known.
+        first (int, optional): The first epoch that pruned it, if known.
         picture (str, optional): The image; None if its file is gone.
         curve (str): Its loss over epochs.
     """
@@ -97,16 +97,16 @@ def _remarks(run: Run, instances: Instances) -> Iterator[str]:
             kept = f'epoch {last} was'
         yield (
             f'Only {kept} kept for single images (keep_history=False): '
-            'earlier exclusions are unknown here. Train with '
+            'what was pruned before is unknown here. Train with '
             'keep_history=True to see the whole run.'
         )
     if run.dry_run:
         yield (
-            'A dry run excludes nothing. The curves show how many images '
+            'A dry run prunes nothing. The curves show how many images '
             'were mastered; which ones is not recorded.'
         )
     elif not instances.excluded.any():
-        yield 'Nothing was excluded in the epochs that were kept.'
+        yield 'Nothing was pruned in the epochs that were kept.'
 
 
 def _missing(cards: list[Card]) -> Iterator[str]:
@@ -156,7 +156,7 @@ def _facts(instances: Instances, image: int) -> str:
     first = '' if epoch is None else f'first in epoch {epoch}, '
     times = {0: 'never', 1: 'once'}.get(back, f'{back} times')
     return (
-        f'excluded in {out.sum()} of {len(out)} epochs, {first}'
+        f'pruned in {out.sum()} of {len(out)} epochs, {first}'
         f're-included {times}, {loss}'
     )
 

@@ -1,4 +1,4 @@
-"""Metric and excluded images over epochs, after the paper's Figure 1."""
+"""Metric and pruned images over epochs, after the paper's Figure 1."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -103,7 +103,7 @@ def count_panel(axes: Axes, comparison: Comparison) -> None:
     axes.set(
         xlabel=PASS if axis_label(runs) != 'epoch' else 'epoch',
         ylabel=f'images{of}',
-        title='Images excluded' + (' (dashed: mastered)' if dry else ''),
+        title='Images pruned' + (' (dashed: mastered)' if dry else ''),
     )
     axes.set_ylim(bottom=0)
 

@@ -42,7 +42,7 @@ def _of_a_whole_run(instances: Instances) -> list[Shelf]:
         Shelf('Excluded first', _top(out, [first, -often])),
         Shelf('Excluded last', _top(out, [-first, often])),
         Shelf('Most often re-included', _top(returned, [-back, -often])),
-        _never(instances, 'Never excluded'),
+        _never(instances, 'Never pruned'),
     ]
 
 
@@ -50,13 +50,13 @@ def _of_last_epochs(instances: Instances) -> list[Shelf]:
     out = np.flatnonzero(instances.excluded.any(axis=0))
     often = instances.excluded.sum(axis=0)
     return [
-        Shelf('Most often excluded in these epochs', _top(out, [-often])),
-        _never(instances, 'Never excluded in these epochs'),
+        Shelf('Most often pruned in these epochs', _top(out, [-often])),
+        _never(instances, 'Never pruned in these epochs'),
     ]
 
 
 def _never(instances: Instances, title: str) -> Shelf:
-    """Images never excluded, highest last loss first."""
+    """Images never pruned, highest last loss first."""
     never = np.flatnonzero(~instances.excluded.any(axis=0))
     losses = _last_observed(instances.losses)
     losses[np.isnan(losses)] = -np.inf

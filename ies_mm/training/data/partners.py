@@ -1,4 +1,4 @@
-"""Tracks the partners of mixing transforms and excludes pruned images.
+"""Tracks the partners of mixing transforms and leaves pruned images out.
 
 Mosaic, MixUp etc. draw an image's partners from its dataset
 (``MultiImageMixDataset``) or from a cache of earlier images

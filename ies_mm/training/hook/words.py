@@ -34,7 +34,7 @@ def what_was_decided(session: Session) -> str:
         session (Session): After that epoch and its selection.
 
     Returns:
-        str: As ``'80 are mastered, the next epoch skips 60 (20 trained to
+        str: As ``'80 are mastered, the next epoch prunes 60 (20 trained to
         fill a batch), '``.
     """
     state = session.state
@@ -49,7 +49,7 @@ def what_was_decided(session: Session) -> str:
     ]
     because = ', '.join(reason for reason in why if reason)
     return (
-        f'{state.mastered} are mastered, the next epoch skips {out}'
+        f'{state.mastered} are mastered, the next epoch prunes {out}'
         f'{because and f" ({because})"}, '
     )
 

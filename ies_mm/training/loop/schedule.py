@@ -1,4 +1,4 @@
-"""Parameter schedules that count skipped images as done."""
+"""Parameter schedules that count pruned images as done."""
 
 from mmengine.hooks import ParamSchedulerHook
 from mmengine.runner import Runner

@@ -127,7 +127,7 @@ def _say_what_was_taken_over(session: Session) -> None:
     session.runner.logger.info(
         f'{session.method.name} resumes after epoch {state.epochs}: '
         f'{int((state.history.count > 0).sum())} of {state.instances} images '
-        f'have a loss history, the next epoch skips '
+        f'have a loss history, the next epoch prunes '
         f'{len(state.selection.excluded)}, saved {saved:.1%} so far'
     )
 

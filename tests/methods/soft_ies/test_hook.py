@@ -132,7 +132,7 @@ def test_a_training_that_is_too_short(folders: Path, tmp_path: Path) -> None:
     )
     assert all(r['excluded'] == 0 for r in epochs_of(tmp_path))
     [log] = Path(runner.log_dir).glob('*.log')
-    assert 'Soft IES cannot exclude anything in 6 epochs' in log.read_text()
+    assert 'Soft IES cannot prune anything in 6 epochs' in log.read_text()
     assert 'at most' not in log.read_text()
 
 

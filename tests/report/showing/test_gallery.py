@@ -58,7 +58,7 @@ def test_a_whole_run(tmp_path: Path) -> None:
         # a twice, b once; c only when everything was trained again.
         'Most often re-included': 'ab',
         # By the last observed loss: 3, and 2 (unobserved afterwards).
-        'Never excluded': 'ed',
+        'Never pruned': 'ed',
     }
 
 
@@ -70,8 +70,8 @@ def test_losses_are_sums_of_terms(tmp_path: Path) -> None:
 
 def test_the_last_epochs_alone_tell_less(tmp_path: Path) -> None:
     assert shelved(instances_of(tmp_path, TRAINED[4:], first_epoch=5)) == {
-        'Most often excluded in these epochs': 'ca',
-        'Never excluded in these epochs': 'edb',
+        'Most often pruned in these epochs': 'ca',
+        'Never pruned in these epochs': 'edb',
     }
 
 

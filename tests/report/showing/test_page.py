@@ -77,7 +77,7 @@ def test_names_are_escaped(tmp_path: Path) -> None:
 def test_facts_and_placeholders(tmp_path: Path) -> None:
     page = page_of(run_with_images(tmp_path))
     assert page.text.count('no file') == 5
-    fact = 'excluded in 2 of 4 epochs, first in epoch 2, re-included once, '
+    fact = 'pruned in 2 of 4 epochs, first in epoch 2, re-included once, '
     assert f'{fact}last loss 1.00' in page.text
     assert 'trained in every epoch, last loss 1.00' in page.text
     assert any('5 of 6 image files were not' in text for text in page.text)
@@ -96,8 +96,8 @@ def test_a_dry_run_does_not_pretend(tmp_path: Path) -> None:
     work_dir = ies_run(tmp_path, hook={'dry_run': True}, excluded=(0,) * 4)
     write_instances(work_dir, ['a'], [[1]] * 4)
     page = page_of(work_dir)
-    assert any('A dry run excludes nothing' in text for text in page.text)
-    assert 'Never excluded' not in page.text
+    assert any('A dry run prunes nothing' in text for text in page.text)
+    assert 'Never pruned' not in page.text
 
 
 def test_a_run_without_instances_says_so(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ def decisions(lines: list[str]) -> list[str]:
 
 def said(mastered: int, out: int, why: str = '') -> str:
     because = why and f' ({why})'
-    return f'{mastered} are mastered, the next epoch skips {out}{because}, '
+    return f'{mastered} are mastered, the next epoch prunes {out}{because}, '
 
 
 @pytest.mark.parametrize('loop', [by_epochs, by_iterations])
@@ -161,7 +161,7 @@ def test_what_a_resumed_run_took_over(
     [line] = [line for line in lines if 'resumes after epoch' in line]
     assert (
         'IES resumes after epoch 3: 20 of 20 images have a loss history, '
-        'the next epoch skips 4, saved 5.0% so far'
+        'the next epoch prunes 4, saved 5.0% so far'
     ) in line
 
 
