@@ -50,7 +50,7 @@ METHODS = [
     (InfoBatchHook, dict()),
     (SmallLossRescaleHook, dict(ratio=0.6)),
     (BatchLossScoreHook, dict(alpha=0.7)),
-    (RandomRemovalHook, dict(ratio=0.3)),
+    (RandomRemovalHook, dict(ratio=0.3, replacement=False)),
     (
         RandomRemovalHook,
         dict(

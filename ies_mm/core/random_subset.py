@@ -38,6 +38,43 @@ def random_part(
     return candidates[order[:count]]
 
 
+class Passes:
+    """Shuffled passes through the instances: none twice before all once.
+
+    Attributes:
+        waiting (Tensor): int64 (W,), what the current pass has not had, in
+            the order in which it comes.
+    """
+
+    def __init__(self) -> None:
+        self.waiting = torch.empty(0, dtype=torch.int64)
+
+    def all_but_next(
+        self, candidates: Tensor, ratio: float, generator: torch.Generator
+    ) -> Tensor:
+        """What is left when the next ones have been taken.
+
+        Arguments and number of instances returned as in :func:`random_part`.
+        """
+        left = len(random_part(candidates, ratio, generator))
+        taken = self._next(candidates, len(candidates) - left, generator)
+        return candidates[~torch.isin(candidates, taken)]
+
+    def _next(
+        self, candidates: Tensor, count: int, generator: torch.Generator
+    ) -> Tensor:
+        own = torch.isin(self.waiting, candidates)
+        ahead, others = self.waiting[own], self.waiting[~own]
+        if len(ahead) < count:
+            order = torch.randperm(len(candidates), generator=generator)
+            fresh = candidates[order]
+            # An instance is taken once in a draw, even if it spans two passes.
+            again = torch.isin(fresh, ahead)
+            ahead = torch.cat([ahead, fresh[~again], fresh[again]])
+        self.waiting = torch.cat([others, ahead[count:]])
+        return ahead[:count]
+
+
 def all_but(dropped: Tensor, instances: int) -> Tensor:
     """The mask of all instances except the dropped ones.
 

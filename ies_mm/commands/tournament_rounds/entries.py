@@ -51,6 +51,7 @@ ENTRIES = {
     ),
     'random_annealed': _random(f'{HOOK}.anneal=0.05'),
     'random_static': _random(f'{HOOK}.static=True'),
+    'random_passes': _random(f'{HOOK}.replacement=False'),
     'ies': Entry(('--method', 'ies'), (f'{HOOK}.saved={{saved}}',)),
     'ies_scored': _budget(
         'ies_spaced', 'delta', f'{HOOK}.refresh_interval=1'

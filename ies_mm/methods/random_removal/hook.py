@@ -33,6 +33,10 @@ class RandomRemovalHook(SelectionHook):
             a budget, adds to them. Defaults to False.
         saved (float, optional): Short for
             ``ratio=dict(type='Budget', saved=saved)``.
+        replacement (bool): Whether each epoch draws from all instances. If
+            not, epochs go through the dataset in shuffled passes: no instance
+            is trained again before all others (RS2 without replacement,
+            Okanovic et al., ICLR 2024). Defaults to True.
         **common: ``keep_history``, ``allow_batch_augments``, ``fallback``,
             ``observe`` and ``scoring``, see :class:`SelectionHook`.
 
@@ -50,9 +54,12 @@ class RandomRemovalHook(SelectionHook):
         rescale: bool = False,
         static: bool = False,
         saved: float | None = None,
+        replacement: bool = True,
         **common: Any,
     ) -> None:
         # A misspelt ratio, before the ratio is missed.
         check_known(type(self), common)
-        method = RandomRemoval(ratio, begin, anneal, rescale, static, saved)
+        method = RandomRemoval(
+            ratio, begin, anneal, rescale, static, saved, replacement
+        )
         super().__init__(method, **common)

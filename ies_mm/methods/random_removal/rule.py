@@ -1,6 +1,6 @@
 """Random removal, the control (IES, appendix D)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -20,9 +20,11 @@ from ies_mm.core.arguments import (
     check_ratio,
 )
 from ies_mm.core.lengths import planned, too_much
-from ies_mm.core.random_subset import all_but, random_part
+from ies_mm.core.random_subset import Passes, all_but, random_part
 from ies_mm.core.thresholds import Budget, budget_or, build_threshold
 from ies_mm.methods.method import WEIGHTS, Decision, Method
+
+Draw = Callable[[Tensor, float, torch.Generator], Tensor]
 
 
 class RandomRemoval(Method):
@@ -48,6 +50,7 @@ class RandomRemoval(Method):
         rescale: bool = False,
         static: bool = False,
         saved: float | None = None,
+        replacement: bool = True,
     ) -> None:
         ratio = budget_or('ratio', ratio, saved)
         self._part = _part_of(ratio)
@@ -55,6 +58,12 @@ class RandomRemoval(Method):
         check_number('anneal', anneal, 0, 1)
         check_flag('rescale', rescale)
         check_flag('static', static)
+        check_flag('replacement', replacement)
+        if static and not replacement:
+            raise ValueError(
+                'static=True prunes the same instances every epoch, '
+                'replacement=False others until all had their turn: give one'
+            )
         self.ratio = ratio
         self.begin = begin
         self.anneal = anneal
@@ -65,6 +74,11 @@ class RandomRemoval(Method):
         )
         self.static = static
         self.saved = saved
+        self.replacement = replacement
+
+    def reset(self) -> None:
+        """Begin the passes anew."""
+        self._passes = Passes()
 
     def period(self, standing: Standing) -> PruningPeriod:
         """The epochs that may prune images."""
@@ -113,7 +127,17 @@ class RandomRemoval(Method):
                 for label in self.strata.unique()
             ]
         share = self.share(standing)
-        return random_removal(strata, share, generator, self.rescale)
+        draw = random_part if self.replacement else self._passes.all_but_next
+        return random_removal(strata, share, generator, self.rescale, draw)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What the current pass has not trained yet."""
+        return {} if self.replacement else {'waiting': self._passes.waiting}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on within the pass."""
+        if not self.replacement:
+            self._passes.waiting = state['waiting']
 
 
 def random_removal(
@@ -121,6 +145,7 @@ def random_removal(
     ratio: float,
     generator: torch.Generator,
     rescale: bool = False,
+    draw: Draw = random_part,
 ) -> Selection:
     """Prune the same random fraction of each stratum.
 
@@ -132,9 +157,11 @@ def random_removal(
         generator (torch.Generator): Draws the pruned instances.
         rescale (bool): Whether kept instances are weighted by N over the
             number kept. Defaults to False: no weights.
+        draw (callable): Draws a stratum's pruned instances, from the stratum,
+            ``ratio`` and ``generator``.
     """
     instances = sum(map(len, strata))
-    drawn = [random_part(stratum, ratio, generator) for stratum in strata]
+    drawn = [draw(stratum, ratio, generator) for stratum in strata]
     dropped = torch.cat(drawn)[: instances - 1]
     active = all_but(dropped, instances)
     if not rescale:

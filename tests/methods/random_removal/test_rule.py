@@ -105,8 +105,48 @@ def test_a_budget_may_take_another_course(course: str) -> None:
         (dict(), 'found neither of ratio and saved'),
         (dict(ratio=0.2, saved=0.2), 'found both of ratio and saved'),
         (dict(saved=0.2, static=1), 'static=1: give True or False'),
+        (dict(saved=0.2, replacement=0), 'replacement=0: give True or False'),
     ],
 )
 def test_arguments_that_do_not_fit(arguments: dict, message: str) -> None:
     with pytest.raises(TypeError, match=message):
         RandomRemoval(**arguments)
+
+
+@pytest.mark.parametrize('seed', range(3))
+@pytest.mark.parametrize(
+    'ratio', [0.3, 0.55, 0.9, dict(type='Budget', saved=0.4)]
+)
+def test_without_replacement_all_are_trained_equally_often(
+    seed: int, ratio: Any
+) -> None:
+    """As many in each epoch as with it, and none a second time too soon."""
+    found = selections(begun(37, seed, ratio=ratio, replacement=False))
+    anew = selections(begun(37, seed, ratio=ratio))
+    times = torch.zeros(37)
+    for epoch, (selection, other) in enumerate(zip(found, anew, strict=True)):
+        assert selection.active.sum() == other.active.sum(), epoch
+        times += selection.active
+        assert times.max() - times.min() <= 1, epoch
+    assert len({tuple(s.active.tolist()) for s in found}) > EPOCHS // 2
+
+
+def test_without_replacement_each_class_has_passes_of_its_own() -> None:
+    ratio = dict(type='Budget', saved=0.4, course='even', by_class=True)
+    times = torch.zeros(60)
+    method = begun(60, ratio=ratio, replacement=False)
+    for selection in selections(method):
+        times += selection.active
+        for label in range(3):
+            own = times[method.strata == label]
+            assert own.max() - own.min() <= 1
+
+
+def test_with_replacement_some_are_trained_more_often() -> None:
+    times = sum(s.active.int() for s in selections(begun(37, ratio=0.5)))
+    assert times.max() - times.min() > 1
+
+
+def test_a_static_subset_has_no_passes() -> None:
+    with pytest.raises(ValueError, match='static=True prunes the same'):
+        RandomRemoval(saved=0.2, static=True, replacement=False)
