@@ -15,7 +15,7 @@ class FirstLoss:
     def __init__(self) -> None:
         self._mean: Tensor | None = None
 
-    def take_in(self, losses: Tensor) -> None:
+    def update(self, losses: Tensor) -> None:
         """Take an epoch's losses; only the first epoch's count.
 
         Args:

@@ -75,9 +75,9 @@ class FlatnessMethod(Method):
         """Refuse unknown terms at the first batch, not after an epoch."""
         self.criterion.columns(names)
 
-    def take_in(self, ids: Tensor, losses: Tensor, standing: Standing) -> None:
+    def update(self, ids: Tensor, losses: Tensor, standing: Standing) -> None:
         """Record the mean loss of the first epoch."""
-        self.first_loss.take_in(losses)
+        self.first_loss.update(losses)
 
     def state_dict(self) -> dict[str, Any]:
         """The first loss."""

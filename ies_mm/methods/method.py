@@ -41,7 +41,7 @@ class Method(ABC):
     A subclass implements :meth:`decide`; everything else has a default. It
     must keep each of its arguments in an attribute of the same name, for
     checkpoints. It is constructed once; :meth:`begin_training` starts each
-    training. The caller passes an epoch's losses to :meth:`take_in` before
+    training. The caller passes an epoch's losses to :meth:`update` before
     :meth:`decide`. See docs/own_method.md for examples,
     and :mod:`ies_mm.methods` for what a method of this repository needs.
 
@@ -166,7 +166,7 @@ class Method(ABC):
         """
         return
 
-    def take_in(self, ids: Tensor, losses: Tensor, standing: Standing) -> None:
+    def update(self, ids: Tensor, losses: Tensor, standing: Standing) -> None:
         """Process an epoch's observations, in addition to the history.
 
         Args:

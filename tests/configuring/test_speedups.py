@@ -60,7 +60,7 @@ class Simulated:
         losses = self.losses(ids)
         self.history.observe(ids, losses)
         standing = self.standing(epoch)
-        self.method.take_in(ids, losses, standing)
+        self.method.update(ids, losses, standing)
         decision = self.method.decide(self.history, ['loss'], standing)
         found: Selection = decision.selection
         return found

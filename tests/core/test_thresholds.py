@@ -185,7 +185,7 @@ def test_a_number_is_the_threshold_of_the_paper() -> None:
 def test_a_term_that_joined_has_no_first_loss() -> None:
     """Its scale is the smallest possible, so nothing is flat in it."""
     first = FirstLoss()
-    first.take_in(torch.tensor([[2.0, 4.0], [4.0, 8.0]]))
+    first.update(torch.tensor([[2.0, 4.0], [4.0, 8.0]]))
     criterion = Criterion(dict(type='Relative', factor=1), terms='all')
     assert first.judged(criterion, ['a', 'b']).tolist() == [3, 6]
     assert first.judged(criterion, ['a', 'b', 'new']).tolist() == [3, 6, 0]

@@ -36,7 +36,7 @@ class BatchLossScore(InfoBatch):
         """Clear the scores: float64 (N,) of NaN, which means trained."""
         self.running = torch.full((self.instances,), torch.nan).double()
 
-    def take_in(self, ids: Tensor, losses: Tensor, standing: Standing) -> None:
+    def update(self, ids: Tensor, losses: Tensor, standing: Standing) -> None:
         """Update the scores of the observed instances."""
         losses = losses.double().sum(dim=1)
         # alpha weights the old score, the argument of update_running the new

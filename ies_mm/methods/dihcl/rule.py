@@ -60,7 +60,7 @@ class DIHCL(Method):
         """Clear the running hardness: float64 (N,) of NaN."""
         self.running = torch.full((self.instances,), torch.nan).double()
 
-    def take_in(self, ids: Tensor, losses: Tensor, standing: Standing) -> None:
+    def update(self, ids: Tensor, losses: Tensor, standing: Standing) -> None:
         """Update the running hardness of the observed instances."""
         # A learning rate of zero says nothing about hardness.
         rate = standing.learning_rate or 1.0

@@ -109,9 +109,9 @@ class IES(FlatnessMethod):
         """What a budget will prune; nothing in a dry run."""
         return '' if self.dry_run else super().forecast(standing)
 
-    def take_in(self, ids: Tensor, losses: Tensor, standing: Standing) -> None:
+    def update(self, ids: Tensor, losses: Tensor, standing: Standing) -> None:
         """Also record which instances were observed."""
-        super().take_in(ids, losses, standing)
+        super().update(ids, losses, standing)
         self._waits.observe(ids, standing.epoch)
 
     def due(self, standing: Standing) -> Tensor:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ies_mm.report.reading.run_instances import Instances, times_taken_back
+from ies_mm.report.reading.run_instances import Instances, times_reincluded
 
 SHARE = 0.05
 """Share of the images; the paper's early removed ones."""
@@ -70,7 +70,7 @@ def forgetting_of(
     if not instances.from_the_start or not instances.excluded.any():
         return None
     early = first_pruned(instances.excluded, share)
-    back = times_taken_back(instances.excluded)[early]
+    back = times_reincluded(instances.excluded)[early]
     epochs = len(instances.epochs)
     wanted = (-(-epochs * k // moments) - 1 for k in range(1, moments + 1))
     rows = sorted({_observed_by(row, instances.losses) for row in wanted})

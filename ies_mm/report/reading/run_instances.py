@@ -58,7 +58,7 @@ def read_instances(run: Run) -> Instances | None:
         ) from error
 
 
-def times_taken_back(excluded: NDArray[np.bool_]) -> NDArray[np.int64]:
+def times_reincluded(excluded: NDArray[np.bool_]) -> NDArray[np.int64]:
     """How often each image was re-included after an epoch without it.
 
     Epochs that train on all images (annealing) do not count.

@@ -12,7 +12,7 @@ from ies_mm.report.reading.annotations import Annotations
 from ies_mm.report.reading.run_instances import (
     Instances,
     read_instances,
-    times_taken_back,
+    times_reincluded,
 )
 from ies_mm.report.reading.runs import Run
 from ies_mm.report.showing.gallery import shelves
@@ -151,7 +151,7 @@ def _facts(instances: Instances, image: int) -> str:
     loss = f'last loss {seen[-1]:#.3g}' if len(seen) else 'no loss recorded'
     if not out.any():
         return f'trained in every epoch, {loss}'
-    back = int(times_taken_back(instances.excluded)[image])
+    back = int(times_reincluded(instances.excluded)[image])
     epoch = _first_out(instances, image)
     first = '' if epoch is None else f'first in epoch {epoch}, '
     times = {0: 'never', 1: 'once'}.get(back, f'{back} times')

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ies_mm.report.reading.run_instances import Instances, times_taken_back
+from ies_mm.report.reading.run_instances import Instances, times_reincluded
 
 IMAGES_SHOWN = 6
 
@@ -36,7 +36,7 @@ def _of_a_whole_run(instances: Instances) -> list[Shelf]:
     out = np.flatnonzero(excluded.any(axis=0))
     first = excluded.argmax(axis=0)
     often = excluded.sum(axis=0)
-    back = times_taken_back(excluded)
+    back = times_reincluded(excluded)
     returned = out[back[out] > 0]
     return [
         Shelf('Excluded first', _top(out, [first, -often])),

@@ -213,7 +213,7 @@ class EpochCycle:
         # Counted first: a method is told how things stand after the epoch.
         counts = state.count_epoch(epoch.left_out)
         standing = session.standing()
-        session.method.take_in(epoch.ids, epoch.losses, standing)
+        session.method.update(epoch.ids, epoch.losses, standing)
         decision = session.method.decide(state.history, state.names, standing)
         session.select(decision.selection)
         state.mastered = int(decision.mastered.sum())

@@ -31,7 +31,7 @@ def test_the_score_is_a_literal_running_mean(seed: int) -> None:
             score[image] = alpha * before + (1 - alpha) * loss
         standing = Standing(images, epoch, epochs, 0, 0.1)
         ids = torch.from_numpy(seen)
-        method.take_in(ids, torch.from_numpy(losses)[:, None], standing)
+        method.update(ids, torch.from_numpy(losses)[:, None], standing)
         decision = method.decide(history, ['loss'], standing)
         mean = np.mean([*score.values()])
         below = [score.get(image, mean) < mean for image in range(images)]

@@ -51,13 +51,13 @@ def test_the_learning_rate_is_that_of_the_epoch_s_last_step(
         dict(type='MultiStepLR', milestones=[step], by_epoch=by_epoch)
     ]
     hook, rates = DIHCLHook(warmup=4), []
-    take_in = hook.method.take_in
+    update = hook.method.update
 
     def noted(ids: Any, losses: Any, standing: Standing) -> None:
         rates.append(standing.learning_rate)
-        take_in(ids, losses, standing)
+        update(ids, losses, standing)
 
-    hook.method.take_in = noted  # type: ignore[method-assign]
+    hook.method.update = noted  # type: ignore[method-assign]
     train(config, with_hook(hook))
     assert rates == pytest.approx([0.1, 0.1, 0.01, 0.01])
 

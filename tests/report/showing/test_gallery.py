@@ -9,7 +9,7 @@ from ies_mm.errors import ConfigError
 from ies_mm.report.reading.run_instances import (
     Instances,
     read_instances,
-    times_taken_back,
+    times_reincluded,
 )
 from ies_mm.report.reading.runs import read_run
 from ies_mm.report.showing.gallery import shelves
@@ -96,7 +96,7 @@ def test_six_images_at_most(tmp_path: Path) -> None:
 
 def test_taken_back() -> None:
     excluded = np.array([[1, 1, 0], [0, 1, 1], [1, 0, 1], [0, 0, 0]], bool)
-    assert times_taken_back(excluded).tolist() == [1, 1, 0]
+    assert times_reincluded(excluded).tolist() == [1, 1, 0]
 
 
 def test_nothing_excluded_nothing_shown(tmp_path: Path) -> None:
