@@ -13,6 +13,7 @@ from ies_mm.methods.dihcl.hook import DIHCLHook
 from ies_mm.methods.efficient_train.hook import EfficientTrainHook
 from ies_mm.methods.ies.hook import IESHook
 from ies_mm.methods.infobatch.hook import InfoBatchHook
+from ies_mm.methods.orderdp.hook import OrderDPHook
 from ies_mm.methods.per_image_loss.hook import PerImageLossHook
 from ies_mm.methods.random_removal.hook import RandomRemovalHook
 from ies_mm.methods.selective_backprop.hook import SelectiveBackpropHook
@@ -33,6 +34,7 @@ __all__ = [
     'IESSampler',
     'InfoBatchHook',
     'LoadNoisyLabels',
+    'OrderDPHook',
     'PerImageLossHook',
     'RandomRemovalHook',
     'SelectiveBackpropHook',

@@ -9,6 +9,7 @@ from ies_mm.engine import (
     DIHCLHook,
     IESHook,
     InfoBatchHook,
+    OrderDPHook,
     RandomRemovalHook,
     SelectiveBackpropHook,
     SmallLossRescaleHook,
@@ -50,6 +51,7 @@ METHODS = [
     (InfoBatchHook, dict()),
     (SmallLossRescaleHook, dict(ratio=0.6)),
     (BatchLossScoreHook, dict(alpha=0.7)),
+    (OrderDPHook, dict(saved=0.3)),
     (RandomRemovalHook, dict(ratio=0.3, replacement=False)),
     (
         RandomRemovalHook,
@@ -68,6 +70,7 @@ METHODS = [
 OFF = [
     (InfoBatchHook, dict(ratio=0)),
     (SmallLossRescaleHook, dict(ratio=0)),
+    (OrderDPHook, dict(saved=0)),
     (RandomRemovalHook, dict(ratio=0)),
     (DIHCLHook, dict(warmup=1, start=1.0, end=1.0)),
     (SelectiveBackpropHook, dict(beta=0)),

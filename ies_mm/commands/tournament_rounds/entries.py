@@ -73,6 +73,7 @@ ENTRIES = {
     'batch_loss_score': Entry(
         ('--method', 'batch_loss_score'), (f'{HOOK}.ratio={{ratio}}',)
     ),
+    'orderdp': Entry(('--method', 'orderdp'), (f'{HOOK}.saved={{saved}}',)),
     'progressive_dropout': _budget(
         'ies_spaced', 'delta', f'{HOOK}.order=0', f'{HOOK}.window=1',
         f'{HOOK}.refresh_interval=1', f'{HOOK}.anneal=0.05',

@@ -14,8 +14,8 @@ EARLY_STOPPING = 'Early Stopping'
 
 METHODS = (
     'IESHook', 'BatchLossScoreHook', 'DIHCLHook', 'EfficientTrainHook',
-    'InfoBatchHook', 'RandomRemovalHook', 'SelectiveBackpropHook',
-    'SmallLossRescaleHook', 'SoftIESHook',
+    'InfoBatchHook', 'OrderDPHook', 'RandomRemovalHook',
+    'SelectiveBackpropHook', 'SmallLossRescaleHook', 'SoftIESHook',
 )  # fmt: skip
 """Our hooks; custom ones are recognized by their records."""
 
