@@ -20,7 +20,7 @@ METRIC = 'accuracy/top1'
 GROUPED = (
     'group/accuracy',
     *('group/reddish/accuracy', 'group/reddish/recall'),
-    *('group/plain/accuracy', 'group/plain/recall'),
+    *('group/untinted/accuracy', 'group/untinted/recall'),
     'group/demographic_parity_difference',
 )
 VALIDATED = (3, 6, 9, 12)

@@ -26,7 +26,7 @@ EXPERIMENTS = {
     for one in (
         Experiment(
             'figure1',
-            'accuracy and excluded images over epochs',
+            'accuracy and pruned images over epochs',
             lambda scale: [
                 training
                 for _, *pair in over_epochs.figure1_pairs(scale)
@@ -65,7 +65,7 @@ EXPERIMENTS = {
         ),
         Experiment(
             'figure5',
-            'accuracy over excluded images by method; the effect of delta',
+            'accuracy over the share saved by method; the effect of delta',
             sweeps.figure5_trainings,
             sweeps.figure5,
             columns=4,

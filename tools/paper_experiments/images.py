@@ -94,7 +94,7 @@ def grouped_images(images: Path, seed: int = 0) -> None:
             red = pixels[..., 2].astype(int) + TINT
             pixels[..., 2] = red.clip(max=255)
         cv2.imwrite(str(file), pixels)
-        group = 'reddish' if tinted else 'plain'
+        group = 'reddish' if tinted else 'untinted'
         lines.append(f'{split}/{kind}/{file.name},{group}\n')
     (out / 'groups.csv').write_text(''.join(lines))
     (out / COMPLETE).touch()

@@ -145,7 +145,7 @@ def test_the_attribute_is_planted_as_unequally_as_it_says(
     groups = dict(line.split(',') for line in lines)
     for path, group in groups.items():
         assert (images / 'groups' / path).exists()
-        assert group in ('reddish', 'plain')
+        assert group in ('reddish', 'untinted')
     for kind, chance in modules.TINTED.items():
         own = [g for p, g in groups.items() if p.startswith(f'train/{kind}/')]
         share = own.count('reddish') / len(own)
