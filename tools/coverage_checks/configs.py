@@ -250,6 +250,10 @@ _RTMDET = dict(
 CHANGES: dict[str, dict] = {
     # A quarter of the width: its 40x40 grids take minutes otherwise.
     'mmdet/SOLOv2': dict(mask_head=dict(feat_channels=128)),
+    # Base for large: two processes would need more than 24 GB.
+    'mmpretrain/EVA': dict(
+        backbone=dict(arch='base'), head=dict(in_channels=768)
+    ),
     # Heads without a shipped config, whose subclasses have one.
     'mmdet/AnchorHead': dict(
         bbox_head=dict(
