@@ -51,7 +51,9 @@ ENTRIES = {
     ),
     'random_annealed': _random(f'{HOOK}.anneal=0.05'),
     'random_static': _random(f'{HOOK}.static=True'),
-    'random_passes': _random(f'{HOOK}.replacement=False'),
+    'random_passes': Entry(
+        ('--method', 'random_passes'), (f'{HOOK}.saved={{saved}}',)
+    ),
     'ies': Entry(('--method', 'ies'), (f'{HOOK}.saved={{saved}}',)),
     'ies_scored': _budget(
         'ies_spaced', 'delta', f'{HOOK}.refresh_interval=1'

@@ -108,6 +108,8 @@ def _tag(group: Group, key: str) -> str:
         return _looks(inner, group)
     if not inner:
         return ''
+    if name == 'replacement':
+        return 'drawn anew' if inner[''] else 'shuffled passes'
     if 'type' in inner:
         kind, values = inner.pop('type'), list(inner.values())
         if len(values) == 1:

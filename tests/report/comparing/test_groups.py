@@ -102,6 +102,22 @@ def test_an_argument_of_some_that_is_a_dict(tmp_path: Path) -> None:
     assert [g.label for g in groups] == ['IES, delta=0.1', 'IES, Budget 0.2']
 
 
+def test_shuffled_passes_are_named(tmp_path: Path) -> None:
+    hook = {'type': 'RandomRemovalHook', 'saved': 0.4}
+    groups = groups_of(
+        ies_run(tmp_path / 'a', hook=hook, method='Random Remove'),
+        ies_run(
+            tmp_path / 'b',
+            hook={**hook, 'replacement': False},
+            method='Random Remove',
+        ),
+    )
+    assert [g.label for g in groups] == [
+        'Random Remove',
+        'Random Remove, shuffled passes',
+    ]
+
+
 def test_no_two_groups_have_the_same_label(tmp_path: Path) -> None:
     """Long paths keep their ends; remaining duplicates get a number."""
     paths = ['checkpoints/one/a.pth', 'checkpoints/one/b.pth']
