@@ -32,8 +32,8 @@ class OrderDP(RandomRemoval):
         begin: int = 0,
         saved: float | None = None,
     ) -> None:
-        check_kept('random_ratio', random_ratio)
-        check_kept('top_ratio', top_ratio)
+        _check_kept('random_ratio', random_ratio)
+        _check_kept('top_ratio', top_ratio)
         pruned = 1 - random_ratio * top_ratio
         ratio = pruned if saved is None else None
         super().__init__(ratio, begin, saved=saved)
@@ -62,7 +62,7 @@ class OrderDP(RandomRemoval):
         return order_dp(losses, pruned, self._by_chance, generator)
 
 
-def check_kept(name: str, value: float) -> None:
+def _check_kept(name: str, value: float) -> None:
     """Check that a value is a number above 0 and at most 1."""
     check_number(name, value, 0, 1)
     if value == 0:

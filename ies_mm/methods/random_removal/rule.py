@@ -136,7 +136,8 @@ class RandomRemoval(Method):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on within the pass."""
-        if not self.replacement:
+        # A run may be resumed with another value of replacement.
+        if 'waiting' in state:
             self._passes.waiting = state['waiting']
 
 

@@ -142,6 +142,14 @@ def test_without_replacement_each_class_has_passes_of_its_own() -> None:
             assert own.max() - own.min() <= 1
 
 
+def test_a_pass_begins_where_there_was_none() -> None:
+    """A run that was begun with replacement goes on without it."""
+    method = begun(10, ratio=0.5, replacement=False)
+    method.load_state_dict(begun(10, ratio=0.5).state_dict())
+    first, second, *_ = selections(method)
+    assert not (first.active & second.active).any()
+
+
 def test_with_replacement_some_are_trained_more_often() -> None:
     times = sum(s.active.int() for s in selections(begun(37, ratio=0.5)))
     assert times.max() - times.min() > 1
