@@ -6,11 +6,11 @@ from pathlib import Path
 from mmengine.config import Config
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
-# Other methods are tested in configuring/test_method_option.py.
+# Other methods: configuring/test_method_option.py; transfer: test_transfer.py.
 NAMES = sorted(
     path.relative_to(CONFIGS).as_posix()
     for path in CONFIGS.rglob('*.py')
-    if not {'_base_', 'methods'} & set(path.parts)
+    if not {'_base_', 'methods', 'transfer'} & set(path.parts)
 )
 IES = [name for name in NAMES if Path(name).name.startswith('ies_')]
 PLAIN = [name for name in NAMES if name not in IES]

@@ -65,7 +65,7 @@ def test_the_hardest_in_a_training(
     page: dict, folders: Path, tmp_path: Path
 ) -> None:
     """A loop over the records computes what should have been pruned."""
-    config = own(folders, tmp_path, type='SkipHardestHook', ratio=0.2)
+    config = own(folders, tmp_path, type='PruneHardestHook', ratio=0.2)
     check_config(config)
     train(config)
     records, run = epochs_of(tmp_path), instances_of(tmp_path)
@@ -80,14 +80,14 @@ def test_the_hardest_in_a_training(
         assert set(np.flatnonzero(~trained)) == out
     assert [r['excluded'] for r in records] == [0, 4, 4, 4]
     assert [r['forward_only'] for r in records] == [0, 4, 4, 0]
-    assert {r['method'] for r in records} == {'SkipHardest'}
+    assert {r['method'] for r in records} == {'PruneHardest'}
 
 
 def test_what_it_remembers_is_resumed(
     page: dict, folders: Path, tmp_path: Path
 ) -> None:
     """From within a pass, before its decision."""
-    hook = page['SkipHardestHook']
+    hook = page['PruneHardestHook']
     whole, again = tmp_path / 'whole', tmp_path / 'again'
     train(by_iterations(folders, whole), with_hook(hook(0.2)))
     config = resumed(by_iterations(folders, again), whole, 'iter_12.pth')
@@ -117,7 +117,7 @@ def test_a_rehearsal_on_the_records_of_a_plain_run(
     config = by_epochs(folders, tmp_path)
     config.train_dataloader.sampler.type = 'DefaultSampler'
     train(config, with_hook(PerImageLossHook()))
-    rule = page['SkipHardest'](ratio=0.2)
+    rule = page['PruneHardest'](ratio=0.2)
     found = list(page['rehearse'](rule, tmp_path))
     out: set[int] = set()
     for ids, losses in zip(

@@ -6,7 +6,7 @@ the pretrained detector and the number of epochs on the command line::
     --cfg-options load_from=CHECKPOINT train_cfg.max_epochs=5
 """
 
-_base_ = './faster_rcnn_r18_bccd.py'
+_base_ = '../faster_rcnn_r18_bccd.py'
 
 custom_imports = dict(imports=['ies_mm.engine'], allow_failed_imports=False)
 custom_hooks = [dict(type='HeadOnlyHook', head='roi_head')]
