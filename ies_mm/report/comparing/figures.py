@@ -29,7 +29,7 @@ class Figures:
     Attributes:
         best (Spread, optional): The metric's highest value.
         last (Spread, optional): Its last value.
-        saved (Spread): Excluded instance-epochs / all.
+        saved (Spread): Pruned instance-epochs / all.
         compute (Spread): Trained pixels, as a share of all at full size.
         forward_only (Spread): Instance-epochs scored without training.
         training_seconds (Spread, optional): Time of the training parts; for a

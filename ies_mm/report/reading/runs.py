@@ -78,7 +78,7 @@ class Run:
 
     @property
     def saved(self) -> float:
-        """Excluded instance-epochs / all instance-epochs."""
+        """Pruned instance-epochs / all instance-epochs."""
         return float(self.records[-1]['saved']) if self.records else 0.0
 
     @property

@@ -16,7 +16,7 @@ from ies_mm.report.reading.methods import PLAIN, RANDOM, SHORT
 GROUPS = {
     '': ('method', 'runs'),
     'metric': ('best', 'last'),
-    'instance-epochs': ('saved', 'forward only'),
+    'training samples': ('saved', 'forward only'),
     'seconds': ('training', 'refresh', 'decision', 'total'),
     'against plain': ('speed up', 'of limit'),
 }
