@@ -65,6 +65,19 @@ class LossHistory:
         """Number of terms T."""
         return self.values.shape[2]
 
+    def last_sums(self) -> Tensor:
+        """The last loss of every instance, summed over its terms.
+
+        Returns:
+            Tensor: float64 (N,). NaN where it was not observed, is not finite
+            or was recorded before a switch of the pipeline or the loss, after
+            which losses are not comparable with it.
+        """
+        sums = self.values[-1].double().sum(dim=1)
+        if self.jumping is not None:
+            sums[self.jumping] = torch.nan
+        return sums
+
     @one_thread()
     def observe(self, ids: Tensor, losses: Tensor) -> None:
         """Append one observation to each of the given instances.

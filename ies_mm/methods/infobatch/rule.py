@@ -35,11 +35,7 @@ class InfoBatch(Method):
         self, history: LossHistory, names: Sequence[str], standing: Standing
     ) -> Decision:
         """Find the well-learned instances and prune some of them."""
-        scores = history.values[-1].double().sum(dim=1)
-        if history.jumping is not None:
-            # Losses before and after a switch are not comparable.
-            scores[history.jumping] = torch.nan
-        return self.prune(scores, standing)
+        return self.prune(history.last_sums(), standing)
 
     def prune(self, scores: Tensor, standing: Standing) -> Decision:
         """Select the instances of the next epoch by their scores.

@@ -48,11 +48,7 @@ class OrderDP(RandomRemoval):
         nothing = torch.zeros(self.instances, dtype=torch.bool)
         if standing.epoch < self.begin:
             return Decision(nothing, Selection.everything(self.instances))
-        losses = history.values[-1].double().sum(dim=1)
-        if history.jumping is not None:
-            # Losses before and after a switch are not comparable.
-            losses[history.jumping] = torch.nan
-        return Decision(nothing, self._ordered(losses, standing))
+        return Decision(nothing, self._ordered(history.last_sums(), standing))
 
     def _ordered(self, losses: Tensor, standing: Standing) -> Selection:
         generator = self.generator(standing.epoch)
