@@ -10,4 +10,4 @@ writes and reads the records of a run. Imports point one way: ``core`` <-
 from ies_mm.configs import config_path
 
 __all__ = ['config_path']
-__version__ = '0.2.0'
+__version__ = '0.3.0.dev0'
