@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from coverage_checks import proposals
 from coverage_checks.draws import same_draws, same_state, seed_all
 from coverage_checks.state import State, remembered, restore, same
 from coverage_checks.steps import (
@@ -136,17 +137,27 @@ def check_alone(model: nn.Module, data: dict, copies: int = 1) -> list[str]:
     wrong = []
     with frozen_statistics(model, data), same_draws():
         state = remembered(model)
-        with capture_per_image_losses(model) as captured:
+        with (
+            proposals.noted(model) as noted,
+            capture_per_image_losses(model) as captured,
+        ):
             forward(model, data)
+        # A cascade RPN notes none.
+        found = noted if len(noted) == len(data['inputs']) else []
         restore(model, state)
         with _counts_of(model, data, state):
             for image in range(len(data['inputs'])):
                 try:
-                    with torch.no_grad():
+                    with (
+                        torch.no_grad(),
+                        proposals.given(
+                            model, found[image : image + 1], copies
+                        ),
+                    ):
                         own = own_losses(model, alone(data, image, copies))
-                except AssertionError:
-                    # PointRend cannot run on an image without positive RoIs.
-                    if not _misses_a_term(captured, image):
+                except (AssertionError, TypeError):
+                    # PointRend and HTC cannot run on an image without RoIs.
+                    if not _lacks_a_loss(captured, image):
                         raise
                 else:
                     wrong += _differences(captured, own, image)
@@ -154,8 +165,10 @@ def check_alone(model: nn.Module, data: dict, copies: int = 1) -> list[str]:
     return wrong
 
 
-def _misses_a_term(captured: CapturedLosses, image: int) -> bool:
-    return any(bool(missing[image]) for missing in captured.missing.values())
+def _lacks_a_loss(captured: CapturedLosses, image: int) -> bool:
+    missing = [values[image] for values in captured.missing.values()]
+    zero = [values[image] == 0 for values in captured.losses.values()]
+    return any(map(bool, missing + zero))
 
 
 def own_losses(model: nn.Module, data: dict) -> dict[str, Tensor]:
