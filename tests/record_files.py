@@ -1,6 +1,7 @@
 """Records of three images, written without a training."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -26,10 +27,11 @@ def add(
     epoch: int,
     terms: tuple[str, ...] = ('loss',),
     value: float | None = None,
+    **others: Any,
 ) -> None:
     value = float(epoch) if value is None else value
     records.add(
-        {'epoch': epoch, 'instances': 3},
+        {'epoch': epoch, 'instances': 3} | others,
         [*terms],
         torch.tensor([0, 2]),
         torch.full((2, len(terms)), value),

@@ -199,7 +199,7 @@ def _runner(config: Config, work_dir: Path, scratch: str) -> Runner:
         runner.load_checkpoint(checkpoint, strict=True)
     # As a training loop does: backbones freeze their statistics in this call.
     runner.model.train()
-    runner._train_loop = runner.build_train_loop(runner._train_loop)
+    _ = runner.train_loop  # Reading it builds it.
     # Its context, such as autocast, is part of a training's forward pass.
     runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
     return runner

@@ -149,7 +149,8 @@ def _monitor(hook: dict, cfg: Config, name: str) -> None:
 def _stopping_hooks(cfg: Config) -> Iterator[tuple[str, dict]]:
     """Early-stopping hooks among the config's custom hooks."""
     for i, hook in enumerate(cfg.get('custom_hooks') or []):
-        kind = hook.get('type')
+        # MMEngine takes built hooks, too.
+        kind = hook.get('type') if isinstance(hook, dict) else None
         # Configs that import classes have the class, not its name.
         name = getattr(kind, '__name__', str(kind))
         if name.endswith('EarlyStoppingHook'):

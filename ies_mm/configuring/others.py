@@ -23,7 +23,7 @@ def check_others(cfg: Config) -> None:
         made(key, cls, config)
     sampler = (cfg.get('train_dataloader') or {}).get('sampler')
     if is_a(DATA_SAMPLERS, sampler, IESSampler):
-        # Any dataset will do, and an own seed is agreed upon by all ranks.
+        # Any dataset will do. With a seed, ranks need not agree on one.
         given = {'dataset': range(1), 'seed': 0} | dict(sampler or {})
         cls = class_of(DATA_SAMPLERS, sampler)
         made('train_dataloader.sampler', cls, given)

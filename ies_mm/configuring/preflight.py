@@ -129,7 +129,8 @@ def _pipelines(cfg: Config) -> Iterator[tuple[str, Any, list]]:
         yield f'{key}.pipeline', part.get('pipeline'), skipped
     for i, hook in enumerate(cfg.get('custom_hooks') or []):
         key = f'custom_hooks[{i}].switch_pipeline'
-        yield key, hook.get('switch_pipeline'), []
+        if isinstance(hook, dict):  # MMEngine takes built hooks, too.
+            yield key, hook.get('switch_pipeline'), []
 
 
 def _transforms(pipeline: Any, key: str) -> Iterator[tuple[str, dict]]:

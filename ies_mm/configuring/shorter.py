@@ -53,10 +53,14 @@ def shorten(cfg: Config, length: float) -> Config:
         )
     ratio = after / before
     loop[key] = after
+    interval = loop.get('val_interval', 1)
     _fit(loop, _LOOP, ratio)
-    _fit_schedules(cfg.get('param_scheduler'), ratio)
+    # The interval has been rescaled: it may leave the number of validations.
+    validations = ratio * interval / loop.get('val_interval', 1)
+    _fit_schedules(cfg.get('param_scheduler'), ratio, validations)
     for hook in _hooks(cfg):
         _fit_hook(hook, ratio)
+        _fit(hook, _IN_VALIDATIONS, validations)
         if 'num_last_epochs' in hook:
             # Counted from the end, unlike the schedules.
             begin = _rounded(before - hook['num_last_epochs'], ratio)
@@ -107,15 +111,17 @@ _SCHEDULE: dict[str, Rule] = {
     'milestones': _places,
     'step_size': _distance,
     'periods': _places,
+}
+_IN_VALIDATIONS: dict[str, Rule] = {
     'patience': _distance,
     'cooldown': _place,
 }
+"""Of EarlyStoppingHook and ReduceOnPlateau, which count validations."""
 _HOOK: dict[str, Rule] = {
     'switch_epoch': _place,
     'begin_epoch': _place,
     'begin_iter': _place,
     'save_begin': _place,
-    'patience': _distance,
     'start_iters': _place,
     'warmup_epochs': _place,
     'epoch_queue_starts': _place,
@@ -135,14 +141,15 @@ def _fit(part: Any, rules: dict[str, Rule], ratio: float) -> None:
             part[key] = rule(part[key], ratio)
 
 
-def _fit_schedules(schedules: Any, ratio: float) -> None:
+def _fit_schedules(schedules: Any, ratio: float, validations: float) -> None:
     if isinstance(schedules, list | tuple):
         for schedule in schedules:
-            _fit_schedules(schedule, ratio)
+            _fit_schedules(schedule, ratio, validations)
     elif isinstance(schedules, dict) and 'type' in schedules:
         _fit_schedule(schedules, ratio)
+        _fit(schedules, _IN_VALIDATIONS, validations)
     elif isinstance(schedules, dict):  # one for each optimiser
-        _fit_schedules(list(schedules.values()), ratio)
+        _fit_schedules([*schedules.values()], ratio, validations)
 
 
 def _fit_schedule(schedule: Any, ratio: float) -> None:

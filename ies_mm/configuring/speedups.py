@@ -124,6 +124,10 @@ def _random(speedup: float, epochs: float, hook: Hook) -> dict[str, Any]:
     return dict(saved=saved_for(speedup), ratio=None)
 
 
+def _orderdp(speedup: float, epochs: float, hook: Hook) -> dict[str, Any]:
+    return dict(saved=saved_for(speedup))
+
+
 def _selective(speedup: float, epochs: float, hook: Hook) -> dict[str, Any]:
     # Every image is scored, and the chosen ones are trained in addition.
     trained = 1 / speedup - FORWARD
@@ -191,6 +195,7 @@ _SOLVERS: dict[str, Solver] = {
     'IESHook': _ies,
     'SoftIESHook': _soft_ies,
     'RandomRemovalHook': _random,
+    'OrderDPHook': _orderdp,
     'DIHCLHook': _dihcl,
     'SelectiveBackpropHook': _selective,
     'EfficientTrainHook': _efficient,

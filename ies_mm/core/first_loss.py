@@ -42,6 +42,4 @@ class FirstLoss:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore what :meth:`state_dict` returned."""
-        mean = state['first_loss']
-        # On resume, MMEngine loads checkpoints onto the training's device.
-        self._mean = None if mean is None else mean.cpu()
+        self._mean = state['first_loss']

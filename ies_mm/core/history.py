@@ -220,12 +220,10 @@ class LossHistory:
                 f'{tuple(state["values"].shape)}, this run has '
                 f'{tuple(self.values.shape)}'
             )
-        # copy_ crosses devices: on resume, MMEngine loads checkpoints onto the
-        # training's device.
         self.values.copy_(state['values'])
         self.count.copy_(state['count'])
         if 'joining' in state:
-            self.joining = state['joining'].to('cpu', torch.bool)
+            self.joining = state['joining'].bool()
         if 'since_jump' in state:
-            self.jumping = state['jumping'].to('cpu', torch.bool)
-            self.since_jump = state['since_jump'].to('cpu', torch.int32)
+            self.jumping = state['jumping'].bool()
+            self.since_jump = state['since_jump'].int()

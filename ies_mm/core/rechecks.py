@@ -161,7 +161,7 @@ class Waits:
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Restore what :meth:`state_dict` returned."""
-        self.wait, self.seen = state['wait'].cpu(), state['seen'].cpu()
+        self.wait, self.seen = state['wait'], state['seen']
 
 
 _TYPES: dict[str, type[Recheck]] = {'Spaced': Spaced}

@@ -21,8 +21,9 @@ To add a method, say ``mine``:
 A method that selects, measures or changes something within a training step
 also has ``steps.py``, a subclass of ``Steps`` that its hook names in ``steps``
 (see ``ies_mm/methods/selective_backprop/steps.py``); one that takes ``saved``,
-an entry in ``ies_mm/commands/tournament_rounds/entries.py``. If a place is
-forgotten, ``tests/methods/test_a_method_is_everywhere.py`` or
+an entry in ``ies_mm/commands/tournament_rounds/entries.py`` and one in
+``_SOLVERS`` of ``ies_mm/configuring/speedups.py``. If a place is forgotten,
+``tests/methods/test_a_method_is_everywhere.py`` or
 ``tests/docs/test_site.py`` fails and names it. A method outside this
 repository needs none of this: see ``docs/own_method.md``.
 """

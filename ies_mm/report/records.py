@@ -115,7 +115,7 @@ class RunRecords:
             self._drop_old()
             # A line cannot contain the time of its own writing.
             seconds = {'record_seconds': time.perf_counter() - started}
-            self._unwritten.append(json.dumps(record | seconds) + '\n')
+            self._unwritten.append(_json(record | seconds))
         self._write_lines()
 
     def end(self, event: dict[str, Any]) -> None:
@@ -216,6 +216,11 @@ class RunRecords:
     def _save_instances(self, **further: Any) -> None:
         self._drop_old()
         write_tables(self.folder / INSTANCES, self._tables, **further)
+
+
+def _json(record: dict[str, Any]) -> str:
+    # A method's limit may be a tensor or one of NumPy's numbers.
+    return json.dumps(record, default=lambda value: value.tolist()) + '\n'
 
 
 def read_epochs(work_dir: Path) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from mmengine.registry import LOOPS
 from mmengine.runner import BaseLoop, Runner
 
 from ies_mm.configuring.preflight import check_config
-from ies_mm.engine import IESHook
+from ies_mm.engine import IESHook, PerImageLossHook
 from ies_mm.errors import ConfigError
 from runs import ies_config, plain_config, train, with_hook
 
@@ -118,7 +118,7 @@ def test_malformed_configs(voc: Path, tmp_path: Path) -> None:
     config.custom_hooks = [1]
     with pytest.raises(ConfigError, match=r'custom_hooks\[0\]=1: give'):
         check_config(config)
-    config.custom_hooks = (dict(type='EMAHook'),)
+    config.custom_hooks = (dict(type='EMAHook'), PerImageLossHook())
     check_config(config)
 
 

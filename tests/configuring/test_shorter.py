@@ -218,6 +218,27 @@ def test_own_hooks_that_mean_something_else_by_a_name() -> None:
     assert shorten(cfg, 0.5).custom_hooks == own
 
 
+@pytest.mark.parametrize(
+    ('interval', 'patience', 'cooldown'),
+    [(1, 4, 1), (10, 8, 2), (3, 6, 2)],
+    ids=['half as many', 'as many', '33 of 100, 25 of 50'],
+)
+def test_patience_counts_validations(
+    interval: int, patience: int, cooldown: int
+) -> None:
+    """Their interval is rescaled, so their number need not change."""
+    hook = dict(type='EarlyStoppingHook', monitor='mAP', patience=8)
+    rate = dict(type='ReduceOnPlateauLR', patience=8, cooldown=2)
+    loop = dict(max_epochs=100, val_interval=interval)
+    cfg = Config(
+        dict(train_cfg=loop, custom_hooks=[hook], param_scheduler=[rate])
+    )
+    short = shorten(cfg, 0.5)
+    [stopping], [plateau] = short.custom_hooks, short.param_scheduler
+    assert stopping.patience == plateau.patience == patience
+    assert plateau.cooldown == cooldown
+
+
 @pytest.mark.parametrize('scope', ['', 'mmpretrain.'])
 def test_the_stages_of_a_switched_recipe(scope: str) -> None:
     hook = dict(

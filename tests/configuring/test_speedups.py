@@ -86,6 +86,7 @@ class Simulated:
             scoring=dict(interval=5),
         ),
         dict(type='RandomRemovalHook', ratio=0.1, begin=6),
+        dict(type='OrderDPHook', saved=0.1),
         dict(type='DIHCLHook', end=0.9),
     ],
     ids=lambda hook: '_'.join(map(str, hook.values())),

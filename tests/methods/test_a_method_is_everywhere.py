@@ -9,6 +9,7 @@ from mmengine.registry import HOOKS
 
 from ies_mm import engine, methods
 from ies_mm.commands.tournament_rounds.entries import ENTRIES
+from ies_mm.configuring import speedups
 from ies_mm.report.reading.methods import METHODS, OBSERVES, UNSELECTIVE
 from ies_mm.training.hook.selection_hook import SelectionHook
 from method_cases import METHODS as CASES
@@ -109,7 +110,9 @@ def test_every_method_is_tried() -> None:
         assert [*tests.glob('test_*.py')], f'no tests in {tests}'
 
 
-def test_a_method_with_a_budget_is_in_the_tournament() -> None:
+def test_a_method_with_a_budget_is_in_the_tournament_and_has_a_speed_up() -> (
+    None
+):
     hook_of_file = {}
     for path in FILES:
         [hook] = Config.fromfile(path).default_hooks.values()
@@ -125,6 +128,7 @@ def test_a_method_with_a_budget_is_in_the_tournament() -> None:
         if 'saved' in signature(HOOKS.get(name)).parameters
     }
     assert taking <= entered
+    assert taking <= {*speedups._SOLVERS}
 
 
 def test_a_budget_can_be_carried_over() -> None:

@@ -2,7 +2,9 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -147,3 +149,13 @@ def test_a_folder_that_was_put_aside_meanwhile(tmp_path: Path) -> None:
     (tmp_path / 'ies').rename(tmp_path / 'ies_2')
     add(records, 2)
     assert read_tables(tmp_path / 'ies/instances.npz').identity == IMAGES
+
+
+@pytest.mark.parametrize('limit', [torch.tensor(0.5), np.float32(0.5)])
+def test_numbers_of_a_method_of_one_s_own(tmp_path: Path, limit: Any) -> None:
+    records = records_of(tmp_path)
+    records.open()
+    add(records, 1, limit=limit)
+    records.end({})
+    [line] = (tmp_path / 'ies' / 'epochs.jsonl').read_text().splitlines()
+    assert json.loads(line)['limit'] == 0.5

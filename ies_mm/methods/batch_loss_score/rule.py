@@ -59,4 +59,4 @@ class BatchLossScore(InfoBatch):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore the scores from a checkpoint."""
-        self.running = state['running'].cpu()
+        self.running = state['running']

@@ -90,7 +90,7 @@ class DIHCL(Method):
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Restore the running hardness from a checkpoint."""
-        self.running = state['running'].cpu()
+        self.running = state['running']
 
 
 def budget(epoch: int, start: float, factor: float, end: float) -> float:

@@ -131,12 +131,14 @@ class RandomRemoval(Method):
         return random_removal(strata, share, generator, self.rescale, draw)
 
     def state_dict(self) -> dict[str, Any]:
-        """What the current pass has not trained yet."""
-        return {} if self.replacement else {'waiting': self._passes.waiting}
+        """What the current pass has not trained yet, if there is one."""
+        # No entry without a pass: a run may be resumed with another value of
+        # replacement.
+        waiting = self._passes.waiting
+        return {'waiting': waiting} if len(waiting) else {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on within the pass."""
-        # A run may be resumed with another value of replacement.
         if 'waiting' in state:
             self._passes.waiting = state['waiting']
 

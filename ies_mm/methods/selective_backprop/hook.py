@@ -53,8 +53,8 @@ class SelectiveBackpropHook(SelectionHook):
         """
         if get_world_size() > 1:
             raise ConfigError(
-                f'{self.method.name} selects inside of the step, for which '
-                f'there must be one process, found {get_world_size()}; take '
+                f'{self.method.name} selects within a training step, so '
+                f'it needs a single process, found {get_world_size()}; take '
                 'another method'
             )
         super().before_train(runner)

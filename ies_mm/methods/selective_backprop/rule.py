@@ -73,7 +73,7 @@ class SelectiveBackprop(Method):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore what :meth:`state_dict` returned."""
-        self._recent.values = state['recent'].cpu()
+        self._recent.values = state['recent']
 
 
 class RecentLosses:

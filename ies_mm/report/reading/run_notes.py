@@ -16,7 +16,7 @@ def notes_on(
     records: list[dict[str, Any]],
     progress: Progress,
 ) -> list[str]:
-    """Collect notes on unknown seconds, several parts, missing records.
+    """Collect notes on what is unknown, missing or in several parts.
 
     Args:
         work_dir (Path): Work directory of the run.
@@ -35,6 +35,12 @@ def notes_on(
         notes.append(
             f'{work_dir} has no text log, so its seconds are unknown '
             '(MMEngine writes one unless log_level is above INFO)'
+        )
+    if records and not any(part.training_lines for part in parts):
+        notes.append(
+            f'{work_dir} has records, but no losses or metrics in '
+            f'{parts[-1].folder.name}/vis_data/scalars.json, which '
+            'LocalVisBackend writes: its metrics are unknown'
         )
     if len(parts) > 1:
         notes.append(

@@ -68,6 +68,7 @@ class InstanceMap:
         self._numbers = numbers.split([len(leaf) for leaf in self.leaves])
         self._wrappers = [(w, numbers[beside]) for w, beside in self._wrappers]
         self._paths: list[str] | None = None
+        self._names: list[str] | None = None
         self._empty = torch.zeros(0, dtype=torch.bool)
         self._known: set[str] = set()
         self._checksums: Tensor | None = None
@@ -108,6 +109,11 @@ class InstanceMap:
         Its path, plus the number of its part if several parts show the file,
         and of its copy if one part lists it several times.
         """
+        if self._names is None:
+            self._names = self._named()
+        return self._names
+
+    def _named(self) -> list[str]:
         part = [
             number
             for number, (_, numbers) in enumerate(self.parts(), start=1)

@@ -23,6 +23,9 @@ class Kept:
 
     def __init__(self, instances: int) -> None:
         self._flags = torch.ones(instances, dtype=torch.bool).share_memory_()
+        self._changes = torch.zeros((), dtype=torch.int64).share_memory_()
+        # Of this process: every draw of a partner asks for the positions.
+        self._found: dict[int, tuple[Tensor, int, list[int] | None]] = {}
 
     def __deepcopy__(self, memo: dict[int, Any]) -> 'Kept':
         """Keep all images in a copy; pruning concerns only the training.
@@ -34,6 +37,8 @@ class Kept:
     def set(self, active: Tensor) -> None:
         """Keep only these from now on; bool (N,)."""
         self._flags.copy_(active)
+        # Afterwards: a worker that reads half of them must read them again.
+        self._changes += 1
 
     def positions(self, numbers: Tensor) -> list[int] | None:
         """The positions of the kept images; None if all are kept.
@@ -42,6 +47,15 @@ class Kept:
             numbers (Tensor): int64, the instance at every position; negative
                 for an image that is not an instance and may be a partner.
         """
+        changes = int(self._changes)
+        known = self._found.get(id(numbers))
+        # The numbers themselves, too, as an id may be used again.
+        if known is None or known[0] is not numbers or known[1] != changes:
+            known = (numbers, changes, self._positions(numbers))
+            self._found[id(numbers)] = known
+        return known[2]
+
+    def _positions(self, numbers: Tensor) -> list[int] | None:
         # Without the clamp -1 would read the flag of the last image.
         kept = self._flags[numbers.clamp(min=0)] | (numbers < 0)
         return None if kept.all() else torch.nonzero(kept).flatten().tolist()

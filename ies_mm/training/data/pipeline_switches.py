@@ -8,52 +8,36 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from ies_mm.training.data.mixing_transforms import mixes, transforms_of
+from ies_mm.training.data.mixing_transforms import transforms_of
 
 LARGEST = 64
 """The largest array, in elements, that counts as a setting."""
+CONTENT = 'checksum'
+"""An attribute for the content of a file that a transform reads."""
 _SIMPLE = (bool, int, float, str, type(None))
 
 
-class Pipelines:
-    """Detects that transforms or batch augments were replaced.
+def described_pipeline(dataset: Any, model: nn.Module) -> str:
+    """The transforms and batch augments of a training, by their arguments.
 
     Args:
         dataset (Dataset): The dataset of the training.
         model (nn.Module): The unwrapped model of the training.
     """
+    return '; '.join(
+        _described(part, _arguments(part)) for part in _parts(dataset, model)
+    )
 
-    def __init__(self, dataset: Any, model: nn.Module) -> None:
-        self._dataset = dataset
-        self._model = model
-        self._known: list[Any] = []
 
-    def now(self, before: str | None) -> str:
-        """A description of the current transforms and augments.
-
-        Args:
-            before (str, optional): The last description, from this process or
-                before a resume. It is returned again if the transforms are
-                the same objects, since some count their calls.
-        """
-        parts = list(self._parts())
-        same = len(parts) == len(self._known) and all(
-            a is b for a, b in zip(parts, self._known, strict=True)
-        )
-        self._known = parts
-        if same and before is not None:
-            return before
-        return '; '.join(map(_described, parts))
-
-    def _parts(self) -> Iterator[Any]:
-        for _, transform in transforms_of(self._dataset):
-            yield transform
-        preprocessor = getattr(self._model, 'data_preprocessor', None)
-        augments = getattr(preprocessor, 'batch_augments', None)
-        for augment in getattr(augments, 'augments', augments) or ():
-            # mmpretrain's None does nothing, with the rest of the chance.
-            if augment is not None:
-                yield augment
+def _parts(dataset: Any, model: nn.Module) -> Iterator[Any]:
+    for _, transform in transforms_of(dataset):
+        yield transform
+    preprocessor = getattr(model, 'data_preprocessor', None)
+    augments = getattr(preprocessor, 'batch_augments', None)
+    for augment in getattr(augments, 'augments', augments) or ():
+        # mmpretrain's None does nothing, with the rest of the chance.
+        if augment is not None:
+            yield augment
 
 
 class LossModules:
@@ -74,7 +58,9 @@ class LossModules:
         """A description of each loss module, by its name in the model.
 
         Args:
-            before (dict, optional): As in :meth:`Pipelines.now`.
+            before (dict, optional): The last description, from this process
+                or before a resume. It is returned again for the same modules,
+                since some schedule their own weight.
         """
         modules = _loss_modules(self._model)
         known, self._known = self._known, modules
@@ -133,24 +119,29 @@ def _is_loss(name: str, module: nn.Module) -> bool:
     return not several and any(part.startswith('loss') for part in names)
 
 
-def _described(part: Any) -> str:
+def _described(part: Any, names: set[str] | None = None) -> str:
+    """Type and attributes; with ``names``, only those."""
     found = {
         name: _plain(value)
         for name, value in sorted(vars(part).items())
         # A loss module's mode changes with every validation.
         if not name.startswith('_') and name != 'training'
     }
-    if mixes(part):
-        # Its other attributes are its cache and its last draws.
-        found = {k: v for k, v in found.items() if k in _arguments(part)}
+    if names is not None:
+        found = {k: v for k, v in found.items() if k in names}
     values = {name: x for name, x in found.items() if _is_simple(x)}
     return f'{type(part).__module__}.{type(part).__qualname__}{values}'
 
 
 def _arguments(part: Any) -> set[str]:
-    """Constructor parameters of a transform's class and its bases."""
+    """Constructor parameters of a transform's class and its bases.
+
+    Its other attributes may be caches, counts or its last draws, as mmdet's
+    MinIoURandomCrop keeps its mode.
+    """
     classes = type(part).__mro__[:-1]
-    return {name for cls in classes for name in signature(cls).parameters}
+    names = {name for cls in classes for name in signature(cls).parameters}
+    return names | {CONTENT}
 
 
 def _plain(value: Any) -> Any:

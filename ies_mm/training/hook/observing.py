@@ -210,7 +210,7 @@ class ByScoring(Scoring):
         self.session.observed.note_unobserved(batch.epochs, batch.ids)
 
     def due(self, left_out: Tensor) -> Tensor:
-        """Everything, every few epochs, before the last or also after it."""
+        """All images every few epochs; the method decides about the last."""
         epoch = self.session.state.epochs + 1
         due = epoch % self.interval == 0
         if epoch >= self.session.pace.max_epochs:

@@ -100,14 +100,14 @@ class Steps:
     def check_terms(self) -> None:
         """Check the terms found so far; call it on all ranks.
 
-        A rank's first batches may lack a term, as may its epoch.
+        Some batches may lack a term, as may all of a rank's epoch.
 
         Raises:
             ConfigError: The method cannot judge the model's terms.
         """
         if self._terms_fit:
             return
-        parts = all_gather_object(self.session.state.names)
+        parts = all_gather_object(self.session.observed.terms)
         names = [*dict.fromkeys(chain.from_iterable(parts))]
         if not names:
             return

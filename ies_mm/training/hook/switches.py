@@ -3,7 +3,7 @@
 from ies_mm.losses.context import unwrap
 from ies_mm.training.data.pipeline_switches import (
     LossModules,
-    Pipelines,
+    described_pipeline,
     switched,
 )
 from ies_mm.training.state.session import Session
@@ -22,11 +22,10 @@ class Switches:
     """
 
     def __init__(self, session: Session) -> None:
-        model = unwrap(session.runner.model)
-        dataset = session.runner.train_dataloader.dataset
         self._session = session
-        self._pipelines = Pipelines(dataset, model)
-        self._loss_modules = LossModules(model)
+        self._model = unwrap(session.runner.model)
+        self._dataset = session.runner.train_dataloader.dataset
+        self._loss_modules = LossModules(self._model)
 
     def look(self) -> bool:
         """Whether something was switched since the last epoch; logs it."""
@@ -46,11 +45,11 @@ class Switches:
     def _what_was_switched(self) -> str:
         """What was switched, for the log; empty if nothing was."""
         state = self._session.state
-        pipeline, losses = state.pipeline, state.loss_modules
-        state.pipeline = self._pipelines.now(pipeline)
+        transforms, losses = state.transforms, state.loss_modules
+        state.transforms = described_pipeline(self._dataset, self._model)
         state.loss_modules = self._loss_modules.now(losses)
         others = switched(losses, state.loss_modules)
-        what = ['the pipeline'] * (pipeline not in (None, state.pipeline))
+        what = ['the pipeline'] * (transforms not in (None, state.transforms))
         what += [f'the loss {", ".join(others)}'] * bool(others)
         return ' and '.join(what)
 

@@ -55,6 +55,16 @@ def copied(batch_sampler: Any, order: Sampler) -> Any:
         batch_sampler (BatchSampler): The original; it is not changed.
         order (Sampler): Has the dataset as ``dataset``.
     """
+    emptied = _over(GivenOrder(batch_sampler.sampler.dataset), batch_sampler)
+    # The original may be in use and hold images for later batches, as mmdet's
+    # by aspect ratio does; without an order, its copy yields just these.
+    with preserved_random_state():
+        for _ in emptied:
+            pass
+    return _over(order, emptied)
+
+
+def _over(order: Sampler, batch_sampler: Any) -> Any:
     sampler = batch_sampler.sampler
     # deepcopy takes these from its memo instead of copying the dataset.
     shared = {id(sampler): order, id(sampler.dataset): sampler.dataset}
@@ -105,7 +115,7 @@ class EpochBatches:
         self._sampler = sampler
 
     @property
-    def said(self) -> bool:
+    def length_is_reliable(self) -> bool:
         """Whether the length reported by the batch sampler can be trusted."""
         kind = type(self._batch_sampler)
         if kind is BatchSampler:

@@ -103,7 +103,7 @@ class EpochPace(Pace):
         """
         self._begin_epoch()
         # Else as a plain run, which plans by `len` even where it is wrong.
-        if self._batches.said or self._ever_pruned:
+        if self._batches.length_is_reliable or self._ever_pruned:
             ahead = self.max_epochs - self.runner.epoch
             self._set_max_iters(self.runner.iter + ahead * self._length)
 
@@ -132,7 +132,7 @@ class EpochPace(Pace):
         self._behind = before if self._pruned else self._reached
         self._pruned = self.sampler.selected < len(self.sampler.dataset)
         self._ever_pruned |= self._pruned
-        if self._batches.said:
+        if self._batches.length_is_reliable:
             self._length = len(self.runner.train_dataloader)
             self._full = self._planned if self._pruned else self._length
             return
@@ -150,7 +150,7 @@ class EpochPace(Pace):
             ConfigError: There are none.
         """
         loader = self.runner.train_dataloader
-        if self._batches.said:
+        if self._batches.length_is_reliable:
             batches = len(loader)
         else:
             everything = self._batches.everything()
@@ -171,7 +171,7 @@ class EpochPace(Pace):
 
     def _lacks_images(self, active: Tensor, epoch: int) -> bool:
         shown = active[self.sampler.instances.of_position]
-        if self._batches.said:
+        if self._batches.length_is_reliable:
             return self._is_uneven(int(shown.sum()))
         positions = torch.nonzero(shown).flatten()
         sizes = self._batches.sizes(positions, epoch)

@@ -170,8 +170,7 @@ class IterationPace(Pace):
         )
         super().load_state_dict(state)
         self._restart(state['consumed'], state['seed'])
-        # MMEngine loads a resumed checkpoint onto the training's device.
-        shown = torch.nonzero(state['shown'].cpu()).flatten().tolist()
+        shown = torch.nonzero(state['shown']).flatten().tolist()
         self._shown.clear()
         self._shown[self.epochs_behind].extend(shown)
 

@@ -2,6 +2,7 @@
 
 import time
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -17,10 +18,38 @@ from ies_mm.training.data.shown_images import batch_instances, check_shown
 from ies_mm.training.data.tagging import missed_of
 from ies_mm.training.loop.batches import GivenOrder, copied, sizes_of
 from ies_mm.training.scoring.scoring import forward_only, preprocessed, score
+from ies_mm.training.scoring.seeding import seed_all
 from ies_mm.training.state.observations import Observations
 
 SECONDS_BETWEEN_LINES = 5.0
 """Seconds between the progress lines of a pass."""
+
+
+class WorkerSeeds:
+    """Seeds the workers of a scoring pass differently in every pass.
+
+    MMEngine seeds workers by their number. Those of a training see the images
+    in another order in each epoch; those of a pass see them in the same one,
+    so each image would be augmented alike in every pass, and look flatter
+    than it does in training.
+
+    Args:
+        original (callable, optional): The training's ``worker_init_fn``.
+
+    Attributes:
+        step (int): Training steps before the pass, so that a resumed training
+            draws the same.
+    """
+
+    def __init__(self, original: Callable[[int], None] | None) -> None:
+        self._original = original
+        self.step = 0
+
+    def __call__(self, worker: int) -> None:
+        """Seed a worker, in its process."""
+        if self._original is not None:
+            self._original(worker)
+        seed_all(torch.initial_seed(), self.step)
 
 
 class Refresher:
@@ -59,7 +88,8 @@ class Refresher:
         self._positions = GivenOrder(train_loader.dataset)
         batches = _batches_like(train_loader, self._positions, batch_size)
         images = train_loader.dataset if images is None else images
-        self._loader = _loader_like(train_loader, batches, images)
+        self._seeds = WorkerSeeds(train_loader.worker_init_fn)
+        self._loader = _loader_like(train_loader, batches, images, self._seeds)
         self._started_with = _iterator_of(train_loader)
 
     def score(
@@ -75,6 +105,7 @@ class Refresher:
         observed = Observations(names)
         mine = ids[get_rank() :: get_world_size()]
         self._follow_the_training()
+        self._seeds.step = runner.iter
         with forward_only(runner):
             self._pass(runner, mine, observed)
         return observed
@@ -170,7 +201,7 @@ def _nothing() -> None:
 
 
 def _loader_like(
-    train_loader: DataLoader, batches: Any, images: Any
+    train_loader: DataLoader, batches: Any, images: Any, seeds: WorkerSeeds
 ) -> DataLoader:
     """The training's loader over other batches."""
     # No generator: forward_only restores torch's, from which a loader draws
@@ -182,7 +213,7 @@ def _loader_like(
         collate_fn=train_loader.collate_fn,
         pin_memory=train_loader.pin_memory,
         prefetch_factor=train_loader.prefetch_factor,
-        worker_init_fn=train_loader.worker_init_fn,
+        worker_init_fn=seeds,
         multiprocessing_context=train_loader.multiprocessing_context,
         # As the training's: see _follow_the_training.
         persistent_workers=train_loader.persistent_workers,

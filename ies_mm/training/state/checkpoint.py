@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from mmengine.runner import Runner
 
 from ies_mm.training.state.earlier_states import as_of_today
@@ -79,7 +80,7 @@ def load(session: Session, loaded: dict[str, Any]) -> None:
         ConfigError: It belongs to another method, dataset, kind of loop or
             model, or was written by another version.
     """
-    loaded = as_of_today(session, loaded)
+    loaded = as_of_today(session, _on_cpu(loaded))
     check(session, loaded, _state(session))
     state, pace = session.state, session.pace
     state.load_state_dict(loaded)
@@ -130,6 +131,15 @@ def _say_what_was_taken_over(session: Session) -> None:
         f'have a loss history, the next epoch prunes '
         f'{len(state.selection.excluded)}, saved {saved:.1%} so far'
     )
+
+
+def _on_cpu(value: Any) -> Any:
+    """Move all tensors: MMEngine loads checkpoints onto the model's device."""
+    if isinstance(value, Mapping):
+        return {key: _on_cpu(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(map(_on_cpu, value))
+    return value.cpu() if isinstance(value, torch.Tensor) else value
 
 
 def _plain(value: Any) -> Any:

@@ -14,7 +14,7 @@ _WRITTEN_SINCE = (
     'batch_samples',
     'since',
     'built_losses',
-    'pipeline',
+    'transforms',
     'loss_modules',
     'begun',
     'mastered',
@@ -38,11 +38,11 @@ def as_of_today(session: Session, loaded: dict[str, Any]) -> dict[str, Any]:
                 'place, or start over with load_from'
             )
         loaded = {**loaded, 'images': images.checksums()}
-    elif 'length' not in loaded:
+    elif 'length' not in loaded and torch.equal(
+        images.checksums_of_paths(), loaded['images']
+    ):
         # Parts that show the same file were not told apart.
-        before = loaded['images'].cpu()
-        if torch.equal(images.checksums_of_paths(), before):
-            loaded = {**loaded, 'images': images.checksums()}
+        loaded = {**loaded, 'images': images.checksums()}
     check_no_denoised(loaded['arguments'])
     unknown = dict.fromkeys(_WRITTEN_SINCE)
     return {'version': 1, 'absent': [], **unknown, **loaded}

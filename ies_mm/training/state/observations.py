@@ -76,9 +76,14 @@ class Observations:
             torch.stack([missing.get(t, everywhere) for t in terms], 1)
         )
 
+    @property
+    def terms(self) -> list[str]:
+        """The run's terms and those of this rank's batches so far."""
+        return list(dict.fromkeys([*self._columns, *self.names]))
+
     def noted(self) -> Noted:
         """This rank's observations."""
-        terms = list(dict.fromkeys([*self._columns, *self.names]))
+        terms = self.terms
         ids = torch.zeros(0, dtype=torch.long)
         losses = torch.zeros(0, len(terms))
         missing = losses.bool()

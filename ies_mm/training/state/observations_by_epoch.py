@@ -1,5 +1,7 @@
 """The observations of unfinished epochs."""
 
+from itertools import chain
+
 from mmengine.dist import all_gather_object, is_main_process
 from torch import Tensor
 
@@ -47,6 +49,12 @@ class ObservationsByEpoch:
                 {term: mask[part] for term, mask in missing.items()},
             )
             start += samples
+
+    @property
+    def terms(self) -> list[str]:
+        """The run's terms and those of this rank's batches so far."""
+        found = [epoch.terms for epoch in self._epochs.values()]
+        return list(dict.fromkeys(chain(self._names, *found)))
 
     def note_unobserved(
         self, epochs: list[tuple[int, int]], ids: Tensor

@@ -33,7 +33,7 @@ def check(
     check_same(
         images.names(),
         images.checksums(),
-        loaded['images'].cpu(),
+        loaded['images'],
         loaded.get('again', False),
     )
     _say_what_changed(session, loaded['arguments'])

@@ -19,8 +19,8 @@ class SelectionState:
     Attributes:
         names (list of str): Names of the terms, known from the first batch.
         absent (set of str): Terms that no batch of the last epoch had.
-        pipeline (str, optional): Pipeline of the last epoch, see
-            :class:`Pipelines`; None before the first.
+        transforms (str, optional): Those of the last epoch, see
+            :func:`described_pipeline`; None before the first.
         loss_modules (dict, optional): Loss modules of the last epoch, see
             :class:`LossModules`; None before the first.
         history (LossHistory): Filled from the first epoch on.
@@ -36,7 +36,7 @@ class SelectionState:
         self.instances = instances
         self.names: list[str] = []
         self.absent: set[str] = set()
-        self.pipeline: str | None = None
+        self.transforms: str | None = None
         self.loss_modules: dict[str, str] | None = None
         self._depth = depth
         self._history: LossHistory | None = None
@@ -113,7 +113,7 @@ class SelectionState:
         return {
             'names': list(self.names),
             'absent': sorted(self.absent),
-            'pipeline': self.pipeline,
+            'transforms': self.transforms,
             'loss_modules': self.loss_modules,
             'history': self.history.state_dict(),
             'selection': self.selection.active,
@@ -134,7 +134,7 @@ class SelectionState:
         """
         self.names.extend(state['names'])
         self.absent = set(state.get('absent', ()))
-        self.pipeline = state.get('pipeline')
+        self.transforms = state.get('transforms')
         self.loss_modules = state.get('loss_modules')
         try:
             self.history.load_state_dict(state['history'])
@@ -143,11 +143,7 @@ class SelectionState:
                 f'cannot resume: {error}; resume with the dataset, order '
                 'and window of the checkpoint, or start over with load_from'
             ) from error
-        weight = state['weight']
-        self.selection = Selection(
-            _mask(state['selection']),
-            None if weight is None else weight.cpu(),
-        )
+        self.selection = Selection(_mask(state['selection']), state['weight'])
         self.left_out = _mask(state['left_out'])
         self.epochs = state['epochs']
         self.begun = state['begun'] or 0

@@ -94,6 +94,16 @@ def test_without_a_log_the_seconds_are_not_known(tmp_path: Path) -> None:
     assert 'has no text log' in run.notes[0]
 
 
+def test_lost_scalars_are_noted(tmp_path: Path) -> None:
+    work_dir = ies_run(tmp_path)
+    [scalars] = work_dir.glob('*/vis_data/scalars.json')
+    assert 'metrics are unknown' not in ''.join(read_run(work_dir).notes)
+    scalars.unlink()
+    run = read_run(work_dir)
+    assert run.points == {}
+    assert any('its metrics are unknown' in note for note in run.notes)
+
+
 def refused(work_dir: Path, reason: str) -> None:
     with pytest.raises(ConfigError, match=reason) as error:
         read_run(work_dir)

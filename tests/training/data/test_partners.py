@@ -22,6 +22,7 @@ from torch.utils.data import DataLoader
 import ies_mm.engine  # noqa: F401
 import transforms  # noqa: F401
 from ies_mm.training.data.identity import InstanceMap
+from ies_mm.training.data.mixable_images import Kept
 from ies_mm.training.data.tagging import TAG, partners_in
 
 IMAGES = 9
@@ -263,3 +264,17 @@ def test_it_is_the_plain_data_set_again_afterwards() -> None:
         instances.keep(flags(KEPT))
     assert dataset.pipeline == own
     assert 'ies' not in str(dataset[0]['data_samples'].metainfo_keys())
+
+
+def test_the_kept_positions_are_found_once_for_each_selection() -> None:
+    """Every draw of a partner asks for them, in a data set of any size."""
+    kept, numbers = Kept(4), torch.tensor([2, 0, -1, 0, 3])
+    others = torch.tensor([1, 3])
+    assert kept.positions(numbers) is None
+    for active in ([1, 0, 0, 1], [0, 1, 1, 1], [0, 1, 0, 0]):
+        kept.set(torch.tensor(active).bool())
+        for shown in (numbers, others, numbers):
+            literal = [i for i, n in enumerate(shown) if n < 0 or active[n]]
+            every = len(literal) == len(shown)
+            assert kept.positions(shown) == (None if every else literal)
+        assert kept.positions(numbers) is kept.positions(numbers)

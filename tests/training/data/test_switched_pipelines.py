@@ -227,6 +227,40 @@ def test_resumed_before_and_after_the_switch(
     assert_same_run(again, whole, f'epoch_{EPOCHS}.pth')
 
 
+@TRANSFORMS.register_module()
+class KeepsItsDraw:
+    """As mmdet's MinIoURandomCrop keeps its mode."""
+
+    def __init__(self, strength: float = 1.0) -> None:
+        self.strength = strength
+
+    def __call__(self, results: dict) -> dict:
+        self.mode = float(np.random.rand())
+        return results
+
+
+@pytest.mark.parametrize('after', [1, 3])
+def test_a_transform_that_keeps_its_draw_was_not_switched(
+    folders: Path, tmp_path: Path, after: int
+) -> None:
+    def switched(work_dir: Path, source: Path | None = None) -> int:
+        config = switching(folders, work_dir)
+        config.train_dataloader.dataset.pipeline = pipeline_of(
+            config, dict(type='KeepsItsDraw')
+        )
+        if source:
+            config = resumed(config, source, f'epoch_{after}.pth')
+            for log in work_dir.glob('*/*.log'):
+                log.unlink()
+        log = run(config, dict(type='KeepsItsDraw', strength=2.0))
+        return log.count('the pipeline was switched')
+
+    assert switched(tmp_path / 'whole') == 1
+    assert switched(tmp_path / 'again', tmp_path / 'whole') == (
+        after <= SWITCH
+    )
+
+
 def test_a_pipeline_that_mixes_is_refused_when_it_comes(
     folders: Path, tmp_path: Path
 ) -> None:

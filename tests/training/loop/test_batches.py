@@ -14,6 +14,7 @@ from mmpretrain.registry import DATASETS
 from ies_mm.engine import IESHook, SelectiveBackpropHook
 from ies_mm.errors import ConfigError
 from ies_mm.training.data.shown_images import batch_instances
+from ies_mm.training.loop.batches import GivenOrder, copied
 from iteration_runs import IMAGES
 from runs import FixedSelection, epochs_of, train
 from same_runs import assert_equal
@@ -147,6 +148,27 @@ def test_epochs_whose_buckets_never_fill_get_images_back(
     for epoch in seen.batches[1:]:
         assert [len(batch) for batch in epoch] == [size]
     assert [r['trained'] for r in epochs_of(tmp_path)][1:] == [size] * 4
+
+
+@pytest.mark.parametrize('parts', [1, 2])
+def test_a_copy_of_a_batch_sampler_in_use_holds_no_images_back(
+    folders: Path, tmp_path: Path, parts: int
+) -> None:
+    """Its buckets are half full in the middle of an epoch."""
+    size = 4 if parts == 1 else [4, 4]
+    config = with_sampler(by_shape(folders, tmp_path, size, parts))
+    loader = Runner.build_dataloader(config.train_dataloader, seed=0)
+    reading = iter(loader.batch_sampler)
+    next(reading)
+    order = GivenOrder(loader.dataset)
+    batches = copied(loader.batch_sampler, order)
+    batches.drop_last = False
+    order.given = [0, 1, 2, 3]
+    assert sorted(i for batch in batches for i in batch) == order.given
+    # The original still holds its own.
+    loader.batch_sampler.drop_last = False
+    rest = sum(len(batch) for batch in reading)
+    assert rest == len(loader.dataset) - 4
 
 
 def test_no_batch_at_all_is_refused(folders: Path, tmp_path: Path) -> None:

@@ -1,14 +1,17 @@
 """Forward passes over pruned images."""
 
+import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 from mmengine.config import Config
 from mmengine.registry import DATA_SAMPLERS, FUNCTIONS
 from mmpretrain.datasets import CustomDataset
-from mmpretrain.registry import DATASETS
+from mmpretrain.registry import DATASETS, TRANSFORMS
 from torch.utils.data import get_worker_info
 
 from ies_mm.engine import SelectiveBackpropHook
@@ -21,6 +24,7 @@ from runs import (
     train,
     with_hook,
 )
+from same_runs import EPOCHS, by_epochs, resumed
 from task_runs import with_sampler
 
 OUT = {epoch: [2, 5, 6, 9] for epoch in range(1, 9)}
@@ -43,6 +47,53 @@ def test_an_image_is_augmented_and_sampled_anew_each_time(
     train(still(voc, tmp_path), with_hook(hook))
     losses = instances_of(tmp_path)['losses'][1:, OUT[1]].sum(axis=2)
     assert (losses.std(axis=0) > 2e-4).all()
+
+
+@TRANSFORMS.register_module()
+class NotesDraws:
+    """Notes a random number for every image that is loaded."""
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+
+    def __call__(self, results: dict) -> dict:
+        draws = random.random(), float(np.random.rand()), float(torch.rand(1))
+        with Path(self.file).open('a') as file:
+            print(results['sample_idx'], *draws, file=file)
+        return results
+
+
+@pytest.mark.parametrize('persistent', [False, True])
+def test_workers_draw_anew_in_every_pass_and_alike_when_resumed(
+    folders: Path, tmp_path: Path, persistent: bool
+) -> None:
+    def drawn(name: str, source: Path | None = None) -> list[str]:
+        config = by_epochs(folders, tmp_path / name)
+        if source:
+            config = resumed(config, source, 'epoch_2.pth')
+        config.train_dataloader.num_workers = 1
+        config.train_dataloader.persistent_workers = persistent
+        file = tmp_path / f'{name}.txt'
+        note = dict(type='NotesDraws', file=str(file))
+        config.train_dataloader.dataset.pipeline.insert(0, note)
+        train(config, with_hook(FixedSelection(OUT)))
+        return file.read_text().splitlines()
+
+    lines = drawn('whole')
+    for image in OUT[1]:
+        found = [line.split() for line in lines]
+        draws = [row[1:] for row in found if row[0] == str(image)]
+        assert len(draws) == EPOCHS
+        for library in zip(*draws, strict=True):
+            assert len(set(library)) == EPOCHS
+    # Persistent workers go on drawing, so that a resumed run draws others.
+    if not persistent:
+        again = drawn('again', tmp_path / 'whole')
+        scored = [
+            [line for line in part if line.split()[0] == str(OUT[1][0])]
+            for part in (lines, again)
+        ]
+        assert scored[1] == scored[0][2:]
 
 
 @DATA_SAMPLERS.register_module()

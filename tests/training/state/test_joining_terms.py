@@ -118,9 +118,11 @@ class AfterTheFirstBatch(Joining):
             runner._train_loop._epoch -= JOINS
 
 
+@pytest.mark.parametrize('steps', [2, 10**6])
 def test_a_term_of_one_s_choice_may_be_missing_in_the_first_batch(
-    maps: Path, tmp_path: Path
+    maps: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: int
 ) -> None:
+    monkeypatch.setattr(training, 'TERMS_BY', steps)
     config = config_of(maps, tmp_path)
     config.default_hooks.ies.terms = [NEW]
     train(config, with_hook(AfterTheFirstBatch()))

@@ -1,14 +1,17 @@
 """Any method, stopped anywhere, ends the same when resumed."""
 
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
+import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from ies_mm.engine import IESHook, RandomRemovalHook, SoftIESHook
+from ies_mm.training.state import checkpoint
 from method_cases import METHODS
 from runs import epochs_of, train, with_hook
 from same_runs import (
@@ -95,6 +98,32 @@ def test_a_budget_that_began_after_a_plain_run(
         goes_on('again', tmp_path / 'whole', epoch)
         folders_of_both = tmp_path / 'again', tmp_path / 'whole'
         assert_same_run(*folders_of_both, 'epoch_10.pth')
+
+
+@pytest.mark.parametrize('before', [True, False])
+def test_random_pruning_goes_on_with_or_without_replacement(
+    folders: Path, tmp_path: Path, before: bool
+) -> None:
+    whole, again = tmp_path / 'whole', tmp_path / 'again'
+
+    def hook(replacement: bool) -> RandomRemovalHook:
+        return RandomRemovalHook(saved=0.2, replacement=replacement)
+
+    train(by_epochs(folders, whole), with_hook(hook(before)))
+    config = resumed(by_epochs(folders, again), whole, 'epoch_4.pth')
+    train(config, with_hook(hook(not before)))
+    assert epochs_of(again)[-1]['epoch'] == EPOCHS
+
+
+def test_a_checkpoint_may_be_loaded_onto_another_device() -> None:
+    """MMEngine loads it onto the training's."""
+    elsewhere = torch.arange(3)
+    moved = torch.full((3,), 7)
+    state = {'a': [elsewhere, (1, {'b': elsewhere})], 'c': None}
+    with mock.patch.object(torch.Tensor, 'cpu', return_value=moved):
+        found = checkpoint._on_cpu(state)
+    assert found['a'][0] is found['a'][1][1]['b'] is moved
+    assert (found['a'][1][0], found['c']) == (1, None)
 
 
 class Logged(Hook):
