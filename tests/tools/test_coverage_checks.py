@@ -111,6 +111,38 @@ def test_a_wrong_per_image_loss_is_seen(
     plant(monkeypatch, tool, lambda m, c: scaled(c.losses, [1, 1.001]))
     [wrong] = tool('checks').check_alone(model, data)
     assert wrong.startswith('loss: image 1 has ')
+    assert not tool('rows')._is_rounding(model, data, 1)
+
+
+@pytest.mark.filterwarnings('ignore')
+def test_a_difference_that_double_precision_lacks_is_rounding(
+    monkeypatch: pytest.MonkeyPatch, tool: Any, pair: Any
+) -> None:
+    def round_coarsely(model: nn.Module, captured: CapturedLosses) -> None:
+        if next(model.parameters()).dtype == torch.float32:
+            scaled(captured.losses, [1, 1.001])
+
+    model, _, data = pair
+    plant(monkeypatch, tool, round_coarsely)
+    assert tool('checks').check_alone(model, data)
+    assert tool('rows')._is_rounding(model, data, 1)
+
+
+def test_an_image_alone_gets_the_proposals_of_the_batch(tool: Any) -> None:
+    proposals = tool('proposals')
+    detector = nn.Module()
+    detector.rpn_head = nn.Module()
+    detector.rpn_head.loss_and_predict = lambda boxes: (boxes.sum(), [*boxes])
+    with proposals.noted(detector) as noted:
+        detector.rpn_head.loss_and_predict(torch.tensor([1.0, 2.0]))
+    with proposals.given(detector, noted[1:], copies=2):
+        loss, given = detector.rpn_head.loss_and_predict(torch.tensor([5.0]))
+    assert (float(loss), [*map(float, given)]) == (5, [2, 2])
+    loss, own = detector.rpn_head.loss_and_predict(torch.tensor([5.0]))
+    assert [*map(float, own)] == [5]
+    with proposals.noted(nn.Module()) as noted:
+        pass
+    assert noted == []
 
 
 @pytest.mark.filterwarnings('ignore')
