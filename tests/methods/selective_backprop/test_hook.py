@@ -191,5 +191,5 @@ def test_several_processes_are_refused(
 ) -> None:
     config = with_sampler(classifier_config(folders, tmp_path))
     monkeypatch.setattr(selective_backprop, 'get_world_size', lambda: 2)
-    with pytest.raises(ConfigError, match='one process, found 2'):
+    with pytest.raises(ConfigError, match='single process, found 2'):
         train(copy.deepcopy(config), with_hook(SelectiveBackpropHook()))
