@@ -125,7 +125,9 @@ def check_gradient(
     return [f'gradient of the summed shares: {_some(wrong)}'] if wrong else []
 
 
-def check_alone(model: nn.Module, data: dict, copies: int = 1) -> list[str]:
+def check_alone(
+    model: nn.Module, data: dict, copies: int = 1, own_proposals: bool = True
+) -> list[str]:
     """Check that an image's captured losses are the model's losses for it.
 
     Args:
@@ -133,6 +135,8 @@ def check_alone(model: nn.Module, data: dict, copies: int = 1) -> list[str]:
         data (dict): A preprocessed batch.
         copies (int): Number of copies of the image in its own batch. Defaults
             to 1.
+        own_proposals (bool): Whether the RPN proposes boxes for an image
+            alone; if not, those of the batch are used. Defaults to True.
     """
     wrong = []
     with frozen_statistics(model, data), same_draws():
@@ -142,8 +146,7 @@ def check_alone(model: nn.Module, data: dict, copies: int = 1) -> list[str]:
             capture_per_image_losses(model) as captured,
         ):
             forward(model, data)
-        # A cascade RPN notes none.
-        found = noted if len(noted) == len(data['inputs']) else []
+        found = [] if own_proposals else noted
         restore(model, state)
         with _counts_of(model, data, state):
             for image in range(len(data['inputs'])):
@@ -167,8 +170,13 @@ def check_alone(model: nn.Module, data: dict, copies: int = 1) -> list[str]:
 
 def _lacks_a_loss(captured: CapturedLosses, image: int) -> bool:
     missing = [values[image] for values in captured.missing.values()]
-    zero = [values[image] == 0 for values in captured.losses.values()]
-    return any(map(bool, missing + zero))
+    # Of background alone, too, a classification loss is above 0.
+    no_rois = [
+        values[image] == 0
+        for term, values in captured.losses.items()
+        if term.endswith('loss_cls')
+    ]
+    return any(map(bool, missing + no_rois))
 
 
 def own_losses(model: nn.Module, data: dict) -> dict[str, Tensor]:

@@ -29,12 +29,12 @@ objects in the other, as in a last batch (three, if a model rejects one).
   and nothing is left behind on the model. The shares of a term sum to it
   (within {shares:g}, relative), and their gradient is that of the loss (within
   {gradient:g} for each parameter). Per-image losses equal `model.loss` of the
-  image alone in the same padded batch (within {alone:g}, with BatchNorm,
-  random numbers and the RPN's proposals fixed; where rounding exceeds that, in
-  double precision). An image that the model itself cannot train on alone
-  (PointRend and HTC without any RoI) is not compared. A scoring pass before
-  and after the step gives the loss of a training forward with BatchNorm and
-  dropout fixed (within {alone:g}), and leaves no trace.
+  image alone in the same padded batch (within {alone:g}, with BatchNorm and
+  random numbers fixed; where rounding exceeds that, with the RPN's proposals
+  fixed, too, or in double precision). An image that the model itself cannot
+  train on alone (PointRend and HTC without any RoI) is not compared. A scoring
+  pass before and after the step gives the loss of a training forward with
+  BatchNorm and dropout fixed (within {alone:g}), and leaves no trace.
 - **share-exact**: all but the per-image losses; the reason is given.
 - **fall-back**: all but the per-image losses, which are approximate.
 - **refused**: `UnsupportedModelError`, with its text, before a training

@@ -143,14 +143,9 @@ class SelectionState:
                 f'cannot resume: {error}; resume with the dataset, order '
                 'and window of the checkpoint, or start over with load_from'
             ) from error
-        self.selection = Selection(_mask(state['selection']), state['weight'])
-        self.left_out = _mask(state['left_out'])
+        self.selection = Selection(state['selection'].bool(), state['weight'])
+        self.left_out = state['left_out'].bool()
         self.epochs = state['epochs']
         self.begun = state['begun'] or 0
         self.excluded = state['excluded']
         self.mastered = state['mastered'] or 0
-
-
-def _mask(tensor: Tensor) -> Tensor:
-    # A resumed checkpoint is loaded onto the training's device.
-    return tensor.to('cpu', torch.bool)
