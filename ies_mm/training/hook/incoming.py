@@ -22,7 +22,7 @@ class Batch:
         index (int): Its number in the loop's epoch.
         data (Any): As returned by the loader.
         ids (Tensor): int64 (B,), the instances that it shows.
-        epochs (list of tuple): See :meth:`Pace.batch_epochs`.
+        epochs (list of tuple): See :meth:`Pace.take`.
         partners (list of tuple): The other instances in each sample, if its
             pipeline mixes images.
     """
@@ -47,7 +47,7 @@ def batch_of(session: Session, index: int, data: Any) -> Batch:
     """
     ids = _instances_of(session, data)
     # First: asked_for compares with the samples that this call takes.
-    epochs = session.pace.batch_epochs(len(ids))
+    epochs = session.pace.take(len(ids))
     asked_for = session.pace.asked_for(ids, session.state.selection)
     check_shown(session.instances, data, ids, asked_for)
     samples = data['data_samples']

@@ -48,7 +48,7 @@ class EpochPace(Pace):
         """The loop's current epoch."""
         return self.runner.epoch
 
-    def batch_epochs(self, samples: int) -> list[tuple[int, int]]:
+    def take(self, samples: int) -> list[tuple[int, int]]:
         """The current epoch; batches are never split between epochs."""
         return [(self.runner.epoch, samples)]
 

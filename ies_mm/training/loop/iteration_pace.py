@@ -79,8 +79,8 @@ class IterationPace(Pace):
         """Passes completed before the next sample."""
         return self._consumed // self._positions
 
-    def batch_epochs(self, samples: int) -> list[tuple[int, int]]:
-        """See :meth:`Pace.batch_epochs`; batches may cross the end of a pass.
+    def take(self, samples: int) -> list[tuple[int, int]]:
+        """See :meth:`Pace.take`; batches may cross the end of a pass.
 
         Raises:
             ConfigError: The batch has more samples than were drawn.

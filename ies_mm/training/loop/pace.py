@@ -72,14 +72,15 @@ class Pace(ABC):
         """Epochs completed before the training starts or resumes."""
 
     @abstractmethod
-    def batch_epochs(self, samples: int) -> list[tuple[int, int]]:
-        """The epochs, from 0, that the next batch belongs to.
+    def take(self, samples: int) -> list[tuple[int, int]]:
+        """Take the next batch from the stream; call it once per batch.
 
         Args:
             samples (int): Samples of this rank in the batch.
 
         Returns:
-            list of tuple: (epoch, samples) in the batch's order.
+            list of tuple: The epochs, from 0, that it belongs to: (epoch,
+            samples) in the batch's order.
         """
 
     @abstractmethod
@@ -87,8 +88,8 @@ class Pace(ABC):
         """Whether the sampler requested the images of the batch.
 
         Args:
-            ids (Tensor): int64 (B,), the instances that the batch of the last
-                :meth:`batch_epochs` shows on this rank.
+            ids (Tensor): int64 (B,), the instances of the batch last taken, as
+                it shows them on this rank.
             selection (Selection): The selection of the epoch.
 
         Returns:

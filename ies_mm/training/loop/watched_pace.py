@@ -63,7 +63,7 @@ class WatchedEpochs(WatchedPace):
         """The loop's current epoch."""
         return self.runner.epoch
 
-    def batch_epochs(self, samples: int) -> list[tuple[int, int]]:
+    def take(self, samples: int) -> list[tuple[int, int]]:
         """The current epoch; batches are never split between epochs."""
         return [(self.runner.epoch, samples)]
 
@@ -99,7 +99,7 @@ class WatchedIterations(WatchedPace):
         """Epochs completed before the next sample."""
         return self._consumed // self._per_epoch
 
-    def batch_epochs(self, samples: int) -> list[tuple[int, int]]:
+    def take(self, samples: int) -> list[tuple[int, int]]:
         """The epochs of the samples, which are dealt out one per process."""
         first, step = self._consumed + get_rank(), get_world_size()
         self._consumed += self._batch_samples
