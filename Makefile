@@ -8,7 +8,7 @@ PYTHON ?= .venv/bin/python
 
 help:
 	@echo 'make setup   the reference environment in .venv (slow once)'
-	@echo 'make demo    small data, six trainings, one table, one page (10 minutes)'
+	@echo 'make demo    small data, seven trainings, one table, one page (10 minutes)'
 	@echo 'make docs    the documentation as a site, in site/'
 	@echo 'make test    lint, types and the whole test suite'
 	@echo 'make test-originals   the suite with the original OpenMMLab packages'

@@ -1,4 +1,4 @@
-"""Make a small VOC dataset, train on it in six ways, compare the runs."""
+"""Make a small VOC dataset, train on it in seven ways, compare the runs."""
 
 import re
 import shutil
@@ -24,12 +24,13 @@ TRAININGS = {
     'spaced': (IES, '--method', 'ies_spaced'),
     'infobatch': (IES, '--method', 'infobatch'),
     'random': (IES, '--method', 'random_removal'),
+    'passes': (IES, '--method', 'random_passes'),
 }
 """Arguments of ``ies-mm train``, keyed by the runs' folder names."""
 
 
 def main(argv: Sequence[str] | None = None, prog: str = 'ies-mm demo') -> None:
-    """Make the data, run six trainings, print the table, write the page."""
+    """Make the data, run seven trainings, print the table, write the page."""
     arguments = Parser(prog=prog, description=__doc__)
     arguments.add_argument(
         '--seed', type=int, default=0, help='seed of the runs'

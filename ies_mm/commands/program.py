@@ -16,7 +16,7 @@ COMMANDS = {
     'tournament': 'train every method and every control on your data',
     'forgetting': 'what a detector still finds on the images it pruned first',
     'label-errors': 'rank the images of a run by suspicion of their labels',
-    'demo': 'make a small dataset, train on it in six ways, compare',
+    'demo': 'make a small dataset, train on it in seven ways, compare',
     'configs': 'list the configs that can be given as ies_mm::NAME',
     'make-voc': 'generate a small dataset in PASCAL VOC format',
     'get-voc': 'download PASCAL VOC 2007 or 2012',

@@ -58,8 +58,8 @@ def controls_of(
     if not group.is_short:
         short = [g for g in alike if g.is_short]
         yield SHORT, _of_the_same_compute(group, short)
-    if group.method != RANDOM:
-        drawn = [g for g in alike if g.method == RANDOM]
+    if not group.is_random:
+        drawn = [g for g in alike if g.is_random]
         # The same course first; Random Remove itself before its variants.
         yield (
             RANDOM,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ies_mm.report.reading.dumped_config import flatten, one_spelling
-from ies_mm.report.reading.methods import PLAIN, SHORT
+from ies_mm.report.reading.methods import PLAIN, RANDOM, SHORT
 from ies_mm.report.reading.runs import Run
 
 # Settings that do not change the training.
@@ -47,6 +47,16 @@ class Group:
     def is_short(self) -> bool:
         """Whether it is a shortened plain training."""
         return self.method.startswith(SHORT)
+
+    @property
+    def is_random(self) -> bool:
+        """Whether it is random pruning, the control for a choice of images.
+
+        Shuffled passes are not: they choose no images, and are a method to
+        use.
+        """
+        anew = self.settings.get('default_hooks.ies.replacement', True)
+        return self.method == RANDOM and bool(anew)
 
 
 def group_runs(runs: Sequence[Run]) -> list[Group]:

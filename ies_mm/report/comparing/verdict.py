@@ -50,8 +50,9 @@ def verdict_on(rows: Sequence[Row]) -> str:
 
 
 def _is_judged(row: Row) -> bool:
-    control = row.group.method in (PLAIN, RANDOM) or row.group.is_short
-    known = row.group.finished and row.figures.last is not None
+    group = row.group
+    control = group.method == PLAIN or group.is_short or group.is_random
+    known = group.finished and row.figures.last is not None
     return known and not control and row.figures.compute.mean < 1
 
 

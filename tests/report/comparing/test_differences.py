@@ -242,6 +242,30 @@ def test_the_verdict_says_what_is_missing(tmp_path: Path) -> None:
     assert '--method random_removal' in found.verdict
 
 
+def test_shuffled_passes_are_a_method_not_the_control(tmp_path: Path) -> None:
+    """They choose no images, and are recommended."""
+    runs = []
+    for seed in SEEDS:
+        drawn = values('drawn')[seed]
+        runs += [
+            random_run(tmp_path / f'r{seed}', seed, drawn, 0.25),
+            random_run(
+                tmp_path / f'p{seed}', seed, drawn + 0.1, 0.25,
+                replacement=False,
+            ),
+            ies_run(tmp_path / f'i{seed}', seed, {4: drawn}, saved=0.25),
+        ]  # fmt: skip
+    found = compare_runs(runs)
+    passes = 'Random Remove, shuffled passes'
+    assert f'Best method by last metric: {passes}, 25% saved' in found.verdict
+    rows = {row.group.label: row.differences for row in found.rows}
+    [over_random] = rows[passes]
+    assert over_random.control == 'Random Remove'
+    assert over_random.mean == pytest.approx(0.1)
+    assert [d.control for d in rows['IES']] == ['Random Remove']
+    assert rows['Random Remove'] == []
+
+
 def test_three_seeds_without_a_control_are_not_one(tmp_path: Path) -> None:
     runs = [ies_run(tmp_path / f'{s}', s, {4: 0.6}) for s in range(3)]
     verdict = compare_runs(runs).verdict
