@@ -59,7 +59,7 @@ def _checked(args: argparse.Namespace) -> Config:
     if args.length is not None:
         cfg = shorten(cfg, args.length)
     if args.speedup is not None:
-        speed_up(cfg, args.speedup)
+        speed_up(cfg, args.speedup, args.cfg_options or ())
     if args.work_dir is None:
         # After a slash, the suffix would name a subfolder.
         cfg.work_dir = cfg.work_dir.rstrip('/') + _of_options(args)

@@ -55,6 +55,7 @@ def check_config(cfg: Config) -> None:
     check_place(cfg)
     check_files(cfg, 'train_dataloader', 'val_dataloader')
     if hooks:
+        _check_present(cfg, 'model', 'train_dataloader')
         scope = cfg.get('default_scope') or 'mmengine'
         with DefaultScope.overwrite_default_scope(scope):
             _check_transforms(cfg, built[0])
@@ -89,6 +90,14 @@ def _check_pair(cfg: Config, hooks: dict[str, dict]) -> None:
             f'{" and ".join(hooks)} would both write the records of this '
             'training; keep one'
         )
+
+
+def _check_present(cfg: Config, *keys: str) -> None:
+    for key in keys:
+        if cfg.get(key) is None:
+            raise ConfigError(
+                f'{key} is missing; a selection hook needs a training'
+            )
 
 
 def _unknown(cfg: Config) -> str:
@@ -158,11 +167,13 @@ def _check_classes(cfg: Config, hook: SelectionHook, scope: str) -> None:
 
 
 def _check_model(cfg: Config, hook: SelectionHook) -> None:
-    # Two-stage detectors write into the nested dicts they are built from.
-    config = copy.deepcopy(cfg.model)
+    config = cfg.model
     if cfg.get('data_preprocessor') is not None:
         # As the runner does.
-        config.setdefault('data_preprocessor', cfg.data_preprocessor)
+        preprocessor = cfg.data_preprocessor
+        config = dict(data_preprocessor=preprocessor) | config
+    # Models write into the dicts they are built from.
+    config = copy.deepcopy(config)
     model = MODELS.build(config)
     if hook.records_losses:
         check_model(model, hook.method, hook.fallback)

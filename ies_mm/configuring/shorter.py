@@ -66,7 +66,8 @@ def shorten(cfg: Config, length: float) -> Config:
             begin = _rounded(before - hook['num_last_epochs'], ratio)
             hook['num_last_epochs'] = after - begin
     _fit_everywhere(cfg.get('model'), ratio)
-    cfg.length = ratio  # `ies-mm compare` tells such a training by this
+    # `ies-mm compare` tells such a training by this.
+    cfg.length = ratio * cfg.get('length', 1.0)
     return cfg
 
 

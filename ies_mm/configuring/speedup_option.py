@@ -1,5 +1,6 @@
 """``--speedup``: the config's method, set to be so many times as fast."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from mmengine.config import Config
@@ -12,16 +13,21 @@ from ies_mm.errors import ConfigError
 from ies_mm.training.hook.mixing_options import SCORING
 
 
-def speed_up(cfg: Config, speedup: float) -> None:
+def speed_up(
+    cfg: Config, speedup: float, given: Iterable[str] = ()
+) -> None:
     """Set the arguments of the config's selection hook, in place.
 
     Args:
         cfg (Config): A training with a selection method.
         speedup (float): Compute of the full training over that of the run.
+        given (iterable of str): Keys that the user set in the config, with
+            dots. Defaults to none.
 
     Raises:
         ConfigError: There is no selection hook, the loop counts iterations,
-            or the method cannot reach the speed-up in so many epochs.
+            the user set what the speed-up determines, or the method cannot
+            reach it in so many epochs.
     """
     hooks = dict(selection_hooks(cfg))
     if len(hooks) != 1:
@@ -36,9 +42,16 @@ def speed_up(cfg: Config, speedup: float) -> None:
             '--speedup needs train_cfg.max_epochs; the loop of this config '
             'counts iterations, so give the arguments of the hook instead'
         )
-    [hook] = hooks.values()
+    [(place, hook)] = hooks.items()
     named: dict[str, Any] = {**hook, 'type': _name_of(hook['type'])}
-    for key, value in arguments_for(named, speedup, epochs).items():
+    found = arguments_for(named, speedup, epochs)
+    for option in given:
+        if any(f'{option}.'.startswith(f'{place}.{key}.') for key in found):
+            raise ConfigError(
+                f'--speedup {speedup:g} determines {option}; give only one of '
+                'them'
+            )
+    for key, value in found.items():
         hook.pop(key, None)
         if value is not None:
             hook[key] = value

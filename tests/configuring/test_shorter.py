@@ -192,6 +192,13 @@ def test_a_length_that_leaves_nothing_is_refused() -> None:
         shorten(Config(dict(train_cfg=None)), 0.5)
 
 
+def test_a_shortened_training_can_be_shortened_again() -> None:
+    """Of the full length, which ``ies-mm compare`` pairs it by."""
+    cfg = Config(dict(train_cfg=dict(max_epochs=100)))
+    found = shorten(shorten(cfg, 0.5), 0.5)
+    assert (found.train_cfg.max_epochs, found.length) == (25, 0.25)
+
+
 def test_the_command(folders: Path, tmp_path: Path) -> None:
     cfg = config_of(folders, tmp_path / 'plain', 4)
     cfg.train_dataloader.sampler.type = 'DefaultSampler'

@@ -197,6 +197,14 @@ def config() -> Config:
     return found
 
 
+def test_what_it_determines_is_not_given_too() -> None:
+    cfg = swap_method(config(), 'ies', METHODS)
+    with pytest.raises(ConfigError, match=r'determines default_hooks.ies.sav'):
+        speed_up(cfg, 1.5, {'default_hooks.ies.saved': 0.1})
+    speed_up(cfg, 1.5, {'default_hooks.ies.order': 1})
+    assert cfg.default_hooks.ies.saved == pytest.approx(1 / 3)
+
+
 @pytest.mark.parametrize(
     'name', ['ies', 'soft_ies', 'random_removal', 'dihcl', 'ies_order1']
 )

@@ -77,13 +77,23 @@ def read_parts(work_dir: Path) -> list[Part]:
         # A test, or a start that crashed before training.
         if not part.training_lines:
             continue
-        if parts and part.first_iteration >= parts[0].first_iteration:
-            break  # resumed without a checkpoint: it started over
+        if parts and _started_over(parts[0], part):
+            break
         parts.insert(0, part)
         if not part.resumed:
             break
     # Nothing was trained yet; the newest start says what is planned.
     return parts or [_read_part(folders[-1])]
+
+
+def _started_over(part: Part, before: Part) -> bool:
+    """Whether a start that asked to resume found no checkpoint.
+
+    Two starts may resume from the same one, if the first was killed before
+    it saved another.
+    """
+    no_later = part.first_iteration <= before.first_iteration
+    return no_later and not part.begins_late
 
 
 def start_folders(work_dir: Path) -> list[Path]:

@@ -62,6 +62,20 @@ def test_resumed_without_a_checkpoint_is_a_new_run(tmp_path: Path) -> None:
     assert (run.starts, run.total_seconds) == (1, 14)
 
 
+def test_it_may_resume_from_the_same_checkpoint_twice(tmp_path: Path) -> None:
+    """Killed, resumed, killed before the next checkpoint, and resumed."""
+    two_starts(tmp_path, {'resume': True}, first_epoch=3)
+    lines = [x for x in epoch_scalars({3: 0.6}, 5) if x['step'] in (3, 30, 50)]
+    write_start(
+        tmp_path, config_of(resume=True), lines, epoch_log(1, train=5),
+        stamp='20260103_100000',
+    )  # fmt: skip
+    run = read_run(tmp_path)
+    assert run.points == {MAP: {1: 0.1, 2: 0.2, 3: 0.6, 4: 0.4}}
+    assert (run.starts, run.total_seconds) == (3, 30 + 14 + 5)
+    assert not any('another folder' in note for note in run.notes)
+
+
 def test_what_was_before_a_fresh_start_is_no_part(tmp_path: Path) -> None:
     """Of three starts, the second was fresh, and the third resumed it."""
     two_starts(tmp_path, {}, first_epoch=1)
