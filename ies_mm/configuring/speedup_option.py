@@ -13,9 +13,7 @@ from ies_mm.errors import ConfigError
 from ies_mm.training.hook.mixing_options import SCORING
 
 
-def speed_up(
-    cfg: Config, speedup: float, given: Iterable[str] = ()
-) -> None:
+def speed_up(cfg: Config, speedup: float, given: Iterable[str] = ()) -> None:
     """Set the arguments of the config's selection hook, in place.
 
     Args:

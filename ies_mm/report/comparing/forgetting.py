@@ -14,9 +14,15 @@ MOMENTS = 4
 """Number of epochs examined; the paper's are 50, 100, 150 and 200."""
 
 
+LEAST_OBSERVED = 0.75
+"""The share of the images that an epoch must have observed for a mean. Pruned
+images that were not scored are easier than the others, so a mean without them
+would be of a selection."""
+
+
 @dataclass(frozen=True)
 class Moment:
-    """Mean loss and accuracy after an epoch; NaN where not observed.
+    """Mean loss and accuracy after an epoch; NaN where too few were observed.
 
     Attributes:
         epoch (int): Epoch, counted from 1.
@@ -61,8 +67,8 @@ def forgetting_of(
         instances (Instances): Images of a run that kept all its epochs.
         share (float): Share of all images to examine. Defaults to 5%.
         moments (int): Number of epochs to examine; each is the last one so
-            far that observed any image, since images are only scored every
-            few epochs while a training mixes them. Defaults to 4.
+            far that observed enough images, since images are only scored
+            every few epochs while a training mixes them. Defaults to 4.
 
     Returns:
         Forgetting: None if nothing was pruned, or epochs were dropped.
@@ -109,8 +115,9 @@ def first_pruned(
 
 
 def _observed_by(row: int, losses: NDArray[np.floating]) -> int:
-    """The last row up to this one in which any image was observed."""
-    [seen] = np.nonzero(np.isfinite(losses[: row + 1]).any(axis=1))
+    """The last row up to this one in which enough images were observed."""
+    observed = np.isfinite(losses[: row + 1]).mean(axis=1)
+    [seen] = np.nonzero(observed >= LEAST_OBSERVED)
     return int(seen[-1]) if len(seen) else row
 
 
@@ -130,4 +137,6 @@ def _moment(
 
 def _mean(values: NDArray[np.floating]) -> float:
     known = values[np.isfinite(values)]
-    return float(known.mean(dtype=np.float64)) if len(known) else np.nan
+    if not len(known) or len(known) < LEAST_OBSERVED * len(values):
+        return np.nan
+    return float(known.mean(dtype=np.float64))

@@ -70,6 +70,7 @@ def notes_on(
         *notes,
         *_lengths(rows),
         *_smaller_images(rows),
+        *_ended_early(rows),
         *_baselines(rows),
         *_beyond_the_limit(rows),
         *_seconds(rows),
@@ -155,6 +156,18 @@ def _smaller_images(rows: Sequence[Row]) -> Iterator[str]:
                 f'{row.group.label} trained on smaller images: '
                 f'{compute:.1%} of the pixels of a run at full size, which '
                 'is what "of limit" and the controls are based on'
+            )
+
+
+def _ended_early(rows: Sequence[Row]) -> Iterator[str]:
+    for row in rows:
+        early = [run for run in row.group.runs if run.ended_early]
+        if early:
+            epochs = ', '.join(str(run.progress.done) for run in early)
+            yield (
+                f'{row.group.label} ended after {epochs} of '
+                f'{early[0].progress.planned} epochs; the others count as '
+                'saved'
             )
 
 

@@ -2,8 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 
-from ies_mm.report.comparing.controls import full_epochs, saved_share
+from ies_mm.report.comparing.controls import (
+    controls_of,
+    full_epochs,
+    saved_share,
+)
 from ies_mm.report.comparing.differences import Difference, sign_of
+from ies_mm.report.comparing.groups import Group
 from ies_mm.report.comparing.notes import Row
 from ies_mm.report.reading.methods import PLAIN, RANDOM, SHORT
 
@@ -46,7 +51,8 @@ def verdict_on(rows: Sequence[Row]) -> str:
     text = f'{head}: {best.group.label}, {saved:.0%} saved'
     if parts:
         text += '. Difference in the last metric: ' + '; '.join(parts)
-    return f'{text}.' + ''.join(f' {what}.' for what in _lacking(best, found))
+    lacking = _lacking(best, rows, found)
+    return f'{text}.' + ''.join(f' {what}.' for what in lacking)
 
 
 def _is_judged(row: Row) -> bool:
@@ -71,7 +77,9 @@ def _against(difference: Difference, control: str, methods: int) -> str:
     )
 
 
-def _lacking(row: Row, found: dict[str, Difference]) -> Iterator[str]:
+def _lacking(
+    row: Row, rows: Sequence[Row], found: dict[str, Difference]
+) -> Iterator[str]:
     if all(run.seed is None for run in row.group.runs):
         yield (
             'Runs without a seed are not paired with their controls: add '
@@ -81,20 +89,39 @@ def _lacking(row: Row, found: dict[str, Difference]) -> Iterator[str]:
     seeds = [len(difference.by_seed) for difference in found.values()]
     if max(seeds or [len(row.group.runs)]) == 1:
         yield 'One seed shows nothing: train three or more'
-    if PLAIN not in found:
-        length = row.group.runs[0].length
-        yield f'No full plain training to compare with: {_plain(row, length)}'
-    if SHORT not in found and _can_be_shortened(row):
-        length = 1 - saved_share(row.group)
-        yield (
-            'No plain training of equal compute to compare with: '
-            f'{_plain(row, length)}'
+    groups = [other.group for other in rows]
+    for kind, trained in controls_of(row.group, groups):
+        if kind in found:
+            continue
+        if trained:
+            yield (
+                f'{trained[0].label} was trained with other seeds than '
+                f'{row.group.label} ({_seeds(trained[0])} and '
+                f'{_seeds(row.group)}), so they are not paired'
+            )
+        elif kind != SHORT or _can_be_shortened(row):
+            yield _untrained(kind, row)
+
+
+def _seeds(group: Group) -> str:
+    return ', '.join(str(run.seed) for run in group.runs)
+
+
+def _untrained(kind: str, row: Row) -> str:
+    """A control that is missing, with the command that trains it."""
+    saved, length = saved_share(row.group), row.group.runs[0].length
+    if kind == PLAIN:
+        what, command = 'full plain training', _plain(row, length)
+    elif kind == SHORT:
+        what = 'plain training of equal compute'
+        command = _plain(row, 1 - saved)
+    else:
+        what = 'random pruning of as many images'
+        command = (
+            'ies-mm train CONFIG --method random_removal --cfg-options '
+            f'default_hooks.ies.saved={saved:.2g}'
         )
-    if RANDOM not in found:
-        yield (
-            'No random pruning of as many images to compare with: '
-            'ies-mm train CONFIG --method random_removal'
-        )
+    return f'No {what} to compare with: {command}'
 
 
 def _can_be_shortened(row: Row) -> bool:

@@ -77,9 +77,20 @@ class Run:
         return seed_of(self.config)
 
     @property
+    def ended_early(self) -> bool:
+        """Whether it has ended after fewer epochs than planned."""
+        found = self.progress
+        # An iteration-based loop ends early because samples were pruned.
+        by_epoch = found.unit == 'epoch'
+        return by_epoch and found.finished and found.done < found.planned
+
+    @property
     def saved(self) -> float:
-        """Pruned instance-epochs / all instance-epochs."""
-        return float(self.records[-1]['saved']) if self.records else 0.0
+        """Share of the planned instance-epochs that it did not train."""
+        pruned = float(self.records[-1]['saved']) if self.records else 0.0
+        if not self.ended_early:
+            return pruned
+        return 1 - (1 - pruned) * self.progress.done / self.progress.planned
 
     @property
     def compute(self) -> float:

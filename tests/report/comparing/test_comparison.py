@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from compared_runs import short_run
 from ies_mm.report.comparing.comparison import compare_runs
 from ies_mm.report.comparing.figures import Spread
+from ies_mm.report.records import END
 from work_dirs import (
     config_of,
     epoch_log,
@@ -14,6 +16,7 @@ from work_dirs import (
     ies_run,
     plain_run,
     record,
+    write_lines,
     write_records,
     write_start,
 )
@@ -128,6 +131,24 @@ def test_early_stopping_is_compared_with_plain(tmp_path: Path) -> None:
     assert {
         label: gain and gain.factor for label, gain in factors.items()
     } == expected
+
+
+def test_epochs_that_were_not_trained_are_saved(tmp_path: Path) -> None:
+    """All mastered after 2 of 4 epochs, of which a tenth was pruned."""
+    run = tmp_path / 'i'
+    write_start(
+        run, config_of(hook={}), epoch_scalars({2: 0.6}, 2), epoch_log(2)
+    )
+    write_records(run, [record(epoch, saved=0.1) for epoch in (1, 2)])
+    write_lines(run / 'ies' / END, [dict(epochs=2, reason='mastered')])
+    short = [short_run(tmp_path / f'{k}', 0, 0.5, k, 4) for k in (0.45, 0.9)]
+    found = compare_runs([plain_run(tmp_path / 'p'), run, *short])
+    [row] = [row for row in found.rows if row.group.method == 'IES']
+    assert row.figures.saved.mean == pytest.approx(0.55)
+    assert row.figures.compute.mean == pytest.approx(0.45)
+    assert 'IES, 55% saved' in found.verdict
+    assert 'equal compute (short plain 45%)' in found.verdict
+    assert any('ended after 2 of 4 epochs' in note for note in found.notes)
 
 
 def test_a_speed_up_beyond_its_limit_is_not_believed(tmp_path: Path) -> None:

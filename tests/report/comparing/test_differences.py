@@ -239,7 +239,23 @@ def test_the_verdict_says_what_is_missing(tmp_path: Path) -> None:
     assert 'One seed shows nothing' in found.verdict
     assert 'No plain training of equal compute' in found.verdict
     assert '--length 0.8\n' in f'{found.verdict}\n'.replace('. ', '\n')
-    assert '--method random_removal' in found.verdict
+    assert (
+        '--method random_removal --cfg-options default_hooks.ies.saved=0.2.'
+        in found.verdict
+    )
+
+
+def test_controls_of_other_seeds_are_not_missing(tmp_path: Path) -> None:
+    runs = [
+        *(plain_run(tmp_path / f'p{s}', s, {4: 0.5}) for s in (3, 4)),
+        *(ies_run(tmp_path / f'i{s}', s, {4: 0.6}) for s in (0, 1)),
+    ]
+    verdict = compare_runs(runs).verdict
+    assert (
+        'plain was trained with other seeds than IES (3, 4 and 0, 1)'
+        in verdict
+    )
+    assert 'No full plain training' not in verdict
 
 
 def test_shuffled_passes_are_a_method_not_the_control(tmp_path: Path) -> None:

@@ -34,7 +34,8 @@ def first_epochs(excluded: np.ndarray) -> list[int | None]:
 
 def mean_of(values: list[float]) -> float:
     known = [value for value in values if not np.isnan(value)]
-    return sum(known) / len(known) if known else float('nan')
+    enough = len(known) >= 0.75 * len(values)
+    return sum(known) / len(known) if enough else float('nan')
 
 
 @pytest.mark.parametrize('seed', range(5))
@@ -113,7 +114,7 @@ def test_accuracy_that_was_not_recorded() -> None:
     bare = Instances(
         run.names, run.epochs, run.losses, run.excluded, run.terms
     )
-    found = forgetting_of(bare)
+    found = forgetting_of(bare, 0.5)
     assert found is not None
     assert np.isnan(found.moments[0].accuracy)
     assert np.isnan(found.moments[0].early_accuracy)
@@ -129,3 +130,18 @@ def test_a_moment_is_the_last_epoch_that_was_scored() -> None:
     assert found is not None
     assert [moment.epoch for moment in found.moments] == [2, 5, 11]
     assert not any(np.isnan(moment.loss) for moment in found.moments)
+
+
+def test_images_that_were_not_scored_are_not_left_out_of_a_mean() -> None:
+    """Rechecked by training, pruned images are not observed."""
+    run = run_of(0)
+    unscored = run.excluded.copy()
+    unscored[-1, : IMAGES // 2] = True
+    run.losses[unscored] = np.nan
+    found = forgetting_of(run)
+    assert found is not None
+    assert found.moments[-1].epoch < EPOCHS
+    run.losses[:, first_pruned(run.excluded, 0.05)] = np.nan
+    again = forgetting_of(run)
+    assert again is not None
+    assert all(np.isnan(moment.early_loss) for moment in again.moments)
