@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ies_mm.errors import ConfigError
 from ies_mm.report.comparing.differences import differences_of
+from ies_mm.report.comparing.early_stopping import shared_is_no_method
 from ies_mm.report.comparing.figures import figures_of, speed_up
 from ies_mm.report.comparing.groups import Group, baselines_of, group_runs
 from ies_mm.report.comparing.labels import labelled
@@ -43,7 +44,7 @@ def compare_runs(
         folders.setdefault(path.resolve(), path)
     runs = [read_run(folder) for folder in folders.values()]
     check_same_data(runs)
-    runs = relative_to_full(runs)
+    runs = relative_to_full(shared_is_no_method(runs))
     name = _metric(runs, metric)
     rows = _rows(labelled(group_runs(runs)), name)
     repeated = len(given) - len(folders)

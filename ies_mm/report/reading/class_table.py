@@ -5,11 +5,15 @@ SingleLabelMetric with ``average=None`` logs a list, of which the recall is the
 accuracy within each class.
 """
 
+import math
 import re
 from collections.abc import Sequence
 
 COLUMNS = ('ap', 'iou')
 """Headings of the columns to read."""
+
+TRUTHS = ('gts',)
+"""Headings of the number of ground truths."""
 
 OVERALL = ('map', 'miou')
 """Rows that are not a class."""
@@ -22,19 +26,21 @@ def class_values(lines: Sequence[str]) -> dict[str, float]:
     """Read a log's last table: class -> value, in its order; {} without one.
 
     A list has no names: its classes are ``class 0``, ``class 1`` and so on.
+    A class without any ground truth has NaN.
 
     Args:
         lines (sequence of str): Lines of the log.
     """
     found: dict[str, float] = {}
     column: int | None = None
+    truths: int | None = None
     for line in lines:
         cells = [cell.strip() for cell in line.strip().strip('|').split('|')]
         if line.startswith('|') and cells[0].lower() == 'class':
-            column = _column(cells)
+            column, truths = _column(cells, COLUMNS), _column(cells, TRUTHS)
             found = {} if column is not None else found
         elif line.startswith('|') and column is not None:
-            found |= _value(cells, column)
+            found |= _value(cells, column, truths)
         elif listed := _LIST.search(line):
             found, column = _numbered(listed[1]), None
         # A rule may stand within a table; anything else ends it.
@@ -43,9 +49,9 @@ def class_values(lines: Sequence[str]) -> dict[str, float]:
     return found
 
 
-def _column(headings: Sequence[str]) -> int | None:
+def _column(headings: Sequence[str], wanted: Sequence[str]) -> int | None:
     names = [heading.lower() for heading in headings]
-    return next((names.index(name) for name in COLUMNS if name in names), None)
+    return next((names.index(name) for name in wanted if name in names), None)
 
 
 def _numbered(listed: str) -> dict[str, float]:
@@ -56,9 +62,14 @@ def _numbered(listed: str) -> dict[str, float]:
     return {f'class {number}': value for number, value in enumerate(values)}
 
 
-def _value(cells: Sequence[str], column: int) -> dict[str, float]:
+def _value(
+    cells: Sequence[str], column: int, truths: int | None
+) -> dict[str, float]:
     if cells[0].lower() in OVERALL or len(cells) <= column:
         return {}
+    # VOCMetric prints 0 for such a class, and leaves it out of its mean.
+    if truths is not None and cells[truths] == '0':
+        return {cells[0]: math.nan}
     try:
         return {cells[0]: float(cells[column])}
     except ValueError:

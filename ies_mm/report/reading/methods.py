@@ -61,6 +61,11 @@ def observes(config: dict[str, Any]) -> bool:
     return OBSERVES in map(_name, _hooks(config))
 
 
+def stops_early(config: dict[str, Any]) -> bool:
+    """Whether it has MMEngine's ``EarlyStoppingHook``, or one like it."""
+    return any(_name(h).endswith('EarlyStoppingHook') for h in _hooks(config))
+
+
 def is_dry_run(config: dict[str, Any]) -> bool:
     """Whether the method decides but prunes nothing."""
     return any(hook.get('dry_run') for hook in _hooks(config))
@@ -77,9 +82,7 @@ def method_of(
         records (sequence of dict): Records of its epochs.
     """
     if not selected:
-        names = [_name(hook) for hook in _hooks(config)]
-        stops = any(name.endswith('EarlyStoppingHook') for name in names)
-        if stops:
+        if stops_early(config):
             return EARLY_STOPPING
         return by_length(length_of(config))
     name = _name(_method_hook(config)).removesuffix('Hook') or 'selected'

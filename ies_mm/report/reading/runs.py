@@ -1,5 +1,6 @@
 """A run, as read from its work directory."""
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
@@ -215,14 +216,19 @@ def _classes(
 ) -> dict[str, float]:
     """Values by the dataset's own class names, if it has any.
 
-    mmdet's VOCMetric prints VOC's names, whatever the classes are.
+    Not of classes that the validation set lacks. mmdet's VOCMetric prints
+    VOC's names, whatever the classes are.
     """
     dataset = (config.get('val_dataloader') or {}).get('dataset') or {}
     names = (dataset.get('metainfo') or {}).get('classes') or printed
     if len(names) != len(printed):
         names = printed
     values = zip(names, printed.values(), strict=True)
-    return {printable(str(name)): value for name, value in values}
+    return {
+        printable(str(name)): value
+        for name, value in values
+        if math.isfinite(value)
+    }
 
 
 def _total_seconds(parts: list[Part]) -> float | None:

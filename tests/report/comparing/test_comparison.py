@@ -133,6 +133,24 @@ def test_early_stopping_is_compared_with_plain(tmp_path: Path) -> None:
     } == expected
 
 
+def test_early_stopping_of_all_is_no_method(tmp_path: Path) -> None:
+    hook = [dict(type='EarlyStoppingHook', monitor='mAP')]
+    for name, changes, seconds in (
+        ('p', {}, 10),
+        ('s', {'length': 0.5}, 5),
+        ('i', {'hook': {}}, 8),
+    ):
+        config = config_of(custom_hooks=hook, **changes)
+        scalars = epoch_scalars({4: 0.5}, 4)
+        write_start(tmp_path / name, config, scalars, epoch_log(4, seconds))
+    write_records(tmp_path / 'i', [record(epoch) for epoch in range(1, 5)])
+    found = compare_runs([tmp_path / name for name in 'psi'])
+    labels = [row.group.label for row in found.rows]
+    assert labels == ['plain', 'short plain 50%', 'IES']
+    assert found.rows[-1].speed_up is not None
+    assert found.rows[-1].speed_up.factor == 1.25
+
+
 def test_epochs_that_were_not_trained_are_saved(tmp_path: Path) -> None:
     """All mastered after 2 of 4 epochs, of which a tenth was pruned."""
     run = tmp_path / 'i'

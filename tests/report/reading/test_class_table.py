@@ -50,6 +50,19 @@ def test_a_segmentor_s() -> None:
     assert found['sky'] == 90.12
 
 
+def test_a_class_that_the_validation_set_lacks_is_not_the_worst(
+    tmp_path: Path,
+) -> None:
+    """A detector's has 0, a segmentor's nan."""
+    lacking = DETECTOR.replace('| bicycle   | 38 ', '| bicycle   | 0  ')
+    for name, text, best in (
+        ('d', lacking, 'aeroplane'),
+        ('s', SEGMENTOR, 'sky'),
+    ):
+        work_dir = write_start(tmp_path / name, config_of(), [], [(0, text)])
+        assert [*read_run(work_dir).classes] == [best]
+
+
 def test_the_last_table_counts() -> None:
     later = DETECTOR.replace('0.256', '0.300')
     found = class_values((DETECTOR + later).splitlines())
