@@ -150,7 +150,7 @@ def _below_root(paths: Sequence[str]) -> list[str]:
 
 
 def _tables(found: Tables, after: int) -> Iterator[EpochTable]:
-    correct = found.correct
+    correct, excluded = found.correct, found.excluded
     for k, epoch in enumerate(found.epochs.tolist()):
         if epoch <= after:
             yield EpochTable(
@@ -159,4 +159,5 @@ def _tables(found: Tables, after: int) -> Iterator[EpochTable]:
                 torch.from_numpy(found.losses[k]).float(),
                 torch.from_numpy(found.trained[k]),
                 None if correct is None else torch.from_numpy(correct[k]),
+                None if excluded is None else torch.from_numpy(excluded[k]),
             )

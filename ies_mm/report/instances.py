@@ -31,6 +31,9 @@ class Tables:
         correct (ndarray, optional): float32 (E, N), whether a classifier got
             an image right: 0 to 1 if it saw it several times, NaN if unknown.
             None if this was not recorded.
+        excluded (ndarray, optional): bool (E, N), what the method pruned;
+            the images of a dropped last batch are neither trained nor pruned.
+            None in files of versions before 0.3.0.
     """
 
     identity: list[str]
@@ -39,6 +42,7 @@ class Tables:
     losses: NDArray[np.float32]
     trained: NDArray[np.bool_]
     correct: NDArray[np.float32] | None = None
+    excluded: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,7 @@ class EpochTable:
         losses (Tensor): float32 (N, T), NaN where not observed.
         trained (Tensor): bool (N,).
         correct (Tensor, optional): float32 (N,), see :class:`Tables`.
+        excluded (Tensor, optional): bool (N,), see :class:`Tables`.
     """
 
     epoch: int
@@ -58,6 +63,7 @@ class EpochTable:
     losses: Tensor
     trained: Tensor
     correct: Tensor | None = None
+    excluded: Tensor | None = None
 
     def known_correct(self) -> Tensor:
         """``correct``, or NaN throughout if it was not recorded."""
@@ -107,6 +113,7 @@ def read_tables(path: Path) -> Tables:
                 losses=arrays['losses'],
                 trained=arrays['trained'],
                 correct=arrays.get('correct'),
+                excluded=arrays.get('excluded'),
             )
         fault = _fault_of(tables)
     except Exception as error:  # zipfile and NumPy raise almost anything
@@ -114,6 +121,24 @@ def read_tables(path: Path) -> Tables:
     if fault is not None:
         raise ConfigError(f'{path} cannot be read: {fault}')
     return tables
+
+
+def excluded_in(
+    tables: Tables, records: Sequence[dict[str, Any]]
+) -> NDArray[np.bool_]:
+    """What each epoch pruned, bool (E, N).
+
+    Args:
+        tables (Tables): Per-image records of a run.
+        records (sequence of dict): Records of its epochs.
+    """
+    if tables.excluded is not None:
+        return tables.excluded
+    # A file of an earlier version: at least not the images of a dropped last
+    # batch in epochs that pruned nothing.
+    pruned = [r['epoch'] for r in records if r.get('excluded')]
+    some = np.isin(tables.epochs, pruned)
+    return np.asarray(~tables.trained & some[:, None])
 
 
 def write_tables(
@@ -132,6 +157,9 @@ def write_tables(
     if any(table.correct is not None for table in tables):
         rows = [table.known_correct() for table in tables]
         further['correct'] = torch.stack(rows).numpy()
+    pruned = [t.excluded for t in tables if t.excluded is not None]
+    if len(pruned) == len(tables):
+        further['excluded'] = torch.stack(pruned).numpy()
     with written_whole(path) as file:
         np.savez(
             file,
@@ -157,9 +185,10 @@ def _fault_of(tables: Tables) -> str | None:
         ('losses', 'f', shape),
         ('trained', 'b', shape[:2]),
         ('correct', 'f', shape[:2]),
+        ('excluded', 'b', shape[:2]),
     ):
         array = getattr(tables, name)
-        if name == 'correct' and array is None:
+        if name in ('correct', 'excluded') and array is None:
             continue
         if array.dtype.kind not in kinds or array.shape != wanted:
             return (

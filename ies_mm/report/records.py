@@ -80,6 +80,7 @@ class RunRecords:
         losses: Tensor,
         trained: Tensor,
         correct: Tensor | None = None,
+        excluded: Tensor | None = None,
     ) -> None:
         """Append an epoch.
 
@@ -94,6 +95,8 @@ class RunRecords:
             trained (Tensor): bool (N,).
             correct (Tensor, optional): float32 (N,), see :class:`Tables`.
                 Defaults to None, unknown.
+            excluded (Tensor, optional): bool (N,), see :class:`Tables`.
+                Defaults to None, unknown.
 
         Raises:
             OSError: The disk is full, or the folder is not writable.
@@ -103,7 +106,12 @@ class RunRecords:
         table[ids] = losses
         self._tables.append(
             EpochTable(
-                record['epoch'], [*names], table, trained.clone(), correct
+                record['epoch'],
+                [*names],
+                table,
+                trained.clone(),
+                correct,
+                excluded,
             )
         )
         try:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from ies_mm.report.instances import read_tables
+from ies_mm.report.instances import excluded_in, read_tables
 from record_files import END, IMAGES, Said, add, finished, records_of
 from runs import epochs_of, instances_of
 
@@ -34,6 +34,24 @@ def test_what_can_be_gone_on_with_is(run: Path) -> None:
     arrays = instances_of(run)
     assert arrays['identity'].tolist() == moved
     assert arrays['losses'][:, 0, 0].tolist() == [1, 2, 7]
+
+
+def test_a_run_of_an_earlier_version_goes_on(run: Path) -> None:
+    """It did not write what was pruned, so that stays unknown."""
+    records = records_of(run)
+    records.open(after=3)
+    records.add(
+        {'epoch': 4, 'instances': 3},
+        ['loss'],
+        torch.tensor([0]),
+        torch.ones(1, 1),
+        torch.tensor([True, False, False]),
+        excluded=torch.tensor([False, True, False]),
+    )
+    tables = read_tables(run / 'ies' / 'instances.npz')
+    assert tables.excluded is None
+    pruned = excluded_in(tables, [{'epoch': 4, 'excluded': 1}])
+    assert pruned.any(axis=1).tolist() == [False, False, False, True]
 
 
 def test_a_last_line_without_its_end(run: Path) -> None:

@@ -8,7 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ies_mm.errors import ConfigError
-from ies_mm.report.instances import INSTANCES, Tables, read_tables
+from ies_mm.report.instances import (
+    INSTANCES,
+    Tables,
+    excluded_in,
+    read_tables,
+)
 from ies_mm.report.reading.runs import Run
 
 
@@ -77,15 +82,11 @@ def _summed(tables: Tables) -> NDArray[np.float32]:
 
 
 def _instances(tables: Tables, records: Sequence[dict[str, Any]]) -> Instances:
-    epochs = tables.epochs
-    # The method did not prune the images of a dropped last batch.
-    counts = {record['epoch']: record['excluded'] for record in records}
-    some = np.array([counts.get(int(e), 0) > 0 for e in epochs], dtype=bool)
     return Instances(
         names=tables.identity,
-        epochs=epochs,
+        epochs=tables.epochs,
         losses=_summed(tables),
-        excluded=~tables.trained & some[:, None],
+        excluded=excluded_in(tables, records),
         terms=tables.terms,
         correct=tables.correct,
     )

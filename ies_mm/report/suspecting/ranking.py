@@ -9,7 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ies_mm.errors import ConfigError
-from ies_mm.report.instances import INSTANCES, Tables, read_tables
+from ies_mm.report.instances import (
+    INSTANCES,
+    Tables,
+    excluded_in,
+    read_tables,
+)
 from ies_mm.report.records import read_epochs
 
 SUM = 'sum'
@@ -149,9 +154,7 @@ def _last(losses: NDArray[np.float64]) -> NDArray[np.float64]:
 def _never_mastered(
     tables: Tables, records: Sequence[dict[str, Any]]
 ) -> NDArray[np.bool_] | None:
-    # Images of a dropped last batch are not trained either.
-    pruned = {r['epoch'] for r in records if r.get('excluded')}
-    epochs = np.isin(tables.epochs, [*pruned])
-    if not epochs.any():
+    excluded = excluded_in(tables, records)
+    if not excluded.any():
         return None
-    return np.asarray(tables.trained[epochs].all(axis=0))
+    return np.asarray(~excluded.any(axis=0))

@@ -134,6 +134,7 @@ class EpochCycle:
             epoch.ids,
             epoch.losses,
             epoch.trained,
+            epoch.left_out,
             decided,
             session.correct.take(),
         )

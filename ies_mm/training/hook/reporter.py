@@ -60,6 +60,7 @@ class Reporter:
         ids: Tensor,
         losses: Tensor,
         trained: Tensor,
+        excluded: Tensor,
         decided: str,
         correct: Tensor | None = None,
     ) -> None:
@@ -71,6 +72,7 @@ class Reporter:
             ids (Tensor): int64 (M,), observed instances.
             losses (Tensor): float32 (M, T).
             trained (Tensor): bool (N,).
+            excluded (Tensor): bool (N,).
             decided (str): The decision, in the words of the log.
             correct (Tensor, optional): float32 (N,). Defaults to None.
         """
@@ -85,7 +87,9 @@ class Reporter:
         }
         if is_main_process():
             try:
-                self._records.add(record, names, ids, losses, trained, correct)
+                self._records.add(
+                    record, names, ids, losses, trained, correct, excluded
+                )
             except OSError as error:
                 self._warn_of_disk(error)
         self.say(record, ids[finite], losses[finite], decided)

@@ -135,6 +135,21 @@ def test_less_than_a_batch_is_filled_up_where_the_last_is_dropped(
     assert [r['trained'] for r in epochs_of(tmp_path)] == [12, 4]
 
 
+def test_a_dropped_last_batch_is_not_pruned(
+    folders: Path, tmp_path: Path
+) -> None:
+    """Of 12 images one is pruned, 8 are trained, and 3 fill no batch."""
+    config = with_sampler(classifier_config(folders, tmp_path))
+    config.train_dataloader.drop_last = True
+    config.train_dataloader.batch_size = 4
+    train(config, with_hook(FixedSelection({1: [5]})))
+    found = instances_of(tmp_path)
+    [row] = np.flatnonzero(found['epochs'] == 2)
+    assert found['trained'][row].sum() == 8
+    assert np.flatnonzero(found['excluded'][row]).tolist() == [5]
+    assert epochs_of(tmp_path)[1]['excluded'] == 1
+
+
 def test_refresh_leaves_a_loss_s_own_counts_alone(
     folders: Path, tmp_path: Path
 ) -> None:
