@@ -41,16 +41,19 @@ def main(
             Runner.from_cfg(cfg).train()
 
 
-def check(argv: Sequence[str]) -> None:
+def check(argv: Sequence[str]) -> Config:
     """Refuse what the command would refuse before it trains.
 
     Args:
         argv (sequence of str): Arguments of the command.
 
+    Returns:
+        Config: What it would train.
+
     Raises:
         ConfigError: The training cannot work.
     """
-    _checked(_arguments(argv, 'ies-mm train'))
+    return _checked(_arguments(argv, 'ies-mm train'))
 
 
 def _checked(args: argparse.Namespace) -> Config:

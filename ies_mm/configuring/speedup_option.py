@@ -67,17 +67,30 @@ def check_length(hook: dict, speedup: float, epochs: int) -> None:
     Raises:
         ConfigError: It says what cannot be reached.
     """
+    if reason := shortfall(hook, epochs):
+        raise ConfigError(
+            f'--speedup {speedup:g} is out of reach for {reason}'
+        )
+
+
+def shortfall(hook: dict, epochs: int) -> str:
+    """What a hook asks for and a training cannot save; '' if it can.
+
+    Args:
+        hook (dict): The hook's config.
+        epochs (int): Length of the training.
+
+    Returns:
+        str: Name of the method, and the reason.
+    """
     arguments = {k: v for k, v in hook.items() if k not in OF_MMENGINE}
     built = HOOKS.build(dict(arguments, type=hook['type']))
     method, every = built.method, 0
     if built.mixing.observe == SCORING:
         every = built.mixing.scoring.interval or 0
     standing = Standing(instances=1, epochs=epochs, scored_every=every)
-    for reason in filter(None, method.warnings(standing)):
-        raise ConfigError(
-            f'--speedup {speedup:g} is out of reach for {method.name}: '
-            f'{reason}'
-        )
+    reasons = filter(None, method.warnings(standing))
+    return next((f'{method.name}: {reason}' for reason in reasons), '')
 
 
 def _name_of(kind: Any) -> str:

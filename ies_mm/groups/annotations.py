@@ -55,6 +55,8 @@ def _read(path: Path) -> dict[str, str]:
             return _from_json(path, json.loads(path.read_text()))
         if path.suffix == '.csv':
             return _from_csv(path)
+    except ConfigError:  # a ValueError, too, with its own words
+        raise
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, 'strerror', None) or 'it is not text'
         raise ConfigError(
@@ -82,13 +84,20 @@ def _from_json(path: Path, content: Any) -> dict[str, str]:
 
 
 def _from_csv(path: Path) -> dict[str, str]:
-    found = {}
-    with path.open(newline='') as file:
+    found: dict[str, str] = {}
+    # Excel begins a UTF-8 file with a byte order mark.
+    with path.open(newline='', encoding='utf-8-sig') as file:
         for number, row in enumerate(csv.reader(file), start=1):
+            if not row:
+                continue
             if len(row) != 2:
                 raise ConfigError(
                     f'groups={str(path)!r}, line {number}: expected two '
                     f'columns, path and group, found {len(row)}'
                 )
-            found[row[0]] = row[1]
+            if found.setdefault(*row) != row[1]:
+                raise ConfigError(
+                    f'groups={str(path)!r}, line {number}: {row[0]} is in '
+                    f'{found[row[0]]} and in {row[1]}; give it one group'
+                )
     return found

@@ -78,30 +78,44 @@ def of_detector(
     """The counts of an image's boxes; boxes matched by a detection are found.
 
     Within a class, detections in descending order of score take the box that
-    they overlap most, if it is free, following PASCAL VOC.
+    they overlap most, if it is free, following PASCAL VOC. If that box is
+    ignored (difficult), neither counts.
 
     Args:
-        sample (mapping): Has ``pred_instances`` and ``gt_instances``, both in
-            pixels of the original image.
+        sample (mapping): Has ``pred_instances``, ``gt_instances`` and, if
+            some boxes are ignored, ``ignored_instances``, all in pixels of
+            the original image.
         classes (int): C.
         iou (float): Minimum IoU for a box to count as found.
         score (float): Minimum score of a detection.
     """
-    given, found = sample['gt_instances'], sample['pred_instances']
-    boxes, labels = _array(given['bboxes']), _array(given['labels'])
+    found = sample['pred_instances']
+    boxes, labels = _boxes_of(sample, 'gt_instances')
+    difficult, difficult_labels = _boxes_of(sample, 'ignored_instances')
     scores = _array(found['scores'])
     order = np.argsort(-scores, kind='stable')
     order = order[scores[order] >= score]
     dets, names = _array(found['bboxes'])[order], _array(found['labels'])
     names = names[order]
-    hits = [
-        _matched(boxes[labels == k], dets[names == k], iou)
+    matched = [
+        _matched(
+            boxes[labels == k],
+            difficult[difficult_labels == k],
+            dets[names == k],
+            iou,
+        )
         for k in range(classes)
     ]
-    return Counts(
-        np.array(hits, dtype=np.int64), _count(names, classes),
-        _count(labels, classes),
-    )  # fmt: skip
+    hits, counted = np.array(matched, dtype=np.int64).reshape(-1, 2).T
+    return Counts(hits, counted, _count(labels, classes))
+
+
+def _boxes_of(sample: Mapping[str, Any], key: str) -> tuple[NDArray, NDArray]:
+    """The boxes (N, 4) and labels (N,) of a part of the sample, if any."""
+    part = sample.get(key)
+    if not part or 'bboxes' not in part:
+        return np.zeros((0, 4)), np.zeros(0)
+    return _array(part['bboxes']).reshape(-1, 4), _array(part['labels'])
 
 
 def _of_labels(labels: NDArray, predicted: NDArray, classes: int) -> Counts:
@@ -117,17 +131,25 @@ def _count(labels: NDArray, classes: int) -> NDArray[np.int64]:
     return np.bincount(labels.astype(np.int64), minlength=classes)[:classes]
 
 
-def _matched(boxes: NDArray, detections: NDArray, iou: float) -> int:
-    """Number of boxes found by detections, given in order of score."""
+def _matched(
+    boxes: NDArray, ignored: NDArray, detections: NDArray, iou: float
+) -> tuple[int, int]:
+    """Boxes found by detections in order of score, and detections that count.
+
+    A detection whose best box is ignored does not.
+    """
     taken: set[int] = set()
-    for detection in detections if len(boxes) else ():
-        overlaps = _overlaps(boxes, detection)
+    counted = len(detections)
+    every = np.concatenate([boxes, ignored])
+    for detection in detections if len(every) else ():
+        overlaps = _overlaps(every, detection)
         # As in VOC, a detection whose best box is taken does not get another
         # one.
         best = int(overlaps.argmax())
         if overlaps[best] >= iou:
+            counted -= best >= len(boxes)
             taken.add(best)
-    return len(taken)
+    return sum(box < len(boxes) for box in taken), counted
 
 
 def _overlaps(boxes: NDArray, box: NDArray) -> NDArray:

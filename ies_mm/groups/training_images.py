@@ -1,5 +1,6 @@
 """What a checkpoint of a detector finds on the training images."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -68,16 +69,23 @@ class TrainingImages:
     @torch.no_grad()
     def _count(self, info: dict[str, Any], iou: float, score: float) -> Counts:
         # Before the pipeline, which may remove them.
-        given = [box for box in info['instances'] if not box['ignore_flag']]
+        boxes = info['instances']
         batch = pseudo_collate([self._pipeline(info)])
         [sample] = self._model.test_step(batch)
-        boxes = torch.tensor([box['bbox'] for box in given]).reshape(-1, 4)
-        labels = torch.tensor([box['bbox_label'] for box in given])
         counted = dict(
-            gt_instances=dict(bboxes=boxes, labels=labels.long()),
+            gt_instances=_given(b for b in boxes if not b['ignore_flag']),
+            ignored_instances=_given(b for b in boxes if b['ignore_flag']),
             pred_instances=sample.pred_instances.to_dict(),
         )
         return of_detector(counted, self._classes, iou, score)
+
+
+def _given(boxes: Iterable[dict[str, Any]]) -> dict[str, torch.Tensor]:
+    found = [(box['bbox'], box['bbox_label']) for box in boxes]
+    return dict(
+        bboxes=torch.tensor([corners for corners, _ in found]).reshape(-1, 4),
+        labels=torch.tensor([label for _, label in found]).long(),
+    )
 
 
 def _test_pipeline(config: Config) -> list[dict]:

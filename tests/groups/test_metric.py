@@ -39,7 +39,9 @@ def test_groups_from_a_file(kind: str, tmp_path: Path) -> None:
     if kind == 'json':
         path.write_text(json.dumps(groups))
     else:
-        path.write_text(''.join(f'"{k}",{v}\n' for k, v in groups.items()))
+        lines = ''.join(f'"{k}",{v}\n' for k, v in groups.items())
+        # As Excel writes it, and with a blank line at the end.
+        path.write_text(f'{lines}\n', encoding='utf-8-sig')
     found = evaluated(
         GroupMetric(str(path), positive='attractive'),
         faces(path='/data/{}/{}.jpg'),

@@ -8,6 +8,7 @@ from mmengine.structures import BaseDataElement, InstanceData, PixelData
 
 from group_cases import evaluated
 from ies_mm.groups.metric import GroupMetric
+from ies_mm.groups.tasks import of_detector
 
 
 def labelled(labels: list[int], predicted: list[int], group: str) -> Any:
@@ -81,3 +82,19 @@ def test_a_detector_by_hand() -> None:
     by_class = GroupMetric(dict(small=['platelet']), score_thr=0.1)
     found = evaluated(by_class, samples, ('cell', 'platelet'))
     assert found['group/small/recall'] == 1
+
+
+def test_a_detection_of_a_difficult_object_does_not_count() -> None:
+    """As in VOC: it is neither found nor false."""
+    sample = detected(
+        [(0, 0, 0)],
+        [(0, 0, 1, 0.9), (0, 40, 41, 0.8), (0, 80, 80, 0.7), (1, 40, 40, 0.6)],
+        'young',
+    )
+    sample.ignored_instances = InstanceData(
+        bboxes=boxes((40, 40)), labels=torch.tensor([0])
+    )
+    counts = of_detector(sample.to_dict(), 2, 0.5, 0.3)
+    assert counts.hits.tolist() == [1, 0]
+    assert counts.predicted.tolist() == [2, 1]
+    assert counts.actual.tolist() == [1, 0]

@@ -18,6 +18,7 @@ from ies_mm.groups.metric import GroupMetric
         ('a.json', '{"a": ["b"]}', 'one JSON object, path -> group'),
         ('a.json', '{"a"', 'is not a JSON file'),
         ('a.csv', 'a,b\nc\n', 'line 2: expected two columns'),
+        ('a.csv', 'a,b\n\nc,d\na,d\n', 'line 4: a is in b and in d'),
         ('a.txt', 'a b', 'give a .json file'),
         ('none.csv', None, 'cannot be read: No such file'),
     ],
@@ -29,6 +30,13 @@ def test_files_that_cannot_be_used(
         (tmp_path / name).write_text(content)
     with pytest.raises(ConfigError, match=words):
         GroupMetric(str(tmp_path / name))
+
+
+def test_a_csv_file_has_its_own_words(tmp_path: Path) -> None:
+    (tmp_path / 'a.csv').write_text('a,b,c\n')
+    with pytest.raises(ConfigError) as error:
+        GroupMetric(str(tmp_path / 'a.csv'))
+    assert 'JSON' not in str(error.value)
 
 
 def test_an_image_that_the_file_does_not_name(tmp_path: Path) -> None:

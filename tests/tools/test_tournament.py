@@ -170,10 +170,31 @@ def test_dropping_is_corrected_for_the_number_of_entries(
     assert ('ies' in [*rounds._left(Namespace(), names)]) is left
 
 
+def test_a_share_that_is_out_of_reach_is_refused(
+    folders: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Or the method would not have saved as much as its controls."""
+    config = classifier_config(folders, tmp_path / 'unused')
+    config.train_cfg.max_epochs = 12
+    config.dump(tmp_path / 'config.py')
+    entries = ['plain', 'short', 'ies']
+    with pytest.raises(SystemExit):
+        tool.main(
+            [
+                *(str(tmp_path / 'config.py'), '--entries', *entries),
+                *('--saved', '0.6', '--out', str(tmp_path / 'out')),
+            ]
+        )
+    [line] = capsys.readouterr().err.splitlines()
+    assert 'ies: IES: saved=0.6: these 12 epochs can save 45% at most' in line
+    assert not (tmp_path / 'out').exists()
+
+
 def test_what_cannot_be_trained_is_refused_before_any_training(
     folders: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = classifier_config(folders, tmp_path / 'unused')
+    config.train_cfg.max_epochs = 20
     mixup = dict(augments=[dict(type='Mixup', alpha=0.8)])
     config.model.train_cfg = mixup
     config.dump(tmp_path / 'config.py')

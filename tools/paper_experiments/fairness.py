@@ -18,7 +18,7 @@ from paper_experiments.scale import Scale
 from paper_experiments.trainings import ADAM, Training, ies, plain
 
 GROUPS = 'groups'
-NAMES = {'small': ('reddish', 'untinted'), 'paper': ('male', 'female')}
+NAMES = {'small': ('reddish', 'untinted'), 'paper': ('Male', 'not_Male')}
 """The groups, in the order of the table."""
 
 PARITY = 'group/demographic_parity_difference'

@@ -136,7 +136,8 @@ class Workshop:
         )
         said = config.replace(f'{CONFIGS.parent}/', '')
         if self.data is not None:
-            said = said.replace(str(self.data), 'images')
+            # However the folder was given.
+            said = said.replace(f"'{self.data}/", "'images/")
         said = said.replace(str(self.out.resolve()), 'out')
         said += ' '.join(['', *_options(training)])
         return Job(training, seed, folder / f'seed{seed}', config, said)

@@ -4,9 +4,13 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from mmengine.config import Config
+
 from ies_mm.commands.tournament_rounds.entries import ENTRIES, filled
 from ies_mm.commands.train import check
 from ies_mm.commands.trainings import ENDED, check_same, train_once
+from ies_mm.configuring.reading import selection_hooks
+from ies_mm.configuring.speedup_option import shortfall
 from ies_mm.errors import ConfigError
 
 
@@ -23,11 +27,23 @@ def check_entry(args: argparse.Namespace, name: str) -> None:
     if len(ended(args, name)) >= args.seeds:
         return
     try:
-        check(list(map(str, command)))
+        _check_reach(check(list(map(str, command))))
     except ConfigError as error:
         raise ConfigError(
             f'{name}: {error}; or leave {name} out of --entries'
         ) from error
+
+
+def _check_reach(cfg: Config) -> None:
+    """Refuse a method that cannot save as much as the others.
+
+    Raises:
+        ConfigError: The training has too few epochs for it.
+    """
+    epochs = cfg.train_cfg.get('max_epochs')
+    for _, hook in selection_hooks(cfg):
+        if epochs and (reason := shortfall(hook, epochs)):
+            raise ConfigError(reason)
 
 
 def run(args: argparse.Namespace, seed: int, name: str) -> None:

@@ -63,16 +63,25 @@ class Annotations:
             return None
 
     def _in_coco(self, path: Path) -> Annotation | None:
-        return self._coco.get(path.name)
+        # Longest first, since several folders may have a file of this name.
+        # By its end, since the data may have moved.
+        tails = (path.parts[first:] for first in range(len(path.parts)))
+        return next((self._coco[t] for t in tails if t in self._coco), None)
 
     @cached_property
-    def _coco(self) -> dict[str, Annotation]:
-        found: dict[str, Annotation] = {}
+    def _coco(self) -> dict[tuple[str, ...], Annotation]:
+        found: dict[tuple[str, ...], Annotation] = {}
         for leaf in self._leaves:
             file = _below_root(leaf, leaf.get('ann_file'))
             if file is not None and file.suffix == '.json' and file.is_file():
-                found |= _read_coco(file)
+                found |= _read_coco(file, _image_folder(leaf))
         return found
+
+
+def _image_folder(leaf: dict[str, Any]) -> Path:
+    prefix = leaf.get('data_prefix')
+    folder = prefix.get('img') if isinstance(prefix, dict) else prefix
+    return Path(folder if isinstance(folder, str) else '')
 
 
 def _leaves(dataset: Any) -> Iterator[dict[str, Any]]:
@@ -118,7 +127,10 @@ def _classes_in(file: Path, leaf: dict[str, Any]) -> list[str]:
     """Classes in a segmentation map, if the config names them."""
     classes = (leaf.get('metainfo') or {}).get('classes') or ()
     with Image.open(file) as stored:
-        numbers = np.unique(np.asarray(stored))
+        numbers = np.unique(np.asarray(stored)).astype(int)
+    if leaf.get('reduce_zero_label'):
+        # 0 is void, and 1 the first class.
+        numbers = numbers[numbers > 0] - 1
     # Void pixels, 255, have no class.
     return [str(classes[n]) for n in numbers if n < len(classes)]
 
@@ -140,12 +152,12 @@ def _read_voc(file: Path) -> Annotation:
     return Annotation(boxes, labels)  # type: ignore[arg-type]
 
 
-def _read_coco(file: Path) -> dict[str, Annotation]:
-    """Annotations by the image's file name."""
+def _read_coco(file: Path, folder: Path) -> dict[tuple[str, ...], Annotation]:
+    """Annotations by the parts of a path, with and without its folder."""
     content = json.loads(file.read_text(encoding='utf-8'))
     names = {kind['id']: kind['name'] for kind in content['categories']}
     images = {
-        image['id']: (Path(image['file_name']).name, Annotation())
+        image['id']: (Path(image['file_name']), Annotation())
         for image in content['images']
     }
     for thing in content['annotations']:
@@ -153,4 +165,8 @@ def _read_coco(file: Path) -> dict[str, Annotation]:
         x, y, width, height = thing['bbox']
         found.boxes.append((x, y, x + width, y + height))
         found.labels.append(names[thing['category_id']])
-    return dict(images.values())
+    return {
+        path.parts: found
+        for name, found in images.values()
+        for path in (name, folder / name)
+    }

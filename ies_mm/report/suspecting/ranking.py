@@ -15,6 +15,9 @@ from ies_mm.report.instances import (
     excluded_in,
     read_tables,
 )
+from ies_mm.report.reading.methods import observes
+from ies_mm.report.reading.parts import start_folders
+from ies_mm.report.reading.runs import read_run
 from ies_mm.report.records import read_epochs
 
 SUM = 'sum'
@@ -85,8 +88,26 @@ def read_suspects(
             f'{work_dir} has no per-image losses ({path} does not exist); '
             'train with a selection hook, or with PerImageLossHook'
         )
+    _check_newest(work_dir)
     tables = read_tables(path)
     return rank(tables, read_epochs(work_dir), term, last)
+
+
+def _check_newest(work_dir: Path) -> None:
+    """Refuse the records of an earlier training in the folder.
+
+    Raises:
+        ConfigError: The newest training has no records.
+    """
+    # A copy of the records alone says nothing about trainings.
+    if not start_folders(work_dir):
+        return
+    run = read_run(work_dir)
+    if not run.selected and not observes(run.config):
+        raise ConfigError(
+            f'{work_dir}/ies is not from the newest training there, which '
+            'records no losses; give the folder of one that does'
+        )
 
 
 def rank(

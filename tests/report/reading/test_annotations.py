@@ -64,6 +64,56 @@ def test_coco_by_the_file_s_name(tmp_path: Path) -> None:
     assert of(Path('c.jpg'), **leaf) is None
 
 
+def test_coco_images_of_one_name_in_two_folders(tmp_path: Path) -> None:
+    """In one file, and in two whose image folders differ."""
+    content: dict[str, Any] = dict(
+        categories=[dict(id=1, name='cat'), dict(id=2, name='dog')],
+        images=[
+            dict(id=1, file_name='a/1.jpg'),
+            dict(id=2, file_name='1.jpg'),
+        ],
+        annotations=[
+            dict(image_id=k, category_id=k, bbox=[0, 0, 1, 1]) for k in (1, 2)
+        ],
+    )
+    (tmp_path / 'one.json').write_text(json.dumps(content))
+    one = dict(
+        data_root=str(tmp_path),
+        ann_file='one.json',
+        data_prefix=dict(img='i/'),
+    )
+    content['annotations'] = []
+    (tmp_path / 'two.json').write_text(json.dumps(content))
+    two = one | dict(ann_file='two.json', data_prefix=dict(img='j'))
+    found = {
+        name: of(Path('/moved') / name, datasets=[one, two])
+        for name in ('i/a/1.jpg', 'i/1.jpg', 'j/1.jpg')
+    }
+    assert [found[n] and found[n].labels for n in found] == [
+        ['cat'], ['dog'], []
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ('reduce', 'classes'), [(True, ['sky', 'road']), (False, ['sky', 'car'])]
+)
+def test_a_map_whose_zero_is_void(
+    tmp_path: Path, reduce: bool, classes: list[str]
+) -> None:
+    labels = np.array([[0, 1], [3, 255]], dtype=np.uint8)
+    (tmp_path / 'maps').mkdir()
+    Image.fromarray(labels).save(tmp_path / 'maps' / 'a.png')
+    found = of(
+        tmp_path / 'images' / 'a.jpg',
+        data_root=str(tmp_path),
+        data_prefix=dict(img_path='images', seg_map_path='maps'),
+        metainfo=dict(classes=['sky', 'car', 'road']),
+        reduce_zero_label=reduce,
+    )
+    assert found is not None
+    assert found.labels == classes
+
+
 def test_a_segmentation_map_and_its_classes(tmp_path: Path) -> None:
     (tmp_path / 'maps').mkdir()
     labels = np.array([[0, 2], [2, 255]], dtype=np.uint8)

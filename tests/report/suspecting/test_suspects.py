@@ -16,7 +16,14 @@ from ies_mm.errors import ConfigError
 from ies_mm.report.instances import Tables
 from ies_mm.report.suspecting.as_csv import as_csv
 from ies_mm.report.suspecting.ranking import rank, read_suspects
-from work_dirs import record, write_instances, write_records
+from work_dirs import (
+    config_of,
+    epoch_scalars,
+    record,
+    write_instances,
+    write_records,
+    write_start,
+)
 
 TOOL = Path(__file__).resolve().parents[3] / 'tools' / 'label_errors.py'
 NAN = math.nan
@@ -171,6 +178,21 @@ def test_bad_input_is_one_line(
 
 def test_a_run_without_losses_is_told_what_is_missing(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match='train with a selection hook'):
+        read_suspects(tmp_path)
+
+
+def test_records_of_an_earlier_training_are_refused(tmp_path: Path) -> None:
+    write_records(tmp_path, [record(1)])
+    write_instances(tmp_path, ['x.png'], [[1]])
+    config = config_of(hook={})
+    write_start(
+        tmp_path, config, epoch_scalars({}, 1), stamp='20260101_100000'
+    )
+    assert read_suspects(tmp_path).names == ['x.png']
+    write_start(
+        tmp_path, config_of(), epoch_scalars({}, 1), stamp='20260102_100000'
+    )
+    with pytest.raises(ConfigError, match='not from the newest training'):
         read_suspects(tmp_path)
 
 
