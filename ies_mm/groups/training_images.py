@@ -58,7 +58,11 @@ class TrainingImages:
             list of Counts: One per image. Ignored boxes are not counted.
         """
         load_checkpoint(
-            self._model, str(checkpoint), map_location='cpu', logger='silent'
+            self._model,
+            str(checkpoint),
+            map_location='cpu',
+            strict=True,
+            logger='silent',
         )
         return [
             self._count(leaf.get_data_info(index), iou, score)

@@ -140,6 +140,7 @@ def test_checkpoints_of_another_run_are_passed_over(
         ('none', 'there is no'),
         ('no history', 'train with keep_history=True'),
         ('no checkpoints', 'no epoch_*.pth; train with'),
+        ('other weights', 'epoch_1.pth cannot be run: '),
     ],
 )
 def test_what_it_cannot_tell_is_one_line(
@@ -153,6 +154,10 @@ def test_what_it_cannot_tell_is_one_line(
     if make == 'no checkpoints':
         for path in copy.glob('epoch_*.pth'):
             path.unlink()
+    if make == 'other weights':
+        saved = torch.load(copy / 'epoch_1.pth', weights_only=False)
+        saved['state_dict'].popitem()
+        torch.save(saved, copy / 'epoch_1.pth')
     with pytest.raises(SystemExit) as end:
         main([str(copy)])
     assert end.value.code == 2
