@@ -48,6 +48,7 @@ METHODS = [
         ),
     ),
     (SoftIESHook, dict(saved=0.3, window=1)),
+    (SoftIESHook, dict(saved=0.3, window=1, replacement=False)),
     (InfoBatchHook, dict()),
     (SmallLossRescaleHook, dict(ratio=0.6)),
     (BatchLossScoreHook, dict(alpha=0.7)),

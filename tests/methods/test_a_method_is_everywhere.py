@@ -76,7 +76,7 @@ def test_every_folder_and_every_file_has_a_card() -> None:
     folders = {path.name for path in FOLDERS}
     variants = {
         *('ies_order0', 'ies_order1', 'ies_order3', 'ies_spaced'),
-        'random_passes',
+        *('random_passes', 'soft_ies_passes'),
     }
     assert folders <= cards
     assert {path.stem for path in FILES} - variants == cards

@@ -69,6 +69,9 @@ ENTRIES = {
         ('--method', 'soft_ies'),
         (f'{HOOK}.saved={{saved}}', f'{HOOK}.weighted=False'),
     ),
+    'soft_ies_passes': Entry(
+        ('--method', 'soft_ies_passes'), (f'{HOOK}.saved={{saved}}',)
+    ),
     'infobatch': Entry(
         ('--method', 'infobatch'), (f'{HOOK}.ratio={{ratio}}',)
     ),

@@ -34,6 +34,9 @@ class SoftIESHook(SelectionHook):
             ``'sum'``.
         begin (int): See :class:`IESHook`. Defaults to 1.
         anneal (float): See :class:`IESHook`. Defaults to 0.
+        replacement (bool): Whether each epoch draws independently of the
+            ones before. If not, every image comes back at about even
+            intervals, 1 / probability. Defaults to True.
         **common: ``keep_history``, ``allow_batch_augments``, ``fallback``,
             ``observe`` and ``scoring``, see :class:`SelectionHook`.
 
@@ -52,9 +55,11 @@ class SoftIESHook(SelectionHook):
         terms: str | Sequence[str] | Mapping[str, float] = 'sum',
         begin: int = 1,
         anneal: float = 0.0,
+        replacement: bool = True,
         **common: Any,
     ) -> None:
         method = SoftIES(
-            saved, floor, weighted, order, window, terms, begin, anneal
-        )
+            saved, floor, weighted, order, window, terms, begin, anneal,
+            replacement,
+        )  # fmt: skip
         super().__init__(method, **common)

@@ -5,7 +5,8 @@ epoch: Katharopoulos and Fleuret, *Not All Samples Are Created Equal*, ICML
 2018. Systematic sampling: Madow, *Annals of Mathematical Statistics*, 1949.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -20,8 +21,11 @@ from ies_mm.core import (
 from ies_mm.core.arguments import check_flag, check_number
 from ies_mm.core.threads import one_thread
 from ies_mm.core.thresholds import SMALLEST_SCALE
+from ies_mm.core.turns import Turns
 from ies_mm.methods.flatness import FlatnessMethod
 from ies_mm.methods.method import WEIGHTS, Decision
+
+Draw = Callable[[Tensor, torch.Generator], Tensor]
 
 LEAST_FLOOR = 0.01
 """The smallest ``floor``; the weight of an image is at most 1 / floor."""
@@ -51,19 +55,27 @@ class SoftIES(FlatnessMethod):
         terms: str | Sequence[str] | Mapping[str, float] = 'sum',
         begin: int = 1,
         anneal: float = 0.0,
+        replacement: bool = True,
     ) -> None:
         # Images are drawn by rank, so the threshold is never read.
         criterion = Criterion(0, order, window, terms)
         super().__init__(criterion, PruningSchedule(saved), begin, anneal)
         check_number('floor', floor, LEAST_FLOOR, 1)
         check_flag('weighted', weighted)
+        check_flag('replacement', replacement)
         self.saved = saved
         self.floor = floor
         self.weighted = weighted
+        self.replacement = replacement
         self.needs_steps = WEIGHTS if weighted else ''
         self.order = order
         self.window = window
         self.terms = terms
+
+    def reset(self) -> None:
+        """Clear the first loss and the turns."""
+        super().reset()
+        self._turns = Turns()
 
     def decide(
         self, history: LossHistory, names: Sequence[str], standing: Standing
@@ -77,11 +89,48 @@ class SoftIES(FlatnessMethod):
             scores = self.criterion.scores(history, names, scale)
             if not scores.isnan().all():
                 share = self.schedule.share(period.quota(standing))
+                draw = systematic_sample
+                if not self.replacement:
+                    draw = self._turns.draw
                 selection = soft_removal(
                     scores, share, self.floor,
-                    self.generator(standing.epoch), self.weighted,
+                    self.generator(standing.epoch), self.weighted, draw,
                 )  # fmt: skip
         return Decision(~selection.active, selection)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The first loss and whose turn it is."""
+        return {**super().state_dict(), **self._turns.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore what :meth:`state_dict` returned."""
+        super().load_state_dict(state)
+        self._turns.load_state_dict(state)
+
+
+def systematic_sample(chance: Tensor, generator: torch.Generator) -> Tensor:
+    """Draw without replacement, each instance with its own probability.
+
+    Lays the probabilities end to end in random order, drops a comb with teeth
+    1 apart on them at a random offset, and draws the instances that are hit.
+
+    Args:
+        chance (Tensor): float64 (N,), 0 to 1, with an integer sum.
+        generator (torch.Generator): Draws the order and the comb's offset.
+
+    Returns:
+        Tensor: bool (N,), with as many True entries as the sum.
+    """
+    # In the dataset's order, neighbours, often of one class, would hardly ever
+    # be drawn together.
+    order = torch.randperm(len(chance), generator=generator)
+    place = torch.rand((), generator=generator, dtype=torch.double)
+    teeth = torch.floor(chance[order].cumsum(0) + place)
+    # The last end is an integer, despite rounding in the sum.
+    teeth[-1] = torch.round(chance.sum())
+    drawn = torch.zeros(len(chance), dtype=torch.bool)
+    drawn[order] = torch.diff(teeth, prepend=torch.zeros(1)) > 0
+    return drawn
 
 
 @one_thread()
@@ -91,6 +140,7 @@ def soft_removal(
     floor: float,
     generator: torch.Generator,
     weighted: bool = True,
+    draw: Draw = systematic_sample,
 ) -> Selection:
     r"""Train less flat instances with a higher probability.
 
@@ -106,13 +156,15 @@ def soft_removal(
         floor (float): See :func:`chances`.
         generator (torch.Generator): Draws the trained instances.
         weighted (bool): Whether to weight them. Defaults to True.
+        draw (callable): Draws the trained instances, from their probabilities
+            and ``generator``. Defaults to :func:`systematic_sample`.
     """
     instances = len(scores)
     keep = max(instances - round(ratio * instances), 1)
     if keep == instances:
         return Selection.everything(instances)
     chance = chances(scores, keep, floor)
-    active = systematic_sample(chance, generator)
+    active = draw(chance, generator)
     if not weighted:
         return Selection(active)
     # A pruned instance that is re-included to fill a batch counts once.
@@ -157,28 +209,3 @@ def chances(scores: Tensor, keep: int, floor: float) -> Tensor:
     mean = (upto[ends] - upto[ends - size]) / size
     # A difference of running sums may exceed 1 by a rounding error.
     return mean.clamp(max=1)[group]
-
-
-def systematic_sample(chance: Tensor, generator: torch.Generator) -> Tensor:
-    """Draw without replacement, each instance with its own probability.
-
-    Lays the probabilities end to end in random order, drops a comb with teeth
-    1 apart on them at a random offset, and draws the instances that are hit.
-
-    Args:
-        chance (Tensor): float64 (N,), 0 to 1, with an integer sum.
-        generator (torch.Generator): Draws the order and the comb's offset.
-
-    Returns:
-        Tensor: bool (N,), with as many True entries as the sum.
-    """
-    # In the dataset's order, neighbours, often of one class, would hardly ever
-    # be drawn together.
-    order = torch.randperm(len(chance), generator=generator)
-    place = torch.rand((), generator=generator, dtype=torch.double)
-    teeth = torch.floor(chance[order].cumsum(0) + place)
-    # The last end is an integer, despite rounding in the sum.
-    teeth[-1] = torch.round(chance.sum())
-    drawn = torch.zeros(len(chance), dtype=torch.bool)
-    drawn[order] = torch.diff(teeth, prepend=torch.zeros(1)) > 0
-    return drawn

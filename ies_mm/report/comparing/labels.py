@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from ies_mm.report.comparing.groups import Group, differing, is_part_of
+from ies_mm.report.reading.methods import RANDOM
 from ies_mm.report.values import printable
 
 LONGEST_VALUE = 12
@@ -109,7 +110,8 @@ def _tag(group: Group, key: str) -> str:
     if not inner:
         return ''
     if name == 'replacement':
-        return 'drawn anew' if inner[''] else 'shuffled passes'
+        in_turn = 'shuffled passes' if group.method == RANDOM else 'in turn'
+        return 'drawn anew' if inner[''] else in_turn
     if 'type' in inner:
         kind, values = inner.pop('type'), list(inner.values())
         if len(values) == 1:

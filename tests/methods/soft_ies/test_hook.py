@@ -125,6 +125,20 @@ def test_without_weights(folders: Path, tmp_path: Path) -> None:
     assert all(selection.weight is None for selection in hook.selections)
 
 
+def test_without_replacement_images_come_back_in_turn(
+    folders: Path, tmp_path: Path
+) -> None:
+    """With equal probabilities, none again before all others."""
+    hook = Watched(0.4, floor=1, window=2, replacement=False)
+    config = config_of(folders, tmp_path, EPOCHS)
+    config.train_dataloader.batch_size = 20  # no image is re-included
+    train(config, with_hook(hook))
+    active = torch.stack([s.active for s in hook.selections]).int()
+    times = active.cumsum(dim=0)
+    assert (active.sum(dim=1) < IMAGES).sum() > 5
+    assert (times.amax(dim=1) - times.amin(dim=1)).max() == 1
+
+
 def test_a_training_that_is_too_short(folders: Path, tmp_path: Path) -> None:
     """By default, the first six epochs only observe."""
     runner = train(

@@ -118,6 +118,16 @@ def test_shuffled_passes_are_named(tmp_path: Path) -> None:
     ]
 
 
+def test_soft_ies_in_turn_is_named(tmp_path: Path) -> None:
+    hook = {'type': 'SoftIESHook', 'saved': 0.4}
+    runs = [
+        ies_run(tmp_path / name, hook=hook | more, method='Soft IES')
+        for name, more in (('a', {}), ('b', {'replacement': False}))
+    ]
+    labels = [group.label for group in groups_of(*runs)]
+    assert labels == ['Soft IES', 'Soft IES, in turn']
+
+
 def test_no_two_groups_have_the_same_label(tmp_path: Path) -> None:
     """Long paths keep their ends; remaining duplicates get a number."""
     paths = ['checkpoints/one/a.pth', 'checkpoints/one/b.pth']
