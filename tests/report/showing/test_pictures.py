@@ -45,10 +45,13 @@ def test_boxes_are_drawn_in_the_picture_s_own_scale(tmp_path: Path) -> None:
     assert not lit[150:240, 150:290].any()
 
 
-def test_a_map_colours_what_has_a_class(tmp_path: Path) -> None:
+@pytest.mark.parametrize(('kind', 'label'), [('uint8', 3), ('uint16', 800)])
+def test_a_map_colours_what_has_a_class(
+    tmp_path: Path, kind: str, label: int
+) -> None:
     file = black(tmp_path / 'a.png', (480, 360))
-    labels = np.full((360, 480), 255, dtype=np.uint8)
-    labels[:, :240] = 3
+    labels = np.full((360, 480), 255, dtype=kind)
+    labels[:, :240] = label
     Image.fromarray(labels).save(tmp_path / 'map.png')
     found = pixels(file, Annotation(seg_map=tmp_path / 'map.png'))
     assert (found[:, :230].max(axis=2) > 10).all()
