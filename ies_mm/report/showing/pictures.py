@@ -82,7 +82,7 @@ def _with_map(image: Image.Image, file: Path) -> Image.Image:
     colours = np.random.default_rng(0).integers(40, 256, (256, 3))
     pixels = np.asarray(image)
     # A 16-bit map may have more classes; some then share a colour.
-    mixed = (pixels + colours[labels % len(colours)]) // 2
+    mixed = (pixels + colours[labels.astype(int) % len(colours)]) // 2
     known = (labels != IGNORED)[..., None]
     return Image.fromarray(np.where(known, mixed, pixels).astype(np.uint8))
 
