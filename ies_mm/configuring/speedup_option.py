@@ -43,8 +43,10 @@ def speed_up(cfg: Config, speedup: float, given: Iterable[str] = ()) -> None:
     [(place, hook)] = hooks.items()
     named: dict[str, Any] = {**hook, 'type': _name_of(hook['type'])}
     found = arguments_for(named, speedup, epochs)
+    # As --cfg-options spells it: custom_hooks.0.
+    spelled = place.replace('[', '.').replace(']', '')
     for option in given:
-        if any(f'{option}.'.startswith(f'{place}.{key}.') for key in found):
+        if any(f'{option}.'.startswith(f'{spelled}.{key}.') for key in found):
             raise ConfigError(
                 f'--speedup {speedup:g} determines {option}; give only one of '
                 'them'

@@ -21,14 +21,14 @@ class Turns:
     its turn: those most overdue are drawn.
 
     Attributes:
-        had (Tensor): float64 (N,), sum of the probabilities so far; empty
+        summed (Tensor): float64 (N,), sum of the probabilities so far; empty
             before the first draw.
-        turn (Tensor): float64 (N,), the sum at which each is drawn next.
+        due (Tensor): float64 (N,), the sum at which each is drawn next.
     """
 
     def __init__(self) -> None:
-        self.had = torch.empty(0, dtype=torch.double)
-        self.turn = torch.empty(0, dtype=torch.double)
+        self.summed = torch.empty(0, dtype=torch.double)
+        self.due = torch.empty(0, dtype=torch.double)
 
     @one_thread()
     def draw(self, chance: Tensor, generator: torch.Generator) -> Tensor:
@@ -44,25 +44,25 @@ class Turns:
         place = torch.rand(
             len(chance), generator=generator, dtype=torch.double
         )
-        if not len(self.had):
-            self.had, self.turn = torch.zeros_like(chance), place.clone()
-        self.had = self.had + chance
+        if not len(self.summed):
+            self.summed, self.due = torch.zeros_like(chance), place.clone()
+        self.summed = self.summed + chance
         count = int(chance.sum().round())
         # Stable, so that the order is the same on every machine.
-        late = (self.had - self.turn).argsort(descending=True, stable=True)
+        late = (self.summed - self.due).argsort(descending=True, stable=True)
         drawn = torch.zeros(len(chance), dtype=torch.bool)
         drawn[late[:count]] = True
-        following = self.turn.floor() + 1 + place
-        self.turn = torch.where(drawn, following, self.turn)
+        following = self.due.floor() + 1 + place
+        self.due = torch.where(drawn, following, self.due)
         return drawn
 
     def state_dict(self) -> dict[str, Tensor]:
         """The sums and turns; empty before the first draw."""
-        if not len(self.had):
+        if not len(self.summed):
             return {}
-        return {'had': self.had, 'turn': self.turn}
+        return {'summed': self.summed, 'due': self.due}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore what :meth:`state_dict` returned."""
-        if 'turn' in state:
-            self.had, self.turn = state['had'], state['turn']
+        if 'due' in state:
+            self.summed, self.due = state['summed'], state['due']

@@ -88,10 +88,21 @@ def of_detector(
         classes (int): C.
         iou (float): Minimum IoU for a box to count as found.
         score (float): Minimum score of a detection.
+
+    Raises:
+        ConfigError: The samples have no ground truth.
     """
     found = sample['pred_instances']
-    boxes, labels = _boxes_of(sample, 'gt_instances')
-    difficult, difficult_labels = _boxes_of(sample, 'ignored_instances')
+    if 'bboxes' not in sample['gt_instances']:
+        raise ConfigError(
+            'the samples have no ground-truth boxes; add '
+            "dict(type='LoadAnnotations', with_bbox=True) to the pipeline of "
+            'the evaluated dataset'
+        )
+    boxes, labels = _boxes_of(sample['gt_instances'])
+    difficult, difficult_labels = _boxes_of(
+        sample.get('ignored_instances') or {}
+    )
     scores = _array(found['scores'])
     order = np.argsort(-scores, kind='stable')
     order = order[scores[order] >= score]
@@ -110,10 +121,9 @@ def of_detector(
     return Counts(hits, counted, _count(labels, classes))
 
 
-def _boxes_of(sample: Mapping[str, Any], key: str) -> tuple[NDArray, NDArray]:
-    """The boxes (N, 4) and labels (N,) of a part of the sample, if any."""
-    part = sample.get(key)
-    if not part or 'bboxes' not in part:
+def _boxes_of(part: Mapping[str, Any]) -> tuple[NDArray, NDArray]:
+    """The boxes (N, 4) and labels (N,) of a part of a sample, if any."""
+    if 'bboxes' not in part:
         return np.zeros((0, 4)), np.zeros(0)
     return _array(part['bboxes']).reshape(-1, 4), _array(part['labels'])
 

@@ -1,5 +1,6 @@
 """Settings for a speed-up, against the compute of a simulated training."""
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -202,6 +203,10 @@ def test_what_it_determines_is_not_given_too() -> None:
     with pytest.raises(ConfigError, match=r'determines default_hooks.ies.sav'):
         speed_up(cfg, 1.5, {'default_hooks.ies.saved': 0.1})
     speed_up(cfg, 1.5, {'default_hooks.ies.order': 1})
+    other = copy.deepcopy(cfg)
+    other.custom_hooks = [dict(other.default_hooks.pop('ies'))]
+    with pytest.raises(ConfigError, match=r'es custom_hooks\.0\.saved'):
+        speed_up(other, 1.5, {'custom_hooks.0.saved': 0.1})
     assert cfg.default_hooks.ies.saved == pytest.approx(1 / 3)
 
 

@@ -7,6 +7,7 @@ import torch
 from mmengine.structures import BaseDataElement, InstanceData, PixelData
 
 from group_cases import evaluated
+from ies_mm.errors import ConfigError
 from ies_mm.groups.metric import GroupMetric
 from ies_mm.groups.tasks import of_detector
 
@@ -98,3 +99,11 @@ def test_a_detection_of_a_difficult_object_does_not_count() -> None:
     assert counts.hits.tolist() == [1, 0]
     assert counts.predicted.tolist() == [2, 1]
     assert counts.actual.tolist() == [1, 0]
+
+
+def test_ground_truth_that_was_not_loaded_is_missed() -> None:
+    """mmdet packs an empty part then."""
+    sample = detected([], [(0, 5, 6, 0.5)], 'old')
+    sample.gt_instances = InstanceData()
+    with pytest.raises(ConfigError, match='no ground-truth boxes'):
+        of_detector(sample.to_dict(), 2, 0.5, 0.3)

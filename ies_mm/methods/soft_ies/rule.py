@@ -145,8 +145,8 @@ def soft_removal(
     r"""Train less flat instances with a higher probability.
 
     If weighted, a trained instance has the weight :math:`\bar\pi / \pi_i`,
-    at most ``1 / floor``, where :math:`\pi_i` is its probability and
-    :math:`\bar\pi` the fraction trained.
+    at most ``1 / floor``, where :math:`\pi_i` is the probability given to
+    ``draw`` and :math:`\bar\pi` the fraction trained.
 
     Args:
         scores (Tensor): float64 (N,), flatness; NaN, not known yet, counts as

@@ -5,13 +5,13 @@ from pathlib import Path
 
 from ies_mm.errors import ConfigError
 from ies_mm.report.comparing.differences import differences_of
-from ies_mm.report.comparing.early_stopping import shared_is_no_method
 from ies_mm.report.comparing.figures import figures_of, speed_up
 from ies_mm.report.comparing.groups import Group, baselines_of, group_runs
 from ies_mm.report.comparing.labels import labelled
 from ies_mm.report.comparing.lengths import relative_to_full
 from ies_mm.report.comparing.notes import Comparison, Row, notes_on
 from ies_mm.report.comparing.same_data import check_same_data
+from ies_mm.report.comparing.shared_stopping import shared_stopping
 from ies_mm.report.comparing.verdict import verdict_on
 from ies_mm.report.reading.runs import Run, is_comparison, read_run
 
@@ -44,7 +44,7 @@ def compare_runs(
         folders.setdefault(path.resolve(), path)
     runs = [read_run(folder) for folder in folders.values()]
     check_same_data(runs)
-    runs = relative_to_full(shared_is_no_method(runs))
+    runs = relative_to_full(shared_stopping(runs))
     name = _metric(runs, metric)
     rows = _rows(labelled(group_runs(runs)), name)
     repeated = len(given) - len(folders)

@@ -29,7 +29,7 @@ class Figures:
     Attributes:
         best (Spread, optional): The metric's highest value.
         last (Spread, optional): Its last value.
-        saved (Spread): Pruned instance-epochs / all.
+        saved (Spread): Share of the planned instance-epochs not trained.
         compute (Spread): Trained pixels, as a share of all at full size.
         forward_only (Spread): Instance-epochs scored without training.
         training_seconds (Spread, optional): Time of the training parts; for a
@@ -59,7 +59,8 @@ class SpeedUp:
     Attributes:
         baseline (str): Label of the plain group.
         factor (float): Its wall time without validations over this group's.
-        limit (float): 1 / compute, reached if only training took time.
+        limit (float): Its compute over this group's, reached if only training
+            took time.
     """
 
     baseline: str
@@ -103,7 +104,7 @@ def speed_up(own: Figures, label: str, plain: Figures) -> SpeedUp | None:
     return SpeedUp(
         label,
         plain.wall_seconds.mean / own.wall_seconds.mean,
-        1 / own.compute.mean,
+        plain.compute.mean / own.compute.mean,
     )
 
 

@@ -15,9 +15,9 @@ MOMENTS = 4
 
 
 LEAST_OBSERVED = 0.75
-"""The share of the images that an epoch must have observed for a mean. Pruned
-images that were not scored are easier than the others, so a mean without them
-would be of a selection."""
+"""The share of the images that an epoch must have observed for a mean.
+Unobserved images were pruned, and are easier than the others, so a mean
+without them would be too high."""
 
 
 @dataclass(frozen=True)

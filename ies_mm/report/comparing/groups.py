@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ies_mm.report.reading.dumped_config import flatten, one_spelling
-from ies_mm.report.reading.methods import PLAIN, RANDOM, SHORT
+from ies_mm.report.reading.methods import PLAIN, RANDOM, SHORT, method_hook
 from ies_mm.report.reading.runs import Run
 
 # Settings that do not change the training.
@@ -50,13 +50,13 @@ class Group:
 
     @property
     def is_random(self) -> bool:
-        """Whether it is random pruning, the control for a choice of images.
+        """Whether it is random pruning drawn anew in each epoch.
 
-        Shuffled passes are not: they choose no images, and are a method to
-        use.
+        This is the control for a choice of images. Shuffled passes are
+        recommended for use, so they count as a method.
         """
-        anew = self.settings.get('default_hooks.ies.replacement', True)
-        return self.method == RANDOM and bool(anew)
+        hook = method_hook(self.runs[0].config)
+        return self.method == RANDOM and bool(hook.get('replacement', True))
 
 
 def group_runs(runs: Sequence[Run]) -> list[Group]:

@@ -166,8 +166,8 @@ def _ended_early(rows: Sequence[Row]) -> Iterator[str]:
             epochs = ', '.join(str(run.progress.done) for run in early)
             yield (
                 f'{row.group.label} ended after {epochs} of '
-                f'{early[0].progress.planned} epochs; the others count as '
-                'saved'
+                f'{early[0].progress.planned} epochs; the epochs not trained '
+                'count as saved'
             )
 
 

@@ -1,6 +1,6 @@
 """One sentence on what a comparison shows, and on what it cannot show."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from ies_mm.report.comparing.controls import (
     controls_of,
@@ -94,17 +94,26 @@ def _lacking(
         if kind in found:
             continue
         if trained:
-            yield (
-                f'{trained[0].label} was trained with other seeds than '
-                f'{row.group.label} ({_seeds(trained[0])} and '
-                f'{_seeds(row.group)}), so they are not paired'
-            )
+            yield _unpaired(trained[0], row.group)
         elif kind != SHORT or _can_be_shortened(row):
             yield _untrained(kind, row)
 
 
-def _seeds(group: Group) -> str:
-    return ', '.join(str(run.seed) for run in group.runs)
+def _unpaired(control: Group, group: Group) -> str:
+    """Why a control that was trained is not paired."""
+    seeds, own = ({run.seed for run in g.runs} for g in (control, group))
+    if seeds == {None}:
+        return f'The runs of {control.label} have no seed: add --seed'
+    if seeds & own:
+        return f'{control.label} has no last metric'
+    return (
+        f'{control.label} was trained with other seeds than {group.label} '
+        f'({_listed(seeds)} and {_listed(own)}), so they are not paired'
+    )
+
+
+def _listed(seeds: Iterable[int | None]) -> str:
+    return ', '.join(sorted(map(str, seeds)))
 
 
 def _untrained(kind: str, row: Row) -> str:

@@ -128,11 +128,21 @@ def _classes_in(file: Path, leaf: dict[str, Any]) -> list[str]:
     classes = (leaf.get('metainfo') or {}).get('classes') or ()
     with Image.open(file) as stored:
         numbers = np.unique(np.asarray(stored)).astype(int)
-    if leaf.get('reduce_zero_label'):
+    if _reduces_zero(leaf):
         # 0 is void, and 1 the first class.
         numbers = numbers[numbers > 0] - 1
     # Void pixels, 255, have no class.
     return [str(classes[n]) for n in numbers if n < len(classes)]
+
+
+def _reduces_zero(leaf: dict[str, Any]) -> bool:
+    """Whether the dataset or its pipeline says so; not by its type alone."""
+    loads = [
+        step
+        for step in leaf.get('pipeline') or ()
+        if step.get('type') == 'LoadAnnotations'
+    ]
+    return any(part.get('reduce_zero_label') for part in (leaf, *loads))
 
 
 def _below_root(leaf: dict[str, Any], name: Any) -> Path | None:

@@ -12,8 +12,12 @@ from collections.abc import Sequence
 COLUMNS = ('ap', 'iou')
 """Headings of the columns to read."""
 
-TRUTHS = ('gts',)
-"""Headings of the number of ground truths."""
+TRUTHS = ('gts', 'acc')
+"""Headings that tell whether a class has any ground truth: the number of boxes
+of VOCMetric, and IoUMetric's accuracy on the pixels of the class."""
+
+NONE = ('0', 'nan')
+"""Their values if it has none."""
 
 OVERALL = ('map', 'miou')
 """Rows that are not a class."""
@@ -26,7 +30,7 @@ def class_values(lines: Sequence[str]) -> dict[str, float]:
     """Read a log's last table: class -> value, in its order; {} without one.
 
     A list has no names: its classes are ``class 0``, ``class 1`` and so on.
-    A class without any ground truth has NaN.
+    A class without any ground truth has NaN, if a table tells.
 
     Args:
         lines (sequence of str): Lines of the log.
@@ -65,10 +69,10 @@ def _numbered(listed: str) -> dict[str, float]:
 def _value(
     cells: Sequence[str], column: int, truths: int | None
 ) -> dict[str, float]:
-    if cells[0].lower() in OVERALL or len(cells) <= column:
+    if cells[0].lower() in OVERALL or len(cells) <= max(column, truths or 0):
         return {}
-    # VOCMetric prints 0 for such a class, and leaves it out of its mean.
-    if truths is not None and cells[truths] == '0':
+    # Its AP or IoU may be 0, though it is not part of the mean.
+    if truths is not None and cells[truths].lower() in NONE:
         return {cells[0]: math.nan}
     try:
         return {cells[0]: float(cells[column])}

@@ -41,13 +41,13 @@ def is_selected(config: dict[str, Any], recorded: bool) -> bool:
     ours = _name(sampler) == 'IESSampler'
     if observes(config):
         return False
-    hook = _method_hook(config)
+    hook = method_hook(config)
     return _name(hook) in UNSELECTIVE or (ours and (recorded or bool(hook)))
 
 
 def hook_of(config: dict[str, Any]) -> str:
     """Name of the hook that selects images; empty for a plain training."""
-    return _name(_method_hook(config)) if is_selected(config, False) else ''
+    return _name(method_hook(config)) if is_selected(config, False) else ''
 
 
 def seed_of(config: dict[str, Any]) -> int | None:
@@ -85,7 +85,7 @@ def method_of(
         if stops_early(config):
             return EARLY_STOPPING
         return by_length(length_of(config))
-    name = _name(_method_hook(config)).removesuffix('Hook') or 'selected'
+    name = _name(method_hook(config)).removesuffix('Hook') or 'selected'
     # The records also name the method of a hook that is not in METHODS.
     if records:
         name = str(records[-1]['method'])
@@ -105,8 +105,8 @@ def by_length(length: float) -> str:
     return f'{SHORT if length < 1 else LONG} {length:.0%}'
 
 
-def _method_hook(config: dict[str, Any]) -> dict[str, Any]:
-    """Our selection hook; empty without one."""
+def method_hook(config: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of our selection hook; empty without one."""
     found = [hook for hook in _hooks(config) if _name(hook) in METHODS]
     return found[0] if found else {}
 

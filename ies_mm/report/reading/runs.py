@@ -66,6 +66,7 @@ class Run:
     classes: dict[str, float]
     notes: list[str] = field(default_factory=list)
     full_length: float = 1.0
+    stops_like_all: bool = False
 
     @property
     def length(self) -> float:
@@ -79,11 +80,12 @@ class Run:
 
     @property
     def ended_early(self) -> bool:
-        """Whether it has ended after fewer epochs than planned."""
+        """Whether its method ended it after fewer epochs than planned."""
         found = self.progress
         # An iteration-based loop ends early because samples were pruned.
         by_epoch = found.unit == 'epoch'
-        return by_epoch and found.finished and found.done < found.planned
+        early = by_epoch and found.finished and found.done < found.planned
+        return early and not self.stops_like_all
 
     @property
     def saved(self) -> float:

@@ -13,16 +13,33 @@ NO_METRICS = {'step', 'time', 'data_time', 'memory'}
 
 
 def validation_points(parts: Sequence[Part]) -> Points:
-    """The metrics of a run's parts; for a repeated step, the later part's."""
+    """The metrics of a run's parts.
+
+    A resumed part takes the place of what the parts before it did later than
+    its checkpoint.
+    """
     points: Points = {}
     for part in parts:
+        start = _start(part)
+        for steps in points.values():
+            for step in [step for step in steps if step >= start]:
+                del steps[step]
         for step, line in _validations(part):
             for name, value in line.items():
                 if _is_metric(name, value):
                     points.setdefault(printable(name), {})[step] = float(value)
     return {
-        name: dict(sorted(steps.items())) for name, steps in points.items()
+        name: dict(sorted(steps.items()))
+        for name, steps in points.items()
+        if steps
     }
+
+
+def _start(part: Part) -> int:
+    """The first epoch or logged iteration of a part."""
+    unit = 'iter' if counts_iterations(part.config) else 'epoch'
+    lines = part.training_lines
+    return int(lines[0].get(unit, 0)) if lines else 0
 
 
 def counts_iterations(config: dict[str, Any]) -> bool:

@@ -134,21 +134,29 @@ def test_early_stopping_is_compared_with_plain(tmp_path: Path) -> None:
 
 
 def test_early_stopping_of_all_is_no_method(tmp_path: Path) -> None:
+    """Nor are the epochs saved that it does not train."""
     hook = [dict(type='EarlyStoppingHook', monitor='mAP')]
     for name, changes, seconds in (
         ('p', {}, 10),
         ('s', {'length': 0.5}, 5),
         ('i', {'hook': {}}, 8),
     ):
-        config = config_of(custom_hooks=hook, **changes)
-        scalars = epoch_scalars({4: 0.5}, 4)
-        write_start(tmp_path / name, config, scalars, epoch_log(4, seconds))
-    write_records(tmp_path / 'i', [record(epoch) for epoch in range(1, 5)])
+        log = epoch_log(2, seconds)
+        log.append((2 * seconds, 'Stopping threshold reached: `mAP` = 0.5'))
+        write_start(
+            tmp_path / name,
+            config_of(custom_hooks=hook, **changes),
+            epoch_scalars({2: 0.5}, 2),
+            log,
+        )
+    write_records(tmp_path / 'i', [record(e, saved=0.2) for e in (1, 2)])
     found = compare_runs([tmp_path / name for name in 'psi'])
     labels = [row.group.label for row in found.rows]
     assert labels == ['plain', 'short plain 50%', 'IES']
-    assert found.rows[-1].speed_up is not None
-    assert found.rows[-1].speed_up.factor == 1.25
+    assert 'IES, 20% saved' in found.verdict
+    gain = found.rows[-1].speed_up
+    assert gain is not None
+    assert (gain.factor, gain.limit) == (1.25, 1.25)
 
 
 def test_epochs_that_were_not_trained_are_saved(tmp_path: Path) -> None:

@@ -14,9 +14,12 @@ from ies_mm.report.comparing.comparison import compare_runs
 from ies_mm.report.comparing.notes import Comparison
 from work_dirs import (
     config_of,
+    epoch_log,
     epoch_scalars,
     ies_run,
     plain_run,
+    record,
+    write_records,
     write_start,
 )
 
@@ -256,6 +259,12 @@ def test_controls_of_other_seeds_are_not_missing(tmp_path: Path) -> None:
         in verdict
     )
     assert 'No full plain training' not in verdict
+    for name, value, seed, words in (
+        ('n', math.nan, 0, 'plain has no last metric'),
+        ('u', 0.5, None, 'The runs of plain have no seed: add --seed'),
+    ):
+        plain = plain_run(tmp_path / name, seed, {4: value})
+        assert words in compare_runs([plain, *runs[2:]]).verdict
 
 
 def test_shuffled_passes_are_a_method_not_the_control(tmp_path: Path) -> None:
@@ -280,6 +289,19 @@ def test_shuffled_passes_are_a_method_not_the_control(tmp_path: Path) -> None:
     assert over_random.mean == pytest.approx(0.1)
     assert [d.control for d in rows['IES']] == ['Random Remove']
     assert rows['Random Remove'] == []
+
+
+def test_shuffled_passes_are_known_by_any_key(tmp_path: Path) -> None:
+    config = config_of(hook={})
+    config['default_hooks']['pruning'] = config['default_hooks'].pop('ies') | {
+        'type': 'RandomRemovalHook', 'saved': 0.2, 'replacement': False
+    }  # fmt: skip
+    write_start(tmp_path, config, epoch_scalars({4: 0.5}, 4), epoch_log(4))
+    write_records(
+        tmp_path,
+        [record(e, saved=0.2, method='Random Remove') for e in range(1, 5)],
+    )
+    assert 'The method: Random Remove' in compare_runs([tmp_path]).verdict
 
 
 def test_three_seeds_without_a_control_are_not_one(tmp_path: Path) -> None:

@@ -95,10 +95,20 @@ def test_coco_images_of_one_name_in_two_folders(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ('reduce', 'classes'), [(True, ['sky', 'road']), (False, ['sky', 'car'])]
+    ('arguments', 'classes'),
+    [
+        (dict(reduce_zero_label=True), ['sky', 'road']),
+        (
+            dict(
+                pipeline=[dict(type='LoadAnnotations', reduce_zero_label=True)]
+            ),
+            ['sky', 'road'],
+        ),
+        (dict(), ['sky', 'car']),
+    ],
 )
 def test_a_map_whose_zero_is_void(
-    tmp_path: Path, reduce: bool, classes: list[str]
+    tmp_path: Path, arguments: dict, classes: list[str]
 ) -> None:
     labels = np.array([[0, 1], [3, 255]], dtype=np.uint8)
     (tmp_path / 'maps').mkdir()
@@ -108,7 +118,7 @@ def test_a_map_whose_zero_is_void(
         data_root=str(tmp_path),
         data_prefix=dict(img_path='images', seg_map_path='maps'),
         metainfo=dict(classes=['sky', 'car', 'road']),
-        reduce_zero_label=reduce,
+        **arguments,
     )
     assert found is not None
     assert found.labels == classes

@@ -54,10 +54,13 @@ def test_a_class_that_the_validation_set_lacks_is_not_the_worst(
     tmp_path: Path,
 ) -> None:
     """A detector's has 0, a segmentor's nan."""
+    predicted = SEGMENTOR.replace('|  nan  |  0.0  |', '|  0.0  |  nan  |')
+    assert predicted != SEGMENTOR
     lacking = DETECTOR.replace('| bicycle   | 38 ', '| bicycle   | 0  ')
     for name, text, best in (
         ('d', lacking, 'aeroplane'),
         ('s', SEGMENTOR, 'sky'),
+        ('t', predicted, 'sky'),
     ):
         work_dir = write_start(tmp_path / name, config_of(), [], [(0, text)])
         assert [*read_run(work_dir).classes] == [best]
