@@ -6,8 +6,7 @@ To add a method, say ``mine``:
   (``ies_mm/methods/method.py``) with its own ``name``; ``hook.py``, its
   arguments in a config; ``README.md``, its card;
 - ``ies_mm/engine.py``: import the hook, and add it to ``__all__``;
-- ``ies_mm/report/reading/methods.py``: the hook in ``METHODS``, and in
-  ``UNSELECTIVE`` if it prunes nothing (``needs_sampler = False``);
+- ``ies_mm/report/reading/methods.py``: the hook in ``METHODS``;
 - ``configs/_base_/methods/mine.py``: the hook under the key ``ies``, for
   ``ies-mm train --method mine``, with ``saved`` if it has a budget;
 - ``docs/methods.md``: a row of the table, and one of "which method when" once

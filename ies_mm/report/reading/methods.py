@@ -20,9 +20,6 @@ METHODS = (
 """Our hooks; custom ones are recognized by their records."""
 
 
-UNSELECTIVE = ('EfficientTrainHook',)
-"""Hooks that prune nothing and need no sampler."""
-
 OBSERVES = 'PerImageLossHook'
 """Writes records, but trains like the plain run."""
 
@@ -30,7 +27,8 @@ OBSERVES = 'PerImageLossHook'
 def is_selected(config: dict[str, Any], recorded: bool) -> bool:
     """Whether a method makes the training differ from a plain one.
 
-    Every method that prunes images works through our sampler.
+    A hook of one's own is known by its records; those of an earlier training
+    in the folder are told from them by the sampler, which all that prune need.
 
     Args:
         config (dict): Config of the run.
@@ -41,8 +39,7 @@ def is_selected(config: dict[str, Any], recorded: bool) -> bool:
     ours = _name(sampler) == 'IESSampler'
     if observes(config):
         return False
-    hook = method_hook(config)
-    return _name(hook) in UNSELECTIVE or (ours and (recorded or bool(hook)))
+    return bool(method_hook(config)) or (ours and recorded)
 
 
 def hook_of(config: dict[str, Any]) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.registry import DATA_SAMPLERS
 from mmengine.utils import get_installed_path
 
 from ies_mm.errors import ConfigError
@@ -46,7 +47,7 @@ def check_replaced(cfg: Config) -> None:
         loader = Config.fromfile(path).get('train_dataloader') or {}
         theirs = loader.get('sampler') or {}
         name = _name(theirs.get('type'))
-        if name in (None, 'IESSampler'):
+        if name is None or _is_ours(theirs['type']):
             continue
         # 3 is the default of mmpretrain's RepeatAugSampler.
         repeats = theirs.get('num_repeats', 3) if name == REPEATS else 0
@@ -59,8 +60,21 @@ def check_replaced(cfg: Config) -> None:
             'the run without IES would be another training. '
             + (KEEP_REPEATS.format(repeats) if repeats else WHAT_TO_DO)
         )
-    known = (*signature(IESSampler).parameters, 'type', '_scope_')
+    known = {*_arguments_of(sampler.get('type')), 'type', '_scope_'}
     check_left_over([key for key in sampler if key not in known])
+
+
+def _is_ours(kind: Any) -> bool:
+    cls = DATA_SAMPLERS.get(kind) if isinstance(kind, str) else kind
+    return isinstance(cls, type) and issubclass(cls, IESSampler)
+
+
+def _arguments_of(kind: Any) -> Iterator[str]:
+    """Those of our sampler and, if the type is a subclass, of its own."""
+    cls = DATA_SAMPLERS.get(kind) if isinstance(kind, str) else kind
+    for part in getattr(cls, '__mro__', ()):
+        if issubclass(part, IESSampler):
+            yield from signature(part).parameters
 
 
 def _files(cfg: Config) -> Iterator[str]:

@@ -1,17 +1,19 @@
 """Base configs whose sampler the IESSampler would replace."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mmdet.datasets import samplers as of_mmdet
 from mmengine.config import Config
+from mmengine.registry import DATA_SAMPLERS
 from mmpretrain.datasets import samplers as of_mmpretrain
 from torch.utils.data import BatchSampler
 
 from ies_mm.configuring.preflight import check_config
 from ies_mm.errors import ConfigError
 from ies_mm.training.data.replaced_sampler import SAME_ORDER, check_replaced
-from ies_mm.training.data.sampler import REPEATS
+from ies_mm.training.data.sampler import REPEATS, IESSampler
 from runs import FixedSelection, train, with_hook
 from task_runs import classifier_config
 
@@ -63,6 +65,21 @@ def test_the_same_order_may_be_taken_over(
     tmp_path: Path, sampler: str
 ) -> None:
     check_replaced(child(tmp_path, f"dict(type='{sampler}', shuffle=False)"))
+
+
+def test_a_sampler_of_one_s_own_may_have_arguments(tmp_path: Path) -> None:
+    """As a subclass; in the base, it is no other sampler's order."""
+
+    @DATA_SAMPLERS.register_module(force=True)
+    class OwnSampler(IESSampler):
+        def __init__(self, dataset: Any, extra: int, **others: Any) -> None:
+            super().__init__(dataset, **others)
+
+    text = CHILD.replace("'IESSampler'", "'OwnSampler', extra=2")
+    check_replaced(child(tmp_path, "dict(type='DefaultSampler')", text))
+    check_replaced(child(tmp_path, "dict(type='OwnSampler', seed=1)", text))
+    with pytest.raises(ConfigError, match='does not take odd'):
+        check_replaced(child(tmp_path, 'dict(odd=1)', text))
 
 
 def test_what_the_message_says_helps(tmp_path: Path) -> None:
