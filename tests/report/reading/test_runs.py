@@ -167,6 +167,15 @@ def test_our_sampler_without_a_hook_is_a_plain_training(
     assert (run.method, run.selected) == ('plain', False)
 
 
+def test_a_sampler_of_one_s_own_is_known_by_the_hook(tmp_path: Path) -> None:
+    config = config_of(hook={})
+    config['train_dataloader']['sampler']['type'] = 'OwnSampler'
+    write_records(tmp_path, [record(1)])
+    write_start(tmp_path, config, epoch_scalars({}, 1))
+    run = read_run(tmp_path)
+    assert (run.method, run.selected) == ('IES', True)
+
+
 def test_a_config_that_imports_its_classes(tmp_path: Path) -> None:
     """The dump has their full paths, here of 0.1.0 and of today."""
     config = config_of(hook={'type': 'ies_mm.engine.soft.SoftIESHook'})
