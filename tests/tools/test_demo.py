@@ -40,8 +40,8 @@ def commands(
     return NoTraining.calls
 
 
-def test_six_trainings_of_one_seed(commands: list[list[str]]) -> None:
-    assert len(commands) == 6
+def test_seven_trainings_of_one_seed(commands: list[list[str]]) -> None:
+    assert len(commands) == 7
     for command in commands:
         assert command[1:4] == ['-m', 'ies_mm', 'train']
         assert 'randomness.seed=3' in command
@@ -55,7 +55,9 @@ def test_the_methods_are_there(commands: list[list[str]]) -> None:
         for command in commands
         if '--method' in command
     ]
-    assert methods == ['ies_spaced', 'infobatch', 'random_removal']
+    assert methods == [
+        'ies_spaced', 'infobatch', 'random_removal', 'random_passes'
+    ]  # fmt: skip
     assert {*methods} <= {*known}
     [short] = [command for command in commands if '--length' in command]
     assert short[4] == commands[0][4], 'the plain config'
