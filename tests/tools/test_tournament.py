@@ -1,7 +1,9 @@
 """The tournament: its entries, and a small complete one."""
 
 from argparse import Namespace
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mmengine.config import Config, DictAction
@@ -170,44 +172,41 @@ def test_dropping_is_corrected_for_the_number_of_entries(
     assert ('ies' in [*rounds._left(Namespace(), names)]) is left
 
 
-def test_a_share_that_is_out_of_reach_is_refused(
+@pytest.fixture
+def refusal(
     folders: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., str]:
+    """Runs the command on a training that it refuses; returns the line."""
+
+    def run(epochs: int, *arguments: str, **model: Any) -> str:
+        config = classifier_config(folders, tmp_path / 'unused')
+        config.train_cfg.max_epochs = epochs
+        config.model |= model
+        config.dump(tmp_path / 'config.py')
+        out = ('--out', str(tmp_path / 'out'))
+        with pytest.raises(SystemExit):
+            tool.main([str(tmp_path / 'config.py'), *arguments, *out])
+        assert not (tmp_path / 'out').exists()
+        [line] = capsys.readouterr().err.splitlines()
+        return line
+
+    return run
+
+
+def test_a_share_that_is_out_of_reach_is_refused(
+    refusal: Callable[..., str],
 ) -> None:
     """Or the method would not have saved as much as its controls."""
-    config = classifier_config(folders, tmp_path / 'unused')
-    config.train_cfg.max_epochs = 12
-    config.dump(tmp_path / 'config.py')
-    entries = ['plain', 'short', 'ies']
-    with pytest.raises(SystemExit):
-        tool.main(
-            [
-                *(str(tmp_path / 'config.py'), '--entries', *entries),
-                *('--saved', '0.6', '--out', str(tmp_path / 'out')),
-            ]
-        )
-    [line] = capsys.readouterr().err.splitlines()
+    line = refusal(12, '--entries', 'plain', 'short', 'ies', '--saved', '0.6')
     assert 'ies: IES: saved=0.6: these 12 epochs can save 45% at most' in line
-    assert not (tmp_path / 'out').exists()
 
 
 def test_what_cannot_be_trained_is_refused_before_any_training(
-    folders: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    refusal: Callable[..., str],
 ) -> None:
-    config = classifier_config(folders, tmp_path / 'unused')
-    config.train_cfg.max_epochs = 20
     mixup = dict(augments=[dict(type='Mixup', alpha=0.8)])
-    config.model.train_cfg = mixup
-    config.dump(tmp_path / 'config.py')
-    entries = ['plain', 'random', 'infobatch']
-    with pytest.raises(SystemExit):
-        tool.main(
-            [
-                *(str(tmp_path / 'config.py'), '--entries', *entries),
-                *('--out', str(tmp_path / 'out')),
-            ]
-        )
-    [line] = capsys.readouterr().err.splitlines()
+    entries = ('plain', 'random', 'infobatch')
+    line = refusal(20, '--entries', *entries, train_cfg=mixup)
     assert 'infobatch: ' in line
     assert 'Mixup mixes the images of a batch' in line
     assert line.endswith('or leave infobatch out of --entries')
-    assert not (tmp_path / 'out').exists()
