@@ -27,8 +27,9 @@ OBSERVES = 'PerImageLossHook'
 def is_selected(config: dict[str, Any], recorded: bool) -> bool:
     """Whether a method makes the training differ from a plain one.
 
-    A hook of one's own is known by its records; those of an earlier training
-    in the folder are told from them by the sampler, which all that prune need.
+    Hooks that are not in :data:`METHODS` are recognized by their records. The
+    records may be of an earlier training in the folder, so the sampler, which
+    every method that prunes needs, must be ours, too.
 
     Args:
         config (dict): Config of the run.
