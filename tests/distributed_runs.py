@@ -7,6 +7,7 @@ Every process writes what it observed in each training, for the tests:
 import gc
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +28,17 @@ from ies_mm.engine import (
 )
 from ies_mm.training.data.shown_images import batch_instances
 from method_cases import config_of
-from mixing_runs import rtmdet
+from mixing_runs import mixed, rtmdet, rtmdet_ins, yolox
 from quick_runners import quick_runners
-from runs import FixedSelection, ies_config, train
+from runs import FixedSelection, ies_config, train, with_hook
 from same_runs import by_epochs, by_iterations
-from task_runs import in_iterations, with_sampler
+from task_runs import classifier_config, in_iterations, with_sampler
 
 EPOCHS = 4
-DETECTORS = ('detector', 'resized', 'mosaics')
+STOCK = dict(rtmdet=rtmdet, rtmdet_ins=rtmdet_ins, yolox=yolox)
+"""Detectors whose samples are mixed from several images."""
+
+DETECTORS = ('detector', 'resized', *STOCK)
 OUT = {1: [0, 3, 5, 8, 9], 2: list(range(1, 13)), 3: [2]}
 """Pruned after epochs 1 to 3; after epoch 2, all but one of 13 images."""
 
@@ -113,9 +117,18 @@ def resized(voc: Path, work_dir: Path) -> Config:
     return config
 
 
-def mosaics(voc: Path, work_dir: Path) -> Config:
-    """RTMDet's samples, mixed from several images."""
-    return with_sampler(rtmdet(voc, work_dir, EPOCHS))
+def mixing(name: str) -> Callable[[Path, Path], Config]:
+    """A stock detector, with our sampler."""
+    return lambda voc, work_dir: with_sampler(
+        STOCK[name](voc, work_dir, EPOCHS)
+    )
+
+
+def mixed_batches(folders: Path, work_dir: Path) -> Config:
+    """With Mixup and CutMix, every image twice."""
+    config = mixed(classifier(folders, work_dir))
+    config.train_dataloader.sampler.num_repeats = 2
+    return config
 
 
 def frozen(folders: Path, work_dir: Path) -> Config:
@@ -213,8 +226,12 @@ RUNS: dict[str, Run] = {
         {1: [0, 3, 5, 8, 9], 2: [1, 2, 4]}, keep_history=True,
         scoring=dict(batch_size=2),
     )),
-    'mosaics': (mosaics, lambda: FixedSelection(
+    **{name: (mixing(name), lambda: FixedSelection(
         {1: [0, 3, 5, 8, 9], 2: [1, 2, 4, 6]}, keep_history=True,
+        scoring=dict(interval=2),
+    )) for name in STOCK},
+    'batches': (mixed_batches, lambda: FixedSelection(
+        {1: [0, 3, 5, 8, 9], 2: [1, 2, 4, 6, 7]}, keep_history=True,
         scoring=dict(interval=2),
     )),
     'endless': (endless, plain_hook),
@@ -244,16 +261,17 @@ RUNS: dict[str, Run] = {
     'of-one': (of_one, lambda: FixedSelection({}, keep_history=True)),
 }  # fmt: skip
 
+PLAIN: dict[str, Callable[[Path, Path], Config]] = {
+    **{name: partial(make, epochs=2) for name, make in STOCK.items()},
+    'batches': lambda *paths: mixed(classifier_config(*paths)),
+}
+"""Plain trainings that mix images."""
+
 
 def run(name: str, data: Path, results: Path) -> None:
     """Train, and write what was observed."""
     make, hook_of = RUNS[name]
-    config, hook = make(data, results / name), hook_of()
-    config.launcher = 'pytorch'
-    wrapper = config.get('model_wrapper_cfg') or {}
-    config.model_wrapper_cfg = dict(
-        type='MMDistributedDataParallel', device_ids=None, **wrapper
-    )
+    config, hook = in_processes(make(data, results / name)), hook_of()
     watch = Watch(hook)
 
     def register(runner: Runner) -> None:
@@ -269,15 +287,39 @@ def run(name: str, data: Path, results: Path) -> None:
         'last': hook.session.state.selection.active.tolist(),
         'weight': None if weight is None else weight.tolist(),
         'history': hook.session.state.history.values,
-        'parameters': {
-            name: parameter.detach()
-            for name, parameter in runner.model.module.named_parameters()
-        },
+        'parameters': parameters_of(runner),
         'epoch': runner.epoch,
         'iter': runner.iter,
         'rate': runner.optim_wrapper.get_lr()['lr'],
     }
     torch.save(seen, results / f'{name}-{dist.get_rank()}.pt')
+
+
+def in_processes(config: Config) -> Config:
+    config.launcher = 'pytorch'
+    wrapper = config.get('model_wrapper_cfg') or {}
+    config.model_wrapper_cfg = dict(
+        type='MMDistributedDataParallel', device_ids=None, **wrapper
+    )
+    return config
+
+
+def parameters_of(runner: Runner) -> dict[str, torch.Tensor]:
+    named = runner.model.module.named_parameters()
+    return {name: parameter.detach() for name, parameter in named}
+
+
+def run_plain_and_off(name: str, data: Path, results: Path) -> None:
+    """Train without a hook, and with one that is off."""
+    make = PLAIN[name]
+    plain = in_processes(make(data, results / f'{name}-plain'))
+    off = in_processes(with_sampler(make(data, results / f'{name}-off')))
+    hook = IESHook(delta=0, scoring=dict(interval=1))
+    found = {
+        'plain': parameters_of(train(plain)),
+        'off': parameters_of(train(off, with_hook(hook))),
+    }
+    torch.save(found, results / f'{name}-off-{dist.get_rank()}.pt')
 
 
 def main() -> None:
@@ -288,6 +330,9 @@ def main() -> None:
     with quick_runners():
         for name in RUNS:
             run(name, voc if name in DETECTORS else folders, results)
+        for name in PLAIN:
+            data = voc if name in DETECTORS else folders
+            run_plain_and_off(name, data, results)
     dist.barrier()
     dist.destroy_process_group()
 

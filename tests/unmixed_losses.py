@@ -12,10 +12,10 @@ from mmengine.runner import Runner
 
 from ies_mm.training.data.shown_images import batch_instances
 from ies_mm.training.data.tagging import partners_in
-from mixing_runs import PLAIN, rtmdet, yolox
+from mixing_runs import rtmdet, rtmdet_ins, yolox
 from runs import dataset_config
 
-BOTH = pytest.mark.parametrize('make', [rtmdet, yolox])
+STOCK = pytest.mark.parametrize('make', [rtmdet, rtmdet_ins, yolox])
 
 
 class Watch(Hook):
@@ -23,8 +23,9 @@ class Watch(Hook):
 
     priority = 'LOWEST'
 
-    def __init__(self, after: int) -> None:
+    def __init__(self, after: int, pipeline: list[dict]) -> None:
         self.after = after
+        self.pipeline = pipeline
         self.shown: list[set[int]] = []
         self.alone = torch.zeros(0)
 
@@ -40,13 +41,13 @@ class Watch(Hook):
 
     def after_train_epoch(self, runner: Runner) -> None:
         if runner.epoch + 1 == self.after:
-            self.alone = losses_alone(runner)
+            self.alone = losses_alone(runner, self.pipeline)
 
 
-def losses_alone(runner: Runner) -> torch.Tensor:
+def losses_alone(runner: Runner, pipeline: list[dict]) -> torch.Tensor:
     """Each unmixed image in its own batch, with BatchNorm's means."""
     voc = Path(runner.cfg.voc)
-    dataset = DATASETS.build(dataset_config(voc, pipeline=PLAIN))
+    dataset = DATASETS.build(dataset_config(voc, pipeline=pipeline))
     model = runner.model
     for module in model.modules():
         if isinstance(module, torch.nn.BatchNorm2d):

@@ -1,6 +1,7 @@
 """A real model's loss as a function of only its weights."""
 
 import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from ies_mm.dynamics.second_derivatives import (
 from ies_mm.errors import ConfigError
 from ies_mm.losses.capture.patching import override
 from ies_mm.training.data.identity import InstanceMap
-from mixing_runs import CACHED, LOAD, MOSAIC
+from mixing_runs import rtmdet, yolox
 from runs import build_dataset, dataset_config, plain_config
 from task_runs import classifier_config
 
@@ -263,15 +264,8 @@ def test_a_data_set_that_cannot_be_copied_is_named(voc: Path) -> None:
         own_copy(dataset)
 
 
-def cached(voc: Path) -> Any:
-    return build_dataset(dataset_config(voc, pipeline=CACHED))
-
-
-def mosaics(voc: Path) -> Any:
-    leaf = dataset_config(voc, pipeline=LOAD)
-    return build_dataset(
-        dict(type='MultiImageMixDataset', dataset=leaf, pipeline=MOSAIC)
-    )
+def made(make: Callable, voc: Path) -> Any:
+    return build_dataset(make(voc, voc, 1).train_dataloader.dataset)
 
 
 def loaded(dataset: Any) -> list[torch.Tensor]:
@@ -282,13 +276,13 @@ def loaded(dataset: Any) -> list[torch.Tensor]:
     return [copied[i]['inputs'] for i in range(6)]
 
 
-@pytest.mark.parametrize('make', [cached, mosaics])
+@pytest.mark.parametrize('make', [rtmdet, yolox])
 def test_a_copy_mixes_the_same_images_at_any_time(
-    voc: Path, make: Any
+    voc: Path, make: Callable
 ) -> None:
     """Whatever the training has cached or pruned by then."""
-    expected = loaded(make(voc))
-    dataset = make(voc)
+    expected = loaded(made(make, voc))
+    dataset = made(make, voc)
     instances = InstanceMap(dataset)
     with instances.tagging():
         for index in range(8):

@@ -16,6 +16,9 @@ NUMBER = 'made_number'
 class MadeImages(BaseDataset):
     """Random images with random annotations, some without an object.
 
+    mmdet's PointRend, which cannot train on a batch without one, gets only
+    images with objects.
+
     Args:
         cfg (Config): Config of the model.
         library (str): Library of the data samples.
@@ -24,8 +27,11 @@ class MadeImages(BaseDataset):
     """
 
     def __init__(self, cfg: Config, library: str, sizes: Sizes) -> None:
-        raw = batch(cfg, library, (sizes[0],) * IMAGES)
-        self._made = list(zip(raw['inputs'], raw['data_samples'], strict=True))
+        raw = batch(cfg, library, (sizes[0],) * 2 * IMAGES)
+        made = list(zip(raw['inputs'], raw['data_samples'], strict=True))
+        if cfg.model.type == 'PointRend':
+            made = [(i, s) for i, s in made if len(s.gt_instances)]
+        self._made = made[:IMAGES]
         super().__init__(pipeline=[self._packed])
 
     def load_data_list(self) -> list[dict]:

@@ -125,6 +125,7 @@ def _runner(
 ) -> Runner:
     seed_all(0)
     cfg = load(family)
+    _settle(cfg.model)
     model: Any = build(cfg, family)
     if family.library == 'mmseg':
         # Otherwise it pads to the size of the config's crops.
@@ -154,3 +155,17 @@ def _runner(
         default_scope=cfg.get('default_scope') or family.library,
         experiment_name=f'training-{next(_NAMES)}',
     )
+
+
+def _settle(model: Any) -> None:
+    """Set what mmdet's IoU-balanced sampler sets in its first step.
+
+    It then changes its own ``floor_thr`` from -1 to 0. No checkpoint holds
+    that, so that a resumed plain run may sample others.
+    """
+    children = model.values() if isinstance(model, dict) else model
+    for child in children:
+        if isinstance(child, (dict, list)):
+            _settle(child)
+    if isinstance(model, dict) and model.get('floor_thr') == -1:
+        model['floor_thr'] = 0

@@ -2,7 +2,8 @@
 
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -157,7 +158,8 @@ class Refresher:
             data = preprocessed(runner, batch)
             # Read again, as the preprocessor may reorder the batch.
             shown = batch_instances(data)
-            captured = score(runner, data, self._fallback)
+            with _located(self._instances.names(), shown):
+                captured = score(runner, data, self._fallback)
             into.add(shown, captured.losses, captured.missing)
             into.missed |= missed_of(batch['data_samples'])
             if time.perf_counter() - said > SECONDS_BETWEEN_LINES:
@@ -166,6 +168,24 @@ class Refresher:
                     f'scoring images by forward passes: batch {number} of '
                     f'{len(self._loader)}'
                 )
+
+
+@contextmanager
+def _located(names: list[str], batch: Tensor) -> Iterator[None]:
+    """Say of an error in which scoring batch it was raised.
+
+    Pruned images make batches that the training may never see: PointRend
+    fails if no image of a batch has an object.
+    """
+    try:
+        yield
+    except Exception as error:
+        error.add_note(
+            f'This happened when {len(batch)} images were scored by a '
+            f'forward pass, from {names[batch[0]]} on. IESHook scores none '
+            "with refresh_interval=dict(type='Spaced', by='training')."
+        )
+        raise
 
 
 def _batches_like(

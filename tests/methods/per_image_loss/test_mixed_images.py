@@ -7,12 +7,13 @@ import torch
 from mmengine.runner import Runner
 
 from ies_mm.engine import PerImageLossHook
+from mixing_runs import PLAIN
 from runs import epochs_of, instances_of, parameters, train
 from same_runs import assert_equal
-from unmixed_losses import BOTH, Watch
+from unmixed_losses import STOCK, Watch
 
 
-@BOTH
+@STOCK
 def test_images_are_scored_alone_and_the_training_is_the_plain_one(
     voc: Path, tmp_path: Path, make
 ) -> None:
@@ -23,7 +24,7 @@ def test_images_are_scored_alone_and_the_training_is_the_plain_one(
     config = make(voc, tmp_path / 'on', 3)
     config.voc, config.log_level = str(voc), 'INFO'
     config.train_dataloader.batch_size = 6
-    watches = [Watch(after=2), Watch(after=3)]
+    watches = [Watch(2, PLAIN[make]), Watch(3, PLAIN[make])]
 
     def register(runner: Runner) -> None:
         runner.register_hook(PerImageLossHook(scoring=dict(interval=2)))

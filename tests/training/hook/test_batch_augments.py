@@ -20,6 +20,7 @@ from ies_mm.engine import (
 from ies_mm.training.hook.observing import ByMixtures
 from ies_mm.training.scoring.seeding import seed_all
 from method_cases import config_of
+from mixing_runs import AUGMENTS, mixed
 from runs import (
     FixedSelection,
     epochs_of,
@@ -29,18 +30,9 @@ from runs import (
     with_hook,
 )
 from same_runs import assert_equal, assert_same_run, by_iterations, resumed
-from task_runs import CLASSES, classifier_config
+from task_runs import classifier_config
 
-AUGMENTS = [dict(type='Mixup', alpha=0.8), dict(type='CutMix', alpha=1.0)]
 OUT = {2: [0, 3, 5, 8], 3: [1, 3, 5, 7, 9, 11]}
-
-
-def mixed(config: Config, probs: list | None = None) -> Config:
-    """Trained like ConvNeXt, Swin and DeiT, with one-hot labels."""
-    config.model.train_cfg = dict(augments=AUGMENTS, probs=probs)
-    config.model.data_preprocessor.num_classes = len(CLASSES)
-    config.model.head.loss = dict(type='CrossEntropyLoss', use_soft=True)
-    return config
 
 
 class Alone(Hook):

@@ -10,14 +10,20 @@ import numpy as np
 import pytest
 import torch
 
-from distributed_runs import RUNS, frozen, plain_hook
+from distributed_runs import (
+    DETECTORS,
+    PLAIN,
+    RUNS,
+    frozen,
+    plain_hook,
+)
 from ies_mm.report.dynamics import read_dynamics
 from runs import FixedSelection, epochs_of, instances_of, train, with_hook
 from same_runs import EPOCHS, ITERATIONS, assert_equal, by_iterations
 from task_runs import make_folders
 
 TESTS = Path(__file__).parents[2]
-IMAGES = {'detector': 12, 'resized': 12, 'mosaics': 12}
+IMAGES = dict.fromkeys(DETECTORS, 12)
 SHARED = ('active', 'last', 'weight', 'history', 'parameters', 'epoch', 'iter')
 
 
@@ -134,15 +140,28 @@ def test_spaced_looks_are_shared_too(results: Path) -> None:
     assert 0 < sum(made for _, made in scored) < out
 
 
-def test_images_that_are_mixed_are_scored_together(results: Path) -> None:
+@pytest.mark.parametrize('name', PLAIN)
+def test_images_that_are_mixed_are_scored_together(
+    results: Path, name: str
+) -> None:
     """Each image by one process, whichever trained it."""
-    first, second = seen(results, 'mosaics')
-    assert [first['scored'], second['scored']] == [[0, 6, 0, 0]] * 2
-    losses = instances_of(results / 'mosaics')['losses']
+    scored = [part['scored'] for part in seen(results, name)]
+    images = IMAGES.get(name, 13)
+    halves = [images - images // 2, images // 2]
+    assert scored == [[0, half, 0, 0] for half in halves]
+    losses = instances_of(results / name)['losses']
     assert np.isfinite(losses[1]).all()
     assert np.isnan(losses[[0, 2, 3]]).all()
-    records = epochs_of(results / 'mosaics')
-    assert [r['excluded'] for r in records] == [0, 5, 4, 0]
+    records = epochs_of(results / name)
+    assert [r['excluded'] for r in records] == [0, 5, images - 8, 0]
+
+
+@pytest.mark.parametrize('name', PLAIN)
+def test_mixing_that_is_off_is_bit_identical_to_the_plain_run(
+    results: Path, name: str
+) -> None:
+    for found in seen(results, f'{name}-off'):
+        assert_equal(found['off'], found['plain'])
 
 
 def test_processes_share_the_forward_passes(results: Path) -> None:

@@ -12,7 +12,7 @@ from mmengine.runner import Runner
 
 from ies_mm.engine import IESHook
 from ies_mm.training.scoring.seeding import seed_all
-from mixing_runs import MOSAIC, PLAIN, rtmdet, selecting, yolox
+from mixing_runs import PLAIN, rtmdet, rtmdet_ins, selecting, yolox
 from runs import (
     FixedSelection,
     epochs_of,
@@ -22,12 +22,12 @@ from runs import (
     with_hook,
 )
 from same_runs import assert_equal, assert_same_run, resumed
-from unmixed_losses import BOTH, Watch
+from unmixed_losses import STOCK, Watch
 
 OUT = {2: [0, 3, 5, 8], 3: [1, 3, 5, 7, 9, 10]}
 
 
-@BOTH
+@STOCK
 def test_off_is_bit_identical_to_the_plain_run(
     voc: Path, tmp_path: Path, make: Callable
 ) -> None:
@@ -41,7 +41,7 @@ def test_off_is_bit_identical_to_the_plain_run(
     assert [r['forward_only'] for r in records] == [12, 0]
 
 
-@BOTH
+@STOCK
 def test_images_are_scored_alone_and_the_pruned_are_in_no_sample(
     voc: Path, tmp_path: Path, make: Callable
 ) -> None:
@@ -49,7 +49,7 @@ def test_images_are_scored_alone_and_the_pruned_are_in_no_sample(
     config.voc = str(voc)
     config.train_dataloader.batch_size = 6
     hook = FixedSelection(OUT, keep_history=True, scoring=dict(interval=2))
-    watch = Watch(after=2)
+    watch = Watch(2, PLAIN[make])
 
     def register(runner: Runner) -> None:
         runner.register_hook(hook)
@@ -78,7 +78,7 @@ class Reseed(Hook):
         seed_all(5, runner.epoch)
 
 
-DELTA = {rtmdet: 0.1, yolox: 0.1}
+DELTA = {rtmdet: 0.02, rtmdet_ins: 0.02, yolox: 0.1}
 SWITCH = 2
 """Epochs before the mixing ends."""
 
@@ -100,13 +100,15 @@ def train_repeatably(config: Config, hook: IESHook, other: Hook) -> str:
     return ''.join(path.read_text() for path in logs)
 
 
+MIXING = ['Mosaic', 'RandomAffine', 'MixUp']
+
+
 class ModeSwitch(Hook):
     """What YOLOX's own hook does, except for the L1 loss."""
 
     def before_train_epoch(self, runner: Runner) -> None:
         if runner.epoch >= SWITCH:
-            skipped = [t['type'] for t in MOSAIC[:3]]
-            runner.train_dataloader.dataset.update_skip_type_keys(skipped)
+            runner.train_dataloader.dataset.update_skip_type_keys(MIXING)
 
 
 class L1AtFirst(Hook):
@@ -129,7 +131,7 @@ def flat(losses: np.ndarray, delta: float) -> list[int]:
     return counts
 
 
-@BOTH
+@STOCK
 def test_resumed_across_the_switch_is_never_stopped(
     voc: Path, tmp_path: Path, make: Callable
 ) -> None:
@@ -145,9 +147,9 @@ def test_resumed_across_the_switch_is_never_stopped(
             scoring=dict(interval=1),
         )
         switch = (
-            PipelineSwitchHook(SWITCH, PLAIN)
-            if make is rtmdet
-            else ModeSwitch()
+            ModeSwitch()
+            if make is yolox
+            else PipelineSwitchHook(SWITCH, PLAIN[make])
         )
         return train_repeatably(config, hook, switch)
 
@@ -160,7 +162,7 @@ def test_resumed_across_the_switch_is_never_stopped(
     assert [r['mastered'] for r in records] == flat(losses, DELTA[make])
     assert 0 < records[-1]['excluded'] < 12
     # The first from before the switch, the last from after it.
-    epochs = (SWITCH - 1, 4) if make is rtmdet else (SWITCH - 1,)
+    epochs = (SWITCH - 1,) if make is yolox else (SWITCH - 1, 4)
     for epoch in epochs:
         config = selecting(make(voc, again, 5))
         run(resumed(config, whole, f'epoch_{epoch}.pth'))

@@ -10,6 +10,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.registry import DATA_SAMPLERS, FUNCTIONS
+from mmengine.runner import Runner
 from mmpretrain.datasets import CustomDataset
 from mmpretrain.registry import DATASETS, TRANSFORMS
 from torch.utils.data import get_worker_info
@@ -156,3 +157,22 @@ def test_workers_that_score_are_set_up_as_those_that_train(
     config.train_dataloader.worker_init_fn = dict(type='open_file')
     train(config, with_hook(FixedSelection(OUT)))
     assert [record['forward_only'] for record in epochs_of(tmp_path)][2]
+
+
+def test_an_error_while_scoring_says_which_batch_it_was(
+    folders: Path, tmp_path: Path
+) -> None:
+    def register(runner: Runner) -> None:
+        runner.register_hook(FixedSelection({1: [2, 5]}))
+        runner.model.register_forward_pre_hook(fail_without_gradients)
+
+    def fail_without_gradients(*_: Any) -> None:
+        if not torch.is_grad_enabled():
+            raise ValueError('no RoI')
+
+    with pytest.raises(ValueError, match='no RoI') as failure:
+        train(by_epochs(folders, tmp_path), register)
+    (note,) = failure.value.__notes__
+    assert 'when 2 images were scored by a forward pass, from ' in note
+    images = sorted(map(str, folders.rglob('*.png')))
+    assert images[2] in note
