@@ -29,19 +29,21 @@ def main(
     """Train seed after seed, then compare."""
     args = _arguments(argv, prog)
     with one_line_errors(prog):
-        _check_plain(args.config)
+        args.text = _plain(args.config).pretty_text
         hold(args)
         runs = [run for name in args.entries for run in ended(args, name)]
         print(table(compare(runs, args.out / 'compare')))
 
 
-def _check_plain(name: str) -> None:
-    path = config_file(name)
-    if hooks := dict(selection_hooks(Config.fromfile(path))):
+def _plain(name: str) -> Config:
+    """The config, unless it selects images itself."""
+    cfg = Config.fromfile(config_file(name))
+    if hooks := dict(selection_hooks(cfg)):
         raise ConfigError(
             f'{name} has {", ".join(hooks)}; give the plain config, the '
             'tournament adds the methods to it'
         )
+    return cfg
 
 
 def _arguments(argv: Sequence[str] | None, prog: str) -> argparse.Namespace:

@@ -81,6 +81,14 @@ def test_one_to_the_end_and_again(folders: Path, tmp_path: Path) -> None:
     assert 'was trained with other settings' in other.stderr
     assert len(other.stderr.splitlines()) == 1
 
+    config.optim_wrapper.optimizer.lr = 0.375
+    config.dump(tmp_path / 'config.py')
+    edited = call(*command)
+    assert edited.returncode == 2
+    assert 'was trained with other settings' in edited.stderr
+    assert 'lr=0.375' in edited.stderr
+    assert len(edited.stderr.splitlines()) == 1
+
 
 @pytest.mark.parametrize(
     ('arguments', 'message'),

@@ -62,11 +62,12 @@ def run(args: argparse.Namespace, seed: int, name: str) -> None:
 def _training(
     args: argparse.Namespace, seed: int, name: str
 ) -> tuple[list[Any], str]:
-    """Arguments of ``ies-mm train``, and its settings in words."""
+    """Arguments of ``ies-mm train``, and its settings and config in words."""
     arguments, options = filled(ENTRIES[name], args.saved)
     settings = [*args.options, *options, f'randomness.seed={seed}']
     said = ' '.join(map(str, [args.config, *arguments, *settings]))
-    return [args.config, *arguments, '--cfg-options', *settings], said
+    command = [args.config, *arguments, '--cfg-options', *settings]
+    return command, f'{said}\n{args.text}'
 
 
 def _work_dir(args: argparse.Namespace, seed: int, name: str) -> Path:
