@@ -13,7 +13,6 @@ from typing import Any
 from coverage_checks.data import SIZES, Sizes
 from coverage_checks.draws import repeatable
 from coverage_checks.listed import Family
-from coverage_checks.processes import LIMIT
 from coverage_checks.reduce import build, load
 from coverage_checks.rows import Row, reason
 from torch import Tensor
@@ -31,6 +30,9 @@ from training_checks.trainings import (
     Training,
     train,
 )
+
+LIMIT = 3600
+"""Seconds that a family's trainings may take."""
 
 NOT_REPEATABLE = 'two plain runs differ'
 NOT_RESUMABLE = 'resuming changes the plain run too'
