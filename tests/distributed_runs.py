@@ -19,6 +19,8 @@ from mmengine.runner import Runner
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import distributed_configs as configs
+from distributed_configs import DETECTORS, STOCK
 from ies_mm.engine import (
     IESHook,
     InfoBatchHook,
@@ -27,18 +29,12 @@ from ies_mm.engine import (
     SoftIESHook,
 )
 from ies_mm.training.data.shown_images import batch_instances
-from method_cases import config_of
-from mixing_runs import mixed, rtmdet, rtmdet_ins, yolox
+from mixing_runs import mixed
 from quick_runners import quick_runners
-from runs import FixedSelection, ies_config, train, with_hook
+from runs import FixedSelection, train, with_hook
 from same_runs import by_epochs, by_iterations
-from task_runs import classifier_config, in_iterations, with_sampler
+from task_runs import classifier_config, with_sampler
 
-EPOCHS = 4
-STOCK = dict(rtmdet=rtmdet, rtmdet_ins=rtmdet_ins, yolox=yolox)
-"""Detectors whose samples are mixed from several images."""
-
-DETECTORS = ('detector', 'resized', *STOCK)
 OUT = {1: [0, 3, 5, 8, 9], 2: list(range(1, 13)), 3: [2]}
 """Pruned after epochs 1 to 3; after epoch 2, all but one of 13 images."""
 
@@ -76,189 +72,50 @@ def plain_hook(**arguments: Any) -> FixedSelection:
     return FixedSelection(OUT, keep_history=True, **arguments)
 
 
-def classifier(folders: Path, work_dir: Path) -> Config:
-    return config_of(folders, work_dir, EPOCHS)
-
-
-def measured(folders: Path, work_dir: Path) -> Config:
-    """With the training dynamics recorded."""
-    config = classifier(folders, work_dir)
-    config.default_hooks.dynamics = dict(
-        type='TrainingDynamicsHook', interval=2, images=5, iterations=1
-    )
-    return config
-
-
-def detector(voc: Path, work_dir: Path) -> Config:
-    """Batches by aspect ratio; only the order is random."""
-    config = ies_config(voc, work_dir, EPOCHS)
-    config.default_hooks.pop('ies')
-    config.optim_wrapper.optimizer.lr = 0.0
-    config.model.backbone.norm_eval = True
-    config.train_dataloader.dataset.pipeline[3].prob = 0.0
-    for part in (config.model.train_cfg.rpn, config.model.train_cfg.rcnn):
-        part.sampler.num = 10**6
-        part.sampler.pos_fraction = 1.0
-    return config
-
-
-def resized(voc: Path, work_dir: Path) -> Config:
-    """Each batch is resized to a size that all processes agree on."""
-    config = detector(voc, work_dir)
-    pipeline = config.train_dataloader.dataset.pipeline
-    pipeline[2] = dict(type='Resize', scale=(96, 96), keep_ratio=False)
-    config.model.data_preprocessor.batch_augments = [
-        dict(
-            type='BatchSyncRandomResize',
-            random_size_range=(64, 128),
-            interval=1,
-        )
-    ]
-    return config
-
-
-def mixing(name: str) -> Callable[[Path, Path], Config]:
-    """A stock detector, with our sampler."""
-    return lambda voc, work_dir: with_sampler(
-        STOCK[name](voc, work_dir, EPOCHS)
-    )
-
-
-def mixed_batches(folders: Path, work_dir: Path) -> Config:
-    """With Mixup and CutMix, every image twice."""
-    config = mixed(classifier(folders, work_dir))
-    config.train_dataloader.sampler.num_repeats = 2
-    return config
-
-
-def frozen(folders: Path, work_dir: Path) -> Config:
-    """Weights and statistics that do not change."""
-    config = by_epochs(folders, work_dir)
-    config.train_cfg.max_epochs = 2
-    config.optim_wrapper.optimizer.lr = 0.0
-    config.param_scheduler = None
-    config.model.backbone.norm_eval = True
-    return config
-
-
-def spaced(folders: Path, work_dir: Path) -> Config:
-    """Eight epochs, with a persistent worker in every process."""
-    config = classifier(folders, work_dir)
-    config.train_cfg.max_epochs = 8
-    config.train_dataloader.num_workers = 1
-    config.train_dataloader.persistent_workers = True
-    return config
-
-
-def accumulating(folders: Path, work_dir: Path) -> Config:
-    config = classifier(folders, work_dir)
-    config.optim_wrapper.accumulative_counts = 3
-    return config
-
-
-def endless(folders: Path, work_dir: Path) -> Config:
-    return with_sampler(in_iterations(classifier(folders, work_dir), 12))
-
-
-def resumed(folders: Path, work_dir: Path) -> Config:
-    """Resumed after the second epoch of ``whole``."""
-    config = by_epochs(folders, work_dir)
-    config.resume = True
-    config.load_from = str(work_dir.parent / 'whole' / 'epoch_2.pth')
-    return config
-
-
-def repeated_endless(folders: Path, work_dir: Path) -> Config:
-    """A pass shows every image twice."""
-    config = by_iterations(folders, work_dir)
-    config.train_dataloader.dataset = dict(
-        type='RepeatDataset',
-        times=2,
-        dataset=config.train_dataloader.dataset,
-    )
-    return config
-
-
-def resumed_endless(folders: Path, work_dir: Path) -> Config:
-    """Resumed from the middle of a pass of ``whole-endless``."""
-    config = repeated_endless(folders, work_dir)
-    config.resume = True
-    config.load_from = str(work_dir.parent / 'whole-endless' / 'iter_4.pth')
-    return config
-
-
-def of_one(folders: Path, work_dir: Path) -> Config:
-    """Resumed from the middle of a pass of a single-process run."""
-    config = by_iterations(folders, work_dir)
-    config.resume = True
-    config.load_from = str(work_dir.parent / 'one' / 'iter_8.pth')
-    return config
-
-
-def watched(folders: Path, work_dir: Path) -> Config:
-    """With MMEngine's own sampler; two images fill the last batches."""
-    config = by_epochs(folders, work_dir)
-    config.train_dataloader.sampler.type = 'DefaultSampler'
-    return config
-
-
-def watched_endless(folders: Path, work_dir: Path) -> Config:
-    """As ``two``, with MMEngine's own sampler."""
-    config = by_iterations(folders, work_dir)
-    config.train_dataloader.sampler.type = 'InfiniteSampler'
-    return config
-
-
-def unused(folders: Path, work_dir: Path) -> Config:
-    config = classifier(folders, work_dir)
-    config.model_wrapper_cfg = dict(find_unused_parameters=True)
-    return config
+def infobatch() -> InfoBatchHook:
+    return InfoBatchHook(anneal=0, keep_history=True)
 
 
 Run = tuple[Callable[[Path, Path], Config], Callable[[], Any]]
 
 RUNS: dict[str, Run] = {
-    'classifier': (classifier, plain_hook),
-    'detector': (detector, lambda: FixedSelection(
+    'classifier': (configs.classifier, plain_hook),
+    'detector': (configs.detector, lambda: FixedSelection(
         {1: [0, 3, 5, 8, 9], 2: list(range(1, 12)), 3: [2]}, keep_history=True
     )),
-    'resized': (resized, lambda: FixedSelection(
+    'resized': (configs.resized, lambda: FixedSelection(
         {1: [0, 3, 5, 8, 9], 2: [1, 2, 4]}, keep_history=True,
         scoring=dict(batch_size=2),
     )),
-    **{name: (mixing(name), lambda: FixedSelection(
+    **{name: (configs.mixing(name), lambda: FixedSelection(
         {1: [0, 3, 5, 8, 9], 2: [1, 2, 4, 6]}, keep_history=True,
         scoring=dict(interval=2),
     )) for name in STOCK},
-    'batches': (mixed_batches, lambda: FixedSelection(
+    'batches': (configs.mixed_batches, lambda: FixedSelection(
         {1: [0, 3, 5, 8, 9], 2: [1, 2, 4, 6, 7]}, keep_history=True,
         scoring=dict(interval=2),
     )),
-    'endless': (endless, plain_hook),
-    'frozen': (frozen, plain_hook),
-    'spaced': (spaced, lambda: IESHook(
+    'endless': (configs.endless, plain_hook),
+    'frozen': (configs.frozen, plain_hook),
+    'spaced': (configs.spaced, lambda: IESHook(
         dict(type='Budget', saved=0.4), order=0, window=1, keep_history=True,
         refresh_interval=dict(type='Spaced', cap=4),
         scoring=dict(batch_size=2),
     )),
-    'accumulating': (accumulating, plain_hook),
-    'unused': (unused, lambda: InfoBatchHook(anneal=0)),
-    'random': (classifier, lambda: RandomRemovalHook(0.4)),
-    'measured': (measured, lambda: RandomRemovalHook(0.4)),
-    'soft': (classifier, lambda: SoftIESHook(0.4, window=1)),
-    'mastered': (classifier, lambda: IESHook(1e9, order=1, window=1)),
-    'whole': (by_epochs, lambda: InfoBatchHook(anneal=0, keep_history=True)),
-    'resumed': (resumed, lambda: InfoBatchHook(anneal=0, keep_history=True)),
-    'whole-endless': (
-        repeated_endless, lambda: InfoBatchHook(anneal=0, keep_history=True)
-    ),
-    'resumed-endless': (
-        resumed_endless, lambda: InfoBatchHook(anneal=0, keep_history=True)
-    ),
+    'accumulating': (configs.accumulating, plain_hook),
+    'unused': (configs.unused, lambda: InfoBatchHook(anneal=0)),
+    'random': (configs.classifier, lambda: RandomRemovalHook(0.4)),
+    'measured': (configs.measured, lambda: RandomRemovalHook(0.4)),
+    'soft': (configs.classifier, lambda: SoftIESHook(0.4, window=1)),
+    'mastered': (configs.classifier, lambda: IESHook(1e9, order=1, window=1)),
+    'whole': (by_epochs, infobatch),
+    'resumed': (configs.resumed, infobatch),
+    'whole-endless': (configs.repeated_endless, infobatch),
+    'resumed-endless': (configs.resumed_endless, infobatch),
     'two': (by_iterations, lambda: FixedSelection({}, keep_history=True)),
-    'watched': (watched, PerImageLossHook),
-    'watched-endless': (watched_endless, PerImageLossHook),
-    'of-one': (of_one, lambda: FixedSelection({}, keep_history=True)),
+    'watched': (configs.watched, PerImageLossHook),
+    'watched-endless': (configs.watched_endless, PerImageLossHook),
+    'of-one': (configs.of_one, lambda: FixedSelection({}, keep_history=True)),
 }  # fmt: skip
 
 PLAIN: dict[str, Callable[[Path, Path], Config]] = {

@@ -56,7 +56,10 @@ families are in **bold**.
 dozen images, pruning {saved:.0%}. **trains**: every epoch trains exactly the
 images that were selected; a run that is stopped and resumed equals one that is
 not; and with `delta=0` it equals the plain run, both to the bit. If the plain
-run itself cannot be repeated or resumed to the bit, the note says so.
+run itself cannot be repeated or resumed to the bit, the note says so. Two get
+help that a plain run needs, too: PointRend only has images with objects, and
+the sampler of Libra R-CNN begins as it is after its first step, which no
+checkpoint holds.
 """
 _COLUMNS = (
     'family',

@@ -10,13 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from distributed_runs import (
-    DETECTORS,
-    PLAIN,
-    RUNS,
-    frozen,
-    plain_hook,
-)
+from distributed_configs import DETECTORS, frozen
+from distributed_runs import PLAIN, RUNS, plain_hook
 from ies_mm.report.dynamics import read_dynamics
 from runs import FixedSelection, epochs_of, instances_of, train, with_hook
 from same_runs import EPOCHS, ITERATIONS, assert_equal, by_iterations
