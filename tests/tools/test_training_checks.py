@@ -89,3 +89,32 @@ def test_a_state_that_is_not_resumed(
         'wrong',
         'resumed, it differs from the run that was not stopped',
     )
+
+
+def test_a_model_that_needs_objects_gets_only_images_with_some(
+    part: Any, family: Any
+) -> None:
+    made, load = (
+        part('made').MadeImages,
+        import_module('coverage_checks.reduce').load,
+    )
+    empty = {}
+    for name in ('PointRend', 'Mask R-CNN'):
+        images = made(load(family('mmdet', name)), 'mmdet', ((64, 64),))
+        assert len(images) == 12
+        samples = [image['data_samples'] for image in images]
+        empty[name] = sum(not len(sample.gt_instances) for sample in samples)
+    assert empty['PointRend'] == 0 < empty['Mask R-CNN']
+
+
+def test_a_sampler_begins_as_it_is_after_its_first_step(
+    part: Any, family: Any
+) -> None:
+    model = (
+        import_module('coverage_checks.reduce')
+        .load(family('mmdet', 'Libra R-CNN'))
+        .model
+    )
+    part('trainings')._settle(model)
+    sampler = model.train_cfg.rcnn.sampler.neg_sampler
+    assert (sampler.type, sampler.floor_thr) == ('IoUBalancedNegSampler', 0)
