@@ -158,7 +158,7 @@ class Refresher:
             data = preprocessed(runner, batch)
             # Read again, as the preprocessor may reorder the batch.
             shown = batch_instances(data)
-            with _located(self._instances.names(), shown):
+            with self._located(runner, shown):
                 captured = score(runner, data, self._fallback)
             into.add(shown, captured.losses, captured.missing)
             into.missed |= missed_of(batch['data_samples'])
@@ -169,23 +169,22 @@ class Refresher:
                     f'{len(self._loader)}'
                 )
 
+    @contextmanager
+    def _located(self, runner: Runner, batch: Tensor) -> Iterator[None]:
+        """Log for an error in which scoring batch it was raised.
 
-@contextmanager
-def _located(names: list[str], batch: Tensor) -> Iterator[None]:
-    """Say of an error in which scoring batch it was raised.
-
-    Pruned images make batches that the training may never see: PointRend
-    fails if no image of a batch has an object.
-    """
-    try:
-        yield
-    except Exception as error:
-        error.add_note(
-            f'This happened when {len(batch)} images were scored by a '
-            f'forward pass, from {names[batch[0]]} on. IESHook scores none '
-            "with refresh_interval=dict(type='Spaced', by='training')."
-        )
-        raise
+        Pruned images make batches that the training may never see: PointRend
+        fails if no image of a batch has an object.
+        """
+        try:
+            yield
+        except Exception:
+            runner.logger.error(
+                f'{len(batch)} images could not be scored by a forward pass, '
+                f'from {self._instances.names()[batch[0]]} on. IESHook scores '
+                "none with refresh_interval=dict(type='Spaced', by='training')"
+            )
+            raise
 
 
 def _batches_like(
