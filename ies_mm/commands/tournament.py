@@ -63,6 +63,14 @@ def _arguments(argv: Sequence[str] | None, prog: str) -> argparse.Namespace:
         'budget, saves about as much (default: 0.2)',
     )
     arguments.add_argument(
+        '--length',
+        type=number(0),
+        default=1.0,
+        metavar='SHARE',
+        help='scale every training, with its schedules, to this share of the '
+        "config's length (default: 1)",
+    )
+    arguments.add_argument(
         '--seeds',
         type=integer(1),
         default=5,

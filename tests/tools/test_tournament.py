@@ -30,6 +30,35 @@ def test_plain_short_and_the_methods() -> None:
     assert filled(entries.ENTRIES['short'], 0.2) == (['--length', '0.8'], [])
 
 
+def test_every_entry_is_scaled() -> None:
+    """The shorter baseline relative to the scaled one."""
+    arguments = {
+        name: ' '.join(entries.filled(entry, 0.2, length=0.5)[0])
+        for name, entry in entries.ENTRIES.items()
+    }
+    assert arguments.pop('short') == '--length 0.4'
+    assert all(words.endswith('--length 0.5') for words in arguments.values())
+
+
+def test_the_comparison_is_relative_to_the_scaled_length(
+    folders: Path, tmp_path: Path
+) -> None:
+    config = classifier_config(folders, tmp_path / 'unused')
+    config.train_cfg.max_epochs = 5
+    # Without validation, the log tells that a plain run has finished.
+    config.log_level = 'INFO'
+    config.dump(tmp_path / 'config.py')
+    done = call(
+        TOOL, tmp_path / 'config.py', '--seeds', 1, '--saved', 0.1,
+        '--length', 2, '--entries', 'plain', 'short', 'random',
+        '--out', tmp_path / 'out',
+    )  # fmt: skip
+    assert not done.returncode, done.stderr
+    assert done.stdout.count(', seed 0: trained') == 3
+    assert 'relative to --length 2' in done.stdout
+    assert 'short plain 90% ' in done.stdout
+
+
 @pytest.mark.parametrize('name', ENTRIES)
 def test_an_entry_is_a_hook_that_saves_as_much(
     name: str, monkeypatch: pytest.MonkeyPatch
@@ -96,6 +125,7 @@ def test_one_to_the_end_and_again(folders: Path, tmp_path: Path) -> None:
         (['--saved', '0'], 'give a number above 0, at most 0.9'),
         (['--saved', '1'], 'give a number above 0, at most 0.9'),
         (['--saved', 'much'], 'give a number above 0, at most 0.9'),
+        (['--length', '0'], 'give a number above 0'),
         (['--seeds', '0'], 'give an integer >= 1'),
         (['--jobs', '-1'], 'give an integer >= 1'),
         (['--threads', '0'], 'give an integer >= 1'),

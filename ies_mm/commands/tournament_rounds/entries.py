@@ -86,14 +86,26 @@ ENTRIES = {
 }  # fmt: skip
 
 
-def filled(entry: Entry, saved: float) -> tuple[list[str], list[str]]:
-    """Arguments and options with which an entry saves a share."""
+def filled(
+    entry: Entry, saved: float, length: float = 1
+) -> tuple[list[str], list[str]]:
+    """Arguments and options with which an entry saves a share.
+
+    Args:
+        entry (Entry): The method or control.
+        saved (float): The share.
+        length (float): Length of the full training, as a share of the
+            config's. Defaults to 1.
+
+    Returns:
+        tuple: Arguments of ``ies-mm train``, values of ``--cfg-options``.
+    """
     values = dict(
         saved=saved,
-        rest=round(1 - saved, 6),
+        rest=round(length * (1 - saved), 6),
         ratio=round(min(saved / INFOBATCH_SAVES, 0.95), 4),
     )
-    return (
-        [part.format(**values) for part in entry.arguments],
-        [part.format(**values) for part in entry.options],
-    )
+    arguments = [part.format(**values) for part in entry.arguments]
+    if length != 1 and '--length' not in arguments:
+        arguments += ['--length', f'{length:g}']
+    return arguments, [part.format(**values) for part in entry.options]

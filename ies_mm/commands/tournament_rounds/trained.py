@@ -63,7 +63,7 @@ def _training(
     args: argparse.Namespace, seed: int, name: str
 ) -> tuple[list[Any], str]:
     """Arguments of ``ies-mm train``, and its settings and config in words."""
-    arguments, options = filled(ENTRIES[name], args.saved)
+    arguments, options = filled(ENTRIES[name], args.saved, args.length)
     settings = [*args.options, *options, f'randomness.seed={seed}']
     said = ' '.join(map(str, [args.config, *arguments, *settings]))
     command = [args.config, *arguments, '--cfg-options', *settings]
