@@ -51,8 +51,8 @@ def verdict_on(rows: Sequence[Row]) -> str:
     text = f'{head}: {best.group.label}, {saved:.0%} saved'
     if parts:
         text += '. Difference in the last metric: ' + '; '.join(parts)
-    lacking = _lacking(best, rows, found)
-    return f'{text}.' + ''.join(f' {what}.' for what in lacking)
+    more = (*_shortening(rows, found), *_lacking(best, rows, found))
+    return f'{text}.' + ''.join(f' {what}.' for what in more)
 
 
 def _is_judged(row: Row) -> bool:
@@ -75,6 +75,21 @@ def _against(difference: Difference, control: str, methods: int) -> str:
         f'{mean} (95% interval{picked} {low} to {high}, {seeds} seeds) from '
         f'{control}, {words[sign_of(interval)]}'
     )
+
+
+def _shortening(
+    rows: Sequence[Row], found: dict[str, Difference]
+) -> Iterator[str]:
+    """What the shorter training lost, which is what a method may win back."""
+    short = found[SHORT].control if SHORT in found else None
+    for row in rows:
+        for difference in row.differences:
+            if row.group.label != short or difference.kind != PLAIN:
+                continue
+            text = _against(difference, WORDS[PLAIN], 1)
+            if difference.sign >= 0 and difference.interval:
+                text += ': unless more seeds show a loss, train shorter'
+            yield f'Training shorter instead: {text}'
 
 
 def _lacking(

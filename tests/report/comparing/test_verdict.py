@@ -12,6 +12,7 @@ from compared_runs import (
     comparison,
     differences,
     random_run,
+    short_run,
     values,
 )
 from ies_mm.report.comparing.comparison import compare_runs
@@ -63,6 +64,36 @@ def test_the_verdict_corrects_for_the_choice_of_the_best(
     low, high = stats.t.interval(0.975, 2, np.mean(alone.by_seed), error)
     assert f'best of 2 {low:+.3f} to {high:+.3f}, 3 seeds' in found.verdict
     assert low < alone.interval[0] < alone.interval[1] < high
+
+
+@pytest.mark.parametrize(
+    ('losses', 'words'),
+    [
+        ((0.03, 0.05, 0.04), 'from the full plain training, below.'),
+        ((0.03, -0.05, 0.04), 'not distinguishable: unless more seeds show'),
+        ((0.03,), '-0.030 (one seed) from the full plain training.'),
+    ],
+)
+def test_the_verdict_says_what_training_shorter_costs(
+    tmp_path: Path, losses: tuple[float, ...], words: str
+) -> None:
+    """If it costs nothing, there is nothing for a method to win back."""
+    runs = []
+    for seed, loss in enumerate(losses):
+        runs += [
+            plain_run(tmp_path / f'p{seed}', seed, {4: 0.6}),
+            short_run(tmp_path / f's{seed}', seed, 0.6 - loss, 0.75, 3),
+            ies_run(tmp_path / f'i{seed}', seed, {4: 0.58}, saved=0.25),
+        ]
+    verdict = compare_runs(runs).verdict
+    instead = verdict.partition('Training shorter instead: ')[2]
+    assert instead.startswith(f'{-np.mean(losses):+.3f} (')
+    assert words in instead
+    if len(losses) > 1:
+        low, high = stats.t.interval(
+            0.95, 2, -np.mean(losses), stats.sem(losses)
+        )
+        assert f'95% interval {low:+.3f} to {high:+.3f}, 3 seeds' in instead
 
 
 def test_the_verdict_says_what_is_missing(tmp_path: Path) -> None:
