@@ -182,11 +182,19 @@ def test_a_number_is_the_threshold_of_the_paper() -> None:
     assert build_threshold(0.1) == Fixed(0.1)
 
 
-def test_a_term_that_joined_has_no_first_loss() -> None:
-    """Its scale is the smallest possible, so nothing is flat in it."""
-    first = FirstLoss()
-    first.update(torch.tensor([[2.0, 4.0], [4.0, 8.0]]))
-    criterion = Criterion(dict(type='Relative', factor=1), terms='all')
-    assert first.judged(criterion, ['a', 'b']).tolist() == [3, 6]
-    assert first.judged(criterion, ['a', 'b', 'new']).tolist() == [3, 6, 0]
-    assert first.judged(Criterion(0), ['a', 'b', 'new']).tolist() == [9]
+def test_the_first_loss_of_each_term() -> None:
+    """YOLOX's L1 joins late; another is 0 until there are objects."""
+    first, names = FirstLoss(), ['a', 'b', 'new']
+    every = Criterion(dict(type='Relative', factor=1), terms='all')
+    first.update(torch.tensor([[2.0, 0.0], [4.0, 0.0]]))
+    assert first.judged(every, names[:2]).tolist() == [3, 0]
+    # Before the new term's first epoch ends, nothing is flat in it.
+    assert first.judged(every, names).tolist() == [3, 0, 0]
+    first.update(torch.tensor([[1.0, 5.0, 0.5], [1.0, 7.0, 1.5]]))
+    first.update(torch.tensor([[1.0, 1.0, torch.nan], [1.0, 1.0, 0.1]]))
+    assert first.judged(every, names).tolist() == [3, 6, 1]
+    assert first.judged(Criterion(0), names).tolist() == [10]
+    resumed = FirstLoss()
+    resumed.load_state_dict(first.state_dict())
+    resumed.update(torch.ones(2, 3))
+    assert resumed.judged(every, names).tolist() == [3, 6, 1]

@@ -126,7 +126,7 @@ class IES(FlatnessMethod):
         self, history: LossHistory, names: Sequence[str], standing: Standing
     ) -> Decision:
         """Find the mastered instances and prune them if the epoch allows."""
-        decision = self.judge(history, names, standing)
+        decision = self._judge(history, names, standing)
         mastered, epoch = decision.mastered, standing.epoch
         nobody = torch.zeros_like(mastered)
         may_prune = self.period(standing).may_prune(epoch)
@@ -141,10 +141,10 @@ class IES(FlatnessMethod):
         self._waits.settle(self._recheck, mastered, epoch)
         return decision
 
-    def judge(
+    def _judge(
         self, history: LossHistory, names: Sequence[str], standing: Standing
     ) -> Decision:
-        """As :meth:`decide`, but as if every epoch could prune."""
+        """The mastered instances, and a selection without them."""
         # A due instance is trained to be observed, and the budget prunes
         # another one instead.
         able = ~self.due_for_training(standing)
@@ -181,7 +181,9 @@ class IES(FlatnessMethod):
 
         Images that a dry run would have pruned count as pruned.
         """
-        standing = replace(standing, excluded=standing.excluded + self._spared)
+        # A resume may have switched the dry run off.
+        spared = self._spared if self.dry_run else 0
+        standing = replace(standing, excluded=standing.excluded + spared)
         return Progress(
             self.first_loss.judged(self.criterion, names),
             self.seed,

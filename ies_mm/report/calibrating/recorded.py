@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from ies_mm.core import Criterion, LossHistory, Progress, Relative
+from ies_mm.core.first_loss import FirstLoss
 from ies_mm.errors import ConfigError
 from ies_mm.report.instances import INSTANCES, Tables, read_tables
 from ies_mm.report.records import read_epochs
@@ -54,10 +55,10 @@ class Recorded:
         """
         if criterion.width(self.terms) == 1:
             return torch.ones(1, dtype=torch.double)
-        first = self.losses[0].astype(np.float64)
-        finite = np.isfinite(first).all(axis=1)
-        mean = torch.from_numpy(first[finite].mean(axis=0))
-        return Relative(1).scale(Progress(mean))
+        first = FirstLoss()
+        for rows in self.losses:
+            first.update(torch.from_numpy(rows))
+        return Relative(1).scale(Progress(first.judged(criterion, self.terms)))
 
     def scores(self, criterion: Criterion) -> NDArray[np.float64]:
         """The criterion after every epoch, (E, N), NaN before it can judge."""

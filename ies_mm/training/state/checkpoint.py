@@ -92,8 +92,11 @@ def load(session: Session, loaded: dict[str, Any]) -> None:
     session.method.seed = loaded['method_seed']
     for part in session.of_method:
         part.load_state_dict(loaded['of_method'])
-    # After the pace, whose new stream selects everything.
-    session.sampler.set_selection(state.selection)
+    if not state.selection.active.any():
+        _decide_anew(session, loaded['arguments'])
+    # After the pace, whose new stream selects everything. With another batch
+    # size, other images may be needed to fill the batches.
+    session.select(state.selection)
     session.observed.load_state_dict(loaded['observed'])
     _say_what_was_taken_over(session)
 
@@ -120,6 +123,21 @@ def _of_method(session: Session) -> dict[str, Any]:
     for part in session.of_method:
         found |= part.state_dict()
     return found
+
+
+def _decide_anew(session: Session, before: dict[str, Any]) -> None:
+    """Try changed arguments on a run that ended since all was mastered.
+
+    No decision would follow in which they could take effect.
+    """
+    if before == _plain(session.arguments):
+        return
+    state = session.state
+    decision = session.method.decide(
+        state.history, state.names, session.standing()
+    )
+    state.selection = decision.selection
+    state.mastered = int(decision.mastered.sum())
 
 
 def _say_what_was_taken_over(session: Session) -> None:

@@ -160,3 +160,44 @@ def test_scaled_learning_rates_are_the_plain_runs(
         found.append(runner.model.state_dict())
     assert rates == [[0.1 * 4 / 16]] * 2
     assert_equal(*found)
+
+
+@pytest.mark.parametrize(
+    ('after', 'drop_last', 'trained'), [(11, False, 13), (16, True, 16)]
+)
+def test_epochs_with_another_batch_size_are_filled_anew(
+    folders: Path, tmp_path: Path, after: int, drop_last: bool, trained: int
+) -> None:
+    """12 images: a batch of one more, or none at all, cannot be trained."""
+    go(by_length(folders, tmp_path, 'epochs', 4), always(OUT))
+    config = by_length(folders, tmp_path, 'epochs', 4)
+    config.train_dataloader.update(batch_size=after, drop_last=drop_last)
+    config.resume, config.load_from = True, str(tmp_path / 'epoch_2.pth')
+    _, noted = go(config, always(OUT))
+    assert len(noted.trained) == 2 * trained
+
+
+@pytest.mark.parametrize('loop', ['epochs', 'iterations'])
+def test_a_run_that_mastered_everything_goes_on_with_another_delta(
+    folders: Path, tmp_path: Path, loop: str
+) -> None:
+    """As the message of its end advises."""
+    hook = IESHook(1e9, order=0, window=1)
+    go(by_length(folders, tmp_path, loop, 5), hook)
+    ended = epochs_of(tmp_path)
+    assert len(ended) < 5
+    assert ended[-1]['mastered'] == IMAGES
+    config = by_length(folders, tmp_path, loop, 5)
+    config.resume = True
+    go(config, IESHook(1e-9, order=0, window=1))
+    assert [r['trained'] for r in epochs_of(tmp_path)] == [IMAGES] * 5
+
+
+def test_with_the_same_delta_it_stays_ended(
+    folders: Path, tmp_path: Path
+) -> None:
+    for resume in (False, True):
+        config = by_length(folders, tmp_path, 'epochs', 5)
+        config.resume = resume
+        go(config, IESHook(1e9, order=0, window=1))
+        assert len(epochs_of(tmp_path)) == 2
