@@ -1,20 +1,20 @@
 """Checks of a config before anything is built or written."""
 
 import copy
-from collections.abc import Iterator
-from typing import Any
 
 from mmengine.config import Config
 from mmengine.registry import (
     DATA_SAMPLERS,
     HOOKS,
     MODELS,
-    TRANSFORMS,
+    RUNNERS,
     DefaultScope,
 )
+from mmengine.runner import Runner
 
 from ies_mm.configuring.files import check_files
 from ies_mm.configuring.others import check_others, made
+from ies_mm.configuring.pipelines import switched_augments, transforms_in
 from ies_mm.configuring.reading import (
     class_of,
     dataset_class,
@@ -28,7 +28,11 @@ from ies_mm.labels.place import check_place
 from ies_mm.training.data.identity import check_has_classes
 from ies_mm.training.data.replaced_sampler import check_replaced
 from ies_mm.training.data.sampler import NEEDS_A_HOOK, IESSampler
-from ies_mm.training.hook.refusals import check_batch_augments, check_transform
+from ies_mm.training.hook.refusals import (
+    check_augments,
+    check_batch_augments,
+    check_transform,
+)
 from ies_mm.training.hook.selection_hook import SelectionHook
 from ies_mm.training.hook.supported_model import check_model
 
@@ -56,9 +60,10 @@ def check_config(cfg: Config) -> None:
     check_files(cfg, 'train_dataloader', 'val_dataloader')
     if hooks:
         _check_present(cfg, 'model', 'train_dataloader')
+        _check_runner(cfg)
+        _check_transforms(cfg, built[0])
         scope = cfg.get('default_scope') or 'mmengine'
         with DefaultScope.overwrite_default_scope(scope):
-            _check_transforms(cfg, built[0])
             _check_classes(cfg, built[0], scope)
             _check_model(cfg, built[0])
 
@@ -100,6 +105,17 @@ def _check_present(cfg: Config, *keys: str) -> None:
             )
 
 
+def _check_runner(cfg: Config) -> None:
+    """Refuse MMEngine's FlexibleRunner, whose strategies may shard a model."""
+    kind = cfg.get('runner_type')
+    cls = RUNNERS.get(kind) if isinstance(kind, str) else kind
+    if isinstance(cls, type) and not issubclass(cls, Runner):
+        raise ConfigError(
+            f"runner_type={kind!r}: selection hooks need MMEngine's Runner; "
+            'remove runner_type and strategy, or train without the hook'
+        )
+
+
 def _unknown(cfg: Config) -> str:
     """Hooks of no known type, of which one may be meant."""
     hooks = (cfg.get('default_hooks') or {}).items()
@@ -118,42 +134,10 @@ def _unknown(cfg: Config) -> str:
 
 
 def _check_transforms(cfg: Config, hook: SelectionHook) -> None:
-    # The root registry finds a library's transforms only through its scope.
-    with TRANSFORMS.switch_scope_and_registry(None) as transforms:
-        for key, pipeline, skipped in _pipelines(cfg):
-            for place, transform in _transforms(pipeline, key):
-                if transform.get('type') in skipped:
-                    continue
-                if cls := class_of(transforms, transform):
-                    name = getattr(cls, '__name__', transform['type'])
-                    place = f'{place} ({name})'
-                    check_transform(place, cls, hook.method, hook.mixing)
-
-
-def _pipelines(cfg: Config) -> Iterator[tuple[str, Any, list]]:
-    """Every training pipeline: its key, itself and the types it skips."""
-    dataset = cfg.train_dataloader.dataset
-    for key, part in datasets_in(dataset, 'train_dataloader.dataset'):
-        skipped = part.get('skip_type_keys') or []
-        yield f'{key}.pipeline', part.get('pipeline'), skipped
-    for i, hook in enumerate(cfg.get('custom_hooks') or []):
-        key = f'custom_hooks[{i}].switch_pipeline'
-        if isinstance(hook, dict):  # MMEngine takes built hooks, too.
-            yield key, hook.get('switch_pipeline'), []
-
-
-def _transforms(pipeline: Any, key: str) -> Iterator[tuple[str, dict]]:
-    """The transforms of a pipeline, including nested ones, by place."""
-    for i, transform in enumerate(pipeline or []):
-        place = f'{key}[{i}]'
-        if isinstance(transform, list | tuple):  # of RandomChoice
-            yield from _transforms(transform, place)
-        elif isinstance(transform, dict):
-            yield place, transform
-            inner = transform.get('transforms')
-            if isinstance(inner, dict):
-                inner = [inner]
-            yield from _transforms(inner, f'{place}.transforms')
+    for place, cls in transforms_in(cfg):
+        check_transform(place, cls, hook.method, hook.mixing)
+    for place, names in switched_augments(cfg):
+        check_augments(place, names, hook.method, hook.mixing)
 
 
 def _check_classes(cfg: Config, hook: SelectionHook, scope: str) -> None:

@@ -91,6 +91,8 @@ def test_what_cannot_be_scored_is_refused_before_anything_is_written(
         ('pipeline', r'pipeline[2].transforms[0] (CachedMosaic) mixes'),
         ('choice', r'pipeline[2].transforms[1][0] (CachedMosaic) mixes'),
         ('switch', r'custom_hooks[0].switch_pipeline[0] (CachedMosaic) mixes'),
+        ('recipe', r'custom_hooks[0].schedule[1].train_pipeline[0] (CachedMo'),
+        ('augments', r'custom_hooks[0].schedule[1].batch_augments: Mixup mix'),
     ],
 )
 def test_mixing_transforms_that_lie_deeper(
@@ -106,6 +108,19 @@ def test_mixing_transforms_that_lie_deeper(
     elif place == 'choice':
         choice = dict(type='RandomChoice', transforms=[[flip], [mosaic]])
         pipeline.insert(2, choice)
+    elif place in ('recipe', 'augments'):
+        mixup = dict(augments=[dict(type='Mixup', alpha=0.8)])
+        config.custom_hooks = [
+            dict(
+                type='mmpretrain.SwitchRecipeHook',
+                schedule=[
+                    dict(action_epoch=1, train_pipeline=[flip]),
+                    dict(action_epoch=2, train_pipeline=[mosaic])
+                    if place == 'recipe'
+                    else dict(action_epoch=3, batch_augments=mixup),
+                ],
+            )
+        ]
     else:
         config.custom_hooks = [
             dict(
@@ -145,6 +160,23 @@ def test_a_scoring_pipeline_that_fails(
         2, dict(type='CachedMosaic', img_scale=(96, 72))
     )
     with pytest.raises(ConfigError, match=message):
+        train(config, with_hook(NoStep()))
+
+
+def test_the_pipeline_of_the_second_dataset_fails(
+    voc: Path, tmp_path: Path
+) -> None:
+    """Each dataset is scored by a pipeline of its own."""
+    config = ies_config(
+        voc, tmp_path, delta=0.1, observe='scoring', scoring=dict(interval=9)
+    )
+    whole = config.train_dataloader.dataset
+    broken = whole.copy()
+    broken.pipeline = whole.pipeline[:-1]
+    config.train_dataloader.dataset = dict(
+        type='ConcatDataset', datasets=[whole, broken]
+    )
+    with pytest.raises(ConfigError, match='images are scored fails'):
         train(config, with_hook(NoStep()))
 
 

@@ -22,7 +22,7 @@ class Augmentation:
             if _is_rand_augment(transform)
             # RandAugment hands its level to its policies only when it is
             # built.
-            for part in (transform, *transform.transforms)
+            for part in (transform, *getattr(transform, 'transforms', ()))
             if hasattr(part, 'magnitude_level')
         ]
 

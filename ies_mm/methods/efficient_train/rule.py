@@ -25,7 +25,7 @@ class Stage:
     """One stage of the training.
 
     Attributes:
-        part (float): Its fraction of the epochs, above 0.
+        part (float): Its fraction of the epochs, at least 0.001.
         size (int or float): Length of the shorter side in pixels, or as a
             float, the fraction of each side, up to 1.
         magnitude (int, optional): RandAugment's ``magnitude_level``. Defaults
@@ -153,7 +153,7 @@ def _stage(number: int, given: Mapping[str, Any]) -> Stage:
             f'{name}={given!r}: give a dict of part, size and optionally '
             'magnitude, such as dict(part=0.6, size=160, magnitude=5)'
         )
-    check_number(f'{name}.part', given['part'], 0, 1)
+    check_number(f'{name}.part', given['part'], 1e-3, 1)
     if isinstance(given['size'], int):
         check_integer(f'{name}.size', given['size'], 2)
     else:

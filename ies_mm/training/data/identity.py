@@ -9,6 +9,7 @@ position shows (``num_batch_per_epoch``) are not instances.
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import cached_property
 from itertools import islice
 from typing import Any
 
@@ -67,9 +68,7 @@ class InstanceMap:
         numbers[shown] = torch.arange(len(shown))
         self._numbers = numbers.split([len(leaf) for leaf in self.leaves])
         self._wrappers = [(w, numbers[beside]) for w, beside in self._wrappers]
-        self._paths: list[str] | None = None
         self._names: list[str] | None = None
-        self._empty = torch.zeros(0, dtype=torch.bool)
         self._known: set[str] = set()
         self._checksums: Tensor | None = None
 
@@ -79,17 +78,14 @@ class InstanceMap:
 
     def paths(self) -> list[str]:
         """The image path of every instance, ordered by number."""
-        if self._paths is None:
-            self._paths = self._read()
-        return self._paths
+        return self._infos[0]
 
     def without_objects(self) -> Tensor:
         """bool (N,), the images annotated with no object.
 
         Only in datasets that list an image's ``instances``, as mmdet's do.
         """
-        self.paths()
-        return self._empty
+        return self._infos[1]
 
     def classes(self) -> list[list[int]]:
         """The classes in every instance, from its leaf's ``get_cat_ids``.
@@ -164,7 +160,9 @@ class InstanceMap:
 
         Enter it before workers start: they hold copies of the dataset.
         """
-        self._kept = kept = Kept(len(self))
+        # Kept for a later training, too, with which persistent workers stay.
+        self._kept = kept = self._kept or Kept(len(self))
+        kept.set(torch.ones(len(self), dtype=torch.bool))
         with ExitStack() as stack:
             for leaf, numbers in self.parts():
                 stack.enter_context(tagged(leaf, numbers, kept))
@@ -186,8 +184,9 @@ class InstanceMap:
         self._known = self._known or set(self.paths())
         return path in self._known
 
-    def _read(self) -> list[str]:
-        """Read the paths, and note which images have no objects."""
+    @cached_property
+    def _infos(self) -> tuple[list[str], Tensor]:
+        """The path of every instance, and whether it has no objects."""
         paths, empty = [], []
         for leaf, numbers in self.parts():
             for index in _indices(numbers):
@@ -195,8 +194,7 @@ class InstanceMap:
                 name = f'{type(leaf).__name__}[{index}]'
                 paths.append(str(info.get('img_path', name)))
                 empty.append(info.get('instances') == [])
-        self._empty = torch.tensor(empty, dtype=torch.bool)
-        return paths
+        return paths, torch.tensor(empty, dtype=torch.bool)
 
     def parts(self) -> Iterator[tuple[BaseDataset, Tensor]]:
         """The leaves, each with the instance numbers of its images."""

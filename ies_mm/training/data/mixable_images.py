@@ -68,9 +68,11 @@ class Kept:
 def images_in(sample: Mapping[str, Any]) -> tuple[int, ...]:
     """The instances in a sample that goes through a pipeline.
 
-    Negative if unknown because the sample was made before the training.
+    Negative if it was made before the training, or is none of the instances
+    (``num_batch_per_epoch`` leaves images out).
     """
-    return (sample.get(TAG, -1), *sample.get(PARTNERS, ()))
+    own = sample.get(TAG)
+    return (own if isinstance(own, int) else -1, *sample.get(PARTNERS, ()))
 
 
 class KeptPart:

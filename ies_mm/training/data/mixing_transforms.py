@@ -7,6 +7,7 @@ from typing import Any
 from mmengine.dataset import BaseDataset
 
 from ies_mm.training.data.partners import DRAWS, plain
+from ies_mm.training.data.positions import inside, pipeline_of
 
 
 def transforms_of(
@@ -23,15 +24,13 @@ def transforms_of(
     Yields:
         tuple: The place of a transform in the config, and the transform.
     """
-    pipeline = getattr(dataset, 'pipeline', ())
     types = getattr(dataset, 'pipeline_types', ())
     skipped = getattr(dataset, '_skip_type_keys', None) or ()
     leave_out = [i for i, kind in enumerate(types) if kind in skipped]
+    pipeline = pipeline_of(dataset)
     yield from _transforms(pipeline, f'{key}.pipeline', leave_out)
-    if hasattr(dataset, 'dataset'):
-        yield from transforms_of(dataset.dataset, f'{key}.dataset')
-    for i, part in enumerate(getattr(dataset, 'datasets', ())):
-        yield from transforms_of(part, f'{key}.datasets[{i}]')
+    for name, part in inside(dataset):
+        yield from transforms_of(part, f'{key}.{name}')
 
 
 def own_transforms(
@@ -40,10 +39,9 @@ def own_transforms(
     """As :func:`transforms_of`, without the wrappers' transforms."""
     if isinstance(dataset, BaseDataset):
         yield from transforms_of(dataset, key)
-    elif hasattr(dataset, 'dataset'):
-        yield from own_transforms(dataset.dataset, f'{key}.dataset')
-    for i, part in enumerate(getattr(dataset, 'datasets', ())):
-        yield from own_transforms(part, f'{key}.datasets[{i}]')
+        return
+    for name, part in inside(dataset):
+        yield from own_transforms(part, f'{key}.{name}')
 
 
 def _transforms(
@@ -54,12 +52,19 @@ def _transforms(
     ):
         if i in leave_out:
             continue
-        transform = plain(transform)
+        transform = unwrapped(plain(transform))
         place = f'{key}[{i}]'
         yield f'{place} ({type(transform).__name__})', transform
         # RandomApply, RandomChoice etc. contain further transforms.
         inner = getattr(transform, 'transforms', ())
         yield from _transforms(inner, f'{place}.transforms')
+
+
+def unwrapped(transform: Any) -> Any:
+    """The transform of torchvision that mmpretrain wraps, or the same."""
+    # Spelled so by mmpretrain, which need not be installed.
+    wrapped = type(transform).__name__ == 'TorchVisonTransformWrapper'
+    return transform.t if wrapped else transform
 
 
 def makes_views(transform: Any) -> bool:

@@ -6,7 +6,7 @@ images is known for the wrappers listed here or given to
 could be pruned.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from mmengine.dataset import (
@@ -70,6 +70,37 @@ def parts_of(wrapper: Any) -> list[Part]:
         'be told apart; derive it from mmengine.dataset.BaseDataset, or '
         'register which images it shows with ies_mm.engine.register_wrapper'
     )
+
+
+def inside(dataset: Any) -> Iterator[tuple[str, Any]]:
+    """The datasets inside a wrapper; none in a dataset of images.
+
+    Args:
+        dataset (Dataset): Also of a class that is not registered.
+
+    Yields:
+        tuple: The attribute, or the number of the part, and the dataset.
+    """
+    own = vars(dataset)
+    found = [(key, own[key]) for key in ('dataset', '_dataset') if key in own]
+    for i, part in enumerate(own.get('datasets', ())):
+        found.append((f'datasets[{i}]', part))
+    known = any(_name(base) in _WRAPPERS for base in type(dataset).__mro__)
+    if known and not found:
+        parts = parts_of(dataset)
+        found = [(f'parts[{i}]', part) for i, (part, _) in enumerate(parts)]
+    yield from found
+
+
+def pipeline_of(dataset: Any) -> Any:
+    """The transforms of a dataset itself, not of one inside it.
+
+    MMEngine's ``_SlicedDataset`` passes on the attributes of the dataset
+    inside.
+    """
+    if isinstance(dataset, BaseDataset):
+        return getattr(dataset, 'pipeline', ())
+    return vars(dataset).get('pipeline', ())
 
 
 def check_leaf(leaf: BaseDataset) -> None:

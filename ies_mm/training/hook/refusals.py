@@ -156,14 +156,31 @@ def check_batch_augments(
         ConfigError: Names them, their config key and the option.
     """
     names = [type(augment).__name__ for augment in batch_augments(model)]
+    key = 'model.train_cfg.augments (or data_preprocessor.batch_augments)'
+    check_augments(key, names, method, mixing)
+
+
+def check_augments(
+    key: str, names: list[str], method: Method, mixing: Mixing
+) -> None:
+    """As :func:`check_batch_augments`, by the augments' names.
+
+    Args:
+        key (str): Their place in the config.
+        names (list of str): Their types; none if empty.
+        method (Method): The selection method.
+        mixing (Mixing): How images are observed.
+
+    Raises:
+        ConfigError: Names them, their config key and the option.
+    """
     if names and not mixing.in_place and _needs_each(method, mixing):
         raise ConfigError(
-            f'model.train_cfg.augments (or data_preprocessor.batch_augments): '
-            f'{", ".join(names)} mixes the images of a batch, so a loss '
-            f'belongs to two of them, and {method.name} {method.needs_steps}; '
-            'remove it, or set allow_batch_augments=True in the hook, which '
-            'records for each image the loss of the mixture in its place of '
-            'the batch'
+            f'{key}: {", ".join(names)} mixes the images of a batch, so a '
+            f'loss belongs to two of them, and {method.name} '
+            f'{method.needs_steps}; remove it, or set '
+            'allow_batch_augments=True in the hook, which records for each '
+            'image the loss of the mixture in its place of the batch'
         )
 
 

@@ -78,7 +78,8 @@ class Sources:
         if self._wanted.observe == MIXTURES:
             self._say('the loss of a mixture is noted for all images in it')
             return ByMixtures(session, self._refresher())
-        if not session.method.reads_losses:
+        asked = self._wanted.observe == SCORING
+        if not (session.method.reads_losses or asked):
             # Keeping a history alone is not worth scoring passes.
             self._say(f'{session.method.name} reads no loss, none is observed')
             return Unobserved(session, mixing=True)

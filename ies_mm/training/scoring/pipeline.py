@@ -13,14 +13,15 @@ from mmengine.dataset import BaseDataset, Compose
 from mmengine.registry import TRANSFORMS
 
 from ies_mm.errors import ConfigError
-from ies_mm.training.data.mixing_transforms import mixes
+from ies_mm.training.data.mixing_transforms import mixes, unwrapped
 from ies_mm.training.data.partners import plain
-from ies_mm.training.data.positions import parts_of
+from ies_mm.training.data.positions import parts_of, pipeline_of
 
 RANDOM = frozenset(
     {
         'Albu',
         'Albumentations',
+        'AugMix',
         'AutoAugment',
         'BaseAugTransform',
         'BioMedicalGaussianBlur',
@@ -29,15 +30,18 @@ RANDOM = frozenset(
         'ColorTransform',
         'Corrupt',
         'CutOut',
+        'ElasticTransform',
         'Expand',
+        'GaussianBlur',
         'GeomTransform',
         'InstaBoost',
         'Lighting',
         'PhotoMetricDistortion',
         'RandAugment',
+        'TrivialAugmentWide',
     }
 )
-"""Transforms of OpenMMLab that draw at random and do not say so by name."""
+"""Transforms that draw at random and do not say so by name."""
 
 PACKS_ONE_SIZE = 'PackInputs'
 """mmpretrain's; its images must be of one size."""
@@ -72,10 +76,11 @@ def without_mixing(transforms: Sequence[Callable]) -> list[Callable]:
             packing.
     """
     kept: list[Callable] = []
+    transforms = [plain(transform) for transform in transforms]
     resize, resized_at = _resize(transforms), None
     for transform in transforms:
         if not (mixes(transform) or is_random(transform)):
-            kept.append(_without_refusals(transform))
+            kept.append(_copy_of(transform))
         elif resized_at is None and _size_of(transform):
             resized_at = len(kept)
     if resize is not None:
@@ -84,8 +89,8 @@ def without_mixing(transforms: Sequence[Callable]) -> list[Callable]:
 
 
 def is_random(transform: Any) -> bool:
-    """Whether a transform of OpenMMLab draws at random, by its name."""
-    names = {cls.__name__ for cls in type(transform).__mro__}
+    """Whether a transform draws at random, by its name."""
+    names = {cls.__name__ for cls in type(unwrapped(transform)).__mro__}
     return bool(names & RANDOM) or any('Random' in name for name in names)
 
 
@@ -98,9 +103,8 @@ def _by_leaf(
     dataset: Any, behind: Sequence[Callable] = ()
 ) -> Iterator[tuple[BaseDataset, list[Callable]]]:
     """Every leaf, and what its images go through, wrappers' included."""
-    pipeline = getattr(dataset, 'pipeline', ())
-    own = [plain(t) for t in getattr(pipeline, 'transforms', pipeline)]
-    path = [*own, *behind]
+    pipeline = pipeline_of(dataset)
+    path = [*getattr(pipeline, 'transforms', pipeline), *behind]
     if isinstance(dataset, BaseDataset):
         yield dataset, path
         return
@@ -111,25 +115,33 @@ def _by_leaf(
 def _resize(transforms: Sequence[Callable]) -> Callable | None:
     """A plain resize, where what is dropped made the size."""
     dropped = [t for t in transforms if mixes(t) or is_random(t)]
-    cropped = [t for t in dropped if 'Crop' in type(t).__name__]
-    kept = [type(t).__name__ for t in transforms if t not in dropped]
+    cropped = [t for t in dropped if 'Crop' in _name(t)]
+    kept = [_name(t) for t in transforms if t not in dropped]
     if not cropped and any('Resize' in name for name in kept):
         return None
     # The last crop makes the size, else the first that gives one.
     for transform in (*reversed(cropped), *dropped):
         if size := _size_of(transform):
-            keep_ratio = PACKS_ONE_SIZE not in kept
-            return TRANSFORMS.build(
-                dict(type='Resize', scale=size, keep_ratio=keep_ratio)
-            )
+            return TRANSFORMS.build(_resize_to(size, transform, kept))
     return None
+
+
+def _resize_to(
+    size: tuple[int, int], dropped: Any, kept: Sequence[str]
+) -> dict:
+    """A plain resize of the images that a dropped transform was given."""
+    if _library(dropped) == 'torchvision':
+        return dict(type='torchvision/Resize', size=size[::-1])
+    keep_ratio = PACKS_ONE_SIZE not in kept
+    return dict(type='Resize', scale=size, keep_ratio=keep_ratio)
 
 
 def _size_of(transform: Any) -> tuple[int, int] | None:
     """Width and height that a transform gives its images, if it does."""
-    library = type(transform).__module__.partition('.')[0]
-    for name in ('crop_size', 'img_scale', 'scale'):
-        size = getattr(transform, name, None)
+    library = _library(transform)
+    keys = ('crop_size', 'img_scale', 'scale')
+    for name in ('size',) if library == 'torchvision' else keys:
+        size = getattr(unwrapped(transform), name, None)
         if name == 'crop_size' and library == 'mmdet':
             # mmdet's other crop types give ranges or shares, not a size.
             absolute = getattr(transform, 'crop_type', 'absolute')
@@ -150,11 +162,27 @@ def _is_size(size: Any) -> bool:
     )
 
 
-def _without_refusals(transform: Callable) -> Callable:
-    """A copy of its own; FilterAnnotations lets images of specks pass."""
+def _library(transform: Any) -> str:
+    return type(unwrapped(transform)).__module__.partition('.')[0]
+
+
+def _name(transform: Any) -> str:
+    return type(unwrapped(transform)).__name__
+
+
+def _copy_of(transform: Callable) -> Callable:
+    """A copy without what mixes or is random inside it.
+
+    FilterAnnotations lets images of specks pass.
+    """
     own: Any = copy.copy(transform)
     if hasattr(own, 'keep_empty'):
         own.keep_empty = False  # Its True means None, whatever it is called.
+    # KeyMapper, ProposalBroadcaster and the like hold a pipeline.
+    inner: Any = getattr(own, 'transforms', None)
+    if hasattr(inner, 'transforms'):
+        own.transforms = copy.copy(inner)
+        own.transforms.transforms = without_mixing(inner.transforms)
     return own
 
 
@@ -173,6 +201,7 @@ def _built(given: Any) -> Compose:
 
 
 def _in_short(transform: Any) -> str:
+    transform = unwrapped(transform)
     name = type(transform).__name__
     scale = getattr(transform, 'scale', None) or getattr(
         transform, 'size', None

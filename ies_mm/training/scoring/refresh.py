@@ -16,6 +16,7 @@ from ies_mm.errors import ConfigError
 from ies_mm.training import mmengine_internals as internals
 from ies_mm.training.data.identity import InstanceMap
 from ies_mm.training.data.shown_images import batch_instances, check_shown
+from ies_mm.training.data.tagged_datasets import NOT_SHOWN
 from ies_mm.training.data.tagging import missed_of
 from ies_mm.training.loop.batches import GivenOrder, copied, sizes_of
 from ies_mm.training.scoring.scoring import forward_only, preprocessed, score
@@ -112,7 +113,7 @@ class Refresher:
         return observed
 
     def try_out(self, runner: Runner) -> None:
-        """Score two images in this process, so that faults show early.
+        """Score two images of every dataset here, so that faults show early.
 
         Args:
             runner (Runner): The runner with the model.
@@ -120,21 +121,28 @@ class Refresher:
         Raises:
             ConfigError: The images cannot be made into a batch.
         """
-        collate: Any = self._loader.collate_fn
         with forward_only(runner):
-            try:
-                positions = self._first_position[:2].tolist()
-                images = [self._loader.dataset[p] for p in positions]
-                data = preprocessed(runner, collate(images))
-            except ConfigError:
-                raise
-            except Exception as error:
-                raise ConfigError(
-                    'the pipeline by which images are scored fails '
-                    f'({type(error).__name__}: {error}); give another one as '
-                    "the hook's scoring=dict(pipeline=[...])"
-                ) from error
-            score(runner, data, self._fallback)
+            # Each dataset has a pipeline of its own.
+            for _, numbers in self._instances.parts():
+                shown = numbers[numbers != NOT_SHOWN]
+                positions = self._first_position[shown[:2]].tolist()
+                if positions:
+                    self._try(runner, positions)
+
+    def _try(self, runner: Runner, positions: list[int]) -> None:
+        collate: Any = self._loader.collate_fn
+        try:
+            images = [self._loader.dataset[p] for p in positions]
+            data = preprocessed(runner, collate(images))
+        except ConfigError:
+            raise
+        except Exception as error:
+            raise ConfigError(
+                'the pipeline by which images are scored fails '
+                f'({type(error).__name__}: {error}); give another one as '
+                "the hook's scoring=dict(pipeline=[...])"
+            ) from error
+        score(runner, data, self._fallback)
 
     def close(self) -> None:
         """Release the workers."""

@@ -17,6 +17,7 @@ from mmdet.registry import TRANSFORMS
 from mmdet.structures.bbox import HorizontalBoxes
 from mmengine.dataset import BaseDataset
 from mmengine.registry import init_default_scope
+from mmengine.runner.runner import _SlicedDataset
 from torch.utils.data import DataLoader
 
 import ies_mm.engine  # noqa: F401
@@ -225,6 +226,39 @@ def test_persistent_workers_follow(make: Any) -> None:
             ]
             assert all(shown(item) <= set(kept) for item in items)
         del loader._iterator
+
+
+def test_persistent_workers_follow_in_a_second_training() -> None:
+    dataset = mosaics()
+    loader = DataLoader(
+        dataset,
+        sampler=KEPT * 4,
+        batch_size=None,
+        num_workers=1,
+        persistent_workers=True,
+    )
+    instances = InstanceMap(dataset)
+    for _ in range(2):
+        with instances.tagging():
+            everything = [shown(item) for item in loader]
+            instances.keep(flags(KEPT))
+            kept = [shown(item) for item in loader]
+        assert not set().union(*everything) <= set(KEPT)
+        assert set().union(*kept) <= set(KEPT)
+    del loader._iterator
+
+
+def test_a_partner_that_is_no_instance_may_be_mixed_in() -> None:
+    """``num_batch_per_epoch`` shows only some of the images."""
+    dataset = _SlicedDataset(mosaics(), 4)
+    with tagging(dataset) as instances:
+        np.random.seed(0)
+        instances.keep(torch.ones(4, dtype=torch.bool))
+        items = [dataset[i % 4] for i in range(20)]
+    assert max(set().union(*map(shown, items))) > 3
+    for item in items:
+        own = {number for number in noted(item) if number >= 0}
+        assert own == {number for number in shown(item) if number < 4}
 
 
 @BOTH

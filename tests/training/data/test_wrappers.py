@@ -28,8 +28,13 @@ from ies_mm.engine import register_wrapper
 from ies_mm.errors import ConfigError
 from ies_mm.training.data import positions
 from ies_mm.training.data.identity import InstanceMap
-from ies_mm.training.data.mixing_transforms import mixes, transforms_of
+from ies_mm.training.data.mixing_transforms import (
+    mixes,
+    own_transforms,
+    transforms_of,
+)
 from ies_mm.training.data.tagging import TAG
+from ies_mm.training.scoring.pipeline import scoring_pipelines
 from method_cases import config_of
 from runs import FixedSelection, epochs_of, instances_of, train, with_hook
 from same_runs import assert_equal
@@ -200,6 +205,44 @@ def test_transforms_that_are_skipped_do_not_mix(folders: Path) -> None:
     assert type(skipped.pipeline[0]).__name__ == 'Mosaic'
     found = mixing(mixed(wrapper, unpacked(folders), mosaic))
     assert found == ['train_dataloader.dataset.pipeline[0] (Mosaic)']
+
+
+class Half:
+    """Keeps its dataset in an attribute of any name."""
+
+    def __init__(self, images: Any) -> None:
+        self.images = images
+
+    def __len__(self) -> int:
+        return len(self.images) // 2
+
+    def __getitem__(self, index: int) -> Any:
+        return self.images[index]
+
+
+@pytest.mark.parametrize(
+    'wrap',
+    [
+        Half,
+        lambda dataset: _SlicedDataset(dataset, 12),
+        lambda dataset: _SlicedDataset(RepeatDataset(dataset, 2), 12),
+        lambda dataset: torch.utils.data.ConcatDataset([Half(dataset)]),
+    ],
+)
+def test_transforms_inside_wrappers_are_found_once(
+    folders: Path, monkeypatch: pytest.MonkeyPatch, wrap: Callable
+) -> None:
+    """Missed, a mosaic counts as one image; doubled, none can be scored."""
+    name = f'{__name__}.Half'
+    monkeypatch.setitem(
+        positions._WRAPPERS, name, lambda w: [(w.images, range(len(w)))]
+    )
+    dataset = leaf(folders)
+    transforms = dataset.pipeline.transforms
+    assert [t for _, t in transforms_of(wrap(dataset))] == transforms
+    assert [t for _, t in own_transforms(wrap(dataset))] == transforms
+    [scored] = scoring_pipelines(wrap(dataset))
+    assert [*map(type, scored.transforms)] == [*map(type, transforms)]
 
 
 def mixing(dataset: Any) -> list[str]:

@@ -226,6 +226,20 @@ def test_random_removal_scores_nothing(folders: Path, tmp_path: Path) -> None:
     assert np.isnan(instances_of(tmp_path)['losses']).all()
 
 
+def test_random_removal_scores_where_that_is_asked(
+    folders: Path, tmp_path: Path
+) -> None:
+    config = mixed(config_of(folders, tmp_path, 3))
+    hook = RandomRemovalHook(
+        0.25, keep_history=True, observe='scoring', scoring=dict(interval=1)
+    )
+    train(config, with_hook(hook))
+    scored = [r['forward_only'] for r in epochs_of(tmp_path)]
+    losses = instances_of(tmp_path)['losses']
+    assert scored[:2] == [20] * 2
+    assert np.isfinite(losses[:2]).all()
+
+
 class Reseed(Hook):
     """MMEngine does not save the random state of the augmentation."""
 

@@ -1,16 +1,23 @@
 """Non-mixing pipelines derived from stock configs."""
 
+from pathlib import Path
 from typing import Any
 
 import mmdet.datasets  # noqa: F401
 import mmpretrain.datasets  # noqa: F401
 import mmseg.datasets  # noqa: F401
 import pytest
+import torch
 from mmengine.dataset import Compose
 from mmengine.hub import get_config
 from mmengine.registry import init_default_scope
+from mmpretrain.datasets import CustomDataset
 
-from ies_mm.training.scoring.pipeline import described, without_mixing
+from ies_mm.training.scoring.pipeline import (
+    described,
+    scoring_pipelines,
+    without_mixing,
+)
 
 LOAD = 'LoadImageFromFile, LoadAnnotations, '
 STOCK = {
@@ -97,6 +104,64 @@ def test_cifar_keeps_its_size() -> None:
         dict(type='RandomFlip', prob=0.5), dict(type='PackInputs'),
     )  # fmt: skip
     assert found == 'Resize(32, 32), PackInputs'
+
+
+def test_torchvision_s_transforms() -> None:
+    """mmpretrain wraps them all in one class."""
+    found = of(
+        'mmpretrain',
+        dict(type='LoadImageFromFile'),
+        dict(type='NumpyToPIL', to_rgb=True),
+        dict(type='torchvision/RandomResizedCrop', size=(32, 48)),
+        dict(type='torchvision/TrivialAugmentWide'),
+        dict(type='torchvision/ColorJitter', brightness=0.4),
+        dict(type='torchvision/Grayscale'),
+        dict(type='PILToNumpy', to_bgr=True),
+        dict(type='PackInputs'),
+    )
+    assert found == (
+        'LoadImageFromFile, NumpyToPIL, Resize(32, 48), Grayscale, '
+        'PILToNumpy, PackInputs'
+    )
+
+
+def test_images_can_be_scored_by_torchvision_s_transforms(
+    folders: Path,
+) -> None:
+    """The resize takes PIL images where the crop did."""
+    init_default_scope('mmpretrain')
+    pipeline = [
+        dict(type='LoadImageFromFile'),
+        dict(type='NumpyToPIL', to_rgb=True),
+        dict(type='torchvision/RandomResizedCrop', size=(32, 48)),
+        dict(type='PILToNumpy', to_bgr=True),
+        dict(type='PackInputs'),
+    ]
+    dataset = CustomDataset(data_root=str(folders), pipeline=pipeline)
+    [scoring] = scoring_pipelines(dataset)
+    images = [scoring(dataset.get_data_info(0))['inputs'] for _ in range(2)]
+    assert images[0].shape == (3, 32, 48)
+    assert torch.equal(*images)
+
+
+def test_what_is_nested_is_dropped_too() -> None:
+    """As in mmdet's Fast R-CNN, whose proposals are flipped as boxes are."""
+    init_default_scope('mmdet')
+    steps = [
+        dict(type='Resize', scale=(64, 48), keep_ratio=True),
+        dict(type='RandomFlip', prob=0.5),
+    ]
+    transforms = Compose(
+        [
+            dict(type='LoadImageFromFile'),
+            dict(type='ProposalBroadcaster', transforms=steps),
+            dict(type='PackDetInputs'),
+        ]
+    ).transforms
+    kept = without_mixing(transforms)
+    names = [[type(t).__name__ for t in kept[1].transforms.transforms]]
+    names += [[type(t).__name__ for t in transforms[1].transforms.transforms]]
+    assert names == [['Resize'], ['Resize', 'RandomFlip']]
 
 
 def test_what_is_not_known_is_kept() -> None:

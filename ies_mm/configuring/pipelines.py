@@ -1,0 +1,114 @@
+"""The transforms and batch augments that a config names."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.registry import TRANSFORMS, DefaultScope
+
+from ies_mm.configuring.reading import class_of, datasets_in
+from ies_mm.training.data.mixing_transforms import mixes
+
+
+def transforms_in(
+    cfg: Config, switched: bool = True
+) -> Iterator[tuple[str, Any]]:
+    """The transforms of the training.
+
+    Args:
+        cfg (Config): A config with a ``train_dataloader``.
+        switched (bool): Whether to include the pipelines that hooks switch
+            to. Defaults to True.
+
+    Yields:
+        tuple: The place of a transform in the config, and its class.
+    """
+    found = [*_of_datasets(cfg)]
+    if switched:
+        found += _of_hooks(cfg)
+    scope = cfg.get('default_scope') or 'mmengine'
+    # The root registry finds a library's transforms only through its scope.
+    with (
+        DefaultScope.overwrite_default_scope(scope),
+        TRANSFORMS.switch_scope_and_registry(None) as registry,
+    ):
+        for key, pipeline, skipped in found:
+            for place, transform in _nested(pipeline, key):
+                cls = class_of(registry, transform)
+                if cls and transform.get('type') not in skipped:
+                    name = getattr(cls, '__name__', transform['type'])
+                    yield f'{place} ({name})', cls
+
+
+def switched_augments(cfg: Config) -> Iterator[tuple[str, list[str]]]:
+    """Batch augments that mmpretrain's SwitchRecipeHook switches to.
+
+    Yields:
+        tuple: Their place in the config, and the names of their types.
+    """
+    for key, stage in _stages(cfg):
+        augments = stage.get('batch_augments') or {}
+        if names := _types_of(augments.get('augments')):
+            yield f'{key}.batch_augments', names
+
+
+def mixes_at_first(cfg: Config) -> bool:
+    """Whether the first epoch trains on images that are mixed."""
+    if any(mixes(cls) for _, cls in transforms_in(cfg, switched=False)):
+        return True
+    model = cfg.get('model') or {}
+    preprocessor = cfg.get('data_preprocessor') or {}
+    of_model = model.get('data_preprocessor') or {}
+    augments = [
+        (model.get('train_cfg') or {}).get('augments'),
+        (preprocessor.get('batch_augments') or {}).get('augments'),
+        (of_model.get('batch_augments') or {}).get('augments'),
+    ]
+    return any(_types_of(some) for some in augments)
+
+
+def _of_datasets(cfg: Config) -> Iterator[tuple[str, Any, list]]:
+    """Every dataset's pipeline: its key, itself and the types it skips."""
+    dataset = cfg.train_dataloader.dataset
+    for key, part in datasets_in(dataset, 'train_dataloader.dataset'):
+        skipped = part.get('skip_type_keys') or []
+        yield f'{key}.pipeline', part.get('pipeline'), skipped
+
+
+def _of_hooks(cfg: Config) -> Iterator[tuple[str, Any, list]]:
+    """Every pipeline that a hook switches to."""
+    for i, hook in enumerate(cfg.get('custom_hooks') or []):
+        if isinstance(hook, dict):  # MMEngine takes built hooks, too.
+            key = f'custom_hooks[{i}].switch_pipeline'
+            yield key, hook.get('switch_pipeline'), []
+    for key, stage in _stages(cfg):
+        yield f'{key}.train_pipeline', stage.get('train_pipeline'), []
+
+
+def _stages(cfg: Config) -> Iterator[tuple[str, dict]]:
+    for i, hook in enumerate(cfg.get('custom_hooks') or []):
+        if isinstance(hook, dict) and isinstance(hook.get('schedule'), list):
+            for j, stage in enumerate(hook['schedule']):
+                yield f'custom_hooks[{i}].schedule[{j}]', stage
+
+
+def _nested(pipeline: Any, key: str) -> Iterator[tuple[str, dict]]:
+    """The transforms of a pipeline, including nested ones, by place."""
+    for i, transform in enumerate(pipeline or []):
+        place = f'{key}[{i}]'
+        if isinstance(transform, list | tuple):  # of RandomChoice
+            yield from _nested(transform, place)
+        elif isinstance(transform, dict):
+            yield place, transform
+            inner = transform.get('transforms')
+            if isinstance(inner, dict):
+                inner = [inner]
+            yield from _nested(inner, f'{place}.transforms')
+
+
+def _types_of(augments: Any) -> list[str]:
+    """Names of the types in a config of batch augments."""
+    if isinstance(augments, dict):
+        augments = [augments]
+    # mmpretrain's None does nothing, with the rest of the chance.
+    return [str(augment['type']) for augment in augments or [] if augment]
