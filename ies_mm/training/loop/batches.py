@@ -48,14 +48,14 @@ def sampler_of(loader: DataLoader) -> Any:
     return getattr(loader.batch_sampler, 'sampler', loader.sampler)
 
 
-def copied(batch_sampler: Any, order: Sampler) -> Any:
+def copied(batch_sampler: Any, order: 'GivenOrder') -> Any:
     """A copy of a batch sampler over another order.
 
     Args:
         batch_sampler (BatchSampler): The original; it is not changed.
-        order (Sampler): Has the dataset as ``dataset``.
+        order (GivenOrder): The other order, of the same dataset.
     """
-    emptied = _over(GivenOrder(batch_sampler.sampler.dataset), batch_sampler)
+    emptied = _over(GivenOrder(order.dataset), batch_sampler)
     # The original may be in use and hold images for later batches, as mmdet's
     # by aspect ratio does; without an order, its copy yields just these.
     with preserved_random_state():
@@ -64,10 +64,12 @@ def copied(batch_sampler: Any, order: Sampler) -> Any:
     return _over(order, emptied)
 
 
-def _over(order: Sampler, batch_sampler: Any) -> Any:
-    sampler = batch_sampler.sampler
+def _over(order: 'GivenOrder', batch_sampler: Any) -> Any:
     # deepcopy takes these from its memo instead of copying the dataset.
-    shared = {id(sampler): order, id(sampler.dataset): sampler.dataset}
+    shared = {
+        id(batch_sampler.sampler): order,
+        id(order.dataset): order.dataset,
+    }
     return copy.deepcopy(batch_sampler, shared)
 
 

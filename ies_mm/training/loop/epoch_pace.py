@@ -136,10 +136,10 @@ class EpochPace(Pace):
             self._length = len(self.runner.train_dataloader)
             self._full = self._planned if self._pruned else self._length
             return
-        self._length = self._full = self._planned
+        epoch = self.runner.epoch
+        self._full = self._batches.count(self._batches.everything(), epoch)
+        self._length = self._full
         if self._pruned:
-            epoch, everything = self.runner.epoch, self._batches.everything()
-            self._full = self._batches.count(everything, epoch)
             selected = self.sampler.positions
             self._length = self._batches.count(selected, epoch)
 

@@ -1,5 +1,6 @@
 """PerImageLossHook observes everything and trains as the plain run."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 from mmengine.config import Config
+from mmengine.registry import DATA_SAMPLERS
+from torch.utils.data import Sampler
 
 from observed_runs import epochs, observed, workers
 from runs import epochs_of, instances_of, parameters, plain_config, train
@@ -40,7 +43,28 @@ def endless_detector(data: Path, work_dir: Path) -> Config:
     return in_iterations(plain_config(data, work_dir), 4)
 
 
+@DATA_SAMPLERS.register_module()
+class Backwards(Sampler):
+    """As torch's samplers, it does not keep its dataset."""
+
+    def __init__(self, dataset: Any, seed: int | None = None) -> None:
+        self._indices = range(len(dataset))[::-1]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._indices)
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+
+def backwards(data: Path, work_dir: Path) -> Config:
+    config = epochs(data, work_dir)
+    config.train_dataloader.sampler = dict(type='Backwards')
+    return config
+
+
 CASES = {
+    'backwards': backwards,
     'epochs': epochs,
     'iterations': iterations,
     'ending passes': ending_passes,

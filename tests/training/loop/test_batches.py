@@ -1,5 +1,6 @@
 """Batch samplers whose length differs from what they yield; list sizes."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -7,9 +8,11 @@ import mmdet.datasets  # noqa: F401
 import pytest
 from mmengine.config import Config
 from mmengine.hooks import Hook
+from mmengine.registry import DATA_SAMPLERS
 from mmengine.runner import Runner
 from mmpretrain.datasets import CustomDataset
 from mmpretrain.registry import DATASETS
+from torch.utils.data import BatchSampler
 
 from ies_mm.engine import IESHook, SelectiveBackpropHook
 from ies_mm.errors import ConfigError
@@ -119,6 +122,51 @@ def test_off_is_the_plain_run(
     assert seen.ends == expected.ends
     for part in ('model', 'optim_wrapper'):
         assert_equal(*(getattr(r, part).state_dict() for r in (off, plain)))
+
+
+@DATA_SAMPLERS.register_module()
+class EndsAtFives(BatchSampler):
+    """A batch ends with a multiple of five, so their number varies."""
+
+    def __iter__(self) -> Iterator[list[int]]:
+        batch: list[int] = []
+        for index in self.sampler:
+            batch.append(index)
+            if index % 5 == 0 or len(batch) == self.batch_size:
+                yield batch
+                batch = []
+        if batch:
+            yield batch
+
+
+def test_the_last_batch_of_an_epoch_is_known(
+    folders: Path, tmp_path: Path
+) -> None:
+    """Also of an epoch that has more batches than the first."""
+
+    class Last(Hook):
+        def __init__(self) -> None:
+            self.said: list[int] = []
+            self.counts: list[int] = []
+
+        def after_train_iter(
+            self, runner: Runner, batch_idx: int, *_: Any, **__: Any
+        ) -> None:
+            if fixed.session.pace.is_last(batch_idx):
+                self.said.append(batch_idx + 1)
+            self.count = batch_idx + 1
+
+        def after_train_epoch(self, runner: Runner) -> None:
+            self.counts.append(self.count)
+
+    fixed, last = FixedSelection({}), Last()
+    config = by_shape(folders, tmp_path)
+    config.train_dataloader.batch_sampler = dict(
+        type='EndsAtFives', drop_last=False
+    )
+    run(config, fixed, last)
+    assert last.said == last.counts
+    assert len({*last.counts}) > 1
 
 
 @SIZES
