@@ -4,10 +4,9 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmengine.runner import Runner
-
 from ies_mm.commands.arguments import one_line_errors, parser, read_config
 from ies_mm.commands.processes import processes
+from ies_mm.commands.runner import runner_of
 from ies_mm.configuring.files import check_files
 from ies_mm.errors import ConfigError
 
@@ -28,6 +27,7 @@ def main(argv: Sequence[str] | None = None, prog: str = 'ies-mm test') -> None:
                 'and test_cfg and test_evaluator likewise'
             )
         check_files(cfg, 'test_dataloader')
-        cfg.load_from = args.checkpoint
+        # The config of a resumed run would have the test resume, too.
+        cfg.load_from, cfg.resume = args.checkpoint, False
         with processes(cfg):
-            Runner.from_cfg(cfg).test()
+            runner_of(cfg).test()

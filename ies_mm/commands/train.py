@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 from mmengine.device import get_device
-from mmengine.runner import Runner
+from mmengine.runner import find_latest_checkpoint
 
 from ies_mm.commands.arguments import (
     METHODS,
@@ -17,6 +17,7 @@ from ies_mm.commands.arguments import (
 )
 from ies_mm.commands.parser import integer, number
 from ies_mm.commands.processes import processes
+from ies_mm.commands.runner import runner_of
 from ies_mm.configuring.method_option import import_ours, method_names
 from ies_mm.configuring.preflight import check_config
 from ies_mm.configuring.reading import selection_hooks
@@ -38,7 +39,7 @@ def main(
     with one_line_errors(prog):
         cfg = _checked(args)
         with processes(cfg):
-            Runner.from_cfg(cfg).train()
+            runner_of(cfg).train()
 
 
 def check(argv: Sequence[str]) -> Config:
@@ -154,11 +155,22 @@ def _apply(cfg: Config, args: argparse.Namespace) -> None:
     if args.resume is not None:
         if args.resume != 'auto' and not Path(args.resume).is_file():
             raise ConfigError(f'--resume: there is no file {args.resume}')
-        cfg.resume = True
-        # Without load_from, MMEngine resumes from the newest checkpoint.
-        cfg.load_from = None if args.resume == 'auto' else args.resume
+        _resume(cfg, args.resume)
     if cfg.get('load_from') and _is_missing(cfg.load_from):
         raise ConfigError(f'load_from: there is no file {cfg.load_from}')
+
+
+def _resume(cfg: Config, checkpoint: str) -> None:
+    """Have MMEngine resume; from ``'auto'``, if there is a checkpoint."""
+    cfg.resume = True
+    if checkpoint != 'auto':
+        cfg.load_from = checkpoint
+    elif cfg.get('load_from') and not find_latest_checkpoint(cfg.work_dir):
+        # The first start of a fine-tuning that is always told to resume.
+        cfg.resume = False
+    else:
+        # Without load_from, MMEngine resumes from the newest checkpoint.
+        cfg.load_from = None
 
 
 def _is_missing(path: str) -> bool:

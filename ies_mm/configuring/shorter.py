@@ -4,7 +4,9 @@ This is the control for every method that saves training: how good is the
 plain training at the method's compute, with a schedule of that length?
 Everything counted in epochs or iterations is rescaled with the training:
 milestones, warm-up, the last epochs of a switched pipeline, the intervals of
-validations and checkpoints.
+validations and checkpoints. Not so the epochs of a selection hook (``begin``,
+``refresh_interval``, ``scoring['interval']``): they count observations, of
+which a criterion needs as many in a shorter training.
 """
 
 import copy

@@ -6,11 +6,18 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.registry import HOOKS
 
+from ies_mm.configuring.pipelines import mixes_at_first
 from ies_mm.configuring.reading import OF_MMENGINE, selection_hooks
 from ies_mm.configuring.speedups import arguments_for
 from ies_mm.core import Standing
 from ies_mm.errors import ConfigError
-from ies_mm.training.hook.mixing_options import SCORING
+from ies_mm.training.hook.mixing_options import (
+    EVERY_EPOCH,
+    SCORING,
+    TRAINING,
+    interval_of,
+)
+from ies_mm.training.hook.selection_hook import SelectionHook
 
 
 def speed_up(cfg: Config, speedup: float, given: Iterable[str] = ()) -> None:
@@ -19,8 +26,8 @@ def speed_up(cfg: Config, speedup: float, given: Iterable[str] = ()) -> None:
     Args:
         cfg (Config): A training with a selection method.
         speedup (float): Compute of the full training over that of the run.
-        given (iterable of str): Keys that the user set in the config, with
-            dots. Defaults to none.
+        given (iterable of str): Keys given by ``--cfg-options``, with dots.
+            What the file sets is replaced. Defaults to none.
 
     Raises:
         ConfigError: There is no selection hook, the loop counts iterations,
@@ -55,44 +62,59 @@ def speed_up(cfg: Config, speedup: float, given: Iterable[str] = ()) -> None:
         hook.pop(key, None)
         if value is not None:
             hook[key] = value
-    check_length(hook, speedup, epochs)
+    check_length(hook, speedup, epochs, mixes_at_first(cfg))
 
 
-def check_length(hook: dict, speedup: float, epochs: int) -> None:
+def check_length(
+    hook: dict, speedup: float, epochs: int, mixes: bool = False
+) -> None:
     """Refuse a speed-up for which the training has too few epochs.
 
     Args:
         hook (dict): The hook's config, set to the speed-up.
         speedup (float): See :func:`speed_up`.
         epochs (int): Length of the training.
+        mixes (bool): Whether it trains on mixed images. Defaults to False.
 
     Raises:
         ConfigError: It says what cannot be reached.
     """
-    if reason := shortfall(hook, epochs):
+    if reason := shortfall(hook, epochs, mixes):
         raise ConfigError(
             f'--speedup {speedup:g} is out of reach for {reason}'
         )
 
 
-def shortfall(hook: dict, epochs: int) -> str:
+def shortfall(hook: dict, epochs: int, mixes: bool) -> str:
     """What a hook asks for and a training cannot save; '' if it can.
 
     Args:
         hook (dict): The hook's config.
         epochs (int): Length of the training.
+        mixes (bool): Whether it trains on mixed images.
 
     Returns:
         str: Name of the method, and the reason.
     """
     arguments = {k: v for k, v in hook.items() if k not in OF_MMENGINE}
     built = HOOKS.build(dict(arguments, type=hook['type']))
-    method, every = built.method, 0
-    if built.mixing.observe == SCORING:
-        every = built.mixing.scoring.interval or 0
+    method, every = built.method, _scored_every(built, epochs, mixes)
     standing = Standing(instances=1, epochs=epochs, scored_every=every)
-    reasons = filter(None, method.warnings(standing))
-    return next((f'{method.name}: {reason}' for reason in reasons), '')
+    reason = method.shortfall(standing)
+    return f'{method.name}: {reason}' if reason else ''
+
+
+def _scored_every(hook: SelectionHook, epochs: int, mixes: bool) -> int:
+    """Epochs between two scoring passes over all images; 0 for none."""
+    observe, given = hook.mixing.observe, hook.mixing.scoring.interval
+    mixes = mixes and not hook.mixing.in_place
+    scores = observe == SCORING and hook.records_losses
+    if mixes and observe == TRAINING:
+        scores = hook.method.reads_losses
+    if not scores:
+        return 0
+    default = interval_of(hook.method, epochs) if mixes else EVERY_EPOCH
+    return given or default
 
 
 def _name_of(kind: Any) -> str:

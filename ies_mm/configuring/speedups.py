@@ -84,7 +84,7 @@ def _ies(speedup: float, epochs: float, hook: Hook) -> dict[str, Any]:
     if every := _scored_every(hook):
         return dict(saved=saved_for(speedup, everything=every), delta=None)
     again = hook.get('refresh_interval')
-    if again is None and 'delta' in hook:
+    if again is None and hook.get('delta') is not None:
         again = 1
     if isinstance(again, int):
         saved = saved_for(speedup, again)

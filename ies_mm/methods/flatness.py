@@ -1,6 +1,6 @@
 """Base class of methods that judge an image by the flatness of its loss."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor
@@ -55,15 +55,15 @@ class FlatnessMethod(Method):
         first = max(standing.after(self.criterion.needed), self.begin)
         return PruningPeriod(standing.epochs, first, self.begin, self.anneal)
 
-    def warnings(self, standing: Standing) -> Iterator[str]:
-        """Warn if the training is too short to prune anything, or enough."""
+    def shortfall(self, standing: Standing) -> str:
+        """Whether it is too short to prune anything, or enough."""
         period = self.period(standing)
-        if short := too_short(self.name, period, self.criterion):
-            yield short
+        short = too_short(self.name, period, self.criterion)
         # Not both: a training too short to prune at all cannot save enough,
         # either.
-        elif self.schedule is not None:
-            yield too_much(self.schedule, period, standing)
+        if short or self.schedule is None:
+            return short
+        return too_much(self.schedule, period, standing)
 
     def forecast(self, standing: Standing) -> str:
         """What the schedule will prune."""

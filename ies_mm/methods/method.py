@@ -150,9 +150,16 @@ class Method(ABC):
         """Why some mastered instances are still trained, for the log."""
         return ''
 
+    def shortfall(self, standing: Standing) -> str:
+        """Why the training is too short for what was asked; '' if it is not.
+
+        ``--speedup`` and the tournament refuse such a training.
+        """
+        return ''
+
     def warnings(self, standing: Standing) -> Iterator[str]:
-        """Warnings to log before the training starts."""
-        yield from ()
+        """Warnings to log before the training starts; '' is skipped."""
+        yield self.shortfall(standing)
 
     def forecast(self, standing: Standing) -> str:
         """What the epochs will train, for the log; empty if unknown."""

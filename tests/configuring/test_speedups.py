@@ -7,11 +7,13 @@ from typing import Any
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.hub import get_config
 from mmengine.registry import HOOKS
 from torch import Tensor
 
 import ies_mm.engine  # noqa: F401
 from ies_mm.configuring.method_option import swap_method
+from ies_mm.configuring.pipelines import mixes_at_first
 from ies_mm.configuring.speedup_option import check_length, speed_up
 from ies_mm.configuring.speedups import arguments_for
 from ies_mm.core import LossHistory, Selection, Standing
@@ -230,6 +232,52 @@ def test_a_training_that_is_too_short_is_refused() -> None:
     cfg = swap_method(cfg, 'ies', METHODS)
     with pytest.raises(ConfigError, match='12 epochs can save 45% at most'):
         speed_up(cfg, 2.0)
+
+
+@pytest.mark.parametrize('mixing', [False, True])
+def test_scoring_all_images_delays_the_first_decision(mixing: bool) -> None:
+    """A training that mixes images prunes later, and so can save less."""
+    cfg = config()
+    cfg.train_cfg.max_epochs = 36
+    if mixing:
+        cfg.model.train_cfg = dict(augments=dict(type='Mixup', alpha=0.8))
+    cfg = swap_method(cfg, 'ies', METHODS)
+    if not mixing:
+        speed_up(cfg, 3.0)
+        return
+    with pytest.raises(ConfigError, match='36 epochs can save 45% at most'):
+        speed_up(cfg, 3.0)
+    cfg.default_hooks.ies.observe = 'mixtures'
+    speed_up(cfg, 3.0)
+
+
+@pytest.mark.parametrize(
+    ('name', 'mixing'),
+    [
+        ('mmdet::rtmdet/rtmdet_tiny_8xb32-300e_coco.py', True),
+        ('mmdet::yolox/yolox_tiny_8xb8-300e_coco.py', True),
+        ('mmdet::faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py', False),
+        ('mmpretrain::deit/deit-tiny_4xb256_in1k.py', True),
+        ('mmpretrain::resnet/resnet50_8xb32_in1k.py', False),
+        ('mmpretrain::resnet/resnet50_8xb256-rsb-a3-100e_in1k.py', True),
+    ],
+)
+def test_which_stock_configs_mix_images(name: str, mixing: bool) -> None:
+    assert mixes_at_first(get_config(name)) is mixing
+
+
+def test_a_dry_run_may_be_too_short_to_be_evaluated() -> None:
+    """That is a warning, not a reason to refuse the training."""
+    cfg = config()
+    cfg.train_cfg.max_epochs = 12
+    cfg = swap_method(cfg, 'ies', METHODS)
+    cfg.default_hooks.ies.dry_run = True
+    speed_up(cfg, 1.5)
+
+
+def test_a_delta_that_was_dropped_is_none() -> None:
+    hook = dict(type='IESHook', saved=0.2, delta=None)
+    assert arguments_for(hook, 2, 100) == dict(saved=0.5, delta=None)
 
 
 def test_it_needs_a_method_and_epochs() -> None:

@@ -60,6 +60,20 @@ def test_the_accuracy_of_a_checkpoint(run: Path, tmp_path: Path) -> None:
     )
 
 
+def test_the_config_of_a_resumed_run_needs_no_training_data(
+    run: Path, tmp_path: Path
+) -> None:
+    config = Config.fromfile(run / 'config.py')
+    config.resume = True
+    config.train_dataloader.dataset.data_root = str(tmp_path / 'moved')
+    config.dump(tmp_path / 'resumed.py')
+    result = call(
+        TOOL, tmp_path / 'resumed.py', run / 'run/epoch_2.pth',
+        '--work-dir', tmp_path / 'out',
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+
+
 @pytest.mark.parametrize(
     ('config', 'checkpoint', 'message'),
     [

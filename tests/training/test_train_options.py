@@ -7,6 +7,9 @@ import pytest
 from mmengine.config import Config
 
 from commands import TRAIN, call
+from ies_mm.commands.train import check
+from ies_mm.configuring.preflight import check_config
+from ies_mm.errors import ConfigError
 from ies_mm.report.comparing.comparison import compare_runs
 from method_cases import config_of
 from task_runs import make_folders
@@ -70,6 +73,36 @@ def test_length_and_seed_are_in_the_folder_s_name(
     result = call(TRAIN, tmp_path / 'run.py', *options)
     assert result.returncode == 0, result.stderr
     assert (tmp_path / 'run_length_0.5_seed_2' / 'epoch_1.pth').exists()
+
+
+def test_a_fine_tuning_that_is_always_told_to_resume(
+    folders: Path, tmp_path: Path
+) -> None:
+    """Its first start has no checkpoint, and begins from ``load_from``."""
+    config = plain(folders, tmp_path / 'run')
+    weights, newest = tmp_path / 'w.pth', tmp_path / 'run' / 'epoch_1.pth'
+    weights.touch()
+    config.load_from = str(weights)
+    config.dump(tmp_path / 'config.py')
+    first = check([str(tmp_path / 'config.py'), '--resume'])
+    assert (first.load_from, first.resume) == (str(weights), False)
+    newest.parent.mkdir()
+    newest.touch()
+    (newest.parent / 'last_checkpoint').write_text(str(newest))
+    again = check([str(tmp_path / 'config.py'), '--resume'])
+    assert (again.load_from, again.resume) == (None, True)
+
+
+def test_a_runner_that_shards_models_is_refused(
+    folders: Path, tmp_path: Path
+) -> None:
+    config = config_of(folders, tmp_path / 'run', 2)
+    config.default_hooks.ies = dict(type='IESHook', saved=0.2)
+    config.runner_type = 'FlexibleRunner'
+    with pytest.raises(ConfigError, match="need MMEngine's Runner; remove ru"):
+        check_config(config)
+    config.runner_type = 'Runner'
+    check_config(config)
 
 
 def test_two_seeds_are_refused(folders: Path, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from mmengine.config import Config
 from ies_mm.commands.tournament_rounds.entries import ENTRIES, filled
 from ies_mm.commands.train import check
 from ies_mm.commands.trainings import ENDED, check_same, train_once
+from ies_mm.configuring.pipelines import mixes_at_first
 from ies_mm.configuring.reading import selection_hooks
 from ies_mm.configuring.speedup_option import shortfall
 from ies_mm.errors import ConfigError
@@ -41,8 +42,10 @@ def _check_reach(cfg: Config) -> None:
         ConfigError: The training has too few epochs for it.
     """
     epochs = cfg.train_cfg.get('max_epochs')
+    if epochs is None:
+        return
     for _, hook in selection_hooks(cfg):
-        if epochs and (reason := shortfall(hook, epochs)):
+        if reason := shortfall(hook, epochs, mixes_at_first(cfg)):
             raise ConfigError(reason)
 
 

@@ -1,6 +1,6 @@
 """Random removal, the control (IES, appendix D)."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -21,7 +21,7 @@ from ies_mm.core.arguments import (
 )
 from ies_mm.core.lengths import planned, too_much
 from ies_mm.core.random_subset import Passes, all_but, random_part
-from ies_mm.core.thresholds import Budget, budget_or, build_threshold
+from ies_mm.core.thresholds import budget_or, build_threshold
 from ies_mm.methods.method import WEIGHTS, Decision, Method
 
 Draw = Callable[[Tensor, float, torch.Generator], Tensor]
@@ -85,10 +85,11 @@ class RandomRemoval(Method):
         first = max(standing.begun, self.begin)
         return PruningPeriod(standing.epochs, first, self.begin, self.anneal)
 
-    def warnings(self, standing: Standing) -> Iterator[str]:
-        """Warn if the training is too short to prune enough."""
+    def shortfall(self, standing: Standing) -> str:
+        """Whether it is too short to prune enough."""
         if isinstance(self._part, PruningSchedule):
-            yield too_much(self._part, self.period(standing), standing)
+            return too_much(self._part, self.period(standing), standing)
+        return ''
 
     def forecast(self, standing: Standing) -> str:
         """What the schedule will prune."""
@@ -179,10 +180,10 @@ def _part_of(ratio: Any) -> float | PruningSchedule:
     if not isinstance(ratio, dict):
         check_ratio('ratio', ratio)
         return float(ratio)
-    if ratio.get('type') not in ('Budget', Budget):
+    if ratio.get('type') != 'Budget':
         raise ValueError(
             f"ratio={ratio!r}: give a number, or a dict of type 'Budget'"
         )
-    threshold: Any = build_threshold(ratio)
+    threshold: Any = build_threshold(ratio, 'ratio')
     schedule: PruningSchedule = threshold.schedule
     return schedule

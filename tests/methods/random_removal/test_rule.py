@@ -104,6 +104,10 @@ def test_a_budget_may_take_another_course(course: str) -> None:
     [
         (dict(), 'found neither of ratio and saved'),
         (dict(ratio=0.2, saved=0.2), 'found both of ratio and saved'),
+        (
+            dict(ratio=dict(type='Budget', save=0.2)),
+            'ratio: Budget has no arg',
+        ),
         (dict(saved=0.2, static=1), 'static=1: give True or False'),
         (dict(saved=0.2, replacement=0), 'replacement=0: give True or False'),
     ],
