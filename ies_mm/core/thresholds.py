@@ -204,12 +204,13 @@ _TYPES: dict[str, type[Threshold]] = {
 }
 
 
-def build_threshold(delta: Any) -> Threshold:
-    """Build a threshold from the ``delta`` of a config.
+def build_threshold(delta: Any, name: str = 'delta') -> Threshold:
+    """Build a threshold from an argument of a config.
 
     Args:
         delta (float, dict or Threshold): A number, or a dict with the name of
             a threshold as ``type`` and its arguments.
+        name (str): The argument's name, for errors. Defaults to ``'delta'``.
 
     Raises:
         TypeError: It is neither, or an argument is unknown or has the wrong
@@ -218,12 +219,12 @@ def build_threshold(delta: Any) -> Threshold:
     """
     if isinstance(delta, Threshold):
         return delta
-    check_is_no_text('delta', delta, 'type=Budget saved=0.2')
+    check_is_no_text(name, delta, 'type=Budget saved=0.2')
     if not isinstance(delta, dict):
         return Fixed(delta)
     # Before build_of_type, which would call a removed type unknown.
-    check_removed('delta', [str(delta.get('type'))])
-    return build_of_type('delta', delta, _TYPES)
+    check_removed(name, [str(delta.get('type'))])
+    return build_of_type(name, delta, _TYPES)
 
 
 def budget_or(name: str, value: Any, saved: float | None) -> Any:
