@@ -60,7 +60,7 @@ class _Settings(DictAction):
     ) -> None:
         try:
             super().__call__(parser, namespace, values, option_string)
-        except ValueError:
+        except (ValueError, AssertionError):  # of an unclosed bracket
             parser.error(f'{option_string} {" ".join(values)}: give KEY=VALUE')
         except RecursionError:  # raised by MMEngine's own parser
             parser.error(

@@ -7,10 +7,12 @@ keep_history=True)``; docs/calibration.md explains every figure.
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.registry import HOOKS
 from mmengine.runner import Runner, find_latest_checkpoint
 from torch import Tensor
 
@@ -18,7 +20,7 @@ from ies_mm.commands.arguments import one_line_errors
 from ies_mm.commands.parser import Parser, integer
 from ies_mm.commands.work_dir import dumped_config, one_line
 from ies_mm.configuring.files import check_files
-from ies_mm.configuring.reading import selection_hooks
+from ies_mm.configuring.reading import class_of, selection_hooks
 from ies_mm.core import Criterion
 from ies_mm.errors import ConfigError
 from ies_mm.report.calibrating.diagnosis import diagnose
@@ -108,7 +110,8 @@ def _criterion(
 ) -> Criterion:
     """The run's criterion, with the command line's overrides."""
     names = ('order', 'window', 'terms')
-    chosen = {name: hook[name] for name in names if name in hook}
+    own = {**_defaults(hook), **hook}
+    chosen = {name: own[name] for name in names if name in own}
     try:
         asked = {
             'order': args.order,
@@ -121,6 +124,13 @@ def _criterion(
     except (TypeError, ValueError) as error:
         raise ConfigError(str(error)) from error
     return criterion
+
+
+def _defaults(hook: dict[str, Any]) -> dict[str, Any]:
+    """Default arguments of a hook's class; SoftIESHook has others."""
+    cls = class_of(HOOKS, hook)
+    found = signature(cls).parameters.values() if cls else ()
+    return {p.name: p.default for p in found if p.default is not p.empty}
 
 
 def _terms(

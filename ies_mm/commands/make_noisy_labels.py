@@ -7,6 +7,7 @@ from pathlib import Path
 from mmengine.config import Config
 
 from ies_mm.commands.arguments import one_line_errors, parser, read_config
+from ies_mm.configuring.files import check_files
 from ies_mm.errors import ConfigError
 from ies_mm.labels.file import NoisyLabels, write_labels
 from ies_mm.labels.make import KINDS, human_labels, plant_noise
@@ -20,7 +21,7 @@ def main(
     _add_arguments(arguments)
     args = arguments.parse_args(argv)
     with one_line_errors(prog):
-        labels = _made(read_config(args), args)
+        labels = _made(_config(args), args)
         write_labels(args.out, labels)
         print(_summary(labels, args.out))
 
@@ -49,6 +50,17 @@ def _add_arguments(parser: ArgumentParser) -> None:
         '--column', help='column of --human: worse_label, aggre_label ...'
     )
     parser.add_argument('--out', type=Path, required=True, help='output file')
+
+
+def _config(args: Namespace) -> Config:
+    """A config with training images that are there."""
+    cfg = read_config(args)
+    if cfg.get('train_dataloader') is None:
+        raise ConfigError(
+            'the config has no train_dataloader, whose labels would be noisy'
+        )
+    check_files(cfg, 'train_dataloader')
+    return cfg
 
 
 def _made(cfg: Config, args: Namespace) -> NoisyLabels:

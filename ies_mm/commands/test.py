@@ -21,10 +21,11 @@ def main(argv: Sequence[str] | None = None, prog: str = 'ies-mm test') -> None:
         cfg = read_config(args)
         if not Path(args.checkpoint).is_file():
             raise ConfigError(f'there is no checkpoint {args.checkpoint}')
-        if cfg.get('test_dataloader') is None:
+        parts = ('test_dataloader', 'test_cfg', 'test_evaluator')
+        if any(cfg.get(part) is None for part in parts):
             raise ConfigError(
-                'the config has no test_dataloader; set it to val_dataloader, '
-                'and test_cfg and test_evaluator likewise'
+                'the config has no test_dataloader, test_cfg or '
+                'test_evaluator; set them to those of the validation'
             )
         check_files(cfg, 'test_dataloader')
         # The config of a resumed run would have the test resume, too.

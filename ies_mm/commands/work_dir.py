@@ -7,6 +7,7 @@ from pathlib import Path
 from mmengine.config import Config
 
 from ies_mm.errors import ConfigError
+from ies_mm.report.reading.parts import read_parts
 from ies_mm.report.reading.sections import fault_of
 
 
@@ -19,13 +20,14 @@ def dumped_config(work_dir: Path) -> Config:
     Raises:
         ConfigError: It cannot be read.
     """
-    dumped = sorted(work_dir.glob('*/vis_data/config.py'))
-    if not dumped:
+    if not [*work_dir.glob('*/vis_data/config.py')]:
         return Config()
-    with one_line(f'{dumped[-1]} cannot be read'):
-        config = Config.fromfile(dumped[-1])
+    # Not the newest one, which may be of a test.
+    dumped = read_parts(work_dir)[-1].folder / 'vis_data' / 'config.py'
+    with one_line(f'{dumped} cannot be read'):
+        config = Config.fromfile(dumped)
         if fault := fault_of(config.to_dict()):
-            raise ConfigError(f'{dumped[-1]} cannot be read: {fault}')
+            raise ConfigError(f'{dumped} cannot be read: {fault}')
     return config
 
 

@@ -80,7 +80,7 @@ def _from_json(path: Path, content: Any) -> dict[str, str]:
         raise ConfigError(
             f'groups={str(path)!r} must be one JSON object, path -> group'
         )
-    return {name: str(group) for name, group in content.items()}
+    return {_path(name): str(group) for name, group in content.items()}
 
 
 def _from_csv(path: Path) -> dict[str, str]:
@@ -95,9 +95,15 @@ def _from_csv(path: Path) -> dict[str, str]:
                     f'groups={str(path)!r}, line {number}: expected two '
                     f'columns, path and group, found {len(row)}'
                 )
-            if found.setdefault(*row) != row[1]:
+            name, group = _path(row[0]), row[1].strip()
+            if found.setdefault(name, group) != group:
                 raise ConfigError(
-                    f'groups={str(path)!r}, line {number}: {row[0]} is in '
-                    f'{found[row[0]]} and in {row[1]}; give it one group'
+                    f'groups={str(path)!r}, line {number}: {name} is in '
+                    f'{found[name]} and in {group}; give it one group'
                 )
     return found
+
+
+def _path(name: str) -> str:
+    """A path as :meth:`GroupFile.group_of` spells it."""
+    return str(PurePosixPath(name.strip()))

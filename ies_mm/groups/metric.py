@@ -162,6 +162,11 @@ class GroupMetric(BaseMetric):
 
     def _count(self, task: str, sample: Mapping[str, Any]) -> Counts:
         classes = len(self._names())
+        if not classes and (task != CLASSIFIER or 'pred_score' not in sample):
+            raise ConfigError(
+                'GroupMetric: the dataset has no class names; give them as '
+                'metainfo=dict(classes=...)'
+            )
         if task == CLASSIFIER:
             return of_classifier(sample, classes or len(sample['pred_score']))
         if task == SEGMENTOR:

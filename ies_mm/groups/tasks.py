@@ -125,7 +125,14 @@ def _boxes_of(part: Mapping[str, Any]) -> tuple[NDArray, NDArray]:
     """The boxes (N, 4) and labels (N,) of a part of a sample, if any."""
     if 'bboxes' not in part:
         return np.zeros((0, 4)), np.zeros(0)
-    return _array(part['bboxes']).reshape(-1, 4), _array(part['labels'])
+    boxes = _array(part['bboxes'])
+    if len(boxes) and boxes.shape[-1] != 4:
+        raise ConfigError(
+            'GroupMetric supports boxes of four numbers, found '
+            f'{boxes.shape[-1]}, as rotated boxes have; remove it from the '
+            'evaluator'
+        )
+    return boxes.reshape(-1, 4), _array(part['labels'])
 
 
 def _of_labels(labels: NDArray, predicted: NDArray, classes: int) -> Counts:

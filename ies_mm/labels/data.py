@@ -44,7 +44,13 @@ class Images:
         # Without it, the root registry does not find a library's datasets.
         init_default_scope(cfg.get('default_scope') or 'mmengine')
         dataset = without_noise(cfg.train_dataloader.dataset)
-        self._leaves = InstanceMap(DATASETS.build(dataset)).leaves
+        try:
+            built = DATASETS.build(dataset)
+        except OSError as error:
+            raise ConfigError(
+                f'train_dataloader.dataset cannot be built: {error}'
+            ) from error
+        self._leaves = InstanceMap(built).leaves
         self.classes = list(self._leaves[0].metainfo.get('classes') or ())
         if len(self.classes) < 2:
             name = type(self._leaves[0]).__name__

@@ -55,6 +55,8 @@ class LoadNoisyLabels:
         elif self._labels.has_boxes:
             self._relabel_boxes(results)
         else:
+            if 'gt_label' not in results:
+                raise self._other_data(results)
             clean, noisy = self._classes(results, int(results['gt_label']))
             results.update(gt_label=noisy, clean_label=clean)
         return results
@@ -112,6 +114,9 @@ class LoadNoisyLabels:
         if image is None:
             raise self._other_data(info)
         first, end = np.searchsorted(self._labels.image, [image, image + 1])
+        if first == end and not self._labels.has_boxes:
+            # An index beyond the images for which the file was made.
+            raise self._other_data(info)
         return range(int(first), int(end))
 
     def _image(self, info: Any) -> int | None:

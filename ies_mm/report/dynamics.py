@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ies_mm.errors import ConfigError
-from ies_mm.report.files import json_lines
+from ies_mm.report.files import append, json_lines, replace
 from ies_mm.report.values import is_count
 
 DYNAMICS = 'dynamics.jsonl'
@@ -45,9 +45,7 @@ class DynamicsFile:
             stamp = time.strftime('%Y%m%d_%H%M%S')
             self._path.rename(self._path.with_name(f'dynamics_{stamp}.jsonl'))
             return
-        scratch = self._path.with_suffix('.tmp')
-        scratch.write_text(''.join(map(_line, kept)))
-        scratch.replace(self._path)
+        replace(self._path, ''.join(map(_line, kept)).encode())
 
     def add(self, record: dict[str, Any]) -> None:
         """Append a line.
@@ -56,8 +54,7 @@ class DynamicsFile:
             OSError: The file cannot be written.
         """
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        with self._path.open('a') as file:
-            file.write(_line(record))
+        append(self._path, _line(record))
 
 
 def read_dynamics(work_dir: Path) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ from mmengine.structures import BaseDataElement
 
 from group_cases import evaluated, faces, image
 from ies_mm.errors import ConfigError
+from ies_mm.groups.annotations import GroupFile
 from ies_mm.groups.metric import GroupMetric
 
 
@@ -74,6 +75,46 @@ def test_classes_are_checked_before_any_image(arguments: dict) -> None:
     metric = GroupMetric(**arguments)
     with pytest.raises(ConfigError, match=r'there is no class|2 classes'):
         metric.dataset_meta = dict(classes=('a', 'b'))
+
+
+@pytest.mark.parametrize(
+    ('sample', 'classes', 'words'),
+    [
+        (dict(gt_label=[0], pred_label=[0]), None, 'has no class names'),
+        (
+            dict(
+                gt_sem_seg=dict(data=torch.zeros(1, 2, 2)),
+                pred_sem_seg=dict(data=torch.zeros(1, 2, 2)),
+            ),
+            None,
+            'has no class names',
+        ),
+        (
+            dict(
+                gt_instances=dict(bboxes=torch.rand(1, 5), labels=[0]),
+                pred_instances=dict(
+                    bboxes=torch.rand(1, 5), labels=[0], scores=[0.9]
+                ),
+            ),
+            ('a',),
+            'boxes of four numbers, found 5',
+        ),
+    ],
+)
+def test_samples_that_cannot_be_counted(
+    sample: dict, classes: tuple | None, words: str
+) -> None:
+    metric = GroupMetric()
+    metric.dataset_meta = dict(classes=classes) if classes else {}
+    with pytest.raises(ConfigError, match=words):
+        metric.process(None, [dict(sample, group='x')])
+
+
+def test_paths_of_a_file_are_normalised(tmp_path: Path) -> None:
+    (tmp_path / 'a.csv').write_text('./x/a.jpg, one\n x//b.jpg ,two\n')
+    file = GroupFile(str(tmp_path / 'a.csv'))
+    assert file.group_of('/data/x/a.jpg') == 'one'
+    assert file.group_of('x/b.jpg') == 'two'
 
 
 def test_images_of_several_classes_are_refused() -> None:

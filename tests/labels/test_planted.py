@@ -1,5 +1,6 @@
 """Noisy labels of real datasets: made once, read by the pipeline."""
 
+import copy
 import shutil
 from pathlib import Path
 from typing import Any
@@ -125,6 +126,12 @@ def test_images_without_files_are_known_by_their_index(
     found = built(with_noise(cfg, tmp_path / 'noisy.npz', 1))
     numbers = [int(item['data_samples'].gt_label) for item in found]
     assert numbers == labels.noisy.tolist()
+    few = copy.deepcopy(cfg)
+    few.train_dataloader.dataset.indices = 20
+    labels = plant_noise(few, 'symmetric', 0.4, seed=1)
+    write_labels(tmp_path / 'few.npz', labels)
+    with pytest.raises(ConfigError, match=r'image 24 .* other data'):
+        built(with_noise(copy.deepcopy(cfg), tmp_path / 'few.npz', 1))[24]
     # The index would not reveal that these are other images.
     cfg.train_dataloader.dataset |= without_files(first_class=1)
     with pytest.raises(ConfigError, match=r'image 0 .* other data'):

@@ -79,7 +79,11 @@ def test_the_config_of_a_resumed_run_needs_no_training_data(
     [
         ('config.py', 'gone.pth', 'there is no checkpoint'),
         ('gone.py', 'run/epoch_2.pth', 'there is no config file'),
-        ('no_test.py', 'run/epoch_2.pth', 'has no test_dataloader; set it'),
+        (
+            'no_test.py',
+            'run/epoch_2.pth',
+            'has no test_dataloader, test',
+        ),
     ],
 )
 def test_what_cannot_be_tested_is_one_line(

@@ -52,6 +52,7 @@ def test_deleted_weights_do_not_hinder_a_resume(
         (['--amp'], '--amp needs an accelerator'),
         (['--resume', 'gone.pth'], 'there is no file gone.pth'),
         (['--cfg-options', 'log_level'], 'log_level: give KEY=VALUE'),
+        (['--cfg-options', 'a=[1,2'], 'a=[1,2: give KEY=VALUE'),
         (['--cfg-options', 'default_hooks.ies.delta=-1'], 'delta=-1'),
         (['--cfg-options', 'load_from=gone.pth'], 'load_from: there is no'),
         (['--cfg-options', 'custom_hooks=[1]'], 'custom_hooks[0]=1: give a'),

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ies_mm.errors import ConfigError
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -33,6 +35,11 @@ def setting(scores: np.ndarray, share: float) -> Setting:
     """
     decided = scores[:-1]
     known = np.sort(decided[np.isfinite(decided)])
+    if not len(known):
+        raise ConfigError(
+            'no image was observed often enough for a decision before the '
+            'last epoch; train longer'
+        )
     # Of all instance-epochs, including those too early to be judged.
     count = min(round(share * scores.size), len(known) - 1)
     # Images with exactly the same score as the last one are included.

@@ -51,15 +51,18 @@ def controls_of(
     plain = [g for g in finished if g.method == PLAIN]
     # A single plain group serves all, as it does for speed-ups.
     if len(plain) > 1:
-        plain = [g for g in plain if _is_alike(group, g)]
+        alike = [g for g in plain if _is_alike(group, g)]
+        plain = _of_the_same_length(group, alike)
     # _is_alike ignores hooks, so prefer the group with the same other hooks.
     yield PLAIN, sorted(plain, key=lambda g: len(_other_hooks(group, g)))
     alike = [g for g in finished if _is_alike(group, g)]
     if not group.is_short:
         short = [g for g in alike if g.is_short]
+        short = _of_the_same_length(group, short)
         yield SHORT, _of_the_same_compute(group, short)
     if not group.is_random:
         drawn = [g for g in alike if g.is_random]
+        drawn = _of_the_same_length(group, drawn)
         # The same course first; Random Remove itself before its variants.
         yield (
             RANDOM,
@@ -78,6 +81,25 @@ def _is_alike(one: Group, two: Group) -> bool:
 def _is_of_length(key: str) -> bool:
     last = key.rpartition('.')[2]
     return key.startswith(OF_LENGTH) or last in OF_LENGTH_IN_MODELS
+
+
+def _of_the_same_length(group: Group, others: Sequence[Group]) -> list[Group]:
+    """Those of a full training as long as the group's; all if there is none.
+
+    ``--length`` notes the length of the full training; a training that was
+    shortened by hand is another one.
+    """
+    same = [g for g in others if _full_length(g) == _full_length(group)]
+    return same or list(others)
+
+
+def _full_length(group: Group) -> float | None:
+    """Epochs or iterations of the full training."""
+    for unit in ('max_epochs', 'max_iters'):
+        planned = group.settings.get(f'train_cfg.{unit}')
+        if is_number(planned):
+            return round(planned / group.runs[0].length, 3)
+    return None
 
 
 def _other_hooks(one: Group, two: Group) -> list[str]:

@@ -14,7 +14,7 @@ IRRELEVANT = (
     'log_processor', 'visualizer', 'vis_backends', 'randomness.seed',
     'custom_imports', 'test_dataloader', 'test_cfg', 'test_evaluator',
     'default_hooks.logger', 'default_hooks.visualization',
-    'default_hooks.ies.keep_history',
+    'default_hooks.checkpoint', 'default_hooks.ies.keep_history',
 )  # fmt: skip
 # Settings in which a selected run may differ from its plain baseline.
 OF_THE_METHOD = ('default_hooks', 'custom_hooks', 'train_dataloader.sampler')
@@ -113,8 +113,23 @@ def other_settings(one: Group, two: Group) -> list[str]:
 def _settings(run: Run) -> dict[str, Any]:
     return {
         key: one_spelling(key, value)
-        for key, value in flatten(run.config).items()
+        for key, value in flatten(_with_hook_in_place(run.config)).items()
         if not is_part_of(key, IRRELEVANT)
+    }
+
+
+def _with_hook_in_place(config: dict[str, Any]) -> dict[str, Any]:
+    """The config with our selection hook at ``default_hooks.ies``."""
+    hook = method_hook(config)
+    if not hook:
+        return config
+    default = config.get('default_hooks') or {}
+    custom = config.get('custom_hooks') or []
+    default = {k: other for k, other in default.items() if other is not hook}
+    return {
+        **config,
+        'default_hooks': {**default, 'ies': hook},
+        'custom_hooks': [other for other in custom if other is not hook],
     }
 
 

@@ -171,6 +171,9 @@ def _read_coco(file: Path, folder: Path) -> dict[tuple[str, ...], Annotation]:
         for image in content['images']
     }
     for thing in content['annotations']:
+        # Captions and keypoints need no box.
+        if thing.get('image_id') not in images or 'bbox' not in thing:
+            continue
         _, found = images[thing['image_id']]
         x, y, width, height = thing['bbox']
         found.boxes.append((x, y, x + width, y + height))

@@ -21,7 +21,7 @@ TRAINING = re.compile(
     r'| epoch \d+: trained '
 )
 ANNOUNCED = re.compile(r'Iter\(train\)\s*\[\s*\d+/\s*(\d{1,15})\]')
-CHECKPOINT = re.compile(r'Saving checkpoint at (\d{1,15}) epochs')
+CHECKPOINT = re.compile(r'Saving checkpoint at (\d{1,15}) (epoch|iteration)s')
 # The three reasons of MMEngine's EarlyStoppingHook; the last two are from runs
 # of 0.1.0, which wrote no end.json.
 STOPPED = re.compile(
@@ -48,6 +48,7 @@ class Log:
             training line.
         stopped (bool): Whether the run was ended early on purpose.
         saved_epoch (int): The last epoch after which a checkpoint was saved.
+        saved_iteration (int): As ``saved_epoch``, in iterations.
         classes (dict): See :func:`class_values`.
     """
 
@@ -57,6 +58,7 @@ class Log:
     announced: int | None = None
     stopped: bool = False
     saved_epoch: int = 0
+    saved_iteration: int = 0
     classes: dict[str, float] = field(default_factory=dict)
 
 
@@ -92,7 +94,7 @@ def _note(log: Log, line: str) -> None:
     if found := ANNOUNCED.search(line):
         log.announced = int(found[1])
     elif found := CHECKPOINT.search(line):
-        log.saved_epoch = int(found[1])
+        setattr(log, f'saved_{found[2]}', int(found[1]))
     elif STOPPED.search(line):
         log.stopped = True
 

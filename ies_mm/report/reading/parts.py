@@ -54,12 +54,20 @@ class Part:
         return int(lines[0]['iter']) if lines else 0
 
     @property
+    def logger_interval(self) -> int:
+        """Iterations between two training lines."""
+        logger = (self.config.get('default_hooks') or {}).get('logger') or {}
+        return int(logger.get('interval') or LOGGER_INTERVAL)
+
+    @property
     def begins_late(self) -> bool:
         """Whether it actually resumed from a checkpoint."""
-        logger = (self.config.get('default_hooks') or {}).get('logger') or {}
-        interval = logger.get('interval') or LOGGER_INTERVAL
-        # A start from scratch logs after at most one interval.
-        return self.resumed and self.first_iteration > interval
+        lines = self.training_lines
+        # A start from scratch logs after at most one interval, or at the end
+        # of its first epoch.
+        late = self.first_iteration > self.logger_interval
+        later_epoch = bool(lines) and lines[0].get('epoch', 1) > 1
+        return self.resumed and (late or later_epoch)
 
 
 def read_parts(work_dir: Path) -> list[Part]:

@@ -58,7 +58,8 @@ def progress_of(
 def _iterations(part: Part, validated: set[int]) -> Progress:
     planned = int(part.config['train_cfg']['max_iters'])
     lines = part.training_lines
-    done = max([line['iter'] for line in lines] + [*validated, 0])
+    logged = [line['iter'] for line in lines]
+    done = max([*logged, *validated, part.log.saved_iteration])
     # Pruning makes the run end earlier; the log says when.
     end = part.log.announced or planned
     reached = end in validated if _validates(part) else done >= end

@@ -9,6 +9,9 @@ from ies_mm.report.values import is_number, printable
 Points = dict[str, dict[int, float]]
 """Metric -> step -> value."""
 
+VAL_INTERVAL = 1000
+"""MMEngine's default in an iteration-based loop."""
+
 NO_METRICS = {'step', 'time', 'data_time', 'memory'}
 
 
@@ -50,16 +53,34 @@ def counts_iterations(config: dict[str, Any]) -> bool:
 def _validations(part: Part) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield validation lines, each with its epoch or iteration."""
     unit = 'iter' if counts_iterations(part.config) else 'epoch'
-    trained = 0
+    trained = last = 0
+    if unit == 'iter' and part.begins_late:
+        trained = part.first_iteration - part.logger_interval
     for line in part.lines:
         if 'iter' in line:
             trained = line.get(unit, trained)
         elif _steps_are(unit, part.config):
             yield int(line['step']), line
+        elif unit == 'iter':
+            # LoggerHook's default step is the epoch, which stays 0.
+            last = _place(part, max(trained, last + 1))
+            yield last, line
         else:
-            # LoggerHook's default step is the epoch, which stays 0 in an
-            # iteration-based loop.
             yield trained, line
+
+
+def _place(part: Part, least: int) -> int:
+    """The first iteration from ``least`` on after which MMEngine validates.
+
+    The last training line may be up to a logging interval older.
+    """
+    loop = part.config['train_cfg']
+    if loop.get('dynamic_intervals'):
+        return least
+    interval = loop.get('val_interval') or VAL_INTERVAL
+    end = part.log.announced or int(loop['max_iters'])
+    # It also validates at the end.
+    return max(least, min(-(-least // interval) * interval, end))
 
 
 def _steps_are(unit: str, config: dict[str, Any]) -> bool:

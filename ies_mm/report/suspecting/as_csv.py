@@ -21,14 +21,17 @@ def as_csv(suspects: Suspects, share: float) -> str:
     ``index`` is the image's position in the dataset, from 0.
     ``label_quality`` and ``is_label_issue`` are cleanlab's terms,
     ``mistakenness`` (1 - quality) is FiftyOne's. With several terms, each has
-    a column with its mean. Unknown values are empty.
+    a column with its mean, which a term called ``loss`` has as ``term:loss``.
+    Unknown values are empty.
 
     Args:
         suspects (Suspects): Ranked images of a run.
         share (float): Share of the images to mark as issues.
     """
     text = io.StringIO()
-    several = suspects.terms if len(suspects.terms) > 1 else []
+    terms = suspects.terms if len(suspects.terms) > 1 else []
+    # A term may be called loss.
+    several = [f'term:{t}' if t in COLUMNS else t for t in terms]
     writer = csv.DictWriter(
         text, [*COLUMNS, *several], lineterminator='\n', restval=''
     )

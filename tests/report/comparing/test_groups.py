@@ -50,6 +50,7 @@ def test_runs_that_differ_by_seed_are_one_group(tmp_path: Path) -> None:
         ('custom_imports', {'imports': ['a']}),
         ('default_hooks__logger__interval', 1),
         ('default_hooks__ies__keep_history', True),
+        ('default_hooks__checkpoint', {'max_keep_ckpts': -1}),
     ],
 )
 def test_what_changes_no_training_makes_no_group(
@@ -60,6 +61,18 @@ def test_what_changes_no_training_makes_no_group(
         configured(tmp_path / 'a', one), configured(tmp_path / 'b', two)
     )
     assert len(groups) == 1
+
+
+def test_the_hook_may_be_in_custom_hooks(tmp_path: Path) -> None:
+    configs = [config_of(seed, {}) for seed in range(3)]
+    for config in configs[:2]:
+        hook = config['default_hooks'].pop('ies')
+        config['custom_hooks'] = [hook]
+    configs[1]['custom_hooks'][0]['keep_history'] = True
+    [group] = groups_of(
+        *(configured(tmp_path / str(i), c) for i, c in enumerate(configs))
+    )
+    assert 'default_hooks.ies.type' in group.settings
 
 
 def test_settings_that_differ_are_in_the_label(tmp_path: Path) -> None:

@@ -43,6 +43,23 @@ def test_the_verdict_names_the_best_method_and_its_intervals(
     assert 'No ' not in found.verdict
 
 
+@pytest.mark.parametrize('first', ['full', 'halved'])
+def test_a_plain_run_shortened_by_hand_is_not_the_full_one(
+    tmp_path: Path, first: str
+) -> None:
+    """Without ``--length``, whichever folder comes first."""
+    runs = []
+    for seed in range(3):
+        halved = config_of(seed, train_cfg__max_epochs=2)
+        write_start(tmp_path / f'h{seed}', halved, epoch_scalars({2: 0.4}, 2))
+        full = plain_run(tmp_path / f'p{seed}', seed, {4: 0.6 + seed / 100})
+        pair = [full, tmp_path / f'h{seed}']
+        runs += pair if first == 'full' else pair[::-1]
+        runs.append(ies_run(tmp_path / f'i{seed}', seed, {4: 0.55}, saved=0.5))
+    found = differences(compare_runs(runs), 'IES')['plain']
+    assert found.mean == pytest.approx(-0.06)
+
+
 def test_the_verdict_corrects_for_the_choice_of_the_best(
     tmp_path: Path,
 ) -> None:

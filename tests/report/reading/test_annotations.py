@@ -53,7 +53,12 @@ def test_coco_by_the_file_s_name(tmp_path: Path) -> None:
             dict(id=1, file_name='x/a.jpg'),
             dict(id=2, file_name='b.jpg'),
         ],
-        annotations=[dict(image_id=1, category_id=7, bbox=[1, 2, 3, 4])],
+        annotations=[
+            dict(image_id=1, category_id=7, bbox=[1, 2, 3, 4]),
+            # Without an image, or without a box, as captions are.
+            dict(image_id=9, category_id=7, bbox=[1, 2, 3, 4]),
+            dict(image_id=2, caption='a bus'),
+        ],
     )
     (tmp_path / 'train.json').write_text(json.dumps(content))
     leaf = dict(

@@ -116,9 +116,46 @@ def test_validations_that_say_epoch_0_follow_the_training_lines(
     """MMEngine's default log_metric_by_epoch writes step 0 there."""
     config = by_iterations()
     del config['default_hooks']['logger']['log_metric_by_epoch']
+    config['train_cfg']['val_interval'] = 40
     lines = iterations(40, 80, by_epoch=True)
     run = read_run(write_start(tmp_path, config, lines))
     assert run.points == {'mIoU': {40: 90.0, 80: 130.0}}
+
+
+@pytest.mark.parametrize(
+    ('end', 'interval', 'resumed'),
+    [(105, 35, 0), (105, 5, 0), (100, 20, 0), (105, 35, 40), (98, 13, 33)],
+)
+def test_validations_between_two_training_lines(
+    tmp_path: Path, end: int, interval: int, resumed: int
+) -> None:
+    """Against MMEngine's rule; only every tenth iteration is logged."""
+    config = by_iterations()
+    del config['default_hooks']['logger']['log_metric_by_epoch']
+    config['train_cfg'] |= dict(max_iters=end, val_interval=interval)
+    config['resume'] = resumed > 0
+    lines, expected = [], {}
+    for done in range(resumed + 1, end + 1):
+        if done % 10 == 0:
+            lines.append(dict(loss=1.0, iter=done, step=done))
+        if done % interval == 0 or done == end:
+            lines.append(dict(mIoU=50.0 + done, step=0))
+            expected[done] = 50.0 + done
+    run = read_run(write_start(tmp_path, config, lines))
+    assert run.points == {'mIoU': expected}
+    assert run.progress.finished
+    assert run.progress.done == end
+
+
+def test_an_iteration_based_run_without_validations(tmp_path: Path) -> None:
+    config = by_iterations()
+    config['train_cfg']['max_iters'] = 105
+    config['val_cfg'] = None
+    lines = [dict(loss=1.0, iter=i, step=i) for i in range(10, 105, 10)]
+    for name, said, done in (('a', 105, True), ('b', 100, False)):
+        log = [(0, f'Saving checkpoint at {said} iterations')]
+        run = read_run(write_start(tmp_path / name, config, lines, log))
+        assert run.progress.finished is done
 
 
 def test_epochs_of_validations_that_say_iterations(tmp_path: Path) -> None:

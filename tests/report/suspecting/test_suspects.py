@@ -5,6 +5,7 @@ import io
 import math
 import runpy
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -102,6 +103,15 @@ def test_the_list_has_what_cleanlab_and_fiftyone_read() -> None:
     assert float(rows[0]['mistakenness']) == pytest.approx(1 - quality[0])
     assert (rows[0]['loss_0'], rows[0]['loss_1']) == ('1', '2')
     assert rows[3]['label_quality'] == rows[3]['loss'] == ''
+
+
+def test_a_term_called_loss_has_a_column_of_its_own() -> None:
+    tables = tables_of(np.array([[[1.0, 9.0]]]))
+    found = replace(rank(tables, []), terms=['loss', 'aux'])
+    [row] = csv.DictReader(io.StringIO(as_csv(found, share=0)))
+    assert [row[key] for key in ('loss', 'term:loss', 'aux')] == [
+        '10', '1', '9',
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize('kind', ['symmetric', 'instance'])
