@@ -10,34 +10,33 @@ from ies_mm.configuring.reading import class_of, datasets_in
 from ies_mm.training.data.mixing_transforms import mixes
 
 
-def transforms_in(
-    cfg: Config, switched: bool = True
-) -> Iterator[tuple[str, Any]]:
+def transforms_in(cfg: Config, switched: bool = True) -> list[tuple[str, Any]]:
     """The transforms of the training.
 
     Args:
-        cfg (Config): A config with a ``train_dataloader``.
+        cfg (Config): A training config.
         switched (bool): Whether to include the pipelines that hooks switch
             to. Defaults to True.
 
-    Yields:
-        tuple: The place of a transform in the config, and its class.
+    Returns:
+        list of tuple: The place of a transform in the config, and its class.
     """
-    found = [*_of_datasets(cfg)]
+    pipelines, found = [*_of_datasets(cfg)], []
     if switched:
-        found += _of_hooks(cfg)
+        pipelines += _of_hooks(cfg)
     scope = cfg.get('default_scope') or 'mmengine'
     # The root registry finds a library's transforms only through its scope.
     with (
         DefaultScope.overwrite_default_scope(scope),
         TRANSFORMS.switch_scope_and_registry(None) as registry,
     ):
-        for key, pipeline, skipped in found:
+        for key, pipeline, skipped in pipelines:
             for place, transform in _nested(pipeline, key):
                 cls = class_of(registry, transform)
                 if cls and transform.get('type') not in skipped:
                     name = getattr(cls, '__name__', transform['type'])
-                    yield f'{place} ({name})', cls
+                    found.append((f'{place} ({name})', cls))
+    return found
 
 
 def switched_augments(cfg: Config) -> Iterator[tuple[str, list[str]]]:
@@ -47,8 +46,7 @@ def switched_augments(cfg: Config) -> Iterator[tuple[str, list[str]]]:
         tuple: Their place in the config, and the names of their types.
     """
     for key, stage in _stages(cfg):
-        augments = stage.get('batch_augments') or {}
-        if names := _types_of(augments.get('augments')):
+        if names := _types_of(stage.get('batch_augments')):
             yield f'{key}.batch_augments', names
 
 
@@ -61,15 +59,15 @@ def mixes_at_first(cfg: Config) -> bool:
     of_model = model.get('data_preprocessor') or {}
     augments = [
         (model.get('train_cfg') or {}).get('augments'),
-        (preprocessor.get('batch_augments') or {}).get('augments'),
-        (of_model.get('batch_augments') or {}).get('augments'),
+        preprocessor.get('batch_augments'),
+        of_model.get('batch_augments'),
     ]
     return any(_types_of(some) for some in augments)
 
 
 def _of_datasets(cfg: Config) -> Iterator[tuple[str, Any, list]]:
     """Every dataset's pipeline: its key, itself and the types it skips."""
-    dataset = cfg.train_dataloader.dataset
+    dataset = (cfg.get('train_dataloader') or {}).get('dataset')
     for key, part in datasets_in(dataset, 'train_dataloader.dataset'):
         skipped = part.get('skip_type_keys') or []
         yield f'{key}.pipeline', part.get('pipeline'), skipped
@@ -88,7 +86,7 @@ def _of_hooks(cfg: Config) -> Iterator[tuple[str, Any, list]]:
 def _stages(cfg: Config) -> Iterator[tuple[str, dict]]:
     for i, hook in enumerate(cfg.get('custom_hooks') or []):
         if isinstance(hook, dict) and isinstance(hook.get('schedule'), list):
-            for j, stage in enumerate(hook['schedule']):
+            for j, stage in enumerate(filter(_is_dict, hook['schedule'])):
                 yield f'custom_hooks[{i}].schedule[{j}]', stage
 
 
@@ -106,9 +104,19 @@ def _nested(pipeline: Any, key: str) -> Iterator[tuple[str, dict]]:
             yield from _nested(inner, f'{place}.transforms')
 
 
+def _is_dict(part: Any) -> bool:
+    return isinstance(part, dict)
+
+
 def _types_of(augments: Any) -> list[str]:
-    """Names of the types in a config of batch augments."""
+    """Names of the types in a config of batch augments.
+
+    Args:
+        augments (Any): A dict of RandomBatchAugment, an augment or several;
+            objects have none.
+    """
     if isinstance(augments, dict):
-        augments = [augments]
+        augments = augments.get('augments', augments)
+    several = augments if isinstance(augments, list | tuple) else [augments]
     # mmpretrain's None does nothing, with the rest of the chance.
-    return [str(augment['type']) for augment in augments or [] if augment]
+    return [str(one['type']) for one in several if isinstance(one, dict)]

@@ -21,7 +21,8 @@ TRAINING = re.compile(
     r'| epoch \d+: trained '
 )
 ANNOUNCED = re.compile(r'Iter\(train\)\s*\[\s*\d+/\s*(\d{1,15})\]')
-CHECKPOINT = re.compile(r'Saving checkpoint at (\d{1,15}) (epoch|iteration)s')
+SAVED_EPOCH = re.compile(r'Saving checkpoint at (\d{1,15}) epochs')
+SAVED_ITERATION = re.compile(r'Saving checkpoint at (\d{1,15}) iterations')
 # The three reasons of MMEngine's EarlyStoppingHook; the last two are from runs
 # of 0.1.0, which wrote no end.json.
 STOPPED = re.compile(
@@ -93,8 +94,10 @@ def _time_of(line: str) -> datetime | None:
 def _note(log: Log, line: str) -> None:
     if found := ANNOUNCED.search(line):
         log.announced = int(found[1])
-    elif found := CHECKPOINT.search(line):
-        setattr(log, f'saved_{found[2]}', int(found[1]))
+    elif found := SAVED_EPOCH.search(line):
+        log.saved_epoch = int(found[1])
+    elif found := SAVED_ITERATION.search(line):
+        log.saved_iteration = int(found[1])
     elif STOPPED.search(line):
         log.stopped = True
 
