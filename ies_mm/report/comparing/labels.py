@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from ies_mm.report.comparing.groups import Group, differing, is_part_of
-from ies_mm.report.reading.methods import RANDOM
+from ies_mm.report.reading.methods import RANDOM, method_hook
 from ies_mm.report.values import printable
 
 LONGEST_VALUE = 12
@@ -21,7 +21,7 @@ def labelled(groups: Sequence[Group]) -> list[Group]:
     found: list[Group] = []
     for group in groups:
         alike = [g for g in groups if g.method == group.method]
-        family = ', '.join([group.method, *_tags(group, alike)])
+        family = ', '.join([_method(group), *_tags(group, alike)])
         label = family
         if not group.finished:
             label += f' {_run_tag(group, alike)}*'
@@ -30,6 +30,14 @@ def labelled(groups: Sequence[Group]) -> list[Group]:
             replace(group, label=printable(label), family=printable(family))
         )
     return found
+
+
+def _method(group: Group) -> str:
+    """The method, and whether every image comes in its turn."""
+    if method_hook(group.runs[0].config).get('replacement', True):
+        return group.method
+    in_turn = 'shuffled passes' if group.method == RANDOM else 'in turn'
+    return f'{group.method}, {in_turn}'
 
 
 def _free(label: str, family: str, others: Sequence[Group]) -> tuple[str, str]:
@@ -110,8 +118,8 @@ def _tag(group: Group, key: str) -> str:
     if not inner:
         return ''
     if name == 'replacement':
-        in_turn = 'shuffled passes' if group.method == RANDOM else 'in turn'
-        return 'drawn anew' if inner[''] else in_turn
+        # If False, the name of the method says so.
+        return 'drawn anew' if inner[''] else ''
     if 'type' in inner:
         kind, values = inner.pop('type'), list(inner.values())
         if len(values) == 1:

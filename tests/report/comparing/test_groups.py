@@ -139,6 +139,8 @@ def test_soft_ies_in_turn_is_named(tmp_path: Path) -> None:
     ]
     labels = [group.label for group in groups_of(*runs)]
     assert labels == ['Soft IES', 'Soft IES, in turn']
+    [alone] = groups_of(runs[1])
+    assert alone.label == 'Soft IES, in turn'
 
 
 def test_no_two_groups_have_the_same_label(tmp_path: Path) -> None:
