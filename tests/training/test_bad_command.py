@@ -39,11 +39,15 @@ def test_deleted_weights_do_not_hinder_a_resume(
     voc: Path, tmp_path: Path
 ) -> None:
     config = ies_config(voc, tmp_path / 'run', epochs=1, delta=0.1)
-    config.load_from = 'gone.pth'
     path = tmp_path / 'config.py'
     path.write_text(config.pretty_text)
-    assert 'there is no file gone.pth' in call(TRAIN, path).stderr
-    assert call(TRAIN, path, '--resume').returncode == 0
+    gone = ('--cfg-options', 'load_from=gone.pth')
+    # Without a checkpoint, it would start from them.
+    for first in ((), ('--resume',)):
+        result = call(TRAIN, path, *first, *gone)
+        assert 'there is no file gone.pth' in result.stderr
+    assert call(TRAIN, path).returncode == 0
+    assert call(TRAIN, path, '--resume', *gone).returncode == 0
 
 
 @pytest.mark.parametrize(

@@ -126,7 +126,7 @@ class IES(FlatnessMethod):
         self, history: LossHistory, names: Sequence[str], standing: Standing
     ) -> Decision:
         """Find the mastered instances and prune them if the epoch allows."""
-        decision = self._judge(history, names, standing)
+        decision = self.judge(history, names, standing)
         mastered, epoch = decision.mastered, standing.epoch
         nobody = torch.zeros_like(mastered)
         may_prune = self.period(standing).may_prune(epoch)
@@ -141,7 +141,7 @@ class IES(FlatnessMethod):
         self._waits.settle(self._recheck, mastered, epoch)
         return decision
 
-    def _judge(
+    def judge(
         self, history: LossHistory, names: Sequence[str], standing: Standing
     ) -> Decision:
         """The mastered instances, and a selection without them."""
