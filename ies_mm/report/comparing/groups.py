@@ -124,13 +124,12 @@ def _with_hook_in_place(config: dict[str, Any]) -> dict[str, Any]:
     if not hook:
         return config
     default = config.get('default_hooks') or {}
-    custom = config.get('custom_hooks') or []
-    default = {k: other for k, other in default.items() if other is not hook}
-    return {
-        **config,
-        'default_hooks': {**default, 'ies': hook},
-        'custom_hooks': [other for other in custom if other is not hook],
-    }
+    moved = {k: other for k, other in default.items() if other is not hook}
+    found = {**config, 'default_hooks': {**moved, 'ies': hook}}
+    others = [h for h in config.get('custom_hooks') or [] if h is not hook]
+    # An empty list would differ from the plain config, which has none.
+    found.pop('custom_hooks', None)
+    return {**found, 'custom_hooks': others} if others else found
 
 
 def is_part_of(key: str, parents: tuple[str, ...]) -> bool:

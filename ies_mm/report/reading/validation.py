@@ -59,6 +59,10 @@ def _validations(part: Part) -> Iterator[tuple[int, dict[str, Any]]]:
     for line in part.lines:
         if 'iter' in line:
             trained = line.get(unit, trained)
+        elif not any(_is_metric(*entry) for entry in line.items()):
+            # PerImageLossHook's means; they must not take a validation's
+            # place.
+            continue
         elif _steps_are(unit, part.config):
             yield int(line['step']), line
         elif unit == 'iter':

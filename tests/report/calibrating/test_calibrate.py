@@ -4,7 +4,6 @@ import json
 import runpy
 import shutil
 import sys
-from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,11 +14,9 @@ from mmengine.config import Config
 from PIL import Image
 
 from commands import call
-from ies_mm.commands import calibrate
 from ies_mm.commands.work_dir import dumped_config
 from ies_mm.core import Criterion, LossHistory
-from ies_mm.errors import ConfigError
-from ies_mm.report.calibrating.recorded import Recorded, read_recorded
+from ies_mm.report.calibrating.recorded import read_recorded
 from ies_mm.report.calibrating.settings import setting
 from iteration_runs import IMAGES
 from runs import train
@@ -295,25 +292,6 @@ def test_a_test_is_not_the_training(run: Path, tmp_path: Path) -> None:
         other, config_of(0), [{'acc': 0.5, 'step': 0}], stamp='29990101_000000'
     )
     assert dumped_config(other).default_hooks.ies.type == 'IESHook'
-
-
-def test_a_hook_s_default_criterion_is_its_own() -> None:
-    recorded = Recorded(np.ones((8, 4, 1)), np.ones((8, 4), bool), ['loss'])
-    asked = Namespace(order=None, window=None, terms=None)
-    for hook, expected in (
-        (dict(type='SoftIESHook', saved=0.3), (0, 5)),
-        (dict(type='IESHook', saved=0.3, window=4), (2, 4)),
-        (dict(type='RandomRemovalHook', saved=0.3), (2, 3)),
-    ):
-        found = calibrate._criterion(asked, hook, recorded)
-        assert (found.order, found.window) == expected
-
-
-def test_losses_that_are_known_too_late() -> None:
-    scores = np.full((9, 4), np.nan)
-    scores[-1] = 1.0
-    with pytest.raises(ConfigError, match='observed often enough'):
-        setting(scores, 0.2)
 
 
 def test_images_that_are_gone(run: Path, tmp_path: Path) -> None:

@@ -73,6 +73,8 @@ def test_the_hook_may_be_in_custom_hooks(tmp_path: Path) -> None:
         *(configured(tmp_path / str(i), c) for i, c in enumerate(configs))
     )
     assert 'default_hooks.ies.type' in group.settings
+    # A plain config has none, so it would count as a difference.
+    assert 'custom_hooks' not in group.settings
 
 
 def test_settings_that_differ_are_in_the_label(tmp_path: Path) -> None:

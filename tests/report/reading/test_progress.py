@@ -138,6 +138,8 @@ def test_validations_between_two_training_lines(
     for done in range(resumed + 1, end + 1):
         if done % 10 == 0:
             lines.append(dict(loss=1.0, iter=done, step=done))
+        if done % 15 == 0:  # of PerImageLossHook
+            lines.append({'ies/loss/mean': 1.0, 'step': done})
         if done % interval == 0 or done == end:
             lines.append(dict(mIoU=50.0 + done, step=0))
             expected[done] = 50.0 + done

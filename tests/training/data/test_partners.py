@@ -204,17 +204,21 @@ class Empty:
         )
 
 
+def persistent(dataset: Any, workers: int) -> DataLoader:
+    return DataLoader(
+        dataset,
+        sampler=KEPT * 4,
+        batch_size=None,
+        num_workers=workers,
+        persistent_workers=True,
+    )
+
+
 @BOTH
 def test_persistent_workers_follow(make: Any) -> None:
     """They have copies of the dataset from before the selection."""
     dataset = make()
-    loader = DataLoader(
-        dataset,
-        sampler=KEPT * 4,
-        batch_size=None,
-        num_workers=2,
-        persistent_workers=True,
-    )
+    loader = persistent(dataset, 2)
     with tagging(dataset) as instances:
         before = [shown(item) for item in loader]
         if make is mosaics:  # A cache only contains images that were shown.
@@ -230,13 +234,7 @@ def test_persistent_workers_follow(make: Any) -> None:
 
 def test_persistent_workers_follow_in_a_second_training() -> None:
     dataset = mosaics()
-    loader = DataLoader(
-        dataset,
-        sampler=KEPT * 4,
-        batch_size=None,
-        num_workers=1,
-        persistent_workers=True,
-    )
+    loader = persistent(dataset, 1)
     instances = InstanceMap(dataset)
     for _ in range(2):
         with instances.tagging():
