@@ -133,8 +133,11 @@ _HOOK: dict[str, Rule] = {
 _MODEL: dict[str, Rule] = {
     'initial_epoch': _place,
     'update_iter_interval': _distance,
+    'warmup_iters': _distance,
 }
-"""TOOD's initial epochs and Dynamic R-CNN's update interval."""
+"""TOOD's initial epochs, Dynamic R-CNN's interval, BoxInst's warm-up."""
+_UNWRITTEN = {'BoxInstMaskHead': dict(warmup_iters=10000)}
+"""Defaults of constructors that stock configs do not write out."""
 
 
 def _fit(part: Any, rules: dict[str, Rule], ratio: float) -> None:
@@ -142,6 +145,13 @@ def _fit(part: Any, rules: dict[str, Rule], ratio: float) -> None:
         # A hook of one's own may mean something else by the name.
         if isinstance(part.get(key), int | float | list | tuple):
             part[key] = rule(part[key], ratio)
+
+
+def _name(part: Any) -> str:
+    """The class that a part names, without the registry's scope."""
+    kind = part.get('type')
+    name = kind if isinstance(kind, str) else getattr(kind, '__name__', '')
+    return name.rpartition('.')[2]
 
 
 def _fit_schedules(schedules: Any, ratio: float, validations: float) -> None:
@@ -170,9 +180,8 @@ def _fit_schedule(schedule: Any, ratio: float) -> None:
     if 'end' in schedule:
         # MMEngine refuses a schedule that ends where it begins.
         schedule['end'] = max(schedule['end'], schedule.get('begin', 0) + 1)
-    kind = schedule['type']
     # Its gamma applies once per epoch or iteration, whose number changes.
-    if 'Exponential' in (kind if isinstance(kind, str) else kind.__name__):
+    if 'Exponential' in _name(schedule):
         schedule['gamma'] = _power(schedule['gamma'], ratio)
     _fit(schedule, _SCHEDULE, ratio)
 
@@ -185,21 +194,22 @@ def _hooks(cfg: Config) -> list[Any]:
 
 def _fit_hook(hook: Any, ratio: float) -> None:
     _fit(hook, _HOOK, ratio)
-    kind = hook.get('type', '')
-    name = kind if isinstance(kind, str) else kind.__name__
+    name = _name(hook)
     if name.endswith('CheckpointHook') and 'interval' in hook:
         hook['interval'] = _distance(hook['interval'], ratio)
     # ExpMomentumEMA's gamma is a warm-up in iterations.
     if 'EMAHook' in name and 'gamma' in hook:
         hook['gamma'] = _distance(hook['gamma'], ratio)
     # mmpretrain's; its stages.
-    if name.rpartition('.')[2] == 'SwitchRecipeHook':
+    if name == 'SwitchRecipeHook':
         for stage in hook['schedule']:
             _fit(stage, _HOOK, ratio)
 
 
 def _fit_everywhere(part: Any, ratio: float) -> None:
     if isinstance(part, dict):
+        for key, value in _UNWRITTEN.get(_name(part), {}).items():
+            part.setdefault(key, value)
         _fit(part, _MODEL, ratio)
         part = list(part.values())
     if isinstance(part, list | tuple):

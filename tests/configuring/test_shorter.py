@@ -1,11 +1,13 @@
 """A training scaled to a share of its length, against a hand-written one."""
 
 import importlib
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from mmdet.models import BoxInstMaskHead
 from mmengine.config import Config
 
 from commands import TRAIN, call
@@ -127,6 +129,10 @@ def test_rtmdet_with_its_switch() -> None:
             'dynamic_rcnn/dynamic-rcnn_r50_fpn_1x_coco.py',
             {'model.train_cfg.rcnn.dynamic_rcnn.update_iter_interval': 50},
         ),
+        (
+            'boxinst/boxinst_r50_fpn_ms-90k_coco.py',
+            {'model.mask_head.warmup_iters': 5000},
+        ),
     ],
 )
 def test_a_model_that_counts_its_training(name: str, by_hand: dict) -> None:
@@ -136,6 +142,14 @@ def test_a_model_that_counts_its_training(name: str, by_hand: dict) -> None:
         for part in key.split('.'):
             place = place[part]
         assert place == value
+
+
+def test_the_warm_up_that_boxinst_does_not_write_out() -> None:
+    default = signature(BoxInstMaskHead).parameters['warmup_iters'].default
+    head = dict(type='BoxInstMaskHead')
+    cfg = Config(dict(train_cfg=dict(max_iters=90), model=dict(head=head)))
+    assert shorten(cfg, 1).model.head.warmup_iters == default
+    assert 'warmup_iters' not in cfg.model.head
 
 
 SCHEDULES = [
