@@ -98,8 +98,8 @@ def _hook(config: Config, work_dir: Path) -> dict[str, Any]:
     hooks = [hook for _, hook in selection_hooks(config)]
     if not hooks:
         raise ConfigError(
-            f'{work_dir}/ies is of an earlier training: the newest one in the '
-            'folder has no selection hook; give every training a folder of '
+            f'{work_dir}/ies is of an earlier run: the newest one in the '
+            'folder has no selection hook; give every run a folder of '
             'its own'
         )
     return dict(hooks[0])

@@ -20,7 +20,7 @@ COMMANDS = {
     'configs': 'list the configs that can be given as ies_mm::NAME',
     'make-voc': 'generate a small dataset in PASCAL VOC format',
     'get-voc': 'download PASCAL VOC 2007 or 2012',
-    'make-noisy-labels': 'make noisy labels for a training',
+    'make-noisy-labels': 'make noisy labels to train on',
 }
 
 

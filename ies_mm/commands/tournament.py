@@ -67,7 +67,7 @@ def _arguments(argv: Sequence[str] | None, prog: str) -> argparse.Namespace:
         type=number(0),
         default=1.0,
         metavar='SHARE',
-        help='scale every training, with its schedules, to this share of the '
+        help='scale every run, with its schedules, to this share of the '
         "config's length (default: 1)",
     )
     arguments.add_argument(

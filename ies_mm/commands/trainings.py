@@ -58,7 +58,7 @@ def train_once(
             env=os.environ | {'OMP_NUM_THREADS': str(threads)},
         )
     if code:
-        raise ConfigError(f'a training failed, see {log.name}')
+        raise ConfigError(f'a training run failed, see {log.name}')
     # One rename, so that no kill can leave the folder without a mark.
     (work_dir / BEGUN).replace(work_dir / ENDED)
     return True
@@ -91,7 +91,7 @@ def check_same(work_dir: Path, said: str) -> None:
         _compare(there[0], said)
     elif work_dir.exists() and any(work_dir.iterdir()):
         raise ConfigError(
-            f'{work_dir} holds something other than a training of this '
+            f'{work_dir} holds something other than a run of this '
             'command; move it away, or give another --out'
         )
 

@@ -93,7 +93,7 @@ def _check_pair(cfg: Config, hooks: dict[str, dict]) -> None:
     if len(hooks) > 1:
         raise ConfigError(
             f'{" and ".join(hooks)} would both write the records of this '
-            'training; keep one'
+            'run; keep one'
         )
 
 
@@ -101,7 +101,7 @@ def _check_present(cfg: Config, *keys: str) -> None:
     for key in keys:
         if cfg.get(key) is None:
             raise ConfigError(
-                f'{key} is missing; a selection hook needs a training'
+                f'{key} is missing, and a selection hook needs it'
             )
 
 

@@ -155,7 +155,7 @@ def _smaller_images(rows: Sequence[Row]) -> Iterator[str]:
             yield (
                 f'{row.group.label} trained on smaller images: '
                 f'{compute:.1%} of the pixels of a run at full size, which '
-                'is what "of limit" and the controls are based on'
+                'is what "of ideal" and the controls are based on'
             )
 
 

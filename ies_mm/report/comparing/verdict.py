@@ -13,11 +13,11 @@ from ies_mm.report.comparing.notes import Row
 from ies_mm.report.reading.methods import PLAIN, RANDOM, SHORT
 
 LEAST_SAVED = 0.01
-"""Below this, no shorter training is asked for."""
+"""Below this, no shorter run is asked for."""
 
 WORDS = {
-    PLAIN: 'the full plain training',
-    SHORT: 'a plain training of equal compute ({})',
+    PLAIN: 'the full plain run',
+    SHORT: 'a plain run of equal compute ({})',
     RANDOM: 'random pruning of as many images',
 }
 
@@ -135,7 +135,7 @@ def _untrained(kind: str, row: Row) -> str:
     """A control that is missing, with the command that trains it."""
     saved, length = saved_share(row.group), row.group.runs[0].length
     if kind == PLAIN:
-        what, command = 'full plain training', _plain(row, length)
+        what, command = 'full plain run', _plain(row, length)
     elif kind == SHORT:
         what = 'plain training of equal compute'
         command = _plain(row, 1 - saved)

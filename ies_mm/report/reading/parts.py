@@ -166,5 +166,5 @@ def _no_run(work_dir: Path) -> str:
     return (
         f'{work_dir} contains no run: MMEngine creates a folder '
         '<time>/vis_data in a work directory, and there is none; '
-        'give the work_dir of a training'
+        'give the work_dir of a run'
     )

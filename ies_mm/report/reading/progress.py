@@ -73,8 +73,8 @@ def _epochs(
     planned = (part.config.get('train_cfg') or {}).get('max_epochs')
     if planned is None:
         raise ConfigError(
-            f'{part.folder.parent} is not a training: train_cfg has neither '
-            'max_epochs nor max_iters; leave it out'
+            f'{part.folder.parent} is not a training run: train_cfg has '
+            'neither max_epochs nor max_iters; leave it out'
         )
     planned = int(planned)
     # The epoch of a training line has only begun.

@@ -133,7 +133,7 @@ def read_run(work_dir: Path) -> Run:
         return _run(work_dir, read_parts(work_dir))
     except FileNotFoundError as error:
         raise ConfigError(
-            f'there is no {error.filename}; give the work_dir of a training'
+            f'there is no {error.filename}; give the work_dir of a run'
         ) from error
     except OSError as error:
         raise ConfigError(

@@ -17,15 +17,15 @@ GROUPS = {
     '': ('method', 'runs'),
     'metric': ('best', 'last'),
     'training samples': ('saved', 'forward only'),
-    'seconds': ('training', 'refresh', 'decision', 'total'),
-    'against plain': ('speed up', 'of limit'),
+    'seconds': ('training', 'scoring', 'decision', 'total'),
+    'against plain': ('speed up', 'of ideal'),
 }
 """The columns, under the headings that the page shows above them."""
 
 HEADINGS = tuple(title for titles in GROUPS.values() for title in titles)
 DETAILS = (
-    'runs', 'best', 'forward only', 'training', 'refresh', 'decision',
-    'total', 'of limit',
+    'runs', 'best', 'forward only', 'training', 'scoring', 'decision',
+    'total', 'of ideal',
 )  # fmt: skip
 """Columns hidden on a narrow screen."""
 CONTROLS = (PLAIN, SHORT, RANDOM)

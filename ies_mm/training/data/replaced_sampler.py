@@ -57,7 +57,7 @@ def check_replaced(cfg: Config) -> None:
         raise ConfigError(
             f'train_dataloader.sampler: IESSampler takes the place of the '
             f'{name} of {path}, but does not choose images as it does, so '
-            'the run without IES would be another training. '
+            'the run without IES would be another one. '
             + (KEEP_REPEATS.format(repeats) if repeats else WHAT_TO_DO)
         )
     known = {*_arguments_of(sampler.get('type')), 'type', '_scope_'}

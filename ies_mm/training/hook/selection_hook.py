@@ -231,7 +231,7 @@ class SelectionHook(Hook):
             # The same object may be registered twice.
             names = ' and '.join(type(hook).__name__ for hook in found)
             raise ConfigError(
-                f'{names} would both write the records of this training; '
+                f'{names} would both write the records of this run; '
                 'keep one of them in default_hooks or custom_hooks'
             )
         return check_training(runner, self, self._settings())

@@ -23,13 +23,13 @@ def check_order(runner: Runner) -> None:
         raise ConfigError(
             'train_dataloader.batch_sampler='
             f'{type(loader.batch_sampler).__name__} changes the order of an '
-            'endless stream; in an iteration-based training remove it, or '
+            'endless stream; in an iteration-based run remove it, or '
             'train with EpochBasedTrainLoop'
         )
     if not getattr(loader, 'in_order', True):
         raise ConfigError(
             'train_dataloader.in_order=False changes the order of an endless '
-            'stream; remove it in an iteration-based training'
+            'stream; remove it in an iteration-based run'
         )
 
 

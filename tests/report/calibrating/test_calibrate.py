@@ -57,7 +57,7 @@ def test_records_of_an_earlier_training_are_refused(
     (newest / 'scalars.json').write_text('{"epoch": 1, "iter": 1, "step": 1}')
     result = call(TOOL, copy)
     assert result.returncode == 2
-    assert 'is of an earlier training' in result.stderr
+    assert 'is of an earlier run' in result.stderr
     assert result.stderr.count('\n') == 1
 
 

@@ -100,7 +100,7 @@ def test_methods_of_two_lengths_keep_the_lengths_of_the_config(
     assert methods[short] == 'short plain 10%'
     assert methods[full] == 'IES'
     assert not any('relative to' in note for note in found.notes)
-    assert 'No full plain training to compare with: ' in found.verdict
+    assert 'No full plain run to compare with: ' in found.verdict
     assert 'PLAIN_CONFIG --length 0.8' in found.verdict
 
 
@@ -115,7 +115,7 @@ def test_without_the_full_baseline_it_is_asked_for(tmp_path: Path) -> None:
         'long plain 1000%', 'IES'
     }  # fmt: skip
     assert (
-        'No full plain training to compare with: '
+        'No full plain run to compare with: '
         'ies-mm train PLAIN_CONFIG --length 0.1.'
     ) in found.verdict
 

@@ -86,9 +86,9 @@ def test_the_verdict_corrects_for_the_choice_of_the_best(
 @pytest.mark.parametrize(
     ('losses', 'words'),
     [
-        ((0.03, 0.05, 0.04), 'from the full plain training, below.'),
+        ((0.03, 0.05, 0.04), 'from the full plain run, below.'),
         ((0.03, -0.05, 0.04), 'not distinguishable: unless more seeds show'),
-        ((0.03,), '-0.030 (one seed) from the full plain training.'),
+        ((0.03,), '-0.030 (one seed) from the full plain run.'),
     ],
 )
 def test_the_verdict_says_what_training_shorter_costs(
@@ -139,7 +139,7 @@ def test_controls_of_other_seeds_are_not_missing(tmp_path: Path) -> None:
         'plain was trained with other seeds than IES (3, 4 and 0, 1)'
         in verdict
     )
-    assert 'No full plain training' not in verdict
+    assert 'No full plain run' not in verdict
     for name, value, seed, words in (
         ('n', math.nan, 0, 'plain has no last metric'),
         ('u', 0.5, None, 'The runs of plain have no seed: add --seed'),
@@ -189,7 +189,7 @@ def test_three_seeds_without_a_control_are_not_one(tmp_path: Path) -> None:
     runs = [ies_run(tmp_path / f'{s}', s, {4: 0.6}) for s in range(3)]
     verdict = compare_runs(runs).verdict
     assert 'One seed' not in verdict
-    assert 'No full plain training' in verdict
+    assert 'No full plain run' in verdict
     assert 'One seed shows nothing' in compare_runs(runs[:1]).verdict
 
 

@@ -115,7 +115,7 @@ def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_an_empty_folder(tmp_path: Path) -> None:
-    refused(tmp_path, 'contains no run: .* give the work_dir of a training')
+    refused(tmp_path, 'contains no run: .* give the work_dir of a run')
 
 
 def test_a_folder_of_work_directories(tmp_path: Path) -> None:
@@ -147,7 +147,7 @@ def test_a_broken_config(tmp_path: Path) -> None:
 
 def test_a_config_without_a_length(tmp_path: Path) -> None:
     write_start(tmp_path, config_of(train_cfg=None), epoch_scalars({}, 1))
-    refused(tmp_path, 'is not a training: train_cfg has neither')
+    refused(tmp_path, 'is not a training run: train_cfg has neither')
 
 
 def test_records_of_another_version(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def test_what_was_stopped_goes_on(trained: Any) -> None:
     run = folder / 'run'
     (folder / 'fails').touch()
     with pytest.raises(
-        Exception, match=r'a training failed, see .*output.log'
+        Exception, match=r'a training run failed, see .*output.log'
     ):
         train_once(run, ['config.py'], 'said', resume=True)
     (run / 'epoch_3.pth').touch()
