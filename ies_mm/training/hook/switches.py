@@ -1,5 +1,9 @@
 """Detects a switched pipeline or loss."""
 
+from typing import Any
+
+from mmengine.dist import broadcast_object_list
+
 from ies_mm.losses.context import unwrap
 from ies_mm.training.data.pipeline_switches import (
     LossModules,
@@ -46,8 +50,14 @@ class Switches:
         """What was switched, for the log; empty if nothing was."""
         state = self._session.state
         transforms, losses = state.transforms, state.loss_modules
-        state.transforms = described_pipeline(self._dataset, self._model)
-        state.loss_modules = self._loss_modules.now(losses)
+        now: list[Any] = [
+            described_pipeline(self._dataset, self._model),
+            self._loss_modules.now(losses),
+        ]
+        # Checkpoints hold the first process's: another's transform may have
+        # another path in its arguments, which is no switch.
+        broadcast_object_list(now)
+        state.transforms, state.loss_modules = now
         others = switched(losses, state.loss_modules)
         what = ['the pipeline'] * (transforms not in (None, state.transforms))
         what += [f'the loss {", ".join(others)}'] * bool(others)

@@ -20,6 +20,7 @@ from ies_mm.training.hook.step_comparison import StepComparison
 from ies_mm.training.hook.steps import Steps
 from ies_mm.training.hook.switches import Switches
 from ies_mm.training.hook.wrapped_step import Step, WrappedStep
+from ies_mm.training.state.agreement import check_started_alike
 from ies_mm.training.state.checkpoint import load
 from ies_mm.training.state.session import Session
 
@@ -81,8 +82,14 @@ class Training:
             keep_history (bool): Whether the records keep all epochs.
             new_reporter (callable): Constructs the reporter from the session
                 and the number of epochs to keep, None for all.
+
+        Raises:
+            ConfigError: The state is of another run, or the processes do not
+                train the same.
         """
         session, method = self.session, self.session.method
+        # Before anything that the processes do together.
+        check_started_alike(self.runner.iter, session.instances)
         if before is not None:
             load(session, before)
         else:

@@ -15,6 +15,7 @@ from ies_mm.training.loop.epoch_pace import EpochPace
 from ies_mm.training.loop.iteration_pace import IterationPace
 from ies_mm.training.loop.pace import Pace
 from ies_mm.training.loop.watched_pace import watched_pace
+from ies_mm.training.state.agreement import check_decided_alike
 from ies_mm.training.state.correctness import Correctness
 from ies_mm.training.state.observations_by_epoch import (
     ObservationsByEpoch,
@@ -118,10 +119,12 @@ class Session:
         """Train this selection next, or more to fill a batch.
 
         Raises:
-            ConfigError: It does not fit this training's instances.
+            ConfigError: It does not fit this training's instances, or differs
+                between processes.
         """
         self._check(selection)
         filled = self.pace.fill_batches(self.state.epochs, selection)
+        check_decided_alike(filled, self.method.name, self.state.epochs)
         self.filled = int((filled.active & ~selection.active).sum())
         self.state.selection = filled
         self.sampler.set_selection(filled)
