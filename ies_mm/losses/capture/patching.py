@@ -1,9 +1,12 @@
 """Temporary method overrides on a single object."""
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial, update_wrapper
 from typing import Any
+
+import torch
 
 
 @contextmanager
@@ -36,3 +39,14 @@ def override(
             vars(owner).pop(method, None)
         else:
             vars(owner)[method] = own
+
+
+def uncompiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Keep ``torch.compile`` out of a function and of what it calls.
+
+    Its tracer cannot follow tensors that know whose rows they are.
+    """
+    # Otherwise nothing is compiled, and the import would take a second.
+    if 'torch._dynamo' not in sys.modules:
+        return function
+    return torch.compiler.disable(function)

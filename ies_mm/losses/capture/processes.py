@@ -7,7 +7,8 @@ score would wait for each other forever.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import torch.distributed
 
@@ -18,12 +19,31 @@ from ies_mm.losses.capture.patching import override
 def one_process() -> Iterator[None]:
     """Make code inside the context see a single process.
 
-    MMEngine's and mmdet's helpers all query ``torch.distributed`` first.
+    MMEngine's and mmdet's helpers all query ``is_initialized`` first. Losses
+    of one's own may not, and call ``torch.distributed`` directly.
     """
-
-    def is_initialized(original: Callable) -> bool:
-        return False
-
-    # Looked up in torch.distributed at every call, so one override is enough.
-    with override(torch.distributed, 'is_initialized', is_initialized):
+    with ExitStack() as stack:
+        # All are looked up in torch.distributed at every call.
+        for name, answer in _ALONE.items():
+            stack.enter_context(override(torch.distributed, name, answer))
         yield
+
+
+def _answer(value: Any) -> Callable[..., Any]:
+    def answer(original: Callable, *args: Any, **kwargs: Any) -> Any:
+        return value
+
+    return answer
+
+
+_ALONE = {
+    'is_initialized': _answer(False),
+    'get_world_size': _answer(1),
+    'get_rank': _answer(0),
+    # In place: with one process the tensor stays as it is.
+    'all_reduce': _answer(None),
+    'reduce': _answer(None),
+    'broadcast': _answer(None),
+    'barrier': _answer(None),
+}
+"""What a single process gets from ``torch.distributed``."""

@@ -31,6 +31,7 @@ from ies_mm.losses.generic.state import (
     snapshot,
     state_of,
 )
+from ies_mm.losses.generic.unchanged import Unchanged
 
 
 @contextmanager
@@ -63,15 +64,16 @@ def asked_by_image(
 
     def loss(original: Callable, *args: Any, **kwargs: Any) -> Any:
         call: Call = (args, kwargs)
-        # Slice first: the call may write into its arguments.
+        # Slice first: the call may write into its lists and samples.
         parts = slices(call)
         kept_of_batch.check(method, len(parts))
-        before = snapshot(owner)
+        before, unchanged = snapshot(owner), Unchanged(call)
         with (
             _results(owner, kept) as results,
             noted_draws(owner, len(parts)) as draws,
         ):
             result = original(*args, **kwargs)
+        unchanged.check(owner, method)
         _check_draws(owner, generators_that_drew(before), len(parts))
         alone: list[Terms] = []
         # Shares come from gradients; without them the images need no graph.
@@ -83,14 +85,15 @@ def asked_by_image(
                     draws_again(owner, draws, image),
                     _given(owner, kept, results),
                 ):
-                    terms = read(original(*own_args, **own_kwargs))
-                alone.append(_defined(terms, parts[image]))
-        for term, value in read(result).items():
+                    alone.append(read(original(*own_args, **own_kwargs)))
+        batch = read(result)
+        gone = _drop_undefined(alone, batch, [_is_empty(p) for p in parts])
+        for term, value in batch.items():
             losses = _of_images(alone, term, value)
             shares = None
             if want.shares:
                 shares = share_of_images(value, losses, call, slices, parts)
-            missing = _missing(alone, term, parts, losses.device)
+            missing = _missing(gone, term, losses.device)
             note(term, losses.detach().float(), shares, missing)
         # What the loss function sets on its owner, it has set for every image.
         kept_of_batch.seen()
@@ -137,27 +140,50 @@ def _given(
         yield
 
 
-def _defined(terms: Terms, part: Call) -> Terms:
-    """Drop the mean over no output at all: the image has no such term."""
-    if not _is_empty(part):
-        return terms
-    return {name: value for name, value in terms.items() if not value.isnan()}
-
-
 def _is_empty(part: Call) -> bool:
     """Whether the model has no output for an image: no positive RoI, say."""
     outputs = [t for t in tensors_of(part) if t.is_floating_point()]
     return bool(outputs) and not any(output.numel() for output in outputs)
 
 
-def _missing(
-    alone: list[Terms], term: str, parts: list[Call], device: Any
-) -> Tensor | None:
-    """bool (N,), the images whose outputs for a term are empty; or None."""
-    found = [
-        term not in terms and _is_empty(part)
-        for terms, part in zip(alone, parts, strict=True)
+def _drop_undefined(
+    alone: list[Terms], batch: Terms, empty: list[bool]
+) -> list[set[str]]:
+    """Drop the NaN of means over nothing, such as an image's positives.
+
+    Args:
+        alone (list): The terms of each image; changed in place.
+        batch (dict): Those of the batch.
+        empty (list of bool): Whether the model has no output for the image.
+
+    Returns:
+        list: For each image, the terms that it does not have.
+    """
+    # A term that is NaN for the batch, too, has another cause.
+    keys = [(i, name) for i, own in enumerate(alone) for name in own]
+    keys = [(i, name) for i, name in keys if name in batch]
+    undefined = [
+        alone[i][name].isnan() & (batch[name].isfinite() | empty[i])
+        for i, name in keys
     ]
+    # At once, as it waits for the device; a head may have made a zero on the
+    # CPU.
+    on_one = [flag.to(undefined[0].device) for flag in undefined]
+    flags = torch.stack(on_one).tolist() if keys else []
+    missing = [
+        batch.keys() - own.keys() if is_empty else set()
+        for own, is_empty in zip(alone, empty, strict=True)
+    ]
+    for (i, name), is_undefined in zip(keys, flags, strict=True):
+        if is_undefined:
+            del alone[i][name]
+            missing[i].add(name)
+    return missing
+
+
+def _missing(gone: list[set[str]], term: str, device: Any) -> Tensor | None:
+    """bool (N,), the images without a term; None if all have it."""
+    found = [term in terms for terms in gone]
     return torch.tensor(found, device=device) if any(found) else None
 
 

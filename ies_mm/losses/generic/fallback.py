@@ -57,6 +57,11 @@ def past_the_features(
         before = snapshot(model)
         with _noted_features(model) as noted:
             batch = original(inputs, data_samples, **kwargs)
+        if not noted:
+            raise UnsupportedModelError(
+                f'the loss of {type(model).__name__} does not call its '
+                f'{FEATURES}, so the fall-back has no features to go on from'
+            )
         images = len(data_samples)
         alone: list[Terms] = []
         # Only the batch's own forward may talk to other processes and move the
@@ -64,10 +69,14 @@ def past_the_features(
         with torch.no_grad(), one_process(), preserved_random_state():
             for image in range(images):
                 one = image_of(inputs, image, images), [samples[image]]
-                features = image_of(noted[0], image, images)
+                features = image_of(noted, image, images)
                 # On copies of the buffers, or BatchNorm in a head would update
                 # its running statistics once more per image.
-                with state_of(before), _given_features(model, features):
+                with (
+                    state_of(before),
+                    _given_features(model, features),
+                    _enough_for_one(model),
+                ):
                     alone.append(terms_of(original(*one, **kwargs)))
         for term, value in terms_of(batch).items():
             nothing = torch.zeros_like(value.detach())
@@ -92,9 +101,28 @@ def _noted_features(model: nn.Module) -> Iterator[list[Any]]:
 
 
 @contextmanager
-def _given_features(model: nn.Module, features: Any) -> Iterator[None]:
+def _given_features(model: nn.Module, features: list) -> Iterator[None]:
+    """Return the features again, call by call."""
+    left = iter(features)
+
     def given(original: Callable, *args: Any, **kwargs: Any) -> Any:
-        return features
+        return next(left)
 
     with override(model, FEATURES, given):
         yield
+
+
+@contextmanager
+def _enough_for_one(model: nn.Module) -> Iterator[None]:
+    """Refuse a BatchNorm that a single image gives one value per channel."""
+    try:
+        yield
+    except ValueError as error:
+        if 'more than 1 value per channel' not in str(error):
+            raise
+        raise UnsupportedModelError(
+            f'no per-image losses for {type(model).__name__}: a BatchNorm '
+            'after the features normalises over the images, and one alone '
+            'has a single value per channel; write an adapter '
+            '(docs/adapters.md), or use another norm there'
+        ) from error

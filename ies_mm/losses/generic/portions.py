@@ -17,6 +17,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ies_mm.losses.generic.slicing import like
+
+_SCALE = 2.0**16
+"""The factor with which torch's GradScaler begins."""
+
 Call = tuple[tuple, dict[str, Any]]
 Slices = Callable[[Call], list[Call]]
 
@@ -93,6 +98,19 @@ def _products(loss: Tensor, part: Call, gradient: Call) -> Tensor:
 def _gradients(loss: Tensor, tensors: list[Tensor]) -> list[Tensor]:
     if not tensors or not loss.requires_grad:
         return [torch.zeros_like(tensor) for tensor in tensors]
+    gradients = _raw_gradients(loss, tensors)
+    if not any(tensor.dtype == torch.float16 for tensor in tensors):
+        return gradients
+    # In half precision those of a mean over many elements underflow, as
+    # nothing scales the loss here; scaled, those of a sum may overflow.
+    scaled = _raw_gradients(loss * _SCALE, tensors)
+    return [
+        (s.float() / _SCALE).where(s.isfinite().all(), g.float())
+        for s, g in zip(scaled, gradients, strict=True)
+    ]
+
+
+def _raw_gradients(loss: Tensor, tensors: list[Tensor]) -> list[Tensor]:
     # Retained, as the training's own backward pass comes later.
     gradients = torch.autograd.grad(
         loss, tensors, retain_graph=True, allow_unused=True
@@ -120,5 +138,5 @@ def _mapped(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
     if isinstance(value, dict):
         return {key: _mapped(part, change) for key, part in value.items()}
     if isinstance(value, list | tuple):
-        return type(value)(_mapped(part, change) for part in value)
+        return like(value, [_mapped(part, change) for part in value])
     return value

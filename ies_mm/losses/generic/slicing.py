@@ -25,7 +25,7 @@ def entry_of(entries: list | None, image: int) -> list | None:
 def image_of(
     value: Any, image: int, images: int, layers_first: bool = False
 ) -> Any:
-    """Slice outputs, a tensor or nested lists, to a single image.
+    """Slice outputs, a tensor or nested lists or dicts, to a single image.
 
     Args:
         value (Any): (N, ...) tensors.
@@ -37,9 +37,12 @@ def image_of(
     Raises:
         UnsupportedModelError: A tensor's image axis is not of size N.
     """
+    # Layers in a list: each of its tensors has the images first.
     if isinstance(value, list | tuple):
-        # Layers in a list: each of its tensors has the images first.
-        return type(value)(image_of(part, image, images) for part in value)
+        return like(value, [image_of(part, image, images) for part in value])
+    # Exactly a dict: a ConfigDict among the arguments has to remain one.
+    if type(value) is dict:
+        return {k: image_of(v, image, images) for k, v in value.items()}
     if not isinstance(value, Tensor):
         return value
     axis = int(layers_first)
@@ -65,13 +68,20 @@ def rows_of(value: Any, image: int, lengths: tuple[list[int], ...]) -> Any:
     if type(value) is dict:
         return {k: rows_of(v, image, lengths) for k, v in value.items()}
     if isinstance(value, tuple):
-        return tuple(rows_of(part, image, lengths) for part in value)
+        return like(value, [rows_of(part, image, lengths) for part in value])
     if not isinstance(value, Tensor):
         return value
     for counts in lengths:
         if value.dim() and len(value) == sum(counts):
             return value.split(counts)[image]
     raise _unknown(value, f'{" or ".join(str(sum(c)) for c in lengths)} rows')
+
+
+def like(value: list | tuple, parts: list) -> Any:
+    """A list, tuple or named tuple of the same type with other parts."""
+    if hasattr(value, '_fields'):
+        return type(value)(*parts)
+    return type(value)(parts)
 
 
 def _unknown(value: Tensor, expected: str) -> UnsupportedModelError:

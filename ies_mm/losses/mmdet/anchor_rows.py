@@ -31,7 +31,8 @@ from ies_mm.losses.capture.registry import (
     inherits,
     register_adapter,
 )
-from ies_mm.losses.mmdet.dense_heads import check_losses, dense_head
+from ies_mm.losses.mmdet.batch_losses import check_losses
+from ies_mm.losses.mmdet.dense_heads import dense_head
 from ies_mm.losses.rows.rows import by_name, counts, row_losses
 
 _ROWS = ('loss_by_feat_single', 'get_targets', '_get_targets_single')

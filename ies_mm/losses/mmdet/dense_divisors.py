@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mmdet.models import dense_heads as heads
+from mmdet.models.task_modules import PseudoSampler
 from torch import Tensor
 
 from ies_mm.losses.capture.registry import inherits
@@ -156,6 +157,16 @@ _SUMS: dict[type, tuple[str, ...]] = {
 }
 """Modules that give plain sums, without ``avg_factor``, if so configured."""
 
+_COUNTS_ASSIGNED = (
+    heads.ATSSHead,
+    heads.DDODHead,
+    heads.GFLHead,
+    heads.RepPointsHead,
+    heads.YOLOFHead,
+)
+"""Heads that divide by what their sampler counts: the positives alone only
+if it samples none of the negatives."""
+
 _LAYERED = (heads.DETRHead, heads.MaskFormerHead)
 """Heads with the same terms for every decoder layer."""
 
@@ -214,6 +225,8 @@ def has_row_terms(head: Any) -> bool:
     if not all(
         getattr(head, n).reduction == 'sum' for n in _SUMS.get(base, ())
     ):
+        return False
+    if base in _COUNTS_ASSIGNED and type(head.sampler) is not PseudoSampler:
         return False
     # Without sync_num_pos, an image without an object divides by zero.
     return base is not heads.VFNetHead or head.sync_num_pos

@@ -17,11 +17,10 @@ from functools import partial
 from typing import Any
 
 from mmdet.models import dense_heads as heads
-from mmdet.models.losses import GHMC, GHMR
 from mmdet.models.seg_heads.panoptic_fusion_heads import (
     BasePanopticFusionHead,
 )
-from torch import Tensor, nn
+from torch import Tensor
 
 from ies_mm.errors import UnsupportedModelError
 from ies_mm.losses.capture.registry import Note, Wanted, register_adapter
@@ -30,6 +29,7 @@ from ies_mm.losses.generic.by_image import asked_by_image
 from ies_mm.losses.generic.listed import asked_by_list, is_listed
 from ies_mm.losses.generic.portions import Call, Slices, tensors_of
 from ies_mm.losses.generic.slicing import entry_of, image_of
+from ies_mm.losses.mmdet.batch_losses import check_losses
 from ies_mm.losses.mmdet.dense_divisors import has_row_terms
 from ies_mm.losses.mmdet.dense_rows import Outputs, asked_by_rows
 
@@ -216,21 +216,6 @@ def outputs_of(
         return found, len(given['batch_img_metas'])
 
     return outputs
-
-
-def check_losses(name: str, head: nn.Module) -> None:
-    """Refuse losses that weight images by each other.
-
-    Raises:
-        UnsupportedModelError: The head has one; names it.
-    """
-    for child, module in head.named_modules():
-        if isinstance(module, GHMC | GHMR):
-            raise UnsupportedModelError(
-                f'{name}.{child}={type(module).__name__} weights every anchor '
-                'by how many in the batch have a similar gradient, so an '
-                'image has no loss of its own; use FocalLoss or SmoothL1Loss'
-            )
 
 
 def _named(head: str, term: str) -> str:

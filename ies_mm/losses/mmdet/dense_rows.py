@@ -15,7 +15,7 @@ from mmdet.models.dense_heads import DDODHead
 from torch import Tensor
 
 from ies_mm.losses.capture.calls import LossCall, noted_calls
-from ies_mm.losses.capture.patching import override
+from ies_mm.losses.capture.patching import override, uncompiled
 from ies_mm.losses.capture.registry import Note, Wanted
 from ies_mm.losses.capture.terms import terms_of
 from ies_mm.losses.generic.portions import Call
@@ -71,7 +71,7 @@ def asked_by_rows(
                 note(named(name), *of_images)
         return result
 
-    with override(head, 'loss_by_feat', loss_by_feat):
+    with override(head, 'loss_by_feat', uncompiled(loss_by_feat)):
         yield
 
 

@@ -21,6 +21,7 @@ from ies_mm.losses.capture.processes import one_process
 from ies_mm.losses.capture.registry import Note, Wanted, register_adapter
 from ies_mm.losses.capture.terms import Terms, terms_of
 from ies_mm.losses.generic.slicing import rows_of
+from ies_mm.losses.mmdet.batch_losses import check_losses
 from ies_mm.losses.mmdet.box_rows import TERMS, roi_term
 from ies_mm.losses.mmdet.roi_heads import parts_of
 from ies_mm.losses.rows.rows import by_name
@@ -32,6 +33,7 @@ def pisa_roi_head(
     name: str, head: Any, want: Wanted, note: Note
 ) -> Iterator[None]:
     """Adapter for ``PISARoIHead``: wraps ``head.bbox_loss``."""
+    check_losses(name, head)
 
     def bbox_loss(
         original: Callable, x: Any, samples: list, neg_label_weights: list

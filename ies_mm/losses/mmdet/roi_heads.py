@@ -23,6 +23,7 @@ from ies_mm.losses.capture.terms import Terms, scalar
 from ies_mm.losses.generic.by_image import asked_by_image
 from ies_mm.losses.generic.portions import Call, Slices
 from ies_mm.losses.generic.slicing import entry_of, image_of, rows_of
+from ies_mm.losses.mmdet.batch_losses import check_losses
 from ies_mm.losses.mmdet.box_rows import TERMS, has_rows, roi_term
 from ies_mm.losses.mmdet.mask_rows import TERM, has_mask_rows, mask_term
 from ies_mm.losses.mmdet.query_box_rows import (
@@ -59,6 +60,7 @@ def roi_head(
     name: str, head: nn.Module, want: Wanted, note: Note
 ) -> Iterator[None]:
     """Adapter for RoI heads: wraps the loss functions of their parts."""
+    check_losses(name, head)
     with ExitStack() as stack:
         for part in parts_of(head):
             stack.enter_context(part.noted(want, note))

@@ -150,7 +150,8 @@ def traced(
         for tensor, _ in found:
             # The model uses them on: an RPN predicts proposals from them.
             tensor.__class__ = Tensor
-            del vars(tensor)['whose']
+            # A head may return a tensor twice.
+            vars(tensor).pop('whose', None)
 
 
 def own(tensor: Tensor, image: int, images: int) -> None:

@@ -87,3 +87,16 @@ def test_the_group_is_back_after_an_exception() -> None:
     with pytest.raises(RuntimeError, match='inside'), one_process():
         raise RuntimeError('inside')
     assert dist.is_initialized is original
+
+
+def test_collectives_called_directly_see_one_process(
+    reductions: list[int],
+) -> None:
+    """A loss of a user's own may not ask whether there are others."""
+    value = torch.tensor(3.0)
+    with one_process():
+        dist.all_reduce(value)
+        dist.broadcast(value, 0)
+        dist.barrier()
+        assert (dist.get_world_size(), dist.get_rank()) == (1, 0)
+    assert (value, reductions) == (3, [])

@@ -152,3 +152,51 @@ def test_it_serves_a_loss_that_an_adapter_refuses() -> None:
         check_supported(model)
     check_supported(model, fallback=True)
     assert patched(model) == []
+
+
+def test_features_of_several_calls(model: nn.Module, data: dict) -> None:
+    """A model that also learns from mirrored images."""
+    original, features = model.loss, model.extract_feat
+
+    def loss(inputs: torch.Tensor, samples: list) -> dict:
+        mirrored = model.extract_feat(inputs.flip(-1))
+        pooled = torch.stack([f.mean((1, 2, 3)) for f in mirrored]).mean()
+        return original(inputs, samples) | {'loss_mirrored': pooled}
+
+    model.loss = loss
+    with capture_per_image_losses(model, fallback=True) as captured:
+        run(model, data)
+    pooled = torch.stack(
+        [f.mean((1, 2, 3)) for f in features(data['inputs'].flip(-1))]
+    )
+    torch.testing.assert_close(
+        captured.losses['loss_mirrored'], pooled.mean(dim=0).detach()
+    )
+
+
+def test_a_loss_without_the_features_is_refused(
+    model: nn.Module, data: dict
+) -> None:
+    model.loss = lambda inputs, samples: {'loss': inputs.mean()}
+    with (
+        pytest.raises(UnsupportedModelError, match='does not call its'),
+        capture_per_image_losses(model, fallback=True),
+    ):
+        run(model, data)
+
+
+def test_a_norm_over_the_images_alone_is_refused(
+    model: nn.Module, data: dict
+) -> None:
+    norm = nn.BatchNorm1d(8)
+
+    def loss(inputs: torch.Tensor, samples: list) -> dict:
+        pooled = model.extract_feat(inputs)[0].mean((2, 3))[:, :8]
+        return {'loss': norm(pooled).square().mean()}
+
+    model.loss = loss
+    with (
+        pytest.raises(UnsupportedModelError, match='BatchNorm after the'),
+        capture_per_image_losses(model, fallback=True),
+    ):
+        run(model, data)

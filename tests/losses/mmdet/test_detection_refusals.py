@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 import torch
+from mmdet.models.losses import GHMC
 from mmdet.models.roi_heads import StandardRoIHead
 from torch import Tensor, nn
 
@@ -27,6 +28,20 @@ def test_unsupported_heads_are_named_with_what_is_supported(
     )
     with pytest.raises(UnsupportedModelError, match=message):
         check_supported(model)
+
+
+@pytest.mark.parametrize('part', ['rpn_head', 'roi_head'])
+def test_losses_that_weight_images_by_each_other_are_refused(
+    model: nn.Module, part: str
+) -> None:
+    head = getattr(model, part)
+    getattr(head, 'bbox_head', head).loss_cls = GHMC()
+    data = data_of(model, SIZES, BOXES)
+    with (
+        pytest.raises(UnsupportedModelError, match='=GHMC weights every'),
+        capture_per_image_losses(model),
+    ):
+        run(model, data)
 
 
 def test_a_loss_outside_the_heads_is_refused(model: nn.Module) -> None:
