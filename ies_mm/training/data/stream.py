@@ -157,10 +157,11 @@ class _Walk:
         self._shuffle = shuffle
         self._generator = torch.Generator()
         self._generator.manual_seed(seed)
-        self._pass = -1
+        self._pass = consumed // size - 1
         # The generator gets where it was by drawing every earlier permutation.
-        for _ in range(consumed // size + 1):
-            self._begin_pass()
+        for _ in range(consumed // size):
+            self._new_order()
+        self._begin_pass()
         self._index = consumed % size
 
     @property
@@ -206,7 +207,10 @@ class _Walk:
     def _begin_pass(self) -> None:
         self._pass += 1
         self._index = 0
-        self._order = torch.arange(self._size)
-        if self._shuffle:
-            self._order = torch.randperm(self._size, generator=self._generator)
+        self._order = self._new_order()
         self._positions = self._order.tolist()
+
+    def _new_order(self) -> Tensor:
+        if not self._shuffle:
+            return torch.arange(self._size)
+        return torch.randperm(self._size, generator=self._generator)
