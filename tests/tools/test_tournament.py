@@ -157,7 +157,7 @@ def test_a_folder_of_another_training_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / 'seed0').mkdir()
     mine = tmp_path / 'seed0' / 'epoch_12.pth'
     mine.write_text('trained by hand')
-    with pytest.raises(ConfigError, match='something other than a training'):
+    with pytest.raises(ConfigError, match='other than a run of this'):
         train_once(tmp_path / 'seed0', ['plain.py'], 'settings')
     assert mine.read_text() == 'trained by hand'
 
