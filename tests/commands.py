@@ -40,6 +40,20 @@ def call(
     return result
 
 
+def in_two_processes(script: Path, *arguments: Any) -> None:
+    """Run a Python file in two processes, started by torchrun."""
+    command = [sys.executable, '-m', 'torch.distributed.run', '--standalone']
+    ended = subprocess.run(
+        [*command, '--nproc_per_node=2', script, *arguments],
+        env=os.environ | dict(OMP_NUM_THREADS='1'),
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=540,
+    )
+    assert ended.returncode == 0, ended.stderr[-3000:]
+
+
 def _started(
     command: list[str], variables: dict[str, str]
 ) -> subprocess.CompletedProcess[str]:

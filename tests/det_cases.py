@@ -11,6 +11,14 @@ from small import batch
 SIZES = [(96, 128), (128, 96), (64, 80), (100, 101)]
 BOXES = [1, 3, 2, 6]
 TERMS = ['loss_rpn_cls', 'loss_rpn_bbox', 'loss_cls', 'loss_bbox']
+ALL = dict(
+    type='RandomSampler',
+    num=10**6,
+    pos_fraction=1.0,
+    neg_pos_ub=-1,
+    add_gt_as_proposals=True,
+)
+"""Takes everything, so that nothing is random."""
 
 
 def total(loss: Any) -> Tensor:

@@ -15,20 +15,6 @@ import torch.distributed
 from ies_mm.losses.capture.patching import override
 
 
-@contextmanager
-def one_process() -> Iterator[None]:
-    """Make code inside the context see a single process.
-
-    MMEngine's and mmdet's helpers all query ``is_initialized`` first. Losses
-    of one's own may not, and call ``torch.distributed`` directly.
-    """
-    with ExitStack() as stack:
-        # All are looked up in torch.distributed at every call.
-        for name, answer in _ALONE.items():
-            stack.enter_context(override(torch.distributed, name, answer))
-        yield
-
-
 def _answer(value: Any) -> Callable[..., Any]:
     def answer(original: Callable, *args: Any, **kwargs: Any) -> Any:
         return value
@@ -47,3 +33,17 @@ _ALONE = {
     'barrier': _answer(None),
 }
 """What a single process gets from ``torch.distributed``."""
+
+
+@contextmanager
+def one_process() -> Iterator[None]:
+    """Make code inside the context see a single process.
+
+    MMEngine's and mmdet's helpers all query ``is_initialized`` first. Losses
+    of one's own may not, and call ``torch.distributed`` directly.
+    """
+    with ExitStack() as stack:
+        # All are looked up in torch.distributed at every call.
+        for name, answer in _ALONE.items():
+            stack.enter_context(override(torch.distributed, name, answer))
+        yield

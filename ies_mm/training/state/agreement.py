@@ -8,6 +8,8 @@ for each other until the time-out.
 """
 
 import hashlib
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from mmengine.dist import all_gather_object, get_world_size
@@ -33,21 +35,21 @@ def check_started_alike(iteration: int, instances: InstanceMap) -> None:
         return
     sums = instances.checksums()
     found = all_gather_object((iteration, len(sums), _digest(sums)))
-    for rank, (begun, images, digest) in enumerate(found):
-        if begun != found[0][0]:
-            raise _apart(
-                rank,
-                f'begins at iteration {begun}, process 0 at {found[0][0]}',
-                'to resume, give load_from a path that all of them can read',
-            )
-        if images != found[0][1]:
-            raise _apart(
-                rank,
-                f'has {images} images, process 0 has {found[0][1]}',
-                'give all of them the whole dataset',
-            )
-        if digest != found[0][2]:
-            raise _other_order(rank, sums, instances)
+    begun, images, digests = zip(*found, strict=True)
+    if rank := _other_than_first(begun):
+        raise _apart(
+            rank,
+            f'begins at iteration {begun[rank]}, process 0 at {begun[0]}',
+            'to resume, give load_from a path that all of them can read',
+        )
+    if rank := _other_than_first(images):
+        raise _apart(
+            rank,
+            f'has {images[rank]} images, process 0 has {images[0]}',
+            'give all of them the whole dataset',
+        )
+    if rank := _other_than_first(digests):
+        raise _other_order(rank, sums, instances)
 
 
 def check_decided_alike(selection: Selection, method: str, epoch: int) -> None:
@@ -66,15 +68,20 @@ def check_decided_alike(selection: Selection, method: str, epoch: int) -> None:
     weight = selection.weight
     own = _digest(selection.active, *([] if weight is None else [weight]))
     found = all_gather_object((int(selection.active.sum()), own))
-    for rank, theirs in enumerate(found):
-        if theirs != found[0]:
-            raise _apart(
-                rank,
-                f'decided for other images after epoch {epoch} ({theirs[0]} '
-                f'are trained, on process 0 {found[0][0]})',
-                f'{method} must draw only from self.generator() and read '
-                'nothing that differs between processes',
-            )
+    if rank := _other_than_first(found):
+        raise _apart(
+            rank,
+            f'decided for other images after epoch {epoch} ({found[rank][0]} '
+            f'are trained, on process 0 {found[0][0]})',
+            f'{method} must draw only from self.generator() and read nothing '
+            'that differs between processes',
+        )
+
+
+def _other_than_first(values: Sequence[Any]) -> int:
+    """The first process whose value is not process 0's; 0 if there is none."""
+    others = (r for r, value in enumerate(values) if value != values[0])
+    return next(others, 0)
 
 
 def _digest(*values: Tensor) -> str:

@@ -11,6 +11,7 @@ import torch
 from mmengine.config import Config
 from torch import nn
 
+from det_cases import ALL
 from ies_mm.losses import capture_per_image_losses
 from ies_mm.losses.capture.terms import terms_of
 from loss_checks import close, run
@@ -27,14 +28,7 @@ def as_it_is(cfg: Config) -> None:
 
 def with_sampler(cfg: Config) -> None:
     """Count negatives, too; more than there are, so that none is drawn."""
-    sampler = dict(
-        type='RandomSampler',
-        num=10**6,
-        pos_fraction=0.5,
-        neg_pos_ub=-1,
-        add_gt_as_proposals=False,
-    )
-    cfg.model.train_cfg.sampler = sampler
+    cfg.model.train_cfg.sampler = ALL | dict(add_gt_as_proposals=False)
 
 
 def check_alone(model: nn.Module, data: dict) -> None:
@@ -86,10 +80,9 @@ def test_sampled_negatives_count_in_the_normaliser(
     check_alone(model, data)
 
 
-@pytest.mark.parametrize('name', ['FCOS'])
-def test_a_compiled_model_has_the_same_losses(made: Any, name: str) -> None:
+def test_a_compiled_model_has_the_same_losses(made: Any) -> None:
     """MMEngine compiles ``forward``."""
-    model, data = made(name)
+    model, data = made('FCOS')
     with capture_per_image_losses(model, shares=True) as expected:
         run(model, data)
     model.forward = torch.compile(model.forward, backend='eager')

@@ -8,20 +8,13 @@ from mmdet.structures.mask import BitmapMasks
 from mmengine.config import ConfigDict
 from torch import nn
 
+from det_cases import ALL
 from ies_mm.losses import capture_per_image_losses
 from ies_mm.losses.capture.terms import terms_of
 from small import batch, build, faster_rcnn_config
 
 SIZES = [(96, 128), (128, 96), (64, 80)]
 BOXES = [1, 3, 2]
-ALL = dict(
-    type='RandomSampler',
-    num=10**6,
-    pos_fraction=1.0,
-    neg_pos_ub=-1,
-    add_gt_as_proposals=True,
-)
-"""Takes everything, so that nothing is random."""
 
 
 def plain() -> ConfigDict:

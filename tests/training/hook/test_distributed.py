@@ -1,8 +1,5 @@
 """Two processes, started by torchrun, that train together on the CPU."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from commands import in_two_processes
 from distributed_configs import DETECTORS, frozen
 from distributed_runs import PLAIN, RUNS, plain_hook
 from ies_mm.report.dynamics import read_dynamics
@@ -34,17 +32,7 @@ def results(
     """Work directories of all runs, and each process's observations."""
     results = tmp_path_factory.mktemp('distributed')
     train(by_iterations(folders, results / 'one'), with_hook(everything()))
-    command = [sys.executable, '-m', 'torch.distributed.run', '--standalone']
-    script = [TESTS / 'distributed_runs.py', voc, folders, results]
-    ended = subprocess.run(
-        [*command, '--nproc_per_node=2', *script],
-        env=os.environ | dict(OMP_NUM_THREADS='1'),
-        capture_output=True,
-        check=False,
-        text=True,
-        timeout=540,
-    )
-    assert ended.returncode == 0, ended.stderr[-3000:]
+    in_two_processes(TESTS / 'distributed_runs.py', voc, folders, results)
     return results
 
 

@@ -1,15 +1,13 @@
 """Processes that something outside sets apart end with a reason, or agree."""
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from commands import in_two_processes
 from same_runs import assert_equal
 from task_runs import make_folders
 
@@ -21,17 +19,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """How each process's trainings ended."""
     results = tmp_path_factory.mktemp('disagreeing')
     folders = make_folders(tmp_path_factory.mktemp('folders'), 13)
-    command = [sys.executable, '-m', 'torch.distributed.run', '--standalone']
-    script = [TESTS / 'disagreeing_runs.py', folders, results]
-    ended = subprocess.run(
-        [*command, '--nproc_per_node=2', *script],
-        env=os.environ | dict(OMP_NUM_THREADS='1'),
-        capture_output=True,
-        check=False,
-        text=True,
-        timeout=540,
-    )
-    assert ended.returncode == 0, ended.stderr[-3000:]
+    in_two_processes(TESTS / 'disagreeing_runs.py', folders, results)
     return results
 
 
