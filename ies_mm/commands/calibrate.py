@@ -210,7 +210,7 @@ def _runner(config: Config, work_dir: Path, scratch: str) -> Runner:
     # As a training loop does: backbones freeze their statistics in this call.
     runner.model.train()
     _ = runner.train_loop  # Reading it builds it.
-    # Its context, such as autocast, is part of a training's forward pass.
+    # Its context, such as autocast, is part of a training run's forward pass.
     runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
     return runner
 

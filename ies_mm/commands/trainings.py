@@ -30,11 +30,11 @@ def train_once(
         arguments (sequence): Arguments of ``ies-mm train`` except the folder.
         said (str): Full settings of the training; kept with the run.
         threads (int): Threads of the process. Defaults to 1.
-        resume (bool): Whether a training that was stopped resumes from its
+        resume (bool): Whether a run that was stopped resumes from its
             newest checkpoint. Defaults to False: it starts over.
 
     Returns:
-        bool: Whether a training was run.
+        bool: Whether anything was trained.
 
     Raises:
         ConfigError: The folder holds another training.

@@ -1,1 +1,1 @@
-"""Configs before a training: what is read, changed and refused."""
+"""Configs before training: what is read, changed and refused."""

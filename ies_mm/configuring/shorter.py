@@ -1,4 +1,4 @@
-"""Shortens a training to a share of its length.
+"""Shortens a training run to a share of its length.
 
 This is the control for every method that saves training: how good is the
 plain training at the method's compute, with a schedule of that length?
@@ -68,7 +68,7 @@ def shorten(cfg: Config, length: float) -> Config:
             begin = _rounded(before - hook['num_last_epochs'], ratio)
             hook['num_last_epochs'] = after - begin
     _fit_everywhere(cfg.get('model'), ratio)
-    # `ies-mm compare` tells such a training by this.
+    # `ies-mm compare` recognises such a run by this.
     cfg.length = ratio * cfg.get('length', 1.0)
     return cfg
 

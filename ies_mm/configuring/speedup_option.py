@@ -24,7 +24,7 @@ def speed_up(cfg: Config, speedup: float, given: Iterable[str] = ()) -> None:
     """Set the arguments of the config's selection hook, in place.
 
     Args:
-        cfg (Config): A training with a selection method.
+        cfg (Config): A training run with a selection method.
         speedup (float): Compute of the full training over that of the run.
         given (iterable of str): Keys given by ``--cfg-options``, with dots.
             What the file sets is replaced. Defaults to none.
@@ -86,7 +86,7 @@ def check_length(
 
 
 def shortfall(hook: dict, epochs: int, mixes: bool) -> str:
-    """What a hook asks for and a training cannot save; '' if it can.
+    """What a hook asks for and a training run cannot save; '' if it can.
 
     Args:
         hook (dict): The hook's config.

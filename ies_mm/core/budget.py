@@ -173,7 +173,7 @@ def _last_selected(max_epochs: int, anneal: float) -> int:
 
 @dataclass(frozen=True)
 class PruningPeriod:
-    """The epochs of a training that may prune.
+    """The epochs of a training run that may prune.
 
     Attributes:
         epochs (float): Epochs of the whole training.
@@ -218,7 +218,7 @@ class PruningPeriod:
         return next(able, lengths.stop)
 
     def quota(self, standing: Standing) -> Quota:
-        """The quota of a training that stands here."""
+        """The quota of a training run that stands here."""
         return Quota(
             instances=standing.instances,
             epochs=self.epochs,

@@ -1,4 +1,4 @@
-"""How many epochs a training needs, and messages about shorter ones."""
+"""How many epochs a training run needs, and messages about shorter ones."""
 
 from dataclasses import replace
 
@@ -39,7 +39,7 @@ def with_foresight(criterion: Criterion) -> int:
 
 
 def too_short(name: str, period: PruningPeriod, criterion: Criterion) -> str:
-    """The warning for a training too short to prune; else ''.
+    """The warning for a training run too short to prune; else ''.
 
     Args:
         name (str): Name of the method.
@@ -61,7 +61,7 @@ def too_short(name: str, period: PruningPeriod, criterion: Criterion) -> str:
 def too_much(
     schedule: PruningSchedule, period: PruningPeriod, standing: Standing
 ) -> str:
-    """The warning for a training that cannot save that much; else ''.
+    """The warning for a training run that cannot save that much; else ''.
 
     Args:
         schedule (PruningSchedule): How much to prune.

@@ -5,7 +5,7 @@ observation, and the current epoch. :class:`Waits` stores the first two.
 ``IES.due`` and ``IES.due_for_training`` (methods/ies/rule.py) query them;
 other methods have ``Method.due`` (methods/method.py). After every epoch,
 ``EpochCycle`` asks ``Source.due`` (training/hook/observing.py), which asks the
-method. While a training mixes images and ``observe='scoring'``,
+method. While training mixes images and ``observe='scoring'``,
 ``ByScoring.due`` decides instead.
 """
 

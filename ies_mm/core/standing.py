@@ -1,11 +1,11 @@
-"""Where a training stands between two epochs."""
+"""Where a training run stands between two epochs."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Standing:
-    """What a selection method knows about a training besides its losses.
+    """What a selection method knows about a training run besides its losses.
 
     Attributes:
         instances (int): Number of instances N.

@@ -29,7 +29,7 @@ SMALLEST_SCALE = 1e-12
 
 @dataclass(frozen=True)
 class Progress(Quota):
-    """Where a training stands when a threshold is computed.
+    """Where a training run stands when a threshold is computed.
 
     Attributes:
         first_loss (Tensor): float64 (C,), mean loss of the first epoch, per

@@ -82,7 +82,7 @@ class TrainingDynamicsHook(Hook):
         self._epoch = self._instances = 0
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Keep the counts for a training that resumes from it."""
+        """Keep the counts for a training run that resumes from it."""
         iterations = Loaded.of(checkpoint).iterations
         self._loaded = Loaded(iterations, checkpoint.get(KEY))
 

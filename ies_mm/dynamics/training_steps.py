@@ -54,7 +54,7 @@ class TrainingSteps:
         self._losses: list[Tensor] = []
 
     def watch(self, runner: Runner) -> None:
-        """Start recording the steps of a training.
+        """Start recording the steps of a training run.
 
         Args:
             runner (Runner): The runner, at the start of training.

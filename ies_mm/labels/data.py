@@ -23,7 +23,7 @@ Info = dict[str, Any]
 
 
 class Images:
-    """The images of a training, as its dataset lists them.
+    """The images of a training run, as its dataset lists them.
 
     Args:
         cfg (Config): The training config. It may already read noisy labels;

@@ -1,4 +1,4 @@
-"""Planting of noise in the labels of a training."""
+"""Planting of noise in the labels of a training run."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -58,7 +58,7 @@ def human_labels(cfg: Config, file: Path, column: str | None) -> NoisyLabels:
     """Use human labels as the noisy ones.
 
     Args:
-        cfg (Config): Config of a training on CIFAR-10 or CIFAR-100.
+        cfg (Config): Config of a training run on CIFAR-10 or CIFAR-100.
         file (Path): See :func:`read_human`.
         column (str, optional): See :func:`read_human`.
 

@@ -59,7 +59,7 @@ class FlatnessMethod(Method):
         """Whether it is too short to prune anything, or enough."""
         period = self.period(standing)
         short = too_short(self.name, period, self.criterion)
-        # Not both: a training too short to prune at all cannot save enough,
+        # Not both: a run too short to prune at all cannot save enough,
         # either.
         if short or self.schedule is None:
             return short

@@ -60,7 +60,7 @@ class Method(ABC):
             a warning when scoring takes long.
         reads_losses (bool): Whether :meth:`decide` reads losses. If not, none
             are recorded, unless the hook keeps its history.
-        observes_the_last_epoch (bool): Whether a training whose losses come
+        observes_the_last_epoch (bool): Whether a run whose losses come
             from scoring passes has one after its last epoch, too, which no
             decision follows. Defaults to False.
         needs_steps (str): Why it needs the loss of each image in every
@@ -114,7 +114,7 @@ class Method(ABC):
         """
 
     def begin_training(self, instances: int, seed: int) -> None:
-        """Begin a training, clearing the state of an earlier one."""
+        """Begin a training run, clearing the state of an earlier one."""
         self.instances, self.seed = instances, seed
         # Last, since subclasses size their tensors by the instances.
         self.reset()
@@ -153,7 +153,7 @@ class Method(ABC):
     def shortfall(self, standing: Standing) -> str:
         """Why the training is too short for what was asked; '' if it is not.
 
-        ``--speedup`` and the tournament refuse such a training.
+        ``--speedup`` and the tournament refuse such a run.
         """
         return ''
 

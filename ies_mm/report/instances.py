@@ -15,7 +15,7 @@ from ies_mm.report.files import written_whole
 
 INSTANCES = 'instances.npz'
 IDENTITY = 'identity.npy'
-"""Holds the image paths while a training is running."""
+"""Holds the image paths while a run is training."""
 
 
 @dataclass(frozen=True)

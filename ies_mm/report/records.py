@@ -22,7 +22,7 @@ from ies_mm.report.instances import (
 )
 
 END = 'end.json'
-"""Written when a training ends, as planned or early."""
+"""Written when a training run ends, as planned or early."""
 
 
 class RunRecords:

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 
 
 def is_going_to_train(runner: Runner) -> bool:
-    """Whether a ``before_run`` belongs to a training.
+    """Whether a ``before_run`` belongs to a training run.
 
     ``Runner.train`` builds the loop first; reading ``Runner.train_loop``
     would build it, and the dataset, even for a mere validation.

@@ -90,7 +90,7 @@ def bench_trainings(plan: Plan) -> None:
     """Run the missing trainings and print a table.
 
     Raises:
-        ConfigError: A training failed.
+        ConfigError: A training run failed.
     """
     hooks = methods(plan.saved)
     names = [PLAIN, *(name for name in plan.methods if name != PLAIN)]

@@ -113,5 +113,5 @@ def pipeline() -> list[dict[str, Any]]:
 
 
 def folder_of(name: str, seed: Any) -> str:
-    """Name of a training's work directory."""
+    """Name of a training run's work directory."""
     return f'{name.replace(", ", "_").replace(" ", "_")}_{seed}'

@@ -39,7 +39,7 @@ class Works:
         return self.out / 'data'
 
     def folder(self, name: str) -> Path:
-        """The work directory of a training."""
+        """The work directory of a training run."""
         return self.out / 'trainings' / name.replace(' ', '_')
 
 
@@ -59,7 +59,7 @@ def train(
 
 
 def command_of(work_dir: Path, config: str, *options: str) -> list[str]:
-    """The command of a training; clear its folder unless it resumes."""
+    """The command of a training run; clear its folder unless it resumes."""
     if '--resume' not in options:
         shutil.rmtree(work_dir, ignore_errors=True)
     work_dir.mkdir(parents=True, exist_ok=True)

@@ -16,7 +16,7 @@ from paper_experiments.trainings import Training, config_text
 
 CONFIG = 'config.py'
 NOISE_SEED = 0
-"""Seed of the label noise, which is the same for all seeds of a training."""
+"""Seed of the label noise, which is the same for all seeds of a run."""
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ class Scale:
         infobatch (tuple): Ratios of InfoBatch in Figure 7.
         data_sets (tuple): Datasets of Figures 5 and 7.
         dynamics (dict): Arguments of TrainingDynamicsHook.
-        epochs (int): Epochs of a training by appendix A.
+        epochs (int): Epochs of a training run by appendix A.
         lengths (dict): Dataset -> its epochs, where they differ.
         columns (tuple): Columns of Table 1, (dataset, setting).
         sources (tuple): Pretrainings of Tables 3, 6 and 7, (dataset, setting).
@@ -71,7 +71,7 @@ class Scale:
     costs: Mapping[str, float] = field(default_factory=dict)
 
     def length(self, data: str, of_figure_4: bool) -> int:
-        """Number of epochs of a training."""
+        """Number of epochs of a training run."""
         if of_figure_4 and self.has_two_settings:
             return 150
         return self.lengths.get(data, self.epochs)

@@ -7,7 +7,7 @@ from paper_experiments.scale import CONFIGS, SWEEP, Scale, fixed_rate
 
 
 def _small(name: str, setting: str, data: Path | None) -> dict[str, Any]:
-    """Shrink the network and data to a training of a minute on two cores."""
+    """Shrink network and data: a run takes a minute on two cores."""
     assert data is not None
     root = data / name if name in _OTHER_CLASSES else data
     pipeline = [dict(type='LoadImageFromFile'), dict(type='PackInputs')]

@@ -130,7 +130,7 @@ def _epochs(scale: Scale) -> int:
 
 
 def _own(scale: Scale) -> int:
-    """Epochs of a training, 0 where they are the scale's."""
+    """Epochs of a training run, 0 where they are the scale's."""
     return EPOCHS if scale is PAPER else 0
 
 

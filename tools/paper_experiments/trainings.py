@@ -1,4 +1,4 @@
-"""A training of the paper, and its config."""
+"""A training run of the paper, and its config."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -68,7 +68,7 @@ class Training:
 
 
 def plain(**changes: Any) -> Training:
-    """A training without selection."""
+    """A training run without selection."""
     return Training('plain', **changes)
 
 

@@ -130,7 +130,7 @@ def _hook() -> IESHook:
 
 
 def _selection_wrong(found: Training) -> str:
-    """What is wrong with the images that a training trained."""
+    """What is wrong with the images that a training run trained."""
     if len(found.trained) != EPOCHS:
         return f'it ended after {len(found.trained)} of {EPOCHS} epochs'
     pairs = zip(found.trained, found.selected, strict=True)

@@ -18,7 +18,7 @@ from ies_mm.engine import IESHook
 from training_checks.made import MadeImages, numbers_in
 
 EPOCHS, STOP, SHORT = 8, 4, 2
-"""Epochs of a training, of one that is stopped, and of one without pruning."""
+"""Epochs of a run, of one that is stopped, and of one without pruning."""
 
 BATCH_SIZE = 4
 SAVED = 0.3
@@ -27,12 +27,12 @@ _NAMES = itertools.count()
 
 
 class Stopped(Exception):  # noqa: N818, nothing is wrong
-    """A training was stopped behind a checkpoint."""
+    """A training run was stopped behind a checkpoint."""
 
 
 @dataclass
 class Training:
-    """What a training left behind.
+    """What a training run left behind.
 
     Attributes:
         weights (dict): The model's ``state_dict``.
@@ -74,7 +74,7 @@ class Watch(Hook):
 
 
 class Stop(Hook):
-    """Ends a training after an epoch, when its checkpoint is saved."""
+    """Ends a training run after an epoch, when its checkpoint is saved."""
 
     priority = 'LOWEST'
 

@@ -86,7 +86,7 @@ def _is_of_length(key: str) -> bool:
 def _of_the_same_length(group: Group, others: Sequence[Group]) -> list[Group]:
     """Those of a full training as long as the group's; all if there is none.
 
-    ``--length`` notes the length of the full training; a training that was
+    ``--length`` notes the length of the full run; a run that was
     shortened by hand is another one.
     """
     same = [g for g in others if _full_length(g) == _full_length(group)]

@@ -68,7 +68,7 @@ def forgetting_of(
         share (float): Share of all images to examine. Defaults to 5%.
         moments (int): Number of epochs to examine; each is the last one so
             far that observed enough images, since images are only scored
-            every few epochs while a training mixes them. Defaults to 4.
+            every few epochs while training mixes them. Defaults to 4.
 
     Returns:
         Forgetting: None if nothing was pruned, or epochs were dropped.

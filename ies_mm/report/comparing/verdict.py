@@ -149,7 +149,7 @@ def _untrained(kind: str, row: Row) -> str:
 
 
 def _can_be_shortened(row: Row) -> bool:
-    """Whether a training of its compute has fewer epochs than the full one."""
+    """Whether a run of its compute has fewer epochs than the full one."""
     saved, epochs = saved_share(row.group), full_epochs(row.group)
     if saved < LEAST_SAVED:
         return False

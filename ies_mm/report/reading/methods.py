@@ -91,7 +91,7 @@ def method_of(
 
 
 def length_of(config: dict[str, Any]) -> float:
-    """What ``--length`` scaled a training to; 1 if it was not used."""
+    """What ``--length`` scaled a training run to; 1 if it was not used."""
     length = config.get('length')
     return float(length) if is_number(length) and length > 0 else 1.0
 

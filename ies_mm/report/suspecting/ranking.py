@@ -127,7 +127,7 @@ def rank(
     Raises:
         ConfigError: The run has no such term, or no epoch with losses.
     """
-    # A training that mixes images scores them only every few epochs.
+    # A training run that mixes images scores them only every few epochs.
     [observed] = np.nonzero(np.isfinite(tables.losses).any(axis=(1, 2)))
     if not len(observed):
         raise ConfigError('the run has no losses of any epoch')

@@ -1,4 +1,4 @@
-"""Stand-in for the sampler of a training without an IESSampler."""
+"""Stand-in for the sampler of a training run without an IESSampler."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from ies_mm.training.data.identity import InstanceMap
 
 
 class AnySampler:
-    """Stands in for the sampler of a training that prunes nothing.
+    """Stands in for the sampler of a training run that prunes nothing.
 
     The training's own sampler is neither changed nor queried.
 

@@ -1,4 +1,4 @@
-"""The classes of a training's images."""
+"""The classes of the training images."""
 
 from collections import Counter
 

@@ -1,4 +1,4 @@
-"""Detects when a training's pipeline or losses are switched."""
+"""Detects when a training run's pipeline or losses are switched."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ _SIMPLE = (bool, int, float, str, type(None))
 
 
 def described_pipeline(dataset: Any, model: nn.Module) -> str:
-    """The transforms and batch augments of a training, by their arguments.
+    """The transforms and batch augments of a training run, by their arguments.
 
     Args:
         dataset (Dataset): The dataset of the training.

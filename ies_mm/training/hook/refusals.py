@@ -1,4 +1,4 @@
-"""Checks before a training with a selection hook starts."""
+"""Checks before training with a selection hook starts."""
 
 from typing import Any
 
@@ -33,7 +33,7 @@ def check_training(
     hook: Hook,
     settings: Settings,
 ) -> IESSampler | AnySampler:
-    """Reject a training that cannot work, before its first batch.
+    """Reject a training run that cannot work, before its first batch.
 
     Args:
         runner (Runner): The runner of the training.

@@ -199,7 +199,7 @@ class SelectionHook(Hook):
 
     def before_val(self, runner: Runner) -> None:
         """Stop the clock; a validation is no training time."""
-        # MMEngine also calls this in a validation without a training.
+        # MMEngine also calls this in a validation without training.
         if self._trains is runner:
             self._training.pause()
 
@@ -218,7 +218,7 @@ class SelectionHook(Hook):
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Put the state into the checkpoint.
 
-        Before a training that is the resumed state, if any.
+        Before a training run that is the resumed state, if any.
         """
         if self._trains is runner:
             save(self.session, checkpoint)

@@ -1,4 +1,4 @@
-"""What a hook asks of a training."""
+"""What a hook asks of a training run."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from ies_mm.training.hook.mixing_options import Mixing
 
 @dataclass(frozen=True)
 class Settings:
-    """What a hook asks of a training.
+    """What a hook asks of a training run.
 
     Attributes:
         method (Method): Selects the instances of each epoch.

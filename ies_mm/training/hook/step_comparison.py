@@ -15,9 +15,9 @@ FIRST_COMPARED = 2
 
 
 class StepComparison:
-    """Captures the losses of a training's steps.
+    """Captures the losses of a training run's steps.
 
-    The first batches of a training, and of epochs ever further apart, are
+    The first batches of a training run, and of epochs ever further apart, are
     compared at once. Others that have shares are compared at the end of the
     epoch, since reading a sum waits for the device.
 

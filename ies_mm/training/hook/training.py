@@ -1,4 +1,4 @@
-"""A training with a selection method, from its first batch to its last."""
+"""A training run with a selection method, from its first batch to its last."""
 
 from collections.abc import Callable
 from dataclasses import replace

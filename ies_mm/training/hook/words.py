@@ -1,4 +1,4 @@
-"""Wording of log lines about the state of a training."""
+"""Wording of log lines about the state of a training run."""
 
 from mmengine.runner import Runner
 

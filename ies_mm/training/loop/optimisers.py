@@ -1,4 +1,4 @@
-"""The optimiser wrappers of a training, whether one or several."""
+"""The optimiser wrappers of a training run, whether one or several."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager

@@ -146,7 +146,7 @@ class Pace(ABC):
 
     def was_stopped(self) -> bool:
         """Whether another hook ended the training before its end."""
-        # EarlyStoppingHook may also stop a training that is at its end.
+        # EarlyStoppingHook may also stop a training run that is at its end.
         early = self.runner.iter < self.runner.max_iters
         return bool(self.loop.stop_training) and early
 

@@ -40,7 +40,7 @@ class WatchedPace(Pace):
         return
 
     def stop(self, epochs: int) -> None:
-        """Do nothing; an observer does not end a training."""
+        """Do nothing; an observer does not end a training run."""
         return
 
     def _after_change(self) -> str:

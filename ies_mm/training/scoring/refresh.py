@@ -30,9 +30,9 @@ SECONDS_BETWEEN_LINES = 5.0
 class WorkerSeeds:
     """Seeds the workers of a scoring pass differently in every pass.
 
-    MMEngine seeds workers by their number. Those of a training see the images
-    in another order in each epoch; those of a pass see them in the same one,
-    so each image would be augmented alike in every pass, and look flatter
+    MMEngine seeds workers by their number. Those of the training see the
+    images in another order in each epoch; those of a pass see them in the same
+    one, so each image would be augmented alike in every pass, and look flatter
     than it does in training.
 
     Args:

@@ -17,7 +17,7 @@ AUGMENTS = 'batch_augments'
 
 
 class Unmixed:
-    """The images of a training, loaded by pipelines without mixing.
+    """The images of a training run, loaded by pipelines without mixing.
 
     It has the positions of the training's dataset, so that its batches are
     made like the training's. If a pipeline returns None, another image is

@@ -1,1 +1,1 @@
-"""The state of a training: observations, selection, checkpoints."""
+"""The state of a training run: observations, selection, checkpoints."""

@@ -1,4 +1,4 @@
-"""Checks that all processes of a training train the same.
+"""Checks that all processes of a training run train the same.
 
 Each process keeps the whole history and decides by itself. They stay equal
 unless something from outside sets them apart: data listed in another order, a

@@ -54,7 +54,7 @@ class Loaded:
 
 
 def carried_over(session: Session) -> dict[str, Any]:
-    """The state of a training that continues in the same process.
+    """The state of a training run that continues in the same process.
 
     Call it on all ranks.
 
@@ -73,7 +73,7 @@ def load(session: Session, loaded: dict[str, Any]) -> None:
     names them.
 
     Args:
-        session (Session): At the start of a training.
+        session (Session): At the start of a training run.
         loaded (dict): ``checkpoint[KEY]``.
 
     Raises:

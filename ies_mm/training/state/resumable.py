@@ -1,4 +1,4 @@
-"""Whether a training can resume from a state, and what has changed since."""
+"""Whether training can resume from a state, and what has changed since."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ def check(
     """Reject a state that cannot be resumed; log changed arguments.
 
     Args:
-        session (Session): At the start of a training.
+        session (Session): At the start of a training run.
         loaded (dict): The state, completed by :func:`as_of_today`.
         ours (dict): What the session would save.
 

@@ -1,4 +1,4 @@
-"""A training with a selection method, and its whole state."""
+"""A training run with a selection method, and its whole state."""
 
 from typing import Any, Protocol
 
@@ -34,7 +34,7 @@ class Stateful(Protocol):
 
 
 class Session:
-    """A selection method at work in a training.
+    """A selection method at work in a training run.
 
     Args:
         method (Method): The method, which is reset.
