@@ -41,6 +41,9 @@ class Selection:
         if self.weight is None:
             return None
         # Kept on the CPU, so that looking at the values waits for no device.
-        weights = self.weight[ids]
-        # Without weights the step stays bit-identical to the plain one.
-        return None if (weights == 1).all() else weights
+        return none_if_all_are_one(self.weight[ids])
+
+
+def none_if_all_are_one(weights: Tensor) -> Tensor | None:
+    """Without weights a step stays bit-identical to the plain one."""
+    return None if (weights == 1).all() else weights

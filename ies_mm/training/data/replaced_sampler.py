@@ -18,8 +18,12 @@ from ies_mm.training.data.sampler import (
     check_left_over,
 )
 
-SAME_ORDER = ('DefaultSampler', 'InfiniteSampler')
-"""MMEngine's samplers, whose order the IESSampler reproduces exactly."""
+SAME_ORDER = ('InfiniteSampler', 'DefaultSampler')
+"""MMEngine's samplers, whose order the IESSampler reproduces exactly.
+
+The second one only in an epoch-based loop: in an endless one it ends each pass
+with a smaller batch.
+"""
 
 KEEP_REPEATS = (
     "Write train_dataloader=dict(sampler=dict(type='IESSampler', "
@@ -39,10 +43,12 @@ def check_replaced(cfg: Config) -> None:
             nothing to compare with.
 
     Raises:
-        ConfigError: The base's sampler is not one of MMEngine's two.
+        ConfigError: The base's sampler is not MMEngine's for this loop.
         ConfigError: Arguments of another sampler are left over.
     """
     sampler = cfg.train_dataloader.get('sampler') or {}
+    endless = (cfg.get('train_cfg') or {}).get('max_iters')
+    same = SAME_ORDER[:1] if endless else SAME_ORDER
     for path in _files(cfg):
         loader = Config.fromfile(path).get('train_dataloader') or {}
         theirs = loader.get('sampler') or {}
@@ -52,7 +58,7 @@ def check_replaced(cfg: Config) -> None:
         # 3 is the default of mmpretrain's RepeatAugSampler.
         repeats = theirs.get('num_repeats', 3) if name == REPEATS else 0
         # The nearest one is what a run without the IESSampler would use.
-        if name in SAME_ORDER or sampler.get('num_repeats') == repeats:
+        if name in same or sampler.get('num_repeats') == repeats:
             break
         raise ConfigError(
             f'train_dataloader.sampler: IESSampler takes the place of the '

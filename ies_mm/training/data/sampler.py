@@ -1,6 +1,6 @@
 """The sampler that skips pruned instances."""
 
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Iterable, Iterator, Sequence, Sized
 from typing import Any, cast
 
 import torch
@@ -14,7 +14,7 @@ from ies_mm.core import Selection
 from ies_mm.core.arguments import check_flag, check_integer
 from ies_mm.errors import ConfigError
 from ies_mm.training.data.identity import InstanceMap
-from ies_mm.training.data.stream import EndlessStream
+from ies_mm.training.data.stream import Drawn, EndlessStream
 
 NEEDS_A_HOOK = (
     "train_dataloader.sampler.type='IESSampler' needs a selection hook, found "
@@ -22,7 +22,8 @@ NEEDS_A_HOOK = (
 )
 WHAT_TO_DO = (
     "Write train_dataloader=dict(sampler=dict(_delete_=True, type='Default"
-    "Sampler', shuffle=True)) into a config that both runs are based on"
+    "Sampler', shuffle=True)), in an iteration-based run type='InfiniteSampler"
+    "', into a config that both runs inherit from"
 )
 """Advice for a base whose sampler's order is not reproduced."""
 
@@ -131,13 +132,20 @@ class IESSampler(Sampler[int]):
         """The endless stream; see :meth:`endless`."""
         return cast(EndlessStream, self._endless)
 
-    def endless(self, consumed: int, seed: int | None = None) -> None:
+    def endless(
+        self,
+        consumed: int,
+        seed: int | None = None,
+        fetched: Sequence[Drawn] = (),
+    ) -> None:
         """Yield pass after pass without end, for an iteration-based loop.
 
         Args:
             consumed (int): Positions shown or skipped before.
             seed (int, optional): Seed of the resumed run. Defaults to None,
                 the sampler's own.
+            fetched (sequence of Drawn): See :class:`EndlessStream`. Defaults
+                to none.
 
         Raises:
             ConfigError: ``num_repeats`` is above 1.
@@ -154,6 +162,7 @@ class IESSampler(Sampler[int]):
             self._shuffle,
             before.seed if seed is None else seed,
             consumed,
+            fetched,
         )
 
     def set_selection(self, selection: Selection) -> None:
@@ -169,7 +178,10 @@ class IESSampler(Sampler[int]):
         self._positions = torch.nonzero(shown).flatten()
         self.instances.keep(selection.active)
         if self._endless is not None:
-            self._endless.select(shown)
+            weight = selection.weight
+            if weight is not None:
+                weight = weight[self.instances.of_position]
+            self._endless.select(shown, weight)
             return
         count, epoch = len(self._positions), self._epochs.epoch
         # A new one, since DefaultSampler fixes its length when it is made.

@@ -1,8 +1,7 @@
 """The endless sample order of an iteration-based training."""
 
-import copy
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -12,8 +11,7 @@ import torch
 from mmengine.dist import get_rank, get_world_size
 from torch import Tensor
 
-Step = tuple[int, int, int]
-"""A position, its pass, and the positions consumed up to it."""
+from ies_mm.training.data.walk import Step, Walk
 
 
 @dataclass(frozen=True)
@@ -25,11 +23,14 @@ class Drawn:
         passes (list of int): The pass over the data that each belongs to.
         consumed (int): Positions shown or skipped so far, over all passes,
             including those skipped before the next sample.
+        weights (list of float): Factors on their losses, by the selection
+            under which they were drawn.
     """
 
     positions: list[int]
     passes: list[int]
     consumed: int
+    weights: list[float]
 
 
 class EndlessStream:
@@ -51,6 +52,9 @@ class EndlessStream:
         shuffle (bool): Whether to shuffle.
         seed (int): Seed of the shuffling, the same on all ranks.
         consumed (int): Positions consumed before. Defaults to 0.
+        fetched (sequence of Drawn): Samples that workers had fetched when the
+            resumed run was saved; they come first, whatever is selected now.
+            Defaults to none.
 
     Attributes:
         read_aside (bool): Whether another iterator was begun after the
@@ -58,24 +62,41 @@ class EndlessStream:
     """
 
     def __init__(
-        self, size: int, shuffle: bool, seed: int, consumed: int = 0
+        self,
+        size: int,
+        shuffle: bool,
+        seed: int,
+        consumed: int = 0,
+        fetched: Sequence[Drawn] = (),
     ) -> None:
         self.drawn: deque[Drawn] = deque()
         self.seed = seed
         self.read_aside = False
-        self._new_walk = partial(_Walk, size, shuffle, seed, consumed)
+        self._fetched = tuple(fetched)
+        self._again = deque(fetched)
+        start = fetched[-1].consumed if fetched else consumed
+        self._new_walk = partial(Walk, size, shuffle, seed, start)
         self._walk = self._new_walk()
         self._opened = False
         self._is_training = True
-        self._active = [True] * size
+        self.select(torch.ones(size, dtype=torch.bool))
 
-    def select(self, active: Tensor) -> None:
+    def select(self, active: Tensor, weight: Tensor | None = None) -> None:
         """Skip the other positions from the next sample drawn on.
 
         Args:
             active (Tensor): bool (size,).
+            weight (Tensor, optional): float32 (size,), factors on the losses.
+                Defaults to None, 1 for all.
         """
-        self._active = active.tolist()
+        if weight is None:
+            weight = torch.ones(len(active))
+        self._active, self._weight = active.tolist(), weight.tolist()
+
+    @property
+    def fetched(self) -> list[Drawn]:
+        """Samples drawn, but not trained yet, in order."""
+        return [*self.drawn, *self._again]
 
     def shown_before(self) -> list[int]:
         """Positions shown before in its first pass, if none was skipped."""
@@ -95,10 +116,10 @@ class EndlessStream:
             list of int: As :attr:`Drawn.consumed`, one per batch; fewer if
             nothing is selected.
         """
-        ends = [sample.consumed for sample in self.drawn]
-        coming = self._groups(self._walk.copied())
+        ends = [sample.consumed for sample in self.fetched]
+        coming = self._samples(self._walk.copied())
         more = max(0, batches * samples - len(ends))
-        ends += [group[-1][2] for group in islice(coming, more)]
+        ends += [sample.consumed for sample in islice(coming, more)]
         return ends[samples - 1 : batches * samples : samples]
 
     @contextmanager
@@ -118,19 +139,30 @@ class EndlessStream:
         if self._opened or not self._is_training:
             self.read_aside = self._opened
             # Nobody trains these samples, so what is drawn here is not kept.
-            return self._of_rank(deque(), self._new_walk())
+            again, walk = deque(self._fetched), self._new_walk()
+            return self._of_rank(deque(), again, walk)
         self._opened = True
-        return self._of_rank(self.drawn, self._walk)
+        return self._of_rank(self.drawn, self._again, self._walk)
 
-    def _of_rank(self, drawn: deque[Drawn], walk: '_Walk') -> Iterator[int]:
+    def _of_rank(
+        self, drawn: deque[Drawn], again: deque[Drawn], walk: Walk
+    ) -> Iterator[int]:
         rank = get_rank()
+        while again:
+            drawn.append(again.popleft())
+            yield drawn[-1].positions[rank]
+        for sample in self._samples(walk):
+            drawn.append(sample)
+            yield sample.positions[rank]
+
+    def _samples(self, walk: Walk) -> Iterator[Drawn]:
         for group in self._groups(walk):
             positions = [position for position, _, _ in group]
             passes = [number for _, number, _ in group]
-            drawn.append(Drawn(positions, passes, group[-1][2]))
-            yield positions[rank]
+            weights = [self._weight[position] for position in positions]
+            yield Drawn(positions, passes, group[-1][2], weights)
 
-    def _groups(self, walk: '_Walk') -> Iterator[list[Step]]:
+    def _groups(self, walk: Walk) -> Iterator[list[Step]]:
         """One step for every rank."""
         # The selection is looked up for each step, so a new one acts at once,
         # even on iterators already begun.
@@ -138,79 +170,3 @@ class EndlessStream:
         world_size = get_world_size()
         while len(group := list(islice(steps, world_size))) == world_size:
             yield group
-
-
-class _Walk:
-    """A position in an endless order.
-
-    Args:
-        size (int): Length of the dataset.
-        shuffle (bool): Whether to shuffle.
-        seed (int): Seed of the shuffling.
-        consumed (int): Positions consumed before.
-    """
-
-    def __init__(
-        self, size: int, shuffle: bool, seed: int, consumed: int
-    ) -> None:
-        self._size = size
-        self._shuffle = shuffle
-        self._generator = torch.Generator()
-        self._generator.manual_seed(seed)
-        self._pass = consumed // size - 1
-        # The generator gets where it was by drawing every earlier permutation.
-        for _ in range(consumed // size):
-            self._new_order()
-        self._begin_pass()
-        self._index = consumed % size
-
-    @property
-    def shown(self) -> list[int]:
-        """The positions of this pass consumed so far."""
-        return self._order[: self._index].tolist()
-
-    def copied(self) -> '_Walk':
-        """An independent copy that continues from here."""
-        other = copy.copy(self)
-        # copy.copy shares the generator, which would then draw for both.
-        other._generator = torch.Generator()
-        other._generator.set_state(self._generator.get_state())
-        return other
-
-    def next(self, active: list[bool]) -> Step | None:
-        """Advance to the next selected position; None if there is none.
-
-        Args:
-            active (list of bool): Whether each position is selected.
-        """
-        # The selection may have changed since the last step.
-        self._skip(active)
-        if self._index == self._size:
-            self._begin_pass()
-            self._skip(active)
-        if self._index == self._size:
-            return None
-        position = self._positions[self._index]
-        self._index += 1
-        # Also over what follows, so that a pass ends with its last shown
-        # sample and not with the first one of the next pass.
-        self._skip(active)
-        consumed = self._pass * self._size + self._index
-        return position, self._pass, consumed
-
-    def _skip(self, active: list[bool]) -> None:
-        index, order = self._index, self._positions
-        while index < self._size and not active[order[index]]:
-            index += 1
-        self._index = index
-
-    def _begin_pass(self) -> None:
-        self._pass += 1
-        self._index = 0
-        self._order = self._new_order()
-        self._positions = self._order.tolist()
-
-    def _new_order(self) -> Tensor:
-        if not self._shuffle:
-            return torch.arange(self._size)
-        return torch.randperm(self._size, generator=self._generator)

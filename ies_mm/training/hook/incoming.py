@@ -25,6 +25,8 @@ class Batch:
         epochs (list of tuple): See :meth:`Pace.take`.
         partners (list of tuple): The other instances in each sample, if its
             pipeline mixes images.
+        weights (Tensor, optional): float32 (B,), factors on the losses of its
+            samples; None if all are 1.
     """
 
     index: int
@@ -32,6 +34,7 @@ class Batch:
     ids: Tensor
     epochs: list[tuple[int, int]]
     partners: list[tuple[int, ...]]
+    weights: Tensor | None
 
 
 def batch_of(session: Session, index: int, data: Any) -> Batch:
@@ -55,7 +58,8 @@ def batch_of(session: Session, index: int, data: Any) -> Batch:
     # passes all count in the first.
     session.observed.note_missed(epochs[0][0], missed_of(samples))
     partners = [partners_in(sample) for sample in samples]
-    return Batch(index, data, ids, epochs, partners)
+    weights = session.pace.weights(ids, session.state.selection)
+    return Batch(index, data, ids, epochs, partners, weights)
 
 
 def _instances_of(session: Session, data: Any) -> Tensor:

@@ -6,6 +6,7 @@ from typing import Any
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from ies_mm.core import Selection
 from ies_mm.core.arguments import check_flag
 from ies_mm.errors import ConfigError
 from ies_mm.losses.context import unwrap
@@ -212,8 +213,12 @@ class SelectionHook(Hook):
         """Restore dataset and sampler; record why the training ended."""
         # Also what subclasses entered in it.
         self._scope.close()
-        self.session.sampler.user = None
         self._training.end()
+        sampler, instances = self.session.sampler, self.session.instances
+        sampler.user = None
+        # The session keeps the selection, from which a second training and
+        # checkpoints go on.
+        sampler.set_selection(Selection.everything(len(instances)))
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Put the state into the checkpoint.

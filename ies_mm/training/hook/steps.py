@@ -1,5 +1,7 @@
 """Training steps: how they run, and what they train."""
 
+from collections.abc import Callable
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -63,8 +65,8 @@ class Steps:
         Returns:
             What the model's ``train_step`` returned.
         """
-        selection, weights = self.session.state.selection, None
-        weighted = selection.weights_of(batch.ids) is not None
+        weights: Callable[[], Tensor] | None = None
+        weighted = batch.weights is not None
         compared = self.source.compared and self.comparison.due
         # Capturing costs a few percent of a step, so not if nothing reads it.
         if not (self.source.of_steps or compared or weighted):
@@ -72,13 +74,10 @@ class Steps:
             self.source.note(batch, None)
             return outputs
         given = Given(batch.ids)
-        if weighted:
+        if batch.weights is not None:
             self._check_weights()
-
-            # In the order of the loss, which is not known yet.
-            def weights() -> Any:
-                return selection.weights_of(given.ids)
-
+            # Called after the forward: the loss's order is not known yet.
+            weights = partial(given.in_loss_order, batch.weights)
         with (
             self.comparison.captured(weights) as captured,
             self.source.watching(),

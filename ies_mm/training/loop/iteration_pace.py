@@ -1,6 +1,7 @@
 """Counting in ``IterBasedTrainLoop``, where a pass is an epoch."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
@@ -10,14 +11,17 @@ from mmengine.runner import Runner
 from torch import Tensor
 
 from ies_mm.core import Selection
+from ies_mm.core.selection import none_if_all_are_one
 from ies_mm.errors import ConfigError
 from ies_mm.training import mmengine_internals as internals
 from ies_mm.training.data.sampler import IESSampler
+from ies_mm.training.data.stream import Drawn
 from ies_mm.training.loop.endless_loader import (
     check_order,
     fresh_iterator,
     say_how_late,
 )
+from ies_mm.training.loop.fetched import packed, unpacked
 from ies_mm.training.loop.optimisers import optim_wrappers
 from ies_mm.training.loop.pace import REPLACED, Pace
 from ies_mm.training.loop.sample_budget import SampleBudget
@@ -102,12 +106,17 @@ class IterationPace(Pace):
         self._consumed = taken[-1].consumed
         rank = get_rank()
         self._asked_for = torch.tensor([s.positions[rank] for s in taken])
+        self._weights = torch.tensor([s.weights[rank] for s in taken])
         epochs = [sample.passes[rank] for sample in taken]
         return [(epoch, len(list(run))) for epoch, run in groupby(epochs)]
 
     def asked_for(self, ids: Tensor, selection: Selection) -> Tensor:
         """Compare the images one by one, in the order they were drawn."""
         return ids == self.sampler.instances.of_position[self._asked_for]
+
+    def weights(self, ids: Tensor, selection: Selection) -> Tensor | None:
+        """By the selections under which the samples were drawn."""
+        return none_if_all_are_one(self._weights)
 
     def after_iteration(self, batch_idx: int) -> None:
         """Count iterations as the unpruned run would."""
@@ -147,7 +156,8 @@ class IterationPace(Pace):
         self.announce_end()
 
     def withdraw(self) -> None:
-        """Restore the planned length, unless it was changed since."""
+        """Also the planned length, unless it was changed since."""
+        super().withdraw()
         if self.runner.max_iters == self._announced:
             self._set_max_iters(self._planned_length)
 
@@ -161,6 +171,7 @@ class IterationPace(Pace):
             'consumed': self._consumed,
             'shown': shown,
             'seed': self.sampler.stream.seed,
+            'fetched': packed(self.sampler.stream.fetched),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -169,7 +180,8 @@ class IterationPace(Pace):
             state['since'], state['batch_samples'], state['consumed']
         )
         super().load_state_dict(state)
-        self._restart(state['consumed'], state['seed'])
+        fetched = unpacked(state['fetched'] or {})
+        self._restart(state['consumed'], state['seed'], fetched)
         shown = torch.nonzero(state['shown']).flatten().tolist()
         self._shown.clear()
         self._shown[self.epochs_behind].extend(shown)
@@ -210,13 +222,18 @@ class IterationPace(Pace):
         ahead = max(0, budget - (epoch + 1) * self._positions)
         return max(0, in_pass) + -(-ahead * selected // self._positions)
 
-    def _restart(self, consumed: int, seed: int | None = None) -> None:
+    def _restart(
+        self,
+        consumed: int,
+        seed: int | None = None,
+        fetched: Sequence[Drawn] = (),
+    ) -> None:
         self._consumed = consumed
         self._iterations = self.runner.iter
         self._schedule = Schedule(
             self.runner, self._budget.iterations_of(consumed)
         )
-        self.sampler.endless(consumed, seed)
+        self.sampler.endless(consumed, seed, fetched)
         loader, stream = self.loop.dataloader, self.sampler.stream
         self._iterator = fresh_iterator(loader, self.runner.iter, stream)
         self.loop.dataloader_iterator = self._iterator

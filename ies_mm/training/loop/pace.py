@@ -49,6 +49,7 @@ class Pace(ABC):
         self._loader = self.loop.dataloader
         self._planned_length = int(getattr(self.loop, self.length))
         self._said_end = False
+        self._val_begin: int | None = None
         size = largest_size(runner.train_dataloader)
         self._batch_samples = size * get_world_size()
 
@@ -96,6 +97,18 @@ class Pace(ABC):
             Tensor: bool (B,).
         """
 
+    def weights(self, ids: Tensor, selection: Selection) -> Tensor | None:
+        """The factors on the losses of the batch last taken.
+
+        Args:
+            ids (Tensor): int64 (B,), its instances.
+            selection (Selection): The selection of the epoch.
+
+        Returns:
+            Tensor: float32 (B,), or None if all are 1.
+        """
+        return selection.weights_of(ids)
+
     @abstractmethod
     def after_iteration(self, batch_idx: int) -> None:
         """Advance the schedules, before MMEngine's own step."""
@@ -141,7 +154,8 @@ class Pace(ABC):
         """End the training after these epochs as if that had been planned.
 
         This keeps the last validation and checkpoint, which ``stop_training``
-        would skip.
+        would skip. Gradients accumulated since the last optimizer step are
+        lost: they were divided for a full step, and not synchronised.
         """
 
     def was_stopped(self) -> bool:
@@ -151,8 +165,9 @@ class Pace(ABC):
         return bool(self.loop.stop_training) and early
 
     def withdraw(self) -> None:
-        """Restore the length that the loop planned before this pace."""
-        return
+        """Restore what the loop planned before this pace."""
+        if self._val_begin is not None:
+            self.loop.val_begin = self._val_begin
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint must store besides the loop's own counts."""
@@ -199,7 +214,7 @@ class Pace(ABC):
                 f'{ends}train_cfg.val_begin={self.loop.val_begin}: it is '
                 'validated at its end instead'
             )
-            self.loop.val_begin = end
+            self._val_begin, self.loop.val_begin = self.loop.val_begin, end
         later = [m for m in self.loop.dynamic_milestones if end < m <= planned]
         if later:
             self.runner.logger.info(

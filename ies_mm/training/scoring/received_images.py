@@ -126,6 +126,14 @@ class Given:
         """
         return in_order(captured, self.ids, self._expected)
 
+    def in_loss_order(self, values: Tensor) -> Tensor:
+        """Reorder values of the batch's samples to the order of the loss.
+
+        Args:
+            values (Tensor): (B,), in the order of the batch.
+        """
+        return values[_order(self._expected, self.ids)]
+
 
 def in_order(
     captured: CapturedLosses, ids: Tensor, wanted: Tensor
@@ -142,10 +150,16 @@ def in_order(
     """
     if torch.equal(ids, wanted):
         return captured
-    # Once sorted, both have an image in the same place.
-    order = torch.empty_like(ids)
-    order[wanted.argsort(stable=True)] = ids.argsort(stable=True)
+    order = _order(ids, wanted)
     for part in (captured.losses, captured.shares, captured.missing):
         for term, values in part.items():
             part[term] = values[order.to(values.device)]
     return captured
+
+
+def _order(ids: Tensor, wanted: Tensor) -> Tensor:
+    """The places in ``ids`` of the instances of ``wanted``, int64 (B,)."""
+    # Once sorted, both have an image in the same place.
+    order = torch.empty_like(ids)
+    order[wanted.argsort(stable=True)] = ids.argsort(stable=True)
+    return order

@@ -18,6 +18,7 @@ _WRITTEN_SINCE = (
     'loss_modules',
     'begun',
     'mastered',
+    'fetched',
 )
 """Optional entries that earlier versions did not write."""
 

@@ -67,6 +67,22 @@ def test_the_same_order_may_be_taken_over(
     check_replaced(child(tmp_path, f"dict(type='{sampler}', shuffle=False)"))
 
 
+def test_an_endless_loop_has_the_order_of_the_infinite_sampler(
+    tmp_path: Path,
+) -> None:
+    """A DefaultSampler ends each pass with a smaller batch."""
+
+    def iterations(sampler: str) -> Config:
+        config = child(tmp_path, f"dict(type='{sampler}', shuffle=True)")
+        config.train_cfg = dict(type='IterBasedTrainLoop', max_iters=9)
+        return config
+
+    check_replaced(iterations('InfiniteSampler'))
+    message = r'takes the place of the DefaultSampler of .*InfiniteSampler'
+    with pytest.raises(ConfigError, match=message):
+        check_replaced(iterations('DefaultSampler'))
+
+
 def test_a_sampler_of_one_s_own_may_have_arguments(tmp_path: Path) -> None:
     """As a subclass; in the base, it is no other sampler's order."""
 
