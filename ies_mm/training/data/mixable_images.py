@@ -101,19 +101,32 @@ class AnotherKept:
         dataset (BaseDataset): The dataset.
         numbers (Tensor): int64, the instance at each of its indices.
         kept (Kept): The images that may be fetched.
+        failed (list of int): The instances that gave nothing so far; changed
+            in place by the dataset's ``prepare_data``.
     """
 
     def __init__(
-        self, dataset: BaseDataset, numbers: Tensor, kept: Kept
+        self,
+        dataset: BaseDataset,
+        numbers: Tensor,
+        kept: Kept,
+        failed: list[int],
     ) -> None:
         self._dataset = dataset
         self._numbers = numbers
         self._kept = kept
+        self._failed = failed
 
     def __call__(self) -> int:
         indices = self._kept.positions(self._numbers)
-        if indices is None:
+        if indices is None or self._have_failed(indices):
             # By the class: on the object this very callable is _rand_another.
             return type(self._dataset)._rand_another(self._dataset)
         # NumPy's global generator, which MMEngine draws from here, too.
         return indices[np.random.randint(len(indices))]
+
+    def _have_failed(self, indices: list[int]) -> bool:
+        """Whether no kept image is left, or none was, as in a pruned part."""
+        if len(self._failed) < len(indices):
+            return False
+        return {*self._numbers[indices].tolist()} <= {*self._failed}

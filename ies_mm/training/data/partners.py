@@ -87,7 +87,9 @@ class Carrying:
         if self._numbers is None or isinstance(dataset, list):
             return draw(dataset)  # From a cache, which holds only kept ones.
         positions = self._kept.positions(self._numbers)
-        if positions is None:
+        # None: all are kept. Empty: a pruned part, whose images are scored
+        # as mixtures.
+        if not positions:
             return draw(dataset)
         found = draw(KeptPart(dataset, positions))
         if isinstance(found, Sequence):

@@ -37,8 +37,7 @@ def tagged(leaf: BaseDataset, numbers: Tensor, kept: Kept) -> Iterator[None]:
     with ExitStack() as stack:
         tagging = _TaggedPreparation(leaf, numbers, kept, own)
         stack.enter_context(_put(leaf, 'prepare_data', tagging))
-        another = AnotherKept(leaf, numbers, kept)
-        stack.enter_context(_put(leaf, '_rand_another', another))
+        stack.enter_context(_put(leaf, '_rand_another', tagging.another()))
         yield
 
 
@@ -63,8 +62,8 @@ def unmixed(leaf: BaseDataset, pipeline: Callable) -> BaseDataset:
     """
     other = copy.copy(leaf)
     other.pipeline = pipeline
-    tagging: _TaggedPreparation = vars(leaf)['prepare_data']
-    vars(other)['prepare_data'] = tagging.of(other)
+    tagging: _TaggedPreparation = vars(leaf)['prepare_data'].of(other)
+    vars(other).update(prepare_data=tagging, _rand_another=tagging.another())
     return other
 
 
@@ -108,14 +107,21 @@ class _TaggedPreparation:
         """The same preparation for a copy of the dataset."""
         return type(self)(leaf, self._numbers, self._kept, self._own)
 
+    def another(self) -> AnotherKept:
+        """The ``leaf._rand_another`` that goes with it."""
+        return AnotherKept(
+            self.leaf, self._numbers, self._kept, self._gave_nothing
+        )
+
     def __call__(self, index: int) -> Any:
         # When None is returned, BaseDataset asks for another image.
-        instead, self._gave_nothing = self._gave_nothing, []
+        instead = [*self._gave_nothing]
+        self._gave_nothing.clear()
         self._calls += 1
         item, number, given_up = self._prepare(index)
         missed = dict.fromkeys([*instead, *given_up])
         if item is None:
-            self._gave_nothing = [*missed, self._number(index)]
+            self._gave_nothing[:] = [*missed, self._number(index)]
             return None
         if number == NOT_SHOWN:
             number = _NOT_SHOWN

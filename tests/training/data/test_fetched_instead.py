@@ -1,5 +1,6 @@
 """A dataset that fetches another image in place of one stops nothing."""
 
+import copy
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from mmpretrain.registry import DATASETS
 
 from ies_mm.training.data.identity import InstanceMap
 from ies_mm.training.data.tagging import INSTEAD, TAG
+from iteration_runs import IMAGES
 from method_cases import config_of
 from odd_data_sets import BROKEN, CATCHING
 from runs import FixedSelection, epochs_of, instances_of, train, with_hook
@@ -44,6 +46,32 @@ def test_images_that_are_fetched_instead_stop_nothing(
     assert trained[0, OUT[1]].any()
     assert len(epochs_of(tmp_path)) == len(trained) >= 2
     assert np.isfinite(instances_of(tmp_path)['losses'][trained]).all()
+
+
+def of_two_parts(folders: Path, work_dir: Path, kept: list[int]) -> Path:
+    """Train two parts; two images of the second cannot be read."""
+    config = config_of(folders, work_dir, 3)
+    first = config.train_dataloader.dataset
+    second = copy.deepcopy(first)
+    second.pipeline.insert(1, dict(type='Refuse', images=[1, 2]))
+    config.train_dataloader.dataset = dict(
+        type='ConcatDataset', datasets=[first, second]
+    )
+    out = [IMAGES + n for n in range(IMAGES) if n not in kept]
+    train(config, with_hook(FixedSelection({1: out}, keep_history=True)))
+    return work_dir
+
+
+@pytest.mark.parametrize('kept', [[], [1, 2]])
+def test_a_part_without_a_readable_kept_image(
+    folders: Path, tmp_path: Path, kept: list[int]
+) -> None:
+    """Its pruned images are scored, or one of them is trained instead."""
+    arrays = instances_of(of_two_parts(folders, tmp_path, kept))
+    losses = arrays['losses'][:, :, 0]
+    unread = [IMAGES + 1, IMAGES + 2]
+    assert np.isnan(losses[:, unread]).all()
+    assert np.isfinite(np.delete(losses, unread, axis=1)).all()
 
 
 @pytest.mark.parametrize('kind', CATCHING)

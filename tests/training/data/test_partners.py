@@ -24,6 +24,7 @@ import ies_mm.engine  # noqa: F401
 import transforms  # noqa: F401
 from ies_mm.training.data.identity import InstanceMap
 from ies_mm.training.data.mixable_images import Kept
+from ies_mm.training.data.tagged_datasets import unmixed
 from ies_mm.training.data.tagging import TAG, partners_in
 
 IMAGES = 9
@@ -287,6 +288,32 @@ def test_another_image_is_fetched_of_what_is_kept() -> None:
         instances.keep(flags(KEPT))
         found = [shown(dataset[1]) for _ in range(30)]
     assert set().union(*found) == set(KEPT) - {1}
+
+
+@pytest.mark.parametrize('kept', [[], [3], [3, 5]])
+def test_if_no_kept_image_can_be_read_any_other_is_fetched(
+    kept: list[int],
+) -> None:
+    refuse = dict(type='Refuse', images=[1, 3, 5])
+    dataset = leaf(refuse, dict(type='PackDetInputs', meta_keys=()))
+    np.random.seed(0)
+    with tagging(dataset) as instances:
+        instances.keep(flags(kept))
+        copy = pickle.loads(ForkingPickler.dumps(dataset))
+        for fetching in (dataset, copy, unmixed(dataset, dataset.pipeline)):
+            for asked in (1, 3, 5):
+                found = [shown(fetching[asked]) for _ in range(40)]
+                assert set().union(*found) == {0, 2, 4, 6, 7, 8}
+
+
+def test_a_pruned_part_is_mixed_with_itself() -> None:
+    """So are its images where mixtures are scored."""
+    dataset = mosaics()
+    with tagging(dataset) as instances:
+        instances.keep(flags([]))
+        items = [dataset[i] for i in range(IMAGES)]
+    assert [noted(item) for item in items] == [*map(shown, items)]
+    assert max(len(noted(item)) for item in items) == 4
 
 
 def test_it_is_the_plain_data_set_again_afterwards() -> None:
