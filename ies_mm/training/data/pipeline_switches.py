@@ -2,7 +2,8 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from inspect import signature
+from functools import partial
+from inspect import ismemberdescriptor, isroutine, signature
 from typing import Any
 
 import numpy as np
@@ -24,9 +25,7 @@ def described_pipeline(dataset: Any, model: nn.Module) -> str:
         dataset (Dataset): The dataset of the training.
         model (nn.Module): The unwrapped model of the training.
     """
-    return '; '.join(
-        _described(part, _arguments(part)) for part in _parts(dataset, model)
-    )
+    return '; '.join(map(_described_part, _parts(dataset, model)))
 
 
 def _parts(dataset: Any, model: nn.Module) -> Iterator[Any]:
@@ -119,18 +118,47 @@ def _is_loss(name: str, module: nn.Module) -> bool:
     return not several and any(part.startswith('loss') for part in names)
 
 
+def _described_part(part: Any) -> str:
+    """A transform or batch augment: any callable will do."""
+    if isroutine(part):
+        return _name(part)
+    if isinstance(part, partial):
+        given = dict[Any, Any](enumerate(part.args)) | part.keywords
+        return f'{_described_part(part.func)}{_settings(given)}'
+    return _described(part, _arguments(part))
+
+
 def _described(part: Any, names: set[str] | None = None) -> str:
     """Type and attributes; with ``names``, only those."""
     found = {
-        name: _plain(value)
-        for name, value in sorted(vars(part).items())
+        name: value
+        for name, value in sorted(_attributes(part).items())
         # A loss module's mode changes with every validation.
         if not name.startswith('_') and name != 'training'
     }
     if names is not None:
         found = {k: v for k, v in found.items() if k in names}
-    values = {name: x for name, x in found.items() if _is_simple(x)}
-    return f'{type(part).__module__}.{type(part).__qualname__}{values}'
+    return f'{_name(type(part))}{_settings(found)}'
+
+
+def _name(what: Any) -> str:
+    return f'{what.__module__}.{what.__qualname__}'
+
+
+def _settings(values: dict[Any, Any]) -> dict[Any, Any]:
+    plain = {name: _plain(value) for name, value in values.items()}
+    return {name: value for name, value in plain.items() if _is_simple(value)}
+
+
+def _attributes(part: Any) -> dict[str, Any]:
+    """Those of an object, also if its class has ``__slots__``."""
+    found = {
+        name: getattr(part, name)
+        for cls in type(part).__mro__
+        for name, kind in vars(cls).items()
+        if ismemberdescriptor(kind) and hasattr(part, name)
+    }
+    return found | getattr(part, '__dict__', {})
 
 
 def _arguments(part: Any) -> set[str]:
@@ -139,9 +167,16 @@ def _arguments(part: Any) -> set[str]:
     Its other attributes may be caches, counts or its last draws, as mmdet's
     MinIoURandomCrop keeps its mode.
     """
-    classes = type(part).__mro__[:-1]
-    names = {name for cls in classes for name in signature(cls).parameters}
+    names = set().union(*map(_parameters, type(part).__mro__[:-1]))
     return names | {CONTENT}
+
+
+def _parameters(cls: type) -> set[str]:
+    """The names in a class's signature; classes written in C have none."""
+    try:
+        return {*signature(cls).parameters}
+    except (TypeError, ValueError):
+        return set()
 
 
 def _plain(value: Any) -> Any:
