@@ -12,6 +12,10 @@ from ies_mm.training.data.names import readable
 from ies_mm.training.data.tagging import INSTEAD, instances_of
 
 
+class NotRequestedError(ConfigError):
+    """A batch has an image that the sampler did not request."""
+
+
 def batch_instances(data_batch: Any) -> Tensor:
     """The instance numbers of a batch returned by the data loader.
 
@@ -38,13 +42,13 @@ def check_shown(
             image. It need not have if a pipeline returned None.
 
     Raises:
-        ConfigError: An image was not requested.
+        NotRequestedError: An image was not requested.
         ConfigError: A sample names another image's path.
     """
     samples, paths = data_batch['data_samples'], instances.paths()
     for place in torch.nonzero(~asked_for).flatten().tolist():
         if not getattr(samples[place], INSTEAD, False):
-            raise ConfigError(
+            raise NotRequestedError(
                 f'the data loader gave {readable(paths[ids[place]])}, which '
                 'the sampler did not request; have each position of the '
                 'dataset always show the same image, and leave shuffling and '

@@ -47,7 +47,7 @@ def check_training(
     Raises:
         ConfigError: Says which key of the config to change.
     """
-    sampler = _sampler(runner, settings.needs_sampler)
+    sampler = _sampler(runner, settings)
     _check_loop(runner)
     _check_wrapper(runner.model)
     _check_turn(runner, hook)
@@ -57,7 +57,7 @@ def check_training(
     return sampler
 
 
-def _sampler(runner: Runner, needs_sampler: bool) -> IESSampler | AnySampler:
+def _sampler(runner: Runner, settings: Settings) -> IESSampler | AnySampler:
     loader = runner.train_dataloader
     sampler = sampler_of(loader)
     if isinstance(sampler, IESSampler):
@@ -65,13 +65,26 @@ def _sampler(runner: Runner, needs_sampler: bool) -> IESSampler | AnySampler:
         if runner.cfg.get('train_dataloader') is not None:
             check_replaced(runner.cfg)
         return sampler
-    if needs_sampler:
+    if settings.needs_sampler or settings.records_losses:
+        _check_batch_sampler(loader.batch_sampler)
+    if settings.needs_sampler:
         raise ConfigError(
             'a selection hook needs train_dataloader.sampler.type='
             f"'IESSampler', found {type(sampler).__name__!r}; add "
             "train_dataloader=dict(sampler=dict(type='IESSampler'))"
         )
     return AnySampler(loader.dataset)
+
+
+def _check_batch_sampler(batches: Any) -> None:
+    """Reject a batch sampler that hides which sampler it draws from."""
+    # None: a PyTorch loader that makes no batches.
+    if batches is not None and not hasattr(batches, 'sampler'):
+        raise ConfigError(
+            f'train_dataloader.batch_sampler={type(batches).__name__} must '
+            'keep its sampler as self.sampler, by which a selection hook '
+            'finds it; set it in __init__, or use the default batch sampler'
+        )
 
 
 def check_samples(runner: Runner, method: Method, mixing: Mixing) -> None:

@@ -6,12 +6,14 @@ from typing import Any
 
 from mmengine.runner import Runner
 
+from ies_mm.errors import ConfigError
 from ies_mm.training import mmengine_internals as internals
 from ies_mm.training.data.any_sampler import AnySampler
 from ies_mm.training.data.sampler import IESSampler
+from ies_mm.training.data.shown_images import NotRequestedError
 from ies_mm.training.hook.clock import Clock
 from ies_mm.training.hook.epoch_cycle import EpochCycle
-from ies_mm.training.hook.incoming import batch_of
+from ies_mm.training.hook.incoming import Batch, batch_of
 from ies_mm.training.hook.refusals import check_samples
 from ies_mm.training.hook.reporter import Reporter
 from ies_mm.training.hook.settings import Settings
@@ -23,6 +25,9 @@ from ies_mm.training.hook.wrapped_step import Step, WrappedStep
 from ies_mm.training.state.agreement import check_started_alike
 from ies_mm.training.state.checkpoint import load
 from ies_mm.training.state.session import Session
+
+KNOWN = ('torch', 'mmdet')
+"""Libraries whose batch samplers begin every epoch anew."""
 
 TERMS_BY = 20
 """Steps after which every term that a user names must have been seen.
@@ -125,7 +130,7 @@ class Training:
             self._look_for_switches()
         # Not at the end of the epoch, when schedules have moved on.
         self.session.note_rate()
-        batch, model = batch_of(self.session, index, data), self.runner.model
+        batch, model = self._batch(index, data), self.runner.model
 
         def train(data: Any, step: Step) -> Any:
             with self.session.correct.noting(model):
@@ -175,6 +180,19 @@ class Training:
     def end(self) -> None:
         """Record why the training ended."""
         self._cycle.end_training()
+
+    def _batch(self, index: int, data: Any) -> Batch:
+        """As :func:`batch_of`; errors name a batch sampler of the user's."""
+        try:
+            return batch_of(self.session, index, data)
+        except NotRequestedError as error:
+            kind = type(self.runner.train_dataloader.batch_sampler)
+            if kind.__module__.partition('.')[0] in KNOWN:
+                raise
+            raise ConfigError(
+                f'train_dataloader.batch_sampler={kind.__name__}: {error}; '
+                'a batch sampler must hold no images over to the next epoch'
+            ) from error
 
     def _epochs_of_a_decision(self) -> int:
         """Number of epochs in which a decision's observations were made."""

@@ -18,7 +18,8 @@ from ies_mm.training.data.identity import InstanceMap
 from ies_mm.training.data.shown_images import batch_instances, check_shown
 from ies_mm.training.data.tagged_datasets import NOT_SHOWN
 from ies_mm.training.data.tagging import missed_of
-from ies_mm.training.loop.batches import GivenOrder, copied, sizes_of
+from ies_mm.training.loop.batches import GivenOrder
+from ies_mm.training.scoring.due_batches import DueBatches
 from ies_mm.training.scoring.scoring import forward_only, preprocessed, score
 from ies_mm.training.scoring.seeding import seed_all
 from ies_mm.training.state.observations import Observations
@@ -88,7 +89,7 @@ class Refresher:
         self._first_position = instances.first_positions()
         self._train_loader = train_loader
         self._positions = GivenOrder(train_loader.dataset)
-        batches = _batches_like(train_loader, self._positions, batch_size)
+        batches = DueBatches(train_loader, self._positions, batch_size)
         images = train_loader.dataset if images is None else images
         self._seeds = WorkerSeeds(train_loader.worker_init_fn)
         self._loader = _loader_like(train_loader, batches, images, self._seeds)
@@ -193,28 +194,6 @@ class Refresher:
                 "none with refresh_interval=dict(type='Spaced', by='training')"
             )
             raise
-
-
-def _batches_like(
-    train_loader: DataLoader, positions: GivenOrder, batch_size: int | None
-) -> Any:
-    """The training's batch sampler over given positions.
-
-    Args:
-        train_loader (DataLoader): The training loader.
-        positions (GivenOrder): The positions to batch.
-        batch_size (int, optional): Replaces its batch size.
-    """
-    original: Any = train_loader.batch_sampler
-    batches = copied(original, positions)
-    # Every image that is due must be scored.
-    batches.drop_last = False
-    if batch_size is not None:
-        parts = len(sizes_of(train_loader))
-        # A user's own batch sampler may have no batch_size.
-        several = isinstance(getattr(original, 'batch_size', 1), list)
-        batches.batch_size = [batch_size] * parts if several else batch_size
-    return batches
 
 
 def _iterator_of(loader: Any) -> Any:
