@@ -3,6 +3,7 @@
 from contextlib import ExitStack
 from typing import Any
 
+from ies_mm.losses.capture.random_state import preserved_random_state
 from ies_mm.training.hook.mixing_options import (
     EVERY_EPOCH,
     MIXTURES,
@@ -66,6 +67,38 @@ class Sources:
             self._mixing = mixing
             self.now = self._new()
             self._session.scored_every = self.now.interval
+
+    def check_options(self) -> None:
+        """Warn of options for scoring that have no effect as things are.
+
+        Raises:
+            ConfigError: The given pipeline cannot be built, or mixes images.
+        """
+        if isinstance(self.now, ByScoring):
+            return
+        runner, given = self._session.runner, self._wanted.scoring
+        if given.pipeline is not None:
+            # Not only once a hook switches to a pipeline that mixes images.
+            with preserved_random_state():
+                dataset = runner.train_dataloader.dataset
+                scoring_pipelines(dataset, given.pipeline)
+        for name in ('interval', 'pipeline'):
+            if getattr(given, name) is not None:
+                runner.logger.warning(
+                    f'scoring.{name} has no effect {self._why_unused()}'
+                )
+
+    def _why_unused(self) -> str:
+        """Why not all images are scored."""
+        if isinstance(self.now, Unobserved):
+            return f'as no losses of {self._session.method.name} are recorded'
+        wanted = f'with observe={self._wanted.observe!r}'
+        if self._wanted.observe == MIXTURES:
+            return wanted
+        return (
+            f'{wanted} while no images are mixed; it is refresh_interval of '
+            'IESHook that says when pruned images are scored'
+        )
 
     def _new(self) -> Source:
         session = self._session

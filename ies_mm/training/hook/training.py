@@ -100,6 +100,7 @@ class Training:
         else:
             session.select(method.first_selection(session.standing()))
         self._sources.pick()
+        self._sources.check_options()
         keep = None if keep_history else self._epochs_of_a_decision()
         reporter = new_reporter(session, keep)
         reporter.open(after=session.state.epochs)
