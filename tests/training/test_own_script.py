@@ -49,6 +49,13 @@ def another_sampler(config: Any) -> None:
     config.train_dataloader.sampler.type = 'DefaultSampler'
 
 
+def views(config: Any) -> None:
+    """A semi-supervised training, which has a sampler of its own."""
+    another_sampler(config)
+    branches = dict(type='MultiBranch', branch_field=['sup'], sup=[])
+    config.train_dataloader.dataset.pipeline.append(branches)
+
+
 def too_late(config: Any) -> None:
     config.default_hooks.ies.priority = 'LOWEST'
 
@@ -58,6 +65,7 @@ def too_late(config: Any) -> None:
     [
         (mosaic, r'pipeline[2] (CachedMosaic) mixes several images'),
         (another_sampler, "needs train_dataloader.sampler.type='IESSampler'"),
+        (views, 'pipeline[5] (MultiBranch) makes several views'),
         (too_late, 'comes after ParamSchedulerHook'),
     ],
 )

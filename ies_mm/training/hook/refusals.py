@@ -47,11 +47,12 @@ def check_training(
     Raises:
         ConfigError: Says which key of the config to change.
     """
+    # First: views of an image (semi-supervised) work with no sampler.
+    check_samples(runner, settings.method, settings.mixing)
     sampler = _sampler(runner, settings)
     _check_loop(runner)
     _check_wrapper(runner.model)
     _check_turn(runner, hook)
-    check_samples(runner, settings.method, settings.mixing)
     if settings.records_losses:
         check_model(runner.model, settings.method, settings.fallback)
     return sampler
