@@ -187,13 +187,18 @@ class Refresher:
         """
         try:
             yield
-        except Exception:
+        except Exception as error:
             runner.logger.error(
                 f'{len(batch)} images could not be scored by a forward pass, '
-                f'from {self._instances.names()[batch[0]]} on. IESHook scores '
-                "none with refresh_interval=dict(type='Spaced', by='training')"
+                f'from {self._instances.names()[batch[0]]} on{_advice(error)}'
             )
             raise
+
+
+def _advice(error: Exception) -> str:
+    if isinstance(error, torch.cuda.OutOfMemoryError):
+        return '; set a smaller scoring=dict(batch_size=...) in the hook'
+    return ''
 
 
 def _iterator_of(loader: Any) -> Any:

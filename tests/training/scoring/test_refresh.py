@@ -159,8 +159,18 @@ def test_workers_that_score_are_set_up_as_those_that_train(
     assert [record['forward_only'] for record in epochs_of(tmp_path)][2]
 
 
+@pytest.mark.parametrize(
+    ('error', 'advice'),
+    [
+        (ValueError('no RoI'), ''),
+        (
+            torch.cuda.OutOfMemoryError('no RoI'),
+            '; set a smaller scoring=dict(batch_size=...) in the hook',
+        ),
+    ],
+)
 def test_an_error_while_scoring_says_which_batch_it_was(
-    folders: Path, tmp_path: Path
+    folders: Path, tmp_path: Path, error: Exception, advice: str
 ) -> None:
     def register(runner: Runner) -> None:
         runner.register_hook(FixedSelection({1: [2, 5]}))
@@ -168,12 +178,11 @@ def test_an_error_while_scoring_says_which_batch_it_was(
 
     def fail_without_gradients(*_: Any) -> None:
         if not torch.is_grad_enabled():
-            raise ValueError('no RoI')
+            raise error
 
-    with pytest.raises(ValueError, match='no RoI'):
+    with pytest.raises(type(error), match='no RoI'):
         train(by_epochs(folders, tmp_path), register)
     [log] = tmp_path.glob('*/*.log')
-    said = log.read_text()
-    assert '2 images could not be scored by a forward pass, from ' in said
     images = sorted(map(str, folders.rglob('*.png')))
-    assert images[2] in said
+    said = '2 images could not be scored by a forward pass, from '
+    assert f'{said}{images[2]} on{advice}\n' in log.read_text()
