@@ -99,6 +99,8 @@ class Reporter:
     ) -> None:
         """Log one line about an epoch.
 
+        That of ``PerImageLossHook`` names the images with the largest losses.
+
         Args:
             record (dict): The record of the epoch.
             ids (Tensor): int64 (M,), instances observed with finite losses.

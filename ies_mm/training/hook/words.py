@@ -47,10 +47,11 @@ def what_was_decided(session: Session) -> str:
         _without_objects(session),
         held if out < state.mastered else '',
     ]
-    because = ', '.join(reason for reason in why if reason)
+    because = ', '.join(filter(None, why))
+    reasons = f' ({because})' if because else ''
     return (
         f'{state.mastered} are mastered, the next epoch prunes {out}'
-        f'{because and f" ({because})"}, '
+        f'{reasons}, '
     )
 
 
