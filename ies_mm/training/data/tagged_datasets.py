@@ -19,6 +19,13 @@ from ies_mm.training.data.tagging import INSTEAD, tag
 NOT_SHOWN = -1
 """Number of an image that no position shows."""
 
+WHY_UNKNOWN = (
+    'an image came in place of another one, and is none of those that the '
+    'dataset shows at its positions; remove '
+    'train_dataloader.num_batch_per_epoch'
+)
+"""Why the number of such an image is not known, in a sample of it."""
+
 
 @contextmanager
 def tagged(leaf: BaseDataset, numbers: Tensor, kept: Kept) -> Iterator[None]:
@@ -65,13 +72,6 @@ def unmixed(leaf: BaseDataset, pipeline: Callable) -> BaseDataset:
     tagging: _TaggedPreparation = vars(leaf)['prepare_data'].of(other)
     vars(other).update(prepare_data=tagging, _rand_another=tagging.another())
     return other
-
-
-_NOT_SHOWN = (
-    'an image came in place of another one, and is none of those that the '
-    'dataset shows at its positions; remove '
-    'train_dataloader.num_batch_per_epoch'
-)
 
 
 class _TaggedPreparation:
@@ -124,18 +124,30 @@ class _TaggedPreparation:
             self._gave_nothing[:] = [*missed, self._number(index)]
             return None
         if number == NOT_SHOWN:
-            number = _NOT_SHOWN
+            number = WHY_UNKNOWN
         return tag(item, number, {INSTEAD: tuple(missed)} if missed else {})
 
     def _prepare(self, index: int) -> tuple[Any, int | str, list[int]]:
         """The item, its number, and the numbers given up for it."""
-        leaf = self.leaf
-        method, mixing = type(leaf).prepare_data, self._is_mixing()
+        method, mixing = type(self.leaf).prepare_data, self._is_mixing()
         simple = self._own is None and method is BaseDataset.prepare_data
         # BaseDataset.prepare_data loads just the image at its index.
         if simple and not mixing:
-            return method(leaf, index), self._number(index), []
-        calls, asked = self._calls, set[int]()
+            return method(self.leaf, index), self._number(index), []
+        calls = self._calls
+        item, asked, given_up = self._watched(index, mixing)
+        if self._calls > calls:  # It called itself for another image.
+            given_up.append(self._number(index))
+        number = self._the_one(asked or self._loaded_earlier(index))
+        if isinstance(number, int):
+            self._loaded_before[index] = number
+        return item, number, given_up
+
+    def _watched(
+        self, index: int, mixing: bool
+    ) -> tuple[Any, set[int], list[int]]:
+        """The item, the images asked for it, and those given up for it."""
+        leaf, asked = self.leaf, set[int]()
 
         def info(original: Callable, index: int) -> Any:
             number = self._number(index)
@@ -154,18 +166,13 @@ class _TaggedPreparation:
             override(leaf, 'get_data_info', info),
         ):
             # Not leaf.prepare_data, which is this very object.
-            prepare = self._own or method.__get__(leaf)
-            item = prepare(index)
-        if self._calls > calls:  # It called itself for another image.
-            given_up.append(self._number(index))
-        # If nothing was loaded, the image is the one loaded earlier.
+            prepare = self._own or type(leaf).prepare_data.__get__(leaf)
+            return prepare(index), asked, given_up
+
+    def _loaded_earlier(self, index: int) -> set[int]:
+        """The image that a dataset which loads nothing has kept."""
         before = int(self._loaded_before[index])
-        if not asked and before != NOT_SHOWN:
-            asked = {before}
-        number = self._the_one(asked)
-        if isinstance(number, int):
-            self._loaded_before[index] = number
-        return item, number, given_up
+        return set() if before == NOT_SHOWN else {before}
 
     def _is_mixing(self) -> bool:
         """Whether the current pipeline mixes images; hooks may switch it."""
