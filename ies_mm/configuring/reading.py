@@ -80,3 +80,11 @@ def class_of(registry: Any, config: Any) -> Any:
     # MMEngine builds in that scope.
     with registry.switch_scope_and_registry(scope) as chosen:
         return chosen.get(kind)
+
+
+def type_name(part: Any) -> str:
+    """The class that a part of a config names, without its scope."""
+    kind = part.get('type')
+    # Configs that import classes have the class, not its name.
+    name = kind if isinstance(kind, str) else getattr(kind, '__name__', '')
+    return name.rpartition('.')[2]
