@@ -1,5 +1,6 @@
 """Rescales what a config counts in epochs or iterations."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +27,13 @@ class Lengths:
     def ratio(self) -> float:
         """The rescaled length over the other."""
         return self.after / self.before
+
+    @property
+    def in_epochs(self) -> tuple[float, float]:
+        """Both in epochs; infinite if the loop counts iterations."""
+        if self.by_epoch:
+            return self.before, self.after
+        return math.inf, math.inf
 
 
 def rounded(value: float, ratio: float) -> int:

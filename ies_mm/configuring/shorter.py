@@ -24,6 +24,7 @@ from ies_mm.configuring.rescaling import (
     rounded,
 )
 from ies_mm.configuring.schedules import fit_schedules, schedules_in
+from ies_mm.configuring.timed_hooks import fit_hook
 from ies_mm.errors import ConfigError
 
 
@@ -63,7 +64,7 @@ def shorten(cfg: Config, length: float) -> Config:
     ratio = lengths.ratio
     loop[key] = after
     interval = loop.get('val_interval', 1)
-    fit(loop, _LOOP, ratio)
+    _fit_loop(loop, lengths)
     # The interval has been rescaled: it may leave the number of validations.
     validations = ratio * interval / loop.get('val_interval', 1)
     if cfg.get('param_scheduler') is not None:
@@ -71,21 +72,25 @@ def shorten(cfg: Config, length: float) -> Config:
     for schedule in schedules_in(cfg.get('param_scheduler')):
         fit(schedule, _IN_VALIDATIONS, validations)
     for hook in _hooks(cfg):
-        _fit_hook(hook, ratio)
+        fit_hook(hook, lengths)
         fit(hook, _IN_VALIDATIONS, validations)
-        if 'num_last_epochs' in hook:
-            # Counted from the end, unlike the schedules.
-            begin = rounded(before - hook['num_last_epochs'], ratio)
-            hook['num_last_epochs'] = after - begin
     _fit_everywhere(cfg.get('model'), ratio)
     # `ies-mm compare` recognises such a run by this.
     cfg.length = ratio * cfg.get('length', 1.0)
     return cfg
 
 
-def _milestones(values: list, ratio: float) -> list:
+def _fit_loop(loop: Any, lengths: Lengths) -> None:
+    begin = loop.get('val_begin', 1)
+    fit(loop, _LOOP, lengths.ratio)
+    if begin > lengths.before:  # never
+        loop['val_begin'] = max(loop['val_begin'], lengths.after + 1)
+
+
+def _dynamic(values: list, ratio: float) -> list:
+    # An interval applies from the step of that number, counted from 1.
     return [
-        (place(begin, ratio), distance(interval, ratio))
+        (place(begin - 1, ratio) + 1, distance(interval, ratio))
         for begin, interval in values
     ]
 
@@ -93,23 +98,13 @@ def _milestones(values: list, ratio: float) -> list:
 _LOOP: dict[str, Rule] = {
     'val_begin': distance,
     'val_interval': distance,
-    'dynamic_intervals': _milestones,
+    'dynamic_intervals': _dynamic,
 }
 _IN_VALIDATIONS: dict[str, Rule] = {
     'patience': distance,
     'cooldown': place,
 }
 """Arguments of EarlyStoppingHook and ReduceOnPlateau, in validations."""
-_HOOK: dict[str, Rule] = {
-    'switch_epoch': place,
-    'begin_epoch': place,
-    'begin_iter': place,
-    'save_begin': place,
-    'start_iters': place,
-    'warmup_epochs': place,
-    'epoch_queue_starts': place,
-    'action_epoch': place,
-}
 _MODEL: dict[str, Rule] = {
     'initial_epoch': place,
     'update_iter_interval': distance,
@@ -124,20 +119,6 @@ def _hooks(cfg: Config) -> list[Any]:
     hooks = [*(cfg.get('default_hooks') or {}).values()]
     hooks += cfg.get('custom_hooks') or []
     return [hook for hook in hooks if isinstance(hook, dict)]
-
-
-def _fit_hook(hook: Any, ratio: float) -> None:
-    fit(hook, _HOOK, ratio)
-    name = type_name(hook)
-    if name.endswith('CheckpointHook') and 'interval' in hook:
-        hook['interval'] = distance(hook['interval'], ratio)
-    # ExpMomentumEMA's gamma is a warm-up in iterations.
-    if 'EMAHook' in name and 'gamma' in hook:
-        hook['gamma'] = distance(hook['gamma'], ratio)
-    # mmpretrain's; its stages.
-    if name == 'SwitchRecipeHook':
-        for stage in hook['schedule']:
-            fit(stage, _HOOK, ratio)
 
 
 def _fit_everywhere(part: Any, ratio: float) -> None:

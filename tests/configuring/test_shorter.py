@@ -107,7 +107,7 @@ def test_rtmdet_with_its_switch() -> None:
     by_hand = {
         'train_cfg.max_epochs': 150,
         'train_cfg.val_interval': 5,
-        'train_cfg.dynamic_intervals': [(140, 1)],
+        'train_cfg.dynamic_intervals': [(141, 1)],
         'param_scheduler.0.end': 500,
         'param_scheduler.1.begin': 75,
         'param_scheduler.1.end': 150,
@@ -262,9 +262,87 @@ def test_patience_counts_validations(
 
 @pytest.mark.parametrize('scope', ['', 'mmpretrain.'])
 def test_the_stages_of_a_switched_recipe(scope: str) -> None:
-    hook = dict(
-        type=f'{scope}SwitchRecipeHook', schedule=[dict(action_epoch=4)]
-    )
+    """They count epochs from 1: 5 is the one after four epochs."""
+    stages = [
+        dict(action_epoch=9, loss='a', train_pipeline=[]),
+        dict(action_epoch=1),
+        dict(action_epoch=5, loss='b', batch_augments=None),
+    ]
+    hook = dict(type=f'{scope}SwitchRecipeHook', schedule=stages)
     cfg = Config(dict(train_cfg=dict(max_epochs=10), custom_hooks=[hook]))
     [shorter] = shorten(cfg, 0.5).custom_hooks
-    assert shorter.schedule == [dict(action_epoch=2)]
+    epochs = [stage.action_epoch for stage in shorter.schedule]
+    assert epochs == [1, 3, 5]
+    # The hook refuses two stages in one epoch.
+    [shorter] = shorten(cfg, 0.2).custom_hooks
+    assert shorter.schedule == [
+        dict(action_epoch=1),
+        dict(action_epoch=2, loss='a', batch_augments=None, train_pipeline=[]),
+    ]
+
+
+def hook_after(share: float, hook: dict, **loop: int) -> Config:
+    """What becomes of a hook."""
+    cfg = Config(
+        dict(train_cfg=loop or dict(max_epochs=20), custom_hooks=[hook])
+    )
+    return shorten(cfg, share).custom_hooks[0]
+
+
+@pytest.mark.parametrize('share', [0.1, 0.15, 0.25, 0.5, 0.55])
+def test_a_switched_pipeline_trains_an_epoch(share: float) -> None:
+    length = int(20 * share + 0.5)
+    switch = hook_after(
+        share, dict(type='PipelineSwitchHook', switch_epoch=19)
+    )
+    assert switch.switch_epoch == length - 1
+    mode = dict(type='YOLOXModeSwitchHook', num_last_epochs=1)
+    assert hook_after(share, mode).num_last_epochs == 1
+    mode['num_last_epochs'] = 19
+    assert hook_after(share, mode).num_last_epochs == length - 1
+
+
+def test_a_switch_that_never_happens_does_not() -> None:
+    switch = dict(type='PipelineSwitchHook', switch_epoch=20)
+    assert hook_after(0.25, switch).switch_epoch == 5
+    mode = dict(type='YOLOXModeSwitchHook', num_last_epochs=0)
+    assert hook_after(0.25, mode).num_last_epochs == 0
+
+
+def test_a_parameter_s_warm_up_lasts_an_epoch() -> None:
+    """Of BLIP's, whose hook divides by it."""
+    warm_up = dict(type='WarmupParamHook', warmup_epochs=2)
+    assert hook_after(0.1, warm_up).warmup_epochs == 1
+
+
+def test_layers_that_swav_freezes() -> None:
+    cfg = stock(
+        'mmpretrain',
+        'swav/swav_resnet50_8xb32-mcrop-coslr-200e_in1k-224px-96px.py',
+    )
+    assert cfg.custom_hooks[0].frozen_layers_cfg == dict(prototypes=5005)
+    hook = shorten(cfg, 0.1).custom_hooks[0]
+    assert hook.frozen_layers_cfg == dict(prototypes=501)
+
+
+@pytest.mark.parametrize('begin', [21, 25, 1000])
+def test_validations_that_never_begin(begin: int) -> None:
+    loop = dict(max_epochs=20, val_begin=begin)
+    for share in (0.1, 0.25, 0.9):
+        found = shorten(Config(dict(train_cfg=loop)), share).train_cfg
+        assert found.val_begin > found.max_epochs
+
+
+@pytest.mark.parametrize('share', [0.1, 0.25, 0.5])
+def test_intervals_change_where_the_loop_counts(share: float) -> None:
+    """Mask2Former validates once more, at the end: from 365,001 on."""
+    loop = dict(
+        max_iters=368750,
+        val_interval=5000,
+        dynamic_intervals=[(365001, 368750)],
+    )
+    found = shorten(Config(dict(train_cfg=loop)), share).train_cfg
+    every, length = 5000 * share, 368750 * share
+    [[begin, interval]] = found.dynamic_intervals
+    assert begin == length // every * every + 1
+    assert interval == pytest.approx(length, abs=1)
