@@ -21,6 +21,8 @@ _RULES: dict[str, Rule] = {
     'warmup_epochs': distance,
     'epoch_queue_starts': place,
 }
+_UNWRITTEN = {'ExpMomentumEMA': 2000, 'MomentumAnnealingEMA': 100}
+"""Default of ``gamma``, a warm-up in iterations, by ``ema_type``."""
 
 
 def fit_hook(hook: Any, lengths: Lengths) -> None:
@@ -35,14 +37,20 @@ def fit_hook(hook: Any, lengths: Lengths) -> None:
     _fit_switch(hook, lengths)
     if name.endswith('CheckpointHook') and 'interval' in hook:
         hook['interval'] = distance(hook['interval'], ratio)
-    # ExpMomentumEMA's gamma is a warm-up in iterations.
-    if 'EMAHook' in name and 'gamma' in hook:
-        hook['gamma'] = distance(hook['gamma'], ratio)
+    if 'EMAHook' in name:
+        _fit_average(hook, ratio)
     if name == 'SwitchRecipeHook':
         _fit_stages(hook['schedule'], lengths)
     if name == 'SwAVHook':
         frozen = hook.get('frozen_layers_cfg') or {}
         fit(frozen, dict.fromkeys(frozen, distance), ratio)
+
+
+def _fit_average(hook: Any, ratio: float) -> None:
+    gamma = _UNWRITTEN.get(type_name({'type': hook.get('ema_type')}))
+    if gamma is not None:
+        hook.setdefault('gamma', gamma)
+    fit(hook, {'gamma': distance}, ratio)
 
 
 def _fit_switch(hook: Any, lengths: Lengths) -> None:

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 import torch
 from mmdet.models import BoxInstMaskHead
+from mmdet.models.layers import ExpMomentumEMA
 from mmengine.config import Config
+from mmengine.model import MomentumAnnealingEMA
 
 from commands import TRAIN, call
 from ies_mm.configuring.shorter import shorten
@@ -97,6 +99,7 @@ def test_yolox_with_its_last_epochs() -> None:
         'param_scheduler.2.begin': 29,
         'param_scheduler.2.end': 30,
         'custom_hooks.0.num_last_epochs': 1,
+        'custom_hooks.2.gamma': 200,
         'default_hooks.checkpoint.interval': 1,
     }
     check(cfg, 0.1, by_hand)
@@ -112,6 +115,7 @@ def test_rtmdet_with_its_switch() -> None:
         'param_scheduler.1.begin': 75,
         'param_scheduler.1.end': 150,
         'param_scheduler.1.T_max': 75,
+        'custom_hooks.0.gamma': 1000,
         'custom_hooks.1.switch_epoch': 140,
         'default_hooks.checkpoint.interval': 5,
     }
@@ -313,6 +317,18 @@ def test_a_parameter_s_warm_up_lasts_an_epoch() -> None:
     """Of BLIP's, whose hook divides by it."""
     warm_up = dict(type='WarmupParamHook', warmup_epochs=2)
     assert hook_after(0.1, warm_up).warmup_epochs == 1
+
+
+@pytest.mark.parametrize('kind', [ExpMomentumEMA, MomentumAnnealingEMA])
+def test_the_warm_up_of_an_average(kind: type) -> None:
+    """Written out or not, as in stock configs."""
+    default = signature(kind).parameters['gamma'].default
+    for name in (kind.__name__, kind):
+        average = dict(type='EMAHook', ema_type=name)
+        written = average | dict(gamma=default)
+        assert hook_after(0.1, average).gamma == default // 10
+        assert hook_after(0.1, written).gamma == default // 10
+    assert 'gamma' not in hook_after(0.1, dict(type='EMAHook'))
 
 
 def test_layers_that_swav_freezes() -> None:
