@@ -22,7 +22,9 @@ SEEDS = range(4)
 def short_run(
     work_dir: Path, seed: int, value: float, length: float, epochs: int = 30
 ) -> Path:
-    config = config_of(seed, length=length, train_cfg__max_epochs=epochs)
+    config = config_of(
+        seed, ies_mm_length=length, train_cfg__max_epochs=epochs
+    )
     return write_start(
         work_dir, config, epoch_scalars({epochs: value}, epochs)
     )

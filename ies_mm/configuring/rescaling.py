@@ -37,9 +37,12 @@ class Lengths:
 
 
 def rounded(value: float, ratio: float) -> int:
-    """Rescale a number and round it."""
-    # round() would send halves to the even neighbour, 0.5 to 0.
-    return int(value * ratio + 0.5)
+    """Rescale a number and round it; infinity stays, as in a schedule's end.
+
+    round() would send halves to the even neighbour, 0.5 to 0.
+    """
+    scaled: Any = value * ratio
+    return int(scaled + 0.5) if math.isfinite(scaled) else scaled
 
 
 def place(value: int, ratio: float) -> int:

@@ -26,6 +26,7 @@ from ies_mm.configuring.rescaling import (
 from ies_mm.configuring.schedules import fit_schedules, schedules_in
 from ies_mm.configuring.timed_hooks import fit_hook
 from ies_mm.errors import ConfigError
+from ies_mm.report.reading.methods import LENGTH, length_of
 
 
 def shorten(cfg: Config, length: float) -> Config:
@@ -62,6 +63,8 @@ def shorten(cfg: Config, length: float) -> Config:
         )
     lengths = Lengths(before, after, by_epoch=key == 'max_epochs')
     ratio = lengths.ratio
+    # `ies-mm compare` recognises such a run by this.
+    cfg[LENGTH] = ratio * length_of(cfg)
     loop[key] = after
     interval = loop.get('val_interval', 1)
     _fit_loop(loop, lengths)
@@ -75,8 +78,6 @@ def shorten(cfg: Config, length: float) -> Config:
         fit_hook(hook, lengths)
         fit(hook, _IN_VALIDATIONS, validations)
     _fit_everywhere(cfg.get('model'), ratio)
-    # `ies-mm compare` recognises such a run by this.
-    cfg.length = ratio * cfg.get('length', 1.0)
     return cfg
 
 

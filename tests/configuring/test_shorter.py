@@ -31,7 +31,7 @@ def check(cfg: Config, length: float, by_hand: dict[str, Any]) -> None:
     expected = cfg.copy()
     expected.merge_from_dict(by_hand)
     found = shorten(cfg, length)
-    assert found.pop('length') == pytest.approx(length, abs=0.05)
+    assert found.pop('ies_mm_length') == pytest.approx(length, abs=0.05)
     assert found.to_dict() == expected.to_dict()
     assert cfg.to_dict() == before
 
@@ -214,7 +214,27 @@ def test_a_shortened_training_can_be_shortened_again() -> None:
     """Of the full length, which ``ies-mm compare`` pairs it by."""
     cfg = Config(dict(train_cfg=dict(max_epochs=100)))
     found = shorten(shorten(cfg, 0.5), 0.5)
-    assert (found.train_cfg.max_epochs, found.length) == (25, 0.25)
+    assert (found.train_cfg.max_epochs, found.ies_mm_length) == (25, 0.25)
+
+
+@pytest.mark.parametrize('length', [16, 16.0, 0.3, 'long', None])
+def test_a_variable_of_the_config_is_left_alone(length: Any) -> None:
+    cfg = Config(dict(train_cfg=dict(max_epochs=10), length=length))
+    found = shorten(cfg, 0.5)
+    assert (found.length, found.ies_mm_length) == (length, 0.5)
+
+
+def test_what_an_earlier_version_shortened_can_be_shortened_again() -> None:
+    """It noted the share as ``length``."""
+    cfg = Config(dict(train_cfg=dict(max_epochs=50), length=0.5))
+    assert shorten(cfg, 0.5).ies_mm_length == 0.25
+
+
+@pytest.mark.parametrize('key', ['begin', 'end', 'T_max'])
+def test_infinity_stays(key: str) -> None:
+    schedule = {'type': 'CosineAnnealingLR', key: float('inf')}
+    cfg = Config(dict(train_cfg=dict(max_epochs=10), param_scheduler=schedule))
+    assert shorten(cfg, 0.5).param_scheduler == schedule
 
 
 def test_the_command(folders: Path, tmp_path: Path) -> None:

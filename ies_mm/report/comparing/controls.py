@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from ies_mm.report.comparing.groups import Group, differing, other_settings
-from ies_mm.report.reading.methods import PLAIN, RANDOM, SHORT
+from ies_mm.report.reading.methods import LENGTH, PLAIN, RANDOM, SHORT
 from ies_mm.report.values import is_number
 
 AS_MUCH = 0.03
@@ -24,7 +24,8 @@ METHOD = 'default_hooks.ies.'
 OF_LENGTH = (
     'train_cfg.',
     'param_scheduler',
-    'length',
+    LENGTH,
+    'length',  # its name before 0.3.0
     'max_epochs',
     'max_iters',
 )

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ies_mm.report.reading.methods import by_length
+from ies_mm.report.reading.methods import LENGTH, by_length
 from ies_mm.report.reading.runs import Run
 
 
@@ -36,7 +36,7 @@ def _relative(run: Run, full: float) -> Run:
     return replace(
         run,
         # Run.length and the settings of a group are read from the config.
-        config={**run.config, 'length': length},
+        config={**run.config, LENGTH: length},
         method=by_length(length) if named else run.method,
         full_length=full,
     )

@@ -11,6 +11,9 @@ LONG = 'long plain'
 RANDOM = 'Random Remove'
 EARLY_STOPPING = 'Early Stopping'
 
+LENGTH = 'ies_mm_length'
+"""The key of a config in which ``--length`` notes the share."""
+
 
 METHODS = (
     'IESHook', 'BatchLossScoreHook', 'DIHCLHook', 'EfficientTrainHook',
@@ -92,8 +95,25 @@ def method_of(
 
 def length_of(config: dict[str, Any]) -> float:
     """What ``--length`` scaled a training run to; 1 if it was not used."""
-    length = config.get('length')
-    return float(length) if is_number(length) and length > 0 else 1.0
+    for length in (config.get(LENGTH), _earlier_length(config)):
+        if is_number(length) and length > 0:
+            return float(length)
+    return 1.0
+
+
+def _earlier_length(config: dict[str, Any]) -> float | None:
+    """What ``length`` noted before 0.3.0; None if it is a user's variable.
+
+    The share is a float, and the full training has whole epochs or iterations.
+    """
+    length, loop = config.get('length'), config.get('train_cfg') or {}
+    after = loop.get('max_epochs') or loop.get('max_iters')
+    if not isinstance(length, float) or not 0 < length <= 2:
+        return None
+    if not is_number(after):
+        return None
+    before = after / length
+    return length if abs(before - round(before)) < 1e-6 * before else None
 
 
 def by_length(length: float) -> str:

@@ -138,7 +138,7 @@ def test_early_stopping_of_all_is_no_method(tmp_path: Path) -> None:
     hook = [dict(type='EarlyStoppingHook', monitor='mAP')]
     for name, changes, seconds in (
         ('p', {}, 10),
-        ('s', {'length': 0.5}, 5),
+        ('s', {'ies_mm_length': 0.5}, 5),
         ('i', {'hook': {}}, 8),
     ):
         log = epoch_log(2, seconds)

@@ -174,7 +174,7 @@ def test_spaced_looks_without_a_cap(tmp_path: Path) -> None:
 
 
 def test_a_shortened_training_is_a_method(tmp_path: Path) -> None:
-    short = config_of(length=0.6, train_cfg__max_epochs=2)
+    short = config_of(ies_mm_length=0.6, train_cfg__max_epochs=2)
     groups = groups_of(
         ies_run(tmp_path / 'a'),
         write_start(tmp_path / 'b', short, epoch_scalars({2: 0.5}, 2)),

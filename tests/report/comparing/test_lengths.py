@@ -7,13 +7,19 @@ import pytest
 
 from compared_runs import differences, short_run
 from ies_mm.report.comparing.comparison import compare_runs
-from work_dirs import ies_run, plain_run
+from work_dirs import (
+    config_of,
+    epoch_scalars,
+    ies_run,
+    plain_run,
+    write_start,
+)
 
 
 def shortened(work_dir: Path, length: float) -> Path:
     """A run of which ``--length`` has scaled the config."""
     [start] = work_dir.glob('2*/vis_data/config.py')
-    start.write_text(start.read_text() + f'length = {length}\n')
+    start.write_text(start.read_text() + f'ies_mm_length = {length}\n')
     return work_dir
 
 
@@ -41,6 +47,32 @@ def test_lengths_are_shares_of_the_training_of_the_methods(
     else:
         assert 'short plain' not in apart
         assert '--length 0.08' in found.verdict
+
+
+@pytest.mark.parametrize(
+    ('length', 'epochs', 'method'),
+    [
+        (0.6, 12, 'short plain 60%'),
+        (2 / 3, 8, 'short plain 67%'),
+        (1.5, 30, 'long plain 150%'),
+        (0.7, 12, 'plain'),
+        (16, 8, 'plain'),
+        ('long', 8, 'plain'),
+    ],
+)
+def test_the_earlier_note_is_read_where_it_is_certain(
+    tmp_path: Path, length: Any, epochs: int, method: str
+) -> None:
+    """A variable of the config has the same name."""
+    config = config_of(length=length, train_cfg__max_epochs=epochs)
+    scalars = epoch_scalars({epochs: 0.5}, epochs)
+    runs = [
+        write_start(tmp_path / 'a', config, scalars),
+        plain_run(tmp_path / 'b', 0, {4: 0.6}),
+    ]
+    groups = [row.group for row in compare_runs(runs).rows]
+    [found] = {g.method for g in groups if g.runs[0].work_dir == runs[0]}
+    assert found == method
 
 
 @pytest.mark.parametrize(
