@@ -124,7 +124,7 @@ def _carry_over(own: dict, hook: dict) -> None:
 def _budget(hook: dict) -> float | None:
     """The share that a hook was told to save, by any of its arguments."""
     for part in (hook, hook.get('delta'), hook.get('ratio')):
-        if isinstance(part, dict) and 'saved' in part:
+        if isinstance(part, dict) and part.get('saved') is not None:
             return part['saved']
     return None
 

@@ -94,6 +94,14 @@ def test_the_budget_and_the_history_stay(name: str) -> None:
     assert budget_of(hook) == (0.4 if has_one else None)
 
 
+def test_a_budget_beside_an_empty_saved_stays() -> None:
+    config = read('faster_rcnn_voc', 'ies_')
+    budget = dict(type='Budget', saved=0.37)
+    config.default_hooks.ies = dict(type='IESHook', saved=None, delta=budget)
+    hook = swap_method(config, 'random_removal', METHODS).default_hooks.ies
+    assert hook.saved == 0.37
+
+
 def test_a_number_for_delta_does_not_stay() -> None:
     """Each order has its own scale."""
     config = read('cifar/resnet18_cifar10', 'ies_')
