@@ -103,10 +103,10 @@ def read_config(args: argparse.Namespace, method: str | None = None) -> Config:
     path = config_file(args.config)
     try:
         cfg = Config.fromfile(path)
-        if method is not None:
-            cfg = swap_method(cfg, method, METHODS)
-        # Last, so that options can change the arguments of the new method.
-        cfg.merge_from_dict(args.cfg_options)
+        if method is None:
+            cfg.merge_from_dict(args.cfg_options)
+        else:
+            cfg = swap_method(cfg, method, METHODS, args.cfg_options)
     except ConfigError:
         raise
     except Exception as error:  # a config file may raise anything

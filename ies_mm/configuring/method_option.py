@@ -1,14 +1,15 @@
 """Replaces the selection method of a config, keeping everything else."""
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
 from mmengine.registry import HOOKS
 
-from ies_mm.configuring.reading import selection_hooks
+from ies_mm.configuring.others import made
+from ies_mm.configuring.reading import class_of, selection_hooks, type_name
 from ies_mm.errors import ConfigError
 from ies_mm.training.hook.common_arguments import COMMON
 
@@ -17,7 +18,12 @@ STOPS = 'early_stopping'
 """The keys of a method's hook."""
 
 
-def swap_method(cfg: Config, name: str, folder: Path) -> Config:
+def swap_method(
+    cfg: Config,
+    name: str,
+    folder: Path,
+    options: Mapping[str, Any] | None = None,
+) -> Config:
     """Put a method into a config, replacing the one it may have.
 
     Of the config's own hook, the arguments that all hooks take (``COMMON``)
@@ -28,6 +34,8 @@ def swap_method(cfg: Config, name: str, folder: Path) -> Config:
         cfg (Config): With or without a selection method.
         name (str): Name of the method: a file in ``folder``.
         folder (Path): Has a config for each method, with only its hook.
+        options (mapping, optional): Settings by dotted key, such as the new
+            hook's arguments, that replace the result's. Defaults to none.
 
     Returns:
         Config: A copy.
@@ -39,15 +47,19 @@ def swap_method(cfg: Config, name: str, folder: Path) -> Config:
     cfg = _copied(cfg, name)
     own = dict(selection_hooks(cfg))
     if SELECTS in method.default_hooks:
-        return _selecting(cfg, method, own)
+        cfg = _selecting(cfg, method, own, name)
+        cfg.merge_from_dict(dict(options or {}))
+        return cfg
     if own:
         raise ConfigError(
             f'--method {name} selects no images, and {", ".join(own)} does; '
             'give the plain config'
         )
-    _monitor(method.default_hooks[STOPS], cfg, name)
     _drop(cfg, dict(_stopping_hooks(cfg)))
-    return _merged(cfg, method)
+    cfg = _merged(cfg, method, name)
+    cfg.merge_from_dict(dict(options or {}))
+    _monitor(cfg, name)
+    return cfg
 
 
 def method_names(folder: Path) -> list[str]:
@@ -70,12 +82,14 @@ def _copied(cfg: Config, name: str) -> Config:
     return cfg
 
 
-def _selecting(cfg: Config, method: Config, own: dict[str, dict]) -> Config:
+def _selecting(
+    cfg: Config, method: Config, own: dict[str, dict], name: str
+) -> Config:
     """Add the method's hook, our import and, if needed, our sampler."""
     _drop(cfg, own)
     for hook in own.values():
         _carry_over(hook, method.default_hooks[SELECTS])
-    cfg = _merged(cfg, method)
+    cfg = _merged(cfg, method, name)
     if HOOKS.get(cfg.default_hooks[SELECTS].type).needs_sampler:
         sampler = cfg.train_dataloader.get('sampler') or dict(shuffle=True)
         cfg.train_dataloader.sampler = dict(sampler, type='IESSampler')
@@ -93,7 +107,14 @@ def _read(name: str, folder: Path) -> Config:
     return Config.fromfile(folder / f'{name}.py')
 
 
-def _merged(cfg: Config, method: Config) -> Config:
+def _merged(cfg: Config, method: Config, name: str) -> Config:
+    [key] = method.default_hooks
+    taken = (cfg.get('default_hooks') or {}).get(key)
+    if taken is not None:
+        raise ConfigError(
+            f'--method {name} adds its hook as default_hooks.{key}, where the '
+            f'config has {taken!r:.80}; give that hook another key'
+        )
     cfg.merge_from_dict(method.to_dict())
     return cfg
 
@@ -129,32 +150,42 @@ def _budget(hook: dict) -> float | None:
     return None
 
 
-def _monitor(hook: dict, cfg: Config, name: str) -> None:
+def _monitor(cfg: Config, name: str) -> None:
     """Have early stopping watch the metric of the best checkpoint."""
-    hooks: Any = cfg.get('default_hooks') or {}
-    metric = (hooks.get('checkpoint') or {}).get('save_best')
+    hooks, key = cfg.default_hooks, f'default_hooks.{STOPS}'
+    hook, checkpoint = hooks[STOPS], hooks.get('checkpoint') or {}
+    if 'monitor' not in hook:
+        hook['monitor'] = _metric(checkpoint.get('save_best'), name)
+        if rule := checkpoint.get('rule'):
+            hook.setdefault('rule', rule)
+    # Without a rule, MMEngine infers it from the metric, or refuses to.
+    made(key, class_of(HOOKS, hook), hook)
+
+
+def _metric(found: Any, name: str) -> str:
     # MMEngine resolves 'auto' in the first validation, too late for
     # EarlyStoppingHook, whose monitor is an argument.
-    if not isinstance(metric, str) or metric == 'auto':
+    if not isinstance(found, str) or found == 'auto':
         raise ConfigError(
             f'--method {name} watches the metric of the best checkpoint, '
-            f'found default_hooks.checkpoint.save_best={metric!r}; name it '
-            "in the config, as in save_best='pascal_voc/mAP'"
+            f'found default_hooks.checkpoint.save_best={found!r}; name it '
+            "in the config or by --cfg-options, as in save_best='mIoU'"
         )
-    hook['monitor'] = metric
-    if rule := hooks.checkpoint.get('rule'):
-        hook['rule'] = rule
+    return found
 
 
 def _stopping_hooks(cfg: Config) -> Iterator[tuple[str, dict]]:
-    """Early-stopping hooks among the config's custom hooks."""
+    """The early-stopping hooks of a config, each with its key."""
+    hooks = dict(cfg.get('default_hooks') or {})
+    places = {f'default_hooks.{key}': hook for key, hook in hooks.items()}
     for i, hook in enumerate(cfg.get('custom_hooks') or []):
+        places[f'custom_hooks[{i}]'] = hook
+    for place, hook in places.items():
         # MMEngine takes built hooks, too.
-        kind = hook.get('type') if isinstance(hook, dict) else None
-        # Configs that import classes have the class, not its name.
-        name = getattr(kind, '__name__', str(kind))
-        if name.endswith('EarlyStoppingHook'):
-            yield f'custom_hooks[{i}]', hook
+        if isinstance(hook, dict) and type_name(hook).endswith(
+            'EarlyStoppingHook'
+        ):
+            yield place, hook
 
 
 def import_ours(cfg: Config) -> None:

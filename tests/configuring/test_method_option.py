@@ -135,9 +135,8 @@ def test_early_stopping_watches_the_evaluator_s_metric(
 ) -> None:
     plain = read(task)
     config = swap_method(plain, 'early_stopping', METHODS)
-    hook = config.default_hooks.pop('early_stopping')
+    hook = HOOKS.build(config.default_hooks.pop('early_stopping'))
     assert (hook.monitor, hook.rule) == (metric, 'greater')
-    assert HOOKS.build(hook)
     assert config.to_dict() == plain.to_dict()
 
 
@@ -152,6 +151,69 @@ def test_early_stopping_keeps_the_metric_s_direction(kind: Any) -> None:
     config = swap_method(plain, 'early_stopping', METHODS)
     assert config.default_hooks.early_stopping.rule == 'less'
     assert config.custom_hooks == []
+
+
+def test_early_stopping_in_the_default_hooks_is_replaced() -> None:
+    plain = read('faster_rcnn_voc')
+    other = dict(type='EarlyStoppingHook', monitor='x', patience=99)
+    plain.default_hooks |= dict(mine=other, early_stopping=other)
+    hooks = swap_method(plain, 'early_stopping', METHODS).default_hooks
+    assert 'mine' not in hooks
+    assert hooks.early_stopping.patience == 5
+
+
+@pytest.mark.parametrize('loss', ['loss', 'val/loss'])
+def test_early_stopping_wants_a_loss_to_fall(loss: str) -> None:
+    plain = read('faster_rcnn_voc')
+    plain.default_hooks.checkpoint = dict(
+        type='CheckpointHook', save_best=loss
+    )
+    config = swap_method(plain, 'early_stopping', METHODS)
+    hook = HOOKS.build(config.default_hooks.early_stopping)
+    theirs = HOOKS.build(plain.default_hooks.checkpoint)
+    assert [hook.rule] == theirs.rules == ['less']
+
+
+@pytest.mark.parametrize(
+    ('option', 'monitor', 'rule'),
+    [
+        ('checkpoint.save_best=coco/bbox_mAP', 'coco/bbox_mAP', 'greater'),
+        ('checkpoint.save_best=val/loss', 'val/loss', 'less'),
+        ('early_stopping.monitor=mIoU', 'mIoU', 'greater'),
+    ],
+)
+def test_early_stopping_is_told_its_metric(
+    option: str, monitor: str, rule: str
+) -> None:
+    """By the command line, for a config that names none."""
+    key, _, value = option.partition('=')
+    args: Any = SimpleNamespace(
+        config='configs/faster_rcnn_r18_demo.py', launcher='none',
+        work_dir=None, cfg_options={f'default_hooks.{key}': value},
+    )  # fmt: skip
+    config = read_config(args, 'early_stopping')
+    hook = HOOKS.build(config.default_hooks.early_stopping)
+    assert (hook.monitor, hook.rule) == (monitor, rule)
+
+
+def test_early_stopping_without_a_direction_is_refused() -> None:
+    options = {'default_hooks.checkpoint.save_best': 'PQ'}
+    plain = read('faster_rcnn_voc')
+    with pytest.raises(ConfigError, match='early_stopping: Cannot infer'):
+        swap_method(plain, 'early_stopping', METHODS, options)
+
+
+@pytest.mark.parametrize(
+    ('name', 'key'), [('ies', 'ies'), ('early_stopping', 'early_stopping')]
+)
+def test_another_hook_under_the_method_s_key_is_refused(
+    name: str, key: str
+) -> None:
+    plain = read('faster_rcnn_voc')
+    plain.default_hooks[key] = dict(type='LoggerHook', interval=10)
+    message = f'default_hooks.{key}, where the config has .*LoggerHook.*give'
+    with pytest.raises(ConfigError, match=message):
+        swap_method(plain, name, METHODS)
 
 
 @pytest.mark.parametrize('name', HOOK_OF)
