@@ -5,8 +5,9 @@ plain training at the method's compute, with a schedule of that length?
 Everything counted in epochs or iterations is rescaled with the training:
 milestones, warm-up, the last epochs of a switched pipeline, the intervals of
 validations and checkpoints. Not so the epochs of a selection hook (``begin``,
-``refresh_interval``, ``scoring['interval']``): they count observations, of
-which a criterion needs as many in a shorter training.
+``refresh_interval`` and the ``cap`` of ``Spaced``, ``scoring['interval']``,
+DIHCL's ``warmup`` and ``factor``): most count observations, of which a
+criterion needs as many in a shorter training.
 """
 
 import copy

@@ -58,6 +58,22 @@ def too_short(name: str, period: PruningPeriod, criterion: Criterion) -> str:
     )
 
 
+def all_too_late(name: str, period: PruningPeriod) -> str:
+    """The warning for a training run that ends before it prunes; else ''.
+
+    Args:
+        name (str): Name of a method that needs no losses to prune.
+        period (PruningPeriod): The epochs that may prune.
+    """
+    if period.able:
+        return ''
+    anneal = f' and anneal={period.anneal}' if period.anneal else ''
+    return (
+        f'{name} cannot prune anything in {period.epochs} epochs with '
+        f'begin={period.begin}{anneal}; train longer or give less'
+    )
+
+
 def too_much(
     schedule: PruningSchedule, period: PruningPeriod, standing: Standing
 ) -> str:

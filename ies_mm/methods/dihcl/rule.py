@@ -71,6 +71,20 @@ class DIHCL(Method):
         """Clear the hardness; unobserved instances rank as the hardest."""
         self.reset()
 
+    def shortfall(self, standing: Standing) -> str:
+        """Whether it ends before the budget leaves out anything."""
+        parts = [
+            budget(epoch - self.warmup, self.start, self.factor, self.end)
+            for epoch in range(self.warmup, standing.epochs)
+        ]
+        if min(self.start, self.end) == 1 or min(parts, default=1) < 1:
+            return ''
+        return (
+            f'{self.name} cannot prune anything in {standing.epochs} epochs '
+            f'with warmup={self.warmup} and start={self.start}; train longer '
+            'or give less'
+        )
+
     def decide(
         self, history: LossHistory, names: Sequence[str], standing: Standing
     ) -> Decision:

@@ -30,7 +30,9 @@ class RandomRemovalHook(SelectionHook):
         rescale (bool): Weight the losses of trained images by N / trained, as
             in InfoBatch's ablation of random pruning. Defaults to False.
         static (bool): Draw once: every epoch prunes the same images or, with
-            a budget, adds to them. Defaults to False.
+            a budget of the course ``'rising'`` or ``'even'``, adds to them;
+            its rounding may bring an image (of a class) back. Defaults to
+            False.
         saved (float, optional): Short for
             ``ratio=dict(type='Budget', saved=saved)``.
         replacement (bool): Whether each epoch draws from all instances. If

@@ -19,7 +19,7 @@ from ies_mm.core.arguments import (
     check_number,
     check_ratio,
 )
-from ies_mm.core.lengths import planned, too_much
+from ies_mm.core.lengths import all_too_late, planned, too_much
 from ies_mm.core.random_subset import Passes, all_but, random_part
 from ies_mm.core.thresholds import budget_or, build_threshold
 from ies_mm.methods.method import WEIGHTS, Decision, Method
@@ -64,6 +64,8 @@ class RandomRemoval(Method):
                 'static=True prunes the same instances every epoch, '
                 'replacement=False others until all had their turn: give one'
             )
+        if static:
+            _check_grows(self._part)
         self.ratio = ratio
         self.begin = begin
         self.anneal = anneal
@@ -86,10 +88,11 @@ class RandomRemoval(Method):
         return PruningPeriod(standing.epochs, first, self.begin, self.anneal)
 
     def shortfall(self, standing: Standing) -> str:
-        """Whether it is too short to prune enough."""
+        """Whether it is too short to prune anything, or enough."""
+        period = self.period(standing)
         if isinstance(self._part, PruningSchedule):
-            return too_much(self._part, self.period(standing), standing)
-        return ''
+            return too_much(self._part, period, standing)
+        return all_too_late(self.name, period) if self._part else ''
 
     def forecast(self, standing: Standing) -> str:
         """What the schedule will prune."""
@@ -173,6 +176,17 @@ def random_removal(
     factor = instances / (instances - len(dropped))
     # A pruned instance that is re-included to fill a batch counts once.
     return Selection(active, torch.where(active, factor, 1.0).float())
+
+
+def _check_grows(part: float | PruningSchedule) -> None:
+    """Refuse courses that return to everything, for a static subset."""
+    course = getattr(part, 'course', 'even')
+    if course not in ('even', 'rising'):
+        raise ValueError(
+            f'static=True only adds to what is pruned, and course={course!r} '
+            "goes back to all images: give 'rising' or 'even', or leave "
+            'static out'
+        )
 
 
 def _part_of(ratio: Any) -> float | PruningSchedule:

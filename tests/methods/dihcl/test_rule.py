@@ -5,8 +5,9 @@ import math
 import pytest
 import torch
 
+from ies_mm.core import LossHistory, Standing
 from ies_mm.core.running import update_running
-from ies_mm.methods.dihcl.rule import budget, hardest
+from ies_mm.methods.dihcl.rule import DIHCL, budget, hardest
 
 NAN = math.nan
 
@@ -80,3 +81,36 @@ def test_what_is_not_known_counts_as_hard() -> None:
 def test_nothing_known_at_all() -> None:
     active = hardest(torch.full((4,), NAN), 0.5, seeded(0)).active
     assert int(active.sum()) == 2
+
+
+@pytest.mark.parametrize(
+    'arguments',
+    [
+        dict(),
+        dict(warmup=11),
+        dict(warmup=12),
+        dict(start=0.3, factor=1.5, end=1.0),
+        dict(start=0.9, factor=1.0, end=0.9, warmup=3),
+    ],
+)
+@pytest.mark.parametrize('epochs', [1, 3, 4, 5, 6, 7, 12, 13])
+def test_a_run_that_prunes_nothing_is_named(
+    arguments: dict, epochs: int
+) -> None:
+    method = DIHCL(**arguments)
+    method.begin_training(100, 0)
+    history = LossHistory(100, 1, 1)
+    decisions = [
+        method.decide(history, ['loss'], Standing(100, epoch, epochs))
+        for epoch in range(1, epochs)
+    ]
+    prunes = any(len(d.selection.excluded) for d in decisions)
+    said = method.shortfall(Standing(100, 0, epochs))
+    assert bool(said) != prunes
+    if said:
+        assert f'anything in {epochs} epochs with warmup=' in said
+
+
+def test_what_is_asked_to_prune_nothing_falls_short_of_nothing() -> None:
+    method = DIHCL(start=1.0, factor=0.9, end=1.0)
+    assert not method.shortfall(Standing(100, 0, 2))

@@ -8,6 +8,8 @@ import pytest
 import torch
 
 from ies_mm.core import LossHistory, Selection, Standing
+from ies_mm.engine import RandomRemovalHook
+from ies_mm.methods.orderdp.rule import OrderDP
 from ies_mm.methods.random_removal.rule import RandomRemoval
 
 EPOCHS = 20
@@ -50,6 +52,47 @@ def test_a_static_subset_on_a_budget_grows() -> None:
     for earlier, later in pairwise(found):
         assert len(earlier - later) <= 1  # rounded at random
     assert sum(map(len, found)) == pytest.approx(0.3 * 100 * EPOCHS, abs=3)
+
+
+@pytest.mark.parametrize('course', ['rising', 'even'])
+@pytest.mark.parametrize('instances', [1, 2, 3, 7, 20])
+def test_a_small_static_subset_shrinks_by_rounding_alone(
+    course: str, instances: int
+) -> None:
+    for saved in (0.1, 0.25, 0.4):
+        ratio = dict(type='Budget', saved=saved, course=course)
+        found = left_out(begun(instances, ratio=ratio, static=True))
+        for earlier, later in pairwise(found):
+            assert len(earlier - later) <= 1
+
+
+@pytest.mark.parametrize('course', ['oscillating', 'annealed'])
+def test_a_static_subset_takes_no_course_that_goes_back(course: str) -> None:
+    ratio = dict(type='Budget', saved=0.2, course=course)
+    for kind in (RandomRemoval, RandomRemovalHook):
+        with pytest.raises(ValueError, match=f'course={course!r} goes back'):
+            kind(ratio, static=True)
+
+
+@pytest.mark.parametrize('kind', [RandomRemoval, OrderDP])
+@pytest.mark.parametrize('begin', [0, 1, 18, 19, 20, 21, 30])
+def test_a_run_that_prunes_nothing_is_named(kind: Any, begin: int) -> None:
+    given = dict(begin=begin) | (dict(ratio=0.3) if kind != OrderDP else {})
+    method = kind(**given)
+    method.begin_training(50, 0)
+    prunes = any(len(selection.excluded) for selection in selections(method))
+    said = method.shortfall(Standing(50, 0, EPOCHS))
+    assert bool(said) != prunes
+    if said:
+        assert f'anything in 20 epochs with begin={begin};' in said
+
+
+@pytest.mark.parametrize('anneal', [0.0, 0.5, 0.9, 0.95, 1.0])
+def test_so_is_one_that_anneals_all_along(anneal: float) -> None:
+    method = begun(50, ratio=0.3, begin=2, anneal=anneal)
+    said = method.shortfall(Standing(50, 0, EPOCHS))
+    assert bool(said) != any(left_out(method))
+    assert not begun(50, ratio=0.0, begin=99).shortfall(Standing(50, 0, 20))
 
 
 @pytest.mark.parametrize('saved', [0.1, 0.3, 0.5])
