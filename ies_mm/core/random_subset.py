@@ -6,6 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ies_mm.core.budget import NUDGE
+
 
 def generator_of(*numbers: int) -> torch.Generator:
     """A generator that depends only on these numbers, each at least 0."""
@@ -31,7 +33,8 @@ def random_part(
     """
     chance = float(torch.rand((), generator=generator, dtype=torch.double))
     # The nudge keeps 0.3 * 10 at 3 despite rounding errors.
-    count = math.floor(len(candidates) * ratio + 1e-9 + chance * (1 - 2e-9))
+    about = len(candidates) * ratio + NUDGE
+    count = math.floor(about + chance * (1 - 2 * NUDGE))
     # Prefixes of one permutation: with equal generators, a smaller ratio draws
     # a subset, which RandomRemoval(static=True) relies on.
     order = torch.randperm(len(candidates), generator=generator)
