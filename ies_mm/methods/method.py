@@ -113,6 +113,16 @@ class Method(ABC):
             standing (Standing): State of the training after the epoch.
         """
 
+    def none_mastered(self, selection: Selection | None = None) -> Decision:
+        """A decision by which no instance is mastered.
+
+        Args:
+            selection (Selection, optional): Defaults to all instances.
+        """
+        nothing = torch.zeros(self.instances, dtype=torch.bool)
+        everything = Selection.everything(self.instances)
+        return Decision(nothing, selection or everything)
+
     def begin_training(self, instances: int, seed: int) -> None:
         """Begin a training run, clearing the state of an earlier one."""
         self.instances, self.seed = instances, seed

@@ -90,13 +90,11 @@ class DIHCL(Method):
     ) -> Decision:
         """Draw the next epoch's budget of instances by hardness."""
         epoch = standing.epoch
-        nothing = torch.zeros(self.instances, dtype=torch.bool)
         if epoch < self.warmup:
-            return Decision(nothing, Selection.everything(self.instances))
+            return self.none_mastered()
         part = budget(epoch - self.warmup, self.start, self.factor, self.end)
-        return Decision(
-            nothing, hardest(self.running, part, self.generator(epoch))
-        )
+        drawn = hardest(self.running, part, self.generator(epoch))
+        return self.none_mastered(drawn)
 
     def state_dict(self) -> dict[str, Tensor]:
         """The running hardness."""

@@ -4,9 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-
-from ies_mm.core import LossHistory, Selection, Standing
+from ies_mm.core import LossHistory, Standing
 from ies_mm.core.arguments import check_integer, check_number
 from ies_mm.methods.method import Decision, Method
 
@@ -85,8 +83,7 @@ class EfficientTrain(Method):
         self, history: LossHistory, names: Sequence[str], standing: Standing
     ) -> Decision:
         """Select everything."""
-        nothing = torch.zeros(self.instances, dtype=torch.bool)
-        return Decision(nothing, Selection.everything(self.instances))
+        return self.none_mastered()
 
     def stage(self, standing: Standing) -> Stage:
         """The stage of the next epoch."""

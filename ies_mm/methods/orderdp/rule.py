@@ -45,10 +45,9 @@ class OrderDP(RandomRemoval):
         self, history: LossHistory, names: Sequence[str], standing: Standing
     ) -> Decision:
         """Draw the subset and rank it; no instance is mastered."""
-        nothing = torch.zeros(self.instances, dtype=torch.bool)
         if standing.epoch < self.begin:
-            return Decision(nothing, Selection.everything(self.instances))
-        return Decision(nothing, self._ordered(history.last_sums(), standing))
+            return self.none_mastered()
+        return self.none_mastered(self._ordered(history.last_sums(), standing))
 
     def _ordered(self, losses: Tensor, standing: Standing) -> Selection:
         generator = self.generator(standing.epoch)

@@ -2,9 +2,7 @@
 
 from collections.abc import Sequence
 
-import torch
-
-from ies_mm.core import LossHistory, Selection, Standing
+from ies_mm.core import LossHistory, Standing
 from ies_mm.methods.method import Decision, Method
 
 
@@ -19,8 +17,7 @@ class Observation(Method):
         self, history: LossHistory, names: Sequence[str], standing: Standing
     ) -> Decision:
         """Select everything."""
-        nothing = torch.zeros(self.instances, dtype=torch.bool)
-        return Decision(nothing, Selection.everything(self.instances))
+        return self.none_mastered()
 
     def forecast(self, standing: Standing) -> str:
         """State that nothing is pruned."""

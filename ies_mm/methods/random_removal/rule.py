@@ -108,8 +108,7 @@ class RandomRemoval(Method):
         self, history: LossHistory, names: Sequence[str], standing: Standing
     ) -> Decision:
         """Draw at random; no instance is mastered."""
-        nothing = torch.zeros(self.instances, dtype=torch.bool)
-        return Decision(nothing, self._drawn(standing))
+        return self.none_mastered(self._drawn(standing))
 
     def share(self, standing: Standing) -> float:
         """The fraction that the next epoch prunes."""

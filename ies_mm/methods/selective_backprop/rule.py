@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ies_mm.core import LossHistory, Selection, Standing
+from ies_mm.core import LossHistory, Standing
 from ies_mm.core.arguments import check_integer, check_number
 from ies_mm.methods.method import Decision, Method
 
@@ -64,8 +64,7 @@ class SelectiveBackprop(Method):
         self, history: LossHistory, names: Sequence[str], standing: Standing
     ) -> Decision:
         """Select everything; images are chosen in each step."""
-        nothing = torch.zeros(self.instances, dtype=torch.bool)
-        return Decision(nothing, Selection.everything(self.instances))
+        return self.none_mastered()
 
     def state_dict(self) -> dict[str, Any]:
         """The recent losses."""
