@@ -52,7 +52,7 @@ class GatheringSteps(Steps):
         self._shown = 0
         self._seconds = 0.0
         # Saves the queue in checkpoints, with the method's own state.
-        self.session.of_method.append(self)
+        self.session.stateful.append(self)
 
     def train(self, batch: Batch, step: Step) -> Any:
         """Score the batch; train as soon as enough images are chosen."""
@@ -129,7 +129,7 @@ class GatheringSteps(Steps):
         # A wait for the device, but what is trained next depends on the
         # values.
         losses = captured.totals().cpu()
-        self._seconds += self.clock.go_on()
+        self._seconds += self.clock.resume()
         return losses
 
     def _choose(self, batch: Batch, losses: Tensor) -> None:

@@ -22,7 +22,7 @@ class Clock:
         """Stop counting."""
         self._paused = time.perf_counter()
 
-    def go_on(self) -> float:
+    def resume(self) -> float:
         """Resume counting; return the seconds of the pause."""
         pause = time.perf_counter() - self._paused
         self._started += pause

@@ -111,7 +111,7 @@ class EpochCycle:
         # Equal on all ranks, so that all of them make the pass or none.
         if len(due):
             epoch.join(self._scored(due, epoch.noted))
-        if len(due) or self._steps.source.of_steps:
+        if len(due) or self._steps.source.needs_every_step:
             self._steps.check_terms()
         self._unread.note(epoch.noted.missed, epoch.seen, epoch.ids)
         self._say_what_changed(epoch.known, epoch.noted.present)

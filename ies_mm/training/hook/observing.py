@@ -31,10 +31,10 @@ class Source(ABC):
     interval = 0
     """Epochs between two scoring passes over all images; 0 for none."""
 
-    of_steps = True
+    needs_every_step = True
     """Whether every step's losses are needed."""
 
-    of_one_image = True
+    one_image_per_sample = True
     """Whether a sample can be weighted for the image it was drawn for."""
 
     compared = True
@@ -55,7 +55,7 @@ class Source(ABC):
         Args:
             batch (Batch): The batch.
             captured (CapturedLosses): Its losses, in its order; None if they
-                were not captured, which needs ``of_steps`` to be False.
+                were not captured; then ``needs_every_step`` must be False.
         """
 
     def due(self, left_out: Tensor) -> Tensor:
@@ -120,12 +120,12 @@ class Unobserved(Source):
         mixing (bool): Whether the training mixes images.
     """
 
-    of_steps = False
+    needs_every_step = False
     compared = False
 
     def __init__(self, session: Session, mixing: bool) -> None:
         super().__init__(session)
-        self.of_one_image = not mixing
+        self.one_image_per_sample = not mixing
 
     def note(self, batch: Batch, captured: Any) -> None:
         """Record which images were trained."""
@@ -189,7 +189,7 @@ class ByScoring(Scoring):
         mixing (bool): Whether the training mixes images.
     """
 
-    of_steps = False
+    needs_every_step = False
 
     def __init__(
         self,
@@ -200,7 +200,7 @@ class ByScoring(Scoring):
     ) -> None:
         super().__init__(session, refresher)
         self.interval = interval
-        self.of_one_image = not mixing
+        self.one_image_per_sample = not mixing
 
     def note(self, batch: Batch, captured: Any) -> None:
         """Record which images were trained, and the names of the terms."""

@@ -207,7 +207,7 @@ class SelectionHook(Hook):
     def after_val(self, runner: Runner) -> None:
         """Continue to count training time."""
         if self._trains is runner:
-            self._training.go_on()
+            self._training.resume()
 
     def after_train(self, runner: Runner) -> None:
         """Restore dataset and sampler; record why the training ended."""

@@ -69,7 +69,7 @@ class Steps:
         weighted = batch.weights is not None
         compared = self.source.compared and self.comparison.due
         # Capturing costs a few percent of a step, so not if nothing reads it.
-        if not (self.source.of_steps or compared or weighted):
+        if not (self.source.needs_every_step or compared or weighted):
             outputs = step(batch.data)
             self.source.note(batch, None)
             return outputs
@@ -122,7 +122,7 @@ class Steps:
         Raises:
             ConfigError: The training mixes images.
         """
-        if not self.source.of_one_image:
+        if not self.source.one_image_per_sample:
             raise ConfigError(
                 f'{self.session.method.name} {WEIGHTS}, and a sample that '
                 "several images are mixed into has none; set observe='mixtu"

@@ -144,7 +144,7 @@ class Training:
         self._step.close()
         pace, state = self.session.pace, self.session.state
         pace.after_iteration(index)
-        if index + 1 == TERMS_BY and self._sources.now.of_steps:
+        if index + 1 == TERMS_BY and self._sources.now.needs_every_step:
             self._steps.check_terms()
         # If few images are selected, one batch may complete several passes.
         while pace.is_over(state.epochs):
@@ -174,9 +174,9 @@ class Training:
         self.session.observed.gather()
         self._clock.pause()
 
-    def go_on(self) -> None:
+    def resume(self) -> None:
         """Continue to count training time."""
-        self._clock.go_on()
+        self._clock.resume()
 
     def end(self) -> None:
         """Record why the training ended."""

@@ -87,7 +87,7 @@ class WatchedIterations(WatchedPace):
     def __init__(self, runner: Runner, sampler: AnySampler) -> None:
         super().__init__(runner, sampler)
         self._per_epoch = self._samples_of_epoch()
-        self._go_on_after(runner.iter * self._batch_samples)
+        self._continue_after(runner.iter * self._batch_samples)
 
     @property
     def max_epochs(self) -> int:
@@ -118,9 +118,9 @@ class WatchedIterations(WatchedPace):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue after the last sample trained."""
         super().load_state_dict(state)
-        self._go_on_after(state['consumed'])
+        self._continue_after(state['consumed'])
 
-    def _go_on_after(self, consumed: int) -> None:
+    def _continue_after(self, consumed: int) -> None:
         ahead = max(0, self._planned_length - self.runner.iter)
         self._consumed = consumed
         self._planned = consumed + ahead * self._batch_samples

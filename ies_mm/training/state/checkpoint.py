@@ -90,7 +90,7 @@ def load(session: Session, loaded: dict[str, Any]) -> None:
     pace.load_state_dict(loaded)
     # MMEngine draws another one if the config has none.
     session.method.seed = loaded['method_seed']
-    for part in session.of_method:
+    for part in session.stateful:
         part.load_state_dict(loaded['of_method'])
     if not state.selection.active.any():
         _decide_anew(session, loaded['arguments'])
@@ -102,7 +102,8 @@ def load(session: Session, loaded: dict[str, Any]) -> None:
 
 
 def _state(session: Session) -> dict[str, Any]:
-    # An epoch-based loop saves between epochs, where nothing is unfinished.
+    # An epoch-based loop resumes at the beginning of an epoch, whose
+    # observations start anew.
     unfinished = not session.pace.loop_ends_epochs
     return {
         'version': VERSION,
@@ -120,7 +121,7 @@ def _state(session: Session) -> dict[str, Any]:
 
 def _of_method(session: Session) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for part in session.of_method:
+    for part in session.stateful:
         found |= part.state_dict()
     return found
 

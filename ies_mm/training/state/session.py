@@ -50,7 +50,7 @@ class Session:
         correct (Correctness): What part of each image the model got right
             in this epoch.
         pace (Pace): How the training's loop counts.
-        of_method (list of Stateful): Further state to store in checkpoints.
+        stateful (list of Stateful): Further parts with state for checkpoints.
         filled (int): Number of images trained only to fill a batch.
         scored_every (int): See :class:`Standing`.
         built_losses (dict, optional): Loss modules of the model before any
@@ -84,7 +84,7 @@ class Session:
         # For a checkpoint without our state; load() replaces both otherwise.
         self.state.epochs = self.state.begun = self.pace.epochs_behind
         self.observed = ObservationsByEpoch(self.state.names)
-        self.of_method: list[Stateful] = [method]
+        self.stateful: list[Stateful] = [method]
         self.filled = 0
         if method.wants_classes:
             method.classes = [set(found) for found in self.instances.classes()]
