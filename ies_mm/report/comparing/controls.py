@@ -29,7 +29,7 @@ OF_LENGTH = (
     'max_epochs',
     'max_iters',
 )
-OF_LENGTH_IN_MODELS = ('initial_epoch', 'update_iter_interval')
+OF_LENGTH_IN_MODELS = ('initial_epoch', 'update_iter_interval', 'warmup_iters')
 """Settings outside hooks that ``--length`` changes."""
 
 

@@ -3,10 +3,20 @@
 from pathlib import Path
 from typing import Any
 
+import mmdet
 import pytest
+from mmengine.config import Config
 
 from compared_runs import differences, short_run
+from ies_mm.configuring.shorter import shorten
 from ies_mm.report.comparing.comparison import compare_runs
+from ies_mm.report.comparing.controls import _is_of_length
+from ies_mm.report.comparing.groups import (
+    IRRELEVANT,
+    OF_THE_METHOD,
+    is_part_of,
+)
+from ies_mm.report.reading.dumped_config import flatten
 from work_dirs import (
     config_of,
     epoch_scalars,
@@ -21,6 +31,29 @@ def shortened(work_dir: Path, length: float) -> Path:
     [start] = work_dir.glob('2*/vis_data/config.py')
     start.write_text(start.read_text() + f'ies_mm_length = {length}\n')
     return work_dir
+
+
+@pytest.mark.parametrize(
+    'name',
+    [
+        'boxinst/boxinst_r50_fpn_ms-90k_coco.py',
+        'dynamic_rcnn/dynamic-rcnn_r50_fpn_1x_coco.py',
+        'rtmdet/rtmdet_tiny_8xb32-300e_coco.py',
+        'tood/tood_r50_fpn_1x_coco.py',
+        'mask2former/mask2former_r50_8xb2-lsj-50e_coco.py',
+        'yolox/yolox_s_8xb8-300e_coco.py',
+    ],
+)
+def test_all_that_is_scaled_is_known(name: str) -> None:
+    """Else a shorter baseline would not be paired with its methods."""
+    folder = Path(str(mmdet.__file__)).parent / '.mim/configs'
+    full = Config.fromfile(folder / name)
+    ours, theirs = (flatten(c.to_dict()) for c in (shorten(full, 0.5), full))
+    changed = {k for k in ours | theirs if ours.get(k) != theirs.get(k)}
+    assert len(changed) > 2
+    for key in changed:
+        known = is_part_of(key, (*IRRELEVANT, *OF_THE_METHOD))
+        assert known or _is_of_length(key), key
 
 
 @pytest.mark.parametrize('length', [0.08, 0.05])
