@@ -206,8 +206,37 @@ def test_dropping_is_corrected_for_the_number_of_entries(
         rounds, 'ended', lambda args, name: runs.get(name, ours)
     )
     # The controls are not judged.
-    names = ['plain', 'short', 'random', *['ies'] * entrants]
-    assert ('ies' in [*rounds._left(Namespace(), names)]) is left
+    names = [f'ies{number}' for number in range(entrants)]
+    controls = ['plain', 'short', 'random']
+    found = [*rounds._left(Namespace(), [*controls, *names])]
+    assert found == [*controls, *(names if left else [])]
+
+
+def test_entries_without_a_difference_correct_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As above: twelve would keep it, but variants of random have none."""
+
+    def drawn(name: str, seed: int, **more: Any) -> Path:
+        hook = dict(type='RandomRemovalHook', **more)
+        return ies_run(
+            tmp_path / f'{name}{seed}', seed, {4: 0.6},
+            hook=hook, method='Random Remove',
+        )  # fmt: skip
+
+    runs = dict(
+        ies=[
+            ies_run(tmp_path / f'i{seed}', seed, {4: 0.58 - seed / 100})
+            for seed in range(3)
+        ],
+        random=[drawn('r', seed) for seed in range(3)],
+    )
+    annealed = [drawn('a', seed, anneal=0.05) for seed in range(3)]
+    monkeypatch.setattr(
+        rounds, 'ended', lambda args, name: runs.get(name, annealed)
+    )
+    others = [f'random_{number}' for number in range(11)]
+    assert 'ies' not in rounds._left(Namespace(), ['random', 'ies', *others])
 
 
 @pytest.fixture

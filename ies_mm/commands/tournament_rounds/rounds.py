@@ -4,11 +4,10 @@ import argparse
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from pathlib import Path
 
 from ies_mm.commands.tournament_rounds.trained import check_entry, ended, run
 from ies_mm.report.comparing.comparison import compare_runs
-from ies_mm.report.comparing.differences import sign_of
+from ies_mm.report.comparing.differences import Difference
 from ies_mm.report.reading.methods import RANDOM
 
 CONTROLS = ('plain', 'short', 'random')
@@ -35,26 +34,27 @@ def hold(args: argparse.Namespace) -> None:
 
 def _left(args: argparse.Namespace, entrants: list[str]) -> Iterator[str]:
     """Entries not clearly below random removal; the controls always stay."""
-    judged = sum(name not in CONTROLS for name in entrants)
-    for name in entrants:
-        ours, random = ended(args, name), ended(args, 'random')
-        if (
-            name in CONTROLS
-            or not random
-            or not _is_below(ours, random, judged)
-        ):
-            yield name
-        else:
+    found = {name: _over_random(args, name) for name in entrants}
+    judged = [difference for difference in found.values() if difference]
+    for name, difference in found.items():
+        # Corrected for judging that many entries at once.
+        if difference and difference.sign_among(len(judged)) == -1:
             print(f'{name}: clearly below random removal, dropped')
+        else:
+            yield name
 
 
-def _is_below(ours: list[Path], random: list[Path], judged: int) -> bool:
-    """Whether it is, corrected for judging that many entries at once."""
-    rows = compare_runs([*ours, *random]).rows
-    found = [
-        difference
-        for row in rows
-        for difference in row.differences
-        if difference.kind == RANDOM
-    ]
-    return any(sign_of(d.interval_among(judged)) < 0 for d in found)
+def _over_random(args: argparse.Namespace, name: str) -> Difference | None:
+    """An entry's difference from random removal; None if it has none.
+
+    Controls have none, nor have variants of random removal that are drawn
+    anew in each epoch.
+    """
+    ours, random = ended(args, name), ended(args, 'random')
+    if name in CONTROLS or not random:
+        return None
+    for row in compare_runs([*ours, *random]).rows:
+        for difference in row.differences:
+            if difference.kind == RANDOM:
+                return difference
+    return None

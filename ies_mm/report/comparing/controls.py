@@ -61,8 +61,8 @@ def controls_of(
         short = [g for g in alike if g.is_short]
         short = _of_the_same_length(group, short)
         yield SHORT, _of_the_same_compute(group, short)
-    if not group.is_random:
-        drawn = [g for g in alike if g.is_random]
+    if not group.is_random_control:
+        drawn = [g for g in alike if g.is_random_control]
         drawn = _of_the_same_length(group, drawn)
         # The same course first; Random Remove itself before its variants.
         yield (

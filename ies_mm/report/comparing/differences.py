@@ -2,17 +2,20 @@
 
 import math
 import statistics
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from scipy import stats
 
 from ies_mm.report.comparing.controls import controls_of
-from ies_mm.report.comparing.figures import last
+from ies_mm.report.comparing.figures import last, spread
 from ies_mm.report.comparing.groups import Group
 from ies_mm.report.reading.methods import PLAIN
 
 CONFIDENCE = 0.95
+LEAST_SEEDS = 3
+"""With fewer seeds, an interval is shown, but nothing is concluded."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +41,17 @@ class Difference:
         return statistics.fmean(self.by_seed)
 
     @property
+    def seeds(self) -> str:
+        """The number of seeds in words."""
+        count = len(self.by_seed)
+        return 'one seed' if count == 1 else f'{count} seeds'
+
+    @property
     def interval(self) -> tuple[float, float] | None:
-        """95% interval of the mean, by Student's t; None with one seed."""
+        """95% interval of the mean, by Student's t.
+
+        None with one seed, or if every seed has the same difference.
+        """
         return self.interval_among(1)
 
     def interval_among(self, methods: int) -> tuple[float, float] | None:
@@ -51,10 +63,11 @@ class Difference:
                 hold with 95%.
 
         Returns:
-            tuple, optional: Low and high; None with one seed.
+            tuple, optional: Low and high; None if ``interval`` is.
         """
         seeds = len(self.by_seed)
-        if seeds < 2:
+        # Equal differences say nothing on how much others would vary.
+        if seeds < 2 or _are_equal(self.by_seed):
             return None
         error = statistics.stdev(self.by_seed) / math.sqrt(seeds)
         outside = (1 - CONFIDENCE) / methods
@@ -63,18 +76,30 @@ class Difference:
 
     def text(self, value: float) -> str:
         """Format a difference with its sign and the metric's decimals."""
-        return f'{value:+.{self.decimals}f}'
+        # Adding 0 turns a rounded -0.0 into 0.0.
+        return f'{round(value, self.decimals) + 0.0:+.{self.decimals}f}'
 
-    @property
-    def sign(self) -> int:
-        """The :func:`sign_of` its interval."""
-        return sign_of(self.interval)
+    def sign_among(self, methods: int) -> int | None:
+        """1 above zero, -1 below, 0 if the interval includes zero.
+
+        Args:
+            methods (int): See :meth:`interval_among`.
+
+        Returns:
+            int, optional: None if there is no interval, or fewer than
+            :data:`LEAST_SEEDS` seeds.
+        """
+        interval = self.interval_among(methods)
+        if interval is None or len(self.by_seed) < LEAST_SEEDS:
+            return None
+        low, high = interval
+        return 1 if low > 0 else -1 if high < 0 else 0
 
 
-def sign_of(interval: tuple[float, float] | None) -> int:
-    """1 above zero, -1 below, 0 if it includes zero or there is none."""
-    low, high = interval or (0, 0)
-    return 1 if low > 0 else -1 if high < 0 else 0
+def _are_equal(values: Sequence[float]) -> bool:
+    """Whether they differ by rounding errors at most."""
+    low, high = min(values), max(values)
+    return math.isclose(low, high, rel_tol=1e-9, abs_tol=1e-9)
 
 
 def decimals(values: Iterable[float]) -> int:
@@ -94,39 +119,43 @@ def differences_of(
     """
     if group.method == PLAIN or not group.finished:
         return []
-    return [
-        Difference(
-            control.label,
-            kind,
-            apart,
-            decimals(_by_seed(group, metric).values()),
-        )
-        for kind, controls in controls_of(group, groups)
-        for control, apart in _best_paired(group, controls, metric)
-    ]
+    own = _by_seed(group, metric)
+    # The order of groups breaks ties between equally good matches.
+    ordered = sorted(groups, key=lambda g: -len(_paired(own, g, metric)))
+    found = []
+    for kind, controls in controls_of(group, ordered):
+        best = _best_paired(own, controls, metric)
+        if best is not None:
+            control, apart = best
+            places = decimals(own.values())
+            found.append(Difference(control.label, kind, apart, places))
+    return found
 
 
 def _best_paired(
-    group: Group, controls: Sequence[Group], metric: str | None
-) -> list[tuple[Group, list[float]]]:
-    """The control with the most common seeds, and the differences."""
-    own = _by_seed(group, metric)
-    found = []
+    own: dict[int, float], controls: Sequence[Group], metric: str | None
+) -> tuple[Group, list[float]] | None:
+    """The best match that shares a seed, and the differences."""
     for control in controls:
-        theirs = _by_seed(control, metric)
-        common = sorted(own.keys() & theirs.keys())
-        if common:
-            apart = [own[seed] - theirs[seed] for seed in common]
-            found.append((control, apart))
-    # In a tie the first one, which is the best match.
-    return sorted(found, key=lambda pair: -len(pair[1]))[:1]
+        if apart := _paired(own, control, metric):
+            return control, apart
+    return None
+
+
+def _paired(
+    own: dict[int, float], control: Group, metric: str | None
+) -> list[float]:
+    """The differences from a control, one for each common seed."""
+    theirs = _by_seed(control, metric)
+    common = sorted(own.keys() & theirs.keys())
+    return [own[seed] - theirs[seed] for seed in common]
 
 
 def _by_seed(group: Group, metric: str | None) -> dict[int, float]:
-    """The last metric by seed; for a repeated seed, that of the last run."""
-    found = {}
+    """The last metric by seed; for a repeated seed, the mean of its runs."""
+    values = defaultdict(list)
     for run in group.runs:
-        value = last(run, metric)
-        if run.seed is not None and value is not None:
-            found[run.seed] = value
-    return found
+        if run.seed is not None:
+            values[run.seed].append(last(run, metric))
+    means = {seed: spread(of_seed) for seed, of_seed in values.items()}
+    return {seed: mean.mean for seed, mean in means.items() if mean}

@@ -50,13 +50,23 @@ class Group:
 
     @property
     def is_random(self) -> bool:
-        """Whether it is random pruning drawn anew in each epoch.
+        """Whether it is random pruning.
 
-        This is the control for a choice of images. Shuffled passes are
-        recommended for use, so they count as a method.
+        Shuffled passes are recommended for use, so they count as a method.
         """
-        hook = method_hook(self.runs[0].config)
-        return self.method == RANDOM and bool(hook.get('replacement', True))
+        return self.method == RANDOM and self._argument('replacement', True)
+
+    @property
+    def is_random_control(self) -> bool:
+        """Whether it is the control for a choice of images.
+
+        It draws anew in each epoch, and leaves the losses as they are.
+        """
+        varied = self._argument('static') or self._argument('rescale')
+        return self.is_random and not varied
+
+    def _argument(self, name: str, default: bool = False) -> bool:
+        return bool(method_hook(self.runs[0].config).get(name, default))
 
 
 def group_runs(runs: Sequence[Run]) -> list[Group]:

@@ -30,6 +30,13 @@ class Row:
     speed_up: SpeedUp | None
     differences: list[Difference]
 
+    @property
+    def seeds(self) -> int:
+        """Seeds in common with a control; all of its own without one."""
+        paired = [len(difference.by_seed) for difference in self.differences]
+        own = {run.seed for run in self.group.runs}
+        return max(paired, default=len(own))
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -40,13 +47,19 @@ class Comparison:
             if no run has been validated yet.
         rows (list of Row): Plain groups first, unfinished runs last.
         notes (list of str): Notes to the reader.
-        verdict (str): One sentence, and what is missing for a stronger one.
+        findings (list of str): The verdict on the best method, and what is
+            missing for a stronger one; commands are in backticks.
     """
 
     metric: str | None
     rows: list[Row]
     notes: list[str]
-    verdict: str
+    findings: list[str]
+
+    @property
+    def verdict(self) -> str:
+        """The findings as one text."""
+        return ' '.join(self.findings)
 
 
 def notes_on(
@@ -96,8 +109,9 @@ def _same_seeds(rows: Sequence[Row]) -> Iterator[str]:
         for seed, count in seeds.items():
             if count > 1 and seed is not None:
                 yield (
-                    f'{row.group.label}: {count} runs have the seed {seed}, '
-                    'so the deviation is not over seeds'
+                    f'{row.group.label}: {count} runs have the seed {seed}; '
+                    'differences take their mean, and the deviation is not '
+                    'only over seeds'
                 )
 
 

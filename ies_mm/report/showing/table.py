@@ -44,10 +44,10 @@ def table(comparison: Comparison) -> str:
     notes = [_wrapped_note(note) for note in comparison.notes]
     worst = _worst_classes(comparison)
     apart = _differences(comparison)
-    verdict = [_wrapped_note(comparison.verdict), '']
+    verdict = [_wrapped_note(finding) for finding in comparison.findings]
     return '\n'.join(
         [
-            *(verdict if comparison.verdict else []),
+            *([*verdict, ''] if verdict else []),
             *[above, '', *lines, ''],
             *([*apart, ''] if apart else []),
             *([worst, ''] if worst else []),
@@ -91,7 +91,7 @@ def difference_text(difference: Difference | None) -> str:
     text = difference.text(difference.mean)
     seeds = len(difference.by_seed)
     if difference.interval is None:
-        return f'{text} (n=1)'
+        return f'{text} (n={seeds})'
     low, high = map(difference.text, difference.interval)
     return f'{text} ({low} to {high}, n={seeds})'
 

@@ -36,7 +36,7 @@ def test_it_is_the_paired_t_interval(
     wanted = tested.confidence_interval(0.95)
     assert found.by_seed == pytest.approx(list(values('ies') - values(of)))
     assert found.interval == pytest.approx((wanted.low, wanted.high))
-    assert (found.sign != 0) == (tested.pvalue < 0.05)
+    assert (found.sign_among(1) != 0) == (tested.pvalue < 0.05)
 
 
 def test_a_control_is_compared_with_the_other_controls(tmp_path: Path) -> None:
@@ -122,6 +122,87 @@ def test_a_control_without_a_common_seed_hides_no_other(
     assert found.by_seed == pytest.approx([-0.01, -0.01])
 
 
+@pytest.mark.parametrize('seeds', [2, 4])
+def test_equal_differences_have_no_interval(
+    tmp_path: Path, seeds: int
+) -> None:
+    """Metrics of few test images repeat; that is no proof."""
+    runs = []
+    for seed in range(seeds):
+        drawn = 0.5 + seed / 10
+        runs += [
+            ies_run(tmp_path / f'i{seed}', seed, {4: drawn + 0.02}, saved=0.2),
+            random_run(tmp_path / f'r{seed}', seed, drawn, 0.2),
+        ]
+    comparison = compare_runs(runs)
+    found = differences(comparison, 'IES')['Random Remove']
+    assert found.interval is None
+    assert found.sign_among(1) is None
+    assert f'+0.020 (the same in {seeds} seeds) from' in comparison.verdict
+    assert 'above' not in comparison.verdict
+
+
+def test_the_runs_of_a_seed_are_averaged(tmp_path: Path) -> None:
+    """In any order: 0.4 and 0.8 of seed 0 are 0.6."""
+    runs = []
+    for seed in (0, 1):
+        drawn = {4: 0.4 + seed / 10}
+        runs += [
+            ies_run(tmp_path / f'i{seed}', seed, {4: 0.65}, saved=0.2),
+            random_run(tmp_path / f'r{seed}', seed, drawn[4], 0.2),
+        ]
+    again = random_run(tmp_path / 'again', 0, 0.8, 0.2)
+    for order in ([*runs, again], [again, *runs]):
+        comparison = compare_runs(order)
+        found = differences(comparison, 'IES')['Random Remove']
+        assert found.by_seed == pytest.approx([0.05, 0.15])
+        [note] = [n for n in comparison.notes if 'have the seed 0' in n]
+        assert 'differences take their mean' in note
+
+
+@pytest.mark.parametrize('argument', ['static', 'rescale'])
+def test_random_pruning_of_another_kind_is_no_control(
+    tmp_path: Path, argument: str
+) -> None:
+    """Nor a method, but compared with the control itself."""
+    runs = []
+    for seed in range(3):
+        changed = random_run(
+            tmp_path / f's{seed}', seed, 0.55 + seed / 90, 0.2,
+            **{argument: True},
+        )  # fmt: skip
+        ies = ies_run(tmp_path / f'i{seed}', seed, {4: 0.6}, saved=0.2)
+        runs += [changed, ies]
+    assert 'Random Remove' not in differences(compare_runs(runs), 'IES')
+    runs.append(random_run(tmp_path / 'r0', 0, 0.7, 0.2))
+    found = compare_runs(runs)
+    over_random = differences(found, 'IES')['Random Remove']
+    assert over_random.by_seed == pytest.approx([-0.1])
+    [other] = [r for r in found.rows if argument in r.group.label]
+    assert [d.kind for d in other.differences] == ['Random Remove']
+    assert found.verdict.startswith('The method: IES')
+
+
+def test_the_better_match_comes_before_more_seeds(tmp_path: Path) -> None:
+    runs = [short_run(tmp_path / 'near', 0, 0.5, 0.8)]
+    for seed in range(3):
+        runs += [
+            ies_run(tmp_path / f'i{seed}', seed, {4: 0.6}, saved=0.2),
+            short_run(tmp_path / f'far{seed}', seed, 0.4, 0.78),
+        ]
+    found = differences(compare_runs(runs), 'IES')['short plain']
+    assert (found.control, len(found.by_seed)) == ('short plain 80%', 1)
+
+
+def test_nothing_is_minus_zero(tmp_path: Path) -> None:
+    runs = [
+        plain_run(tmp_path / 'p', 0, {4: 0.6001}),
+        ies_run(tmp_path / 'i', 0, {4: 0.6}, saved=0.2),
+    ]
+    found = differences(compare_runs(runs), 'IES')['plain']
+    assert found.text(found.mean) == '+0.000'
+
+
 def test_a_seed_without_a_number_is_named(tmp_path: Path) -> None:
     runs = [
         plain_run(tmp_path / 'a', 0, {4: 0.5}),
@@ -142,7 +223,7 @@ def test_runs_without_a_seed(tmp_path: Path) -> None:
     [start] = ies.glob('2*/vis_data/config.py')
     start.write_text(start.read_text().replace("'seed': 0", "'seed': None"))
     found = compare_runs([plain, ies])
-    assert 'add --seed 0' in found.verdict
+    assert 'add `--seed 0`' in found.verdict
     assert 'One seed' not in found.verdict
 
 

@@ -181,7 +181,7 @@ def test_without_the_full_baseline_it_is_asked_for(tmp_path: Path) -> None:
     }  # fmt: skip
     assert (
         'No full plain run to compare with: '
-        'ies-mm train PLAIN_CONFIG --length 0.1.'
+        '`ies-mm train PLAIN_CONFIG --length 0.1`.'
     ) in found.verdict
 
 

@@ -37,7 +37,7 @@ def test_the_verdict_names_the_best_method_and_its_intervals(
     )
     for difference in differences(found, 'IES').values():
         low, high = difference.interval
-        assert f'95% interval {low:+.3f} to {high:+.3f}, 4 seeds' in (
+        assert f'95% interval {low:+.3f} to {high:+.3f}; 4 seeds' in (
             found.verdict
         )
     assert 'No ' not in found.verdict
@@ -79,13 +79,17 @@ def test_the_verdict_corrects_for_the_choice_of_the_best(
     alone = differences(found, 'IES')['plain']
     error = stats.sem(alone.by_seed)
     low, high = stats.t.interval(0.975, 2, np.mean(alone.by_seed), error)
-    assert f'best of 2 {low:+.3f} to {high:+.3f}, 3 seeds' in found.verdict
+    assert (
+        f'(95% interval {low:+.3f} to {high:+.3f}, corrected for the best of '
+        '2; 3 seeds) from the full plain run'
+    ) in found.verdict
     assert low < alone.interval[0] < alone.interval[1] < high
 
 
 @pytest.mark.parametrize(
     ('losses', 'words'),
     [
+        ((0.03, -0.05), 'from the full plain run, too few seeds to tell.'),
         ((0.03, 0.05, 0.04), 'from the full plain run, below.'),
         ((0.03, -0.05, 0.04), 'not distinguishable: unless more seeds show'),
         ((0.03,), '-0.030 (one seed) from the full plain run.'),
@@ -108,9 +112,10 @@ def test_the_verdict_says_what_training_shorter_costs(
     assert words in instead
     if len(losses) > 1:
         low, high = stats.t.interval(
-            0.95, 2, -np.mean(losses), stats.sem(losses)
+            0.95, len(losses) - 1, -np.mean(losses), stats.sem(losses)
         )
-        assert f'95% interval {low:+.3f} to {high:+.3f}, 3 seeds' in instead
+        interval = f'95% interval {low:+.3f} to {high:+.3f}'
+        assert f'{interval}; {len(losses)} seeds' in instead
 
 
 def test_the_verdict_says_what_is_missing(tmp_path: Path) -> None:
@@ -122,9 +127,9 @@ def test_the_verdict_says_what_is_missing(tmp_path: Path) -> None:
     )
     assert 'One seed shows nothing' in found.verdict
     assert 'No plain training of equal compute' in found.verdict
-    assert '--length 0.8\n' in f'{found.verdict}\n'.replace('. ', '\n')
+    assert '`ies-mm train PLAIN_CONFIG --length 0.8`.' in found.verdict
     assert (
-        '--method random_removal --cfg-options default_hooks.ies.saved=0.2.'
+        '--method random_removal --cfg-options default_hooks.ies.saved=0.2`.'
         in found.verdict
     )
 
@@ -142,7 +147,7 @@ def test_controls_of_other_seeds_are_not_missing(tmp_path: Path) -> None:
     assert 'No full plain run' not in verdict
     for name, value, seed, words in (
         ('n', math.nan, 0, 'plain has no last metric'),
-        ('u', 0.5, None, 'The runs of plain have no seed: add --seed'),
+        ('u', 0.5, None, 'The runs of plain have no seed: add `--seed`'),
     ):
         plain = plain_run(tmp_path / name, seed, {4: value})
         assert words in compare_runs([plain, *runs[2:]]).verdict
@@ -195,3 +200,56 @@ def test_three_seeds_without_a_control_are_not_one(tmp_path: Path) -> None:
 
 def test_without_a_method_there_is_no_verdict(tmp_path: Path) -> None:
     assert compare_runs([plain_run(tmp_path)]).verdict == ''
+
+
+def test_two_seeds_decide_nothing(tmp_path: Path) -> None:
+    """Although their interval, -0.0327 to -0.0073, excludes zero."""
+    runs = []
+    for seed, less in enumerate((0.019, 0.021)):
+        runs += [
+            plain_run(tmp_path / f'p{seed}', seed, {4: 0.6}),
+            ies_run(tmp_path / f'i{seed}', seed, {4: 0.6 - less}, saved=0.2),
+        ]
+    verdict = compare_runs(runs).verdict
+    assert (
+        '-0.020 (95% interval -0.033 to -0.007; 2 seeds) from the full plain '
+        'run, too few seeds to tell.'
+    ) in verdict
+    assert 'Two seeds show nothing: train three or more.' in verdict
+
+
+@pytest.mark.parametrize(('seeds', 'named'), [(5, 'IES, delta=0.1'), (1, '')])
+def test_one_seed_does_not_displace_several(
+    tmp_path: Path, seeds: int, named: str
+) -> None:
+    lucky = ies_run(
+        tmp_path / 'x', 0, {4: 0.7}, hook={'delta': 0.3}, saved=0.2
+    )
+    runs = [lucky]
+    for seed in range(seeds):
+        runs += [
+            plain_run(tmp_path / f'p{seed}', seed, {4: 0.5 + seed / 90}),
+            ies_run(tmp_path / f'i{seed}', seed, {4: 0.6}, saved=0.2),
+        ]
+    verdict = compare_runs(runs).verdict
+    best = named or 'IES, delta=0.3'
+    assert verdict.startswith(f'Best method by last metric: {best}, 20%')
+    other = 'IES, delta=0.3 has a higher mean, but fewer seeds in common'
+    assert (other in verdict) == bool(named)
+
+
+def test_the_missing_control_is_as_long_as_the_method(tmp_path: Path) -> None:
+    """``--length 0.4`` of a config of ten epochs."""
+    runs = []
+    for seed in range(3):
+        run = ies_run(tmp_path / f'i{seed}', seed, {4: 0.6}, saved=0.3)
+        [config] = run.glob('2*/vis_data/config.py')
+        config.write_text(config.read_text() + 'length = 0.4\n')
+        runs.append(run)
+    verdict = compare_runs(runs).verdict
+    assert (
+        '`ies-mm train CONFIG --method random_removal --length 0.4 '
+        '--cfg-options default_hooks.ies.saved=0.3`'
+    ) in verdict
+    assert '`ies-mm train PLAIN_CONFIG --length 0.4`' in verdict
+    assert '`ies-mm train PLAIN_CONFIG --length 0.28`' in verdict
