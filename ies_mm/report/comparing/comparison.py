@@ -11,7 +11,10 @@ from ies_mm.report.comparing.labels import labelled
 from ies_mm.report.comparing.lengths import relative_to_full
 from ies_mm.report.comparing.notes import Comparison, Row, notes_on
 from ies_mm.report.comparing.same_data import check_same_data
-from ies_mm.report.comparing.shared_stopping import shared_stopping
+from ies_mm.report.comparing.shared_stopping import (
+    by_epochs_trained,
+    shared_stopping,
+)
 from ies_mm.report.comparing.verdict import verdict_on
 from ies_mm.report.reading.runs import Run, is_comparison, read_run
 
@@ -44,7 +47,7 @@ def compare_runs(
         folders.setdefault(path.resolve(), path)
     runs = [read_run(folder) for folder in folders.values()]
     check_same_data(runs)
-    runs = relative_to_full(shared_stopping(runs))
+    runs = by_epochs_trained(relative_to_full(shared_stopping(runs)))
     name = _metric(runs, metric)
     rows = _rows(labelled(group_runs(runs)), name)
     repeated = len(given) - len(folders)

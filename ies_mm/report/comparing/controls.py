@@ -6,10 +6,10 @@ the second gains nothing over a shorter schedule; one that is not above the
 third has not shown that its choice of images helps.
 """
 
-import statistics
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from ies_mm.report.comparing.figures import spread
 from ies_mm.report.comparing.groups import Group, differing, other_settings
 from ies_mm.report.reading.methods import LENGTH, PLAIN, RANDOM, SHORT
 from ies_mm.report.values import is_number
@@ -33,10 +33,13 @@ OF_LENGTH_IN_MODELS = ('initial_epoch', 'update_iter_interval', 'warmup_iters')
 """Settings outside hooks that ``--length`` changes."""
 
 
-def saved_share(group: Group) -> float:
-    """The share of a full training's compute that a group has saved."""
-    trained = statistics.fmean(run.compute for run in group.runs)
-    return 1 - group.runs[0].length * trained
+def saved_share(group: Group) -> float | None:
+    """The share of a full training's compute that a group has saved.
+
+    None if a run's is unknown.
+    """
+    trained = spread([run.compute for run in group.runs])
+    return 1 - group.runs[0].length * trained.mean if trained else None
 
 
 def controls_of(
@@ -133,7 +136,12 @@ def _variations(group: Group) -> int:
 def _of_the_same_compute(group: Group, others: Iterable[Group]) -> list[Group]:
     """The groups that saved about as much, the closest first."""
     saved = saved_share(group)
-    apart = [(abs(saved_share(other) - saved), other) for other in others]
+    shares = [(saved_share(other), other) for other in others]
+    apart = [
+        (abs(share - saved), other)
+        for share, other in shares
+        if share is not None and saved is not None
+    ]
     apart.sort(key=lambda pair: pair[0])
     return [
         other

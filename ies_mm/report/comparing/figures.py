@@ -29,8 +29,10 @@ class Figures:
     Attributes:
         best (Spread, optional): The metric's highest value.
         last (Spread, optional): Its last value.
-        saved (Spread): Share of the planned instance-epochs not trained.
-        compute (Spread): Trained pixels, as a share of all at full size.
+        saved (Spread, optional): Share of the planned instance-epochs not
+            trained.
+        compute (Spread, optional): Trained pixels, as a share of all at full
+            size.
         forward_only (Spread): Instance-epochs scored without training.
         training_seconds (Spread, optional): Time of the training parts; for a
             plain run the same as ``wall_seconds``.
@@ -42,8 +44,8 @@ class Figures:
 
     best: Spread | None
     last: Spread | None
-    saved: Spread
-    compute: Spread
+    saved: Spread | None
+    compute: Spread | None
     forward_only: Spread
     training_seconds: Spread | None
     refresh_seconds: Spread | None
@@ -59,18 +61,18 @@ class SpeedUp:
     Attributes:
         baseline (str): Label of the plain group.
         factor (float): Its wall time without validations over this group's.
-        limit (float): Its compute over this group's, reached if only training
-            took time.
+        limit (float, optional): Its compute over this group's, reached if
+            only training took time; None if that is unknown.
     """
 
     baseline: str
     factor: float
-    limit: float
+    limit: float | None
 
     @property
-    def share(self) -> float:
+    def share(self) -> float | None:
         """The factor as a share of its limit."""
-        return self.factor / self.limit
+        return self.factor / self.limit if self.limit else None
 
 
 def figures_of(runs: Sequence[Run], metric: str | None) -> Figures:
@@ -84,8 +86,8 @@ def figures_of(runs: Sequence[Run], metric: str | None) -> Figures:
     return Figures(
         best=spread([best(run, metric) for run in runs]),
         last=spread([last(run, metric) for run in runs]),
-        saved=known_spread([run.saved for run in runs]),
-        compute=known_spread([run.compute for run in runs]),
+        saved=spread([run.known_saved for run in runs]),
+        compute=spread([run.compute for run in runs]),
         forward_only=known_spread([run.total('forward_only') for run in runs]),
         training_seconds=over_records('train_seconds') or wall,
         refresh_seconds=over_records('refresh_seconds'),
@@ -99,13 +101,13 @@ def speed_up(own: Figures, label: str, plain: Figures) -> SpeedUp | None:
     """Compare with a plain group; None if a time is unknown."""
     if not own.wall_seconds or not plain.wall_seconds:
         return None
-    if own.wall_seconds.mean <= 0 or own.compute.mean <= 0:
+    if own.wall_seconds.mean <= 0:
         return None
-    return SpeedUp(
-        label,
-        plain.wall_seconds.mean / own.wall_seconds.mean,
-        plain.compute.mean / own.compute.mean,
-    )
+    limit = None
+    if own.compute and plain.compute and own.compute.mean > 0:
+        limit = plain.compute.mean / own.compute.mean
+    factor = plain.wall_seconds.mean / own.wall_seconds.mean
+    return SpeedUp(label, factor, limit)
 
 
 def best(run: Run, metric: str | None) -> float | None:

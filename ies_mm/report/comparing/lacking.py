@@ -3,14 +3,14 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from ies_mm.report.comparing.controls import (
+    AS_MUCH,
     controls_of,
     full_epochs,
-    saved_share,
 )
 from ies_mm.report.comparing.differences import LEAST_SEEDS
 from ies_mm.report.comparing.groups import Group
 from ies_mm.report.comparing.notes import Row
-from ies_mm.report.reading.methods import PLAIN, SHORT
+from ies_mm.report.reading.methods import PLAIN, RANDOM, SHORT
 
 LEAST_SAVED = 0.01
 """Below this, no shorter run is asked for."""
@@ -39,8 +39,26 @@ def lacking(row: Row, rows: Sequence[Row]) -> Iterator[str]:
             continue
         if trained:
             yield _unpaired(trained[0], row.group)
+        elif stopped := _stopped_otherwise(kind, row.group, groups):
+            yield (
+                f'{stopped.label} prunes as many images, but early stopping '
+                'ended it after other epochs, so their compute differs.'
+            )
         elif kind != SHORT or _can_be_shortened(row):
             yield _untrained(kind, row)
+
+
+def _stopped_otherwise(
+    kind: str, group: Group, groups: Sequence[Group]
+) -> Group | None:
+    """The random pruning that would match if all had stopped together."""
+    saved = group.runs[0].known_saved or 0.0
+    for other in groups:
+        run = other.runs[0]
+        near = abs((run.known_saved or 0.0) - saved) <= AS_MUCH
+        if other.is_random_control and run.stops_like_all and near:
+            return other if kind == RANDOM else None
+    return None
 
 
 def _unpaired(control: Group, group: Group) -> str:
@@ -68,20 +86,21 @@ def _untrained(kind: str, row: Row) -> str:
         what, command = 'full plain run', _plain(row, length)
     elif kind == SHORT:
         what = 'plain training of equal compute'
-        command = _plain(row, 1 - saved_share(row.group))
+        command = _plain(row, length * row.compute)
     else:
         what = 'random pruning of as many images'
         command = (
             f'ies-mm train CONFIG --method random_removal'
             f'{_length_option(row, length)} --cfg-options '
-            f'default_hooks.ies.saved={1 - row.figures.compute.mean:.2g}'
+            f'default_hooks.ies.saved={1 - row.compute:.2g}'
         )
     return f'No {what} to compare with: `{command}`.'
 
 
 def _can_be_shortened(row: Row) -> bool:
     """Whether a run of its compute has fewer epochs than the full one."""
-    saved, epochs = saved_share(row.group), full_epochs(row.group)
+    saved = 1 - row.group.runs[0].length * row.compute
+    epochs = full_epochs(row.group)
     if saved < LEAST_SAVED:
         return False
     return epochs is None or epochs * saved > 0.5

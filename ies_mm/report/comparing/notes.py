@@ -31,6 +31,16 @@ class Row:
     differences: list[Difference]
 
     @property
+    def compute(self) -> float:
+        """Its compute, as a share of a run on all images; 1 if unknown."""
+        return self.figures.compute.mean if self.figures.compute else 1.0
+
+    @property
+    def saves(self) -> bool:
+        """Whether it is known to train less than a run on all images."""
+        return self.compute < 1
+
+    @property
     def seeds(self) -> int:
         """Seeds in common with a control; all of its own without one."""
         paired = [len(difference.by_seed) for difference in self.differences]
@@ -164,12 +174,11 @@ def _lengths(rows: Sequence[Row]) -> Iterator[str]:
 
 def _smaller_images(rows: Sequence[Row]) -> Iterator[str]:
     for row in rows:
-        whole, compute = 1 - row.figures.saved.mean, row.figures.compute.mean
-        if compute < whole - EXACT:
+        if row.group.runs[0].pixels < 1 - EXACT:
             yield (
                 f'{row.group.label} trained on smaller images: '
-                f'{compute:.1%} of the pixels of a run at full size, which '
-                'is what "of ideal" and the controls are based on'
+                f'{row.compute:.1%} of the pixels of a run at full size, '
+                'which is what "of ideal" and the controls are based on'
             )
 
 
@@ -178,8 +187,11 @@ def _ended_early(rows: Sequence[Row]) -> Iterator[str]:
         early = [run for run in row.group.runs if run.ended_early]
         if early:
             epochs = ', '.join(str(run.progress.done) for run in early)
+            which, runs = row.group.label, len(row.group.runs)
+            if len(early) < runs:
+                which = f'{len(early)} of {runs} runs of {which}'
             yield (
-                f'{row.group.label} ended after {epochs} of '
+                f'{which} ended after {epochs} of '
                 f'{early[0].progress.planned} epochs; the epochs not trained '
                 'count as saved'
             )
@@ -187,7 +199,11 @@ def _ended_early(rows: Sequence[Row]) -> Iterator[str]:
 
 def _beyond_the_limit(rows: Sequence[Row]) -> Iterator[str]:
     for row in rows:
-        if row.speed_up and row.speed_up.share > 1 > row.figures.compute.mean:
+        if not row.speed_up or not row.speed_up.limit:
+            continue
+        # A shorter training saves by its length.
+        limit = row.speed_up.limit / row.group.runs[0].length
+        if row.speed_up.factor > limit > 1:
             yield (
                 f'{row.group.label} is faster than its savings allow: '
                 'something else slowed the plain runs down, so this speed-up '

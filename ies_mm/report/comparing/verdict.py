@@ -56,7 +56,7 @@ def _is_judged(row: Row) -> bool:
     group = row.group
     control = group.method == PLAIN or group.is_short or group.is_random
     known = group.finished and row.figures.last is not None
-    return known and not control and row.figures.compute.mean < 1
+    return known and not control and row.saves
 
 
 def _weight(row: Row) -> int:
@@ -70,7 +70,7 @@ def _mean(row: Row) -> float:
 def _head(best: Row, methods: int, compared: bool) -> str:
     name = 'The method' if methods == 1 else 'Best method by last metric'
     # Not figures.saved: smaller images save compute without pruning any.
-    saved = 1 - best.figures.compute.mean
+    saved = 1 - best.compute
     more = ' Difference in the last metric:' if compared else ''
     return f'{name}: {best.group.label}, {saved:.0%} saved.{more}'
 

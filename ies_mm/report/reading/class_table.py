@@ -8,6 +8,9 @@ accuracy within each class.
 import math
 import re
 from collections.abc import Sequence
+from typing import Any
+
+from ies_mm.report.values import printable
 
 COLUMNS = ('ap', 'iou')
 """Headings of the columns to read."""
@@ -78,3 +81,23 @@ def _value(
         return {cells[0]: float(cells[column])}
     except ValueError:
         return {}
+
+
+def named_classes(
+    config: dict[str, Any], printed: dict[str, float]
+) -> dict[str, float]:
+    """Values by the dataset's own class names, if it has any.
+
+    Not of classes that the validation set lacks. mmdet's VOCMetric prints
+    VOC's names, whatever the classes are.
+    """
+    dataset = (config.get('val_dataloader') or {}).get('dataset') or {}
+    names = (dataset.get('metainfo') or {}).get('classes') or printed
+    if len(names) != len(printed):
+        names = printed
+    values = zip(names, printed.values(), strict=True)
+    return {
+        printable(str(name)): value
+        for name, value in values
+        if math.isfinite(value)
+    }

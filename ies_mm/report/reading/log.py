@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 
 from ies_mm.report.reading.class_table import class_values
@@ -40,7 +41,7 @@ class Log:
 
     Attributes:
         seconds (float, optional): Time from the first to the last line; None
-            without any.
+            without any, or if the clock was set back.
         validation_seconds (float): Time from the last training line to the
             validation's last line, over all validations.
         validated_at (list of float): Seconds from the first line to the start
@@ -51,6 +52,7 @@ class Log:
         saved_epoch (int): The last epoch after which a checkpoint was saved.
         saved_iteration (int): As ``saved_epoch``, in iterations.
         classes (dict): See :func:`class_values`.
+        set_back (bool): Whether the clock was set back in between.
     """
 
     seconds: float | None = None
@@ -61,6 +63,7 @@ class Log:
     saved_epoch: int = 0
     saved_iteration: int = 0
     classes: dict[str, float] = field(default_factory=dict)
+    set_back: bool = False
 
 
 def read_log(path: Path) -> Log:
@@ -74,12 +77,24 @@ def read_log(path: Path) -> Log:
     log.classes = class_values(lines)
     timed = [(_time_of(line), line) for line in lines]
     stamped = [(time, line) for time, line in timed if time is not None]
-    if stamped:
+    log.set_back = _is_set_back([time for time, _ in stamped])
+    if stamped and not log.set_back:
         log.seconds = (stamped[-1][0] - stamped[0][0]).total_seconds()
         _note_validations(log, stamped)
     for _, line in stamped:
         _note(log, line)
     return log
+
+
+def _is_set_back(times: Sequence[datetime]) -> bool:
+    """Whether a line is older than the one before it.
+
+    Times are in whole seconds, so adjusting a clock a little may show as one.
+    """
+    return any(
+        (later - earlier).total_seconds() < -1
+        for earlier, later in pairwise(times)
+    )
 
 
 def _time_of(line: str) -> datetime | None:

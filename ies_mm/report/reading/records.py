@@ -1,11 +1,13 @@
 """The records of a run, checked so that reports can rely on them."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ies_mm.errors import ConfigError
 from ies_mm.report.earlier import EPOCHS, fault_of_line
+from ies_mm.report.reading.progress import Progress
 from ies_mm.report.records import read_epochs
 from ies_mm.report.values import is_count, is_number
 
@@ -43,6 +45,16 @@ def checked_records(work_dir: Path) -> list[dict[str, Any]]:
             )
         last = record['epoch']
     return records
+
+
+def unrecorded(records: Sequence[dict[str, Any]], progress: Progress) -> range:
+    """The last completed epochs without a record.
+
+    Empty in an iteration-based loop, whose passes are not counted elsewhere.
+    """
+    done = progress.done if progress.unit == 'epoch' else 0
+    recorded = records[-1]['epoch'] if records else 0
+    return range(recorded + 1, done + 1)
 
 
 def _fault_of(record: dict[str, Any]) -> str | None:

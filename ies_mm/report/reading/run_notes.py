@@ -7,9 +7,10 @@ from ies_mm.report.earlier import EPOCHS
 from ies_mm.report.reading.methods import observes
 from ies_mm.report.reading.parts import Part
 from ies_mm.report.reading.progress import Progress
+from ies_mm.report.reading.records import unrecorded
 
 
-def notes_on(
+def run_notes(
     work_dir: Path,
     parts: list[Part],
     selected: bool,
@@ -30,6 +31,11 @@ def notes_on(
         notes.append(
             f'{work_dir} resumed from a checkpoint of another folder: the '
             'time before it is not recorded, so its seconds are unknown'
+        )
+    elif any(part.log.set_back for part in parts):
+        notes.append(
+            f'the clock was set back while {work_dir} was trained, so its '
+            'seconds are unknown'
         )
     elif any(part.log.seconds is None for part in parts):
         notes.append(
@@ -53,12 +59,12 @@ def notes_on(
             f'{records[-1]["epoch"]} epochs: sums of seconds and of scored '
             'images cover only these'
         )
-    done = progress.done if progress.unit == 'epoch' else 0
-    ended = records[-1]['epoch'] if records else 0
-    if selected and ended < done:
+    missing = unrecorded(records, progress)
+    if selected and missing:
         notes.append(
-            f'{work_dir} has no records of its epochs from {ended + 1} to '
-            f'{done}: what it saved in them is unknown and not counted'
+            f'{work_dir} has no records of its epochs from {missing[0]} to '
+            f'{missing[-1]}: what it saved is unknown, so the verdict leaves '
+            'it out, and its sums of seconds cover only the epochs before'
         )
     recorded = (work_dir / 'ies' / EPOCHS).exists()
     if recorded and not selected and not observes(parts[-1].config):

@@ -1,6 +1,5 @@
 """A run, as read from its work directory."""
 
-import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
@@ -8,6 +7,7 @@ from typing import Any
 
 from ies_mm.errors import ConfigError
 from ies_mm.report.earlier import EPOCHS
+from ies_mm.report.reading.class_table import named_classes
 from ies_mm.report.reading.methods import (
     PLAIN,
     hook_of,
@@ -19,11 +19,10 @@ from ies_mm.report.reading.methods import (
 )
 from ies_mm.report.reading.parts import Part, read_parts, start_folders
 from ies_mm.report.reading.progress import Progress, progress_of
-from ies_mm.report.reading.records import checked_records
-from ies_mm.report.reading.run_notes import notes_on
+from ies_mm.report.reading.records import checked_records, unrecorded
+from ies_mm.report.reading.run_notes import run_notes
 from ies_mm.report.reading.validation import Points, validation_points
 from ies_mm.report.records import END
-from ies_mm.report.values import printable
 
 
 @dataclass(frozen=True)
@@ -49,6 +48,10 @@ class Run:
         notes (list of str): Notes to the reader.
         full_length (float): ``--length`` of the comparison's full training;
             ``length`` is relative to it. Defaults to 1.
+        stops_like_all (bool): Whether early stopping is a part of all
+            trainings, not a method. Defaults to False.
+        trained_share (float): Epochs trained until then, as a share of those
+            that a plain run of its length trains. Defaults to 1.
     """
 
     work_dir: Path
@@ -67,6 +70,7 @@ class Run:
     notes: list[str] = field(default_factory=list)
     full_length: float = 1.0
     stops_like_all: bool = False
+    trained_share: float = 1.0
 
     @property
     def length(self) -> float:
@@ -89,20 +93,37 @@ class Run:
 
     @property
     def saved(self) -> float:
-        """Share of the planned instance-epochs that it did not train."""
+        """Share of the planned instance-epochs that it did not train.
+
+        Wrong if its last epochs have no records; see ``known_saved``.
+        """
         pruned = float(self.records[-1]['saved']) if self.records else 0.0
         if not self.ended_early:
             return pruned
         return 1 - (1 - pruned) * self.progress.done / self.progress.planned
 
     @property
-    def compute(self) -> float:
+    def known_saved(self) -> float | None:
+        """What it saved; None if its last epochs have no records."""
+        cut = self.selected and unrecorded(self.records, self.progress)
+        return None if cut else self.saved
+
+    @property
+    def pixels(self) -> float:
+        """Mean size of the trained images, as a share of the full size."""
+        shares = [record.get('pixels', 1.0) for record in self.records]
+        return fmean(shares) if shares else 1.0
+
+    @property
+    def compute(self) -> float | None:
         """Trained pixels, as a share of a run on all images at full size.
 
-        This is 1 - saved, except for methods that train on smaller images.
+        This is 1 - saved, except for methods that train on smaller images,
+        and where all runs stop early. None if ``known_saved`` is.
         """
-        shares = [record.get('pixels', 1.0) for record in self.records]
-        return (1 - self.saved) * (fmean(shares) if shares else 1.0)
+        if self.known_saved is None:
+            return None
+        return (1 - self.known_saved) * self.pixels * self.trained_share
 
     @property
     def training_wall(self) -> float | None:
@@ -176,8 +197,8 @@ def _run(work_dir: Path, parts: list[Part]) -> Run:
         total_seconds=_total_seconds(parts),
         validation_seconds=sum(p.log.validation_seconds for p in parts),
         validated_at=parts[0].log.validated_at if len(parts) == 1 else [],
-        classes=_classes(newest, parts[-1].log.classes),
-        notes=notes_on(work_dir, parts, selected, records, progress),
+        classes=named_classes(newest, parts[-1].log.classes),
+        notes=run_notes(work_dir, parts, selected, records, progress),
     )
 
 
@@ -211,26 +232,6 @@ def _as_started(parts: list[Part]) -> dict[str, Any]:
     if seed_of(config) is None:
         config['randomness'] = first.config.get('randomness')
     return config
-
-
-def _classes(
-    config: dict[str, Any], printed: dict[str, float]
-) -> dict[str, float]:
-    """Values by the dataset's own class names, if it has any.
-
-    Not of classes that the validation set lacks. mmdet's VOCMetric prints
-    VOC's names, whatever the classes are.
-    """
-    dataset = (config.get('val_dataloader') or {}).get('dataset') or {}
-    names = (dataset.get('metainfo') or {}).get('classes') or printed
-    if len(names) != len(printed):
-        names = printed
-    values = zip(names, printed.values(), strict=True)
-    return {
-        printable(str(name)): value
-        for name, value in values
-        if math.isfinite(value)
-    }
 
 
 def _total_seconds(parts: list[Part]) -> float | None:

@@ -67,7 +67,7 @@ def _run(label: str, run: Run, metric: str | None) -> dict[str, Any]:
         'metric': [[*p] for p in run.points.get(metric or '', {}).items()],
         'excluded': [record['excluded'] for record in run.records],
         'mastered': [record['mastered'] for record in run.records],
-        'saved': run.saved,
+        'saved': run.known_saved,
         'compute': run.compute,
         'effective_epochs': run.effective_epochs,
         'validated_at': run.validated_at,

@@ -33,6 +33,7 @@ from ies_mm.report.showing.table import (
     difference_cells,
     metric_text,
     seconds_text,
+    share_text,
 )
 
 
@@ -136,7 +137,7 @@ def _run_cells(label: str, run: Run, metric: str | None) -> list[str]:
         str(run.progress),
         metric_text(spread([best(run, metric)])),
         metric_text(spread([last(run, metric)])),
-        f'{run.saved:.1%}' if run.records else UNKNOWN,
+        share_text(spread([run.known_saved])) if run.records else UNKNOWN,
         seconds_text(spread([run.total_seconds])),
         seconds_text(spread([run.training_wall])),
     ]

@@ -60,20 +60,20 @@ def cells(row: Row) -> list[str]:
     """The cells of a row, one for each of ``HEADINGS``."""
     figures, gain = row.figures, row.speed_up
     selected = row.group.runs[0].selected
-    saves = gain is not None and figures.compute.mean < 1
+    share = gain.share if gain and row.saves else None
     return [
         row.group.label,
         str(len(row.group.runs)),
         metric_text(figures.best),
         metric_text(figures.last),
-        f'{figures.saved.mean:.1%}' if selected else UNKNOWN,
+        share_text(figures.saved) if selected else UNKNOWN,
         f'{figures.forward_only.mean:,.0f}' if selected else UNKNOWN,
         _training_text(figures),
         seconds_text(figures.refresh_seconds),
         seconds_text(figures.decision_seconds),
         seconds_text(figures.total_seconds),
         f'{gain.factor:.2f}x' if gain else UNKNOWN,
-        f'{gain.share:.0%}' if gain and saves else UNKNOWN,
+        UNKNOWN if share is None else f'{share:.0%}',
     ]
 
 
@@ -110,6 +110,11 @@ def metric_text(spread: Spread | None) -> str:
     if spread.deviation is None:
         return text
     return f'{text} ± {spread.deviation:.{places}f}'
+
+
+def share_text(spread: Spread | None) -> str:
+    """A mean share in percent."""
+    return f'{spread.mean:.1%}' if spread else UNKNOWN
 
 
 def seconds_text(spread: Spread | None) -> str:
