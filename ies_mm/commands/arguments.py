@@ -89,6 +89,28 @@ def config_file(name: str) -> Path:
     return path
 
 
+@contextmanager
+def readable(name: str) -> Iterator[None]:
+    """Turn any error of reading a config into one line.
+
+    Args:
+        name (str): See :func:`config_file`.
+
+    Raises:
+        ConfigError: The config cannot be read.
+    """
+    try:
+        yield
+    except ConfigError:
+        raise
+    except Exception as error:  # a config file may raise anything
+        reason = ' '.join(str(error).split())
+        raise ConfigError(
+            f'{name} cannot be read: {type(error).__name__}: {reason}'
+            f'{_instead(config_file(name))}'
+        ) from error
+
+
 def read_config(args: argparse.Namespace, method: str | None = None) -> Config:
     """Read the config and apply the command line's changes.
 
@@ -101,20 +123,12 @@ def read_config(args: argparse.Namespace, method: str | None = None) -> Config:
         ConfigError: The file does not exist or cannot be read.
     """
     path = config_file(args.config)
-    try:
+    with readable(args.config):
         cfg = Config.fromfile(path)
         if method is None:
             cfg.merge_from_dict(args.cfg_options)
         else:
             cfg = swap_method(cfg, method, METHODS, args.cfg_options)
-    except ConfigError:
-        raise
-    except Exception as error:  # a config file may raise anything
-        reason = ' '.join(str(error).split())
-        raise ConfigError(
-            f'{args.config} cannot be read: {type(error).__name__}: {reason}'
-            f'{_instead(path)}'
-        ) from error
     check_shape(cfg)
     cfg.launcher = args.launcher
     if args.work_dir is not None:

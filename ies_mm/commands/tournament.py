@@ -12,7 +12,11 @@ from pathlib import Path
 from mmengine.config import Config
 from mmengine.device import get_device
 
-from ies_mm.commands.arguments import config_file, one_line_errors
+from ies_mm.commands.arguments import (
+    config_file,
+    one_line_errors,
+    readable,
+)
 from ies_mm.commands.parser import Parser, integer, number
 from ies_mm.commands.tournament_rounds.entries import ENTRIES
 from ies_mm.commands.tournament_rounds.rounds import hold
@@ -37,7 +41,13 @@ def main(
 
 def _plain(name: str) -> Config:
     """The config, unless it selects images itself."""
-    cfg = Config.fromfile(config_file(name))
+    with readable(name):
+        cfg = Config.fromfile(config_file(name))
+    if not cfg.get('train_cfg'):
+        raise ConfigError(
+            f'{name} has no train_cfg, so it trains nothing; give the config '
+            'of a training'
+        )
     if hooks := dict(selection_hooks(cfg)):
         raise ConfigError(
             f'{name} has {", ".join(hooks)}; give the plain config, the '

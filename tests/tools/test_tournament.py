@@ -153,6 +153,27 @@ def test_bad_input_is_one_line(
     assert message in line
 
 
+@pytest.mark.parametrize(
+    ('text', 'message'),
+    [
+        ('model = dict(', 'config.py cannot be read: '),
+        ('model = dict()', 'config.py has no train_cfg, so it trains nothing'),
+    ],
+)
+def test_a_config_that_trains_nothing_is_one_line(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    text: str,
+    message: str,
+) -> None:
+    (tmp_path / 'config.py').write_text(text)
+    with pytest.raises(SystemExit) as end:
+        tool.main([str(tmp_path / 'config.py'), '--out', str(tmp_path / 'o')])
+    assert end.value.code == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert message in line
+
+
 def test_a_folder_of_another_training_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / 'seed0').mkdir()
     mine = tmp_path / 'seed0' / 'epoch_12.pth'

@@ -57,6 +57,16 @@ class Diagnosis:
         return float(np.sqrt(max(self.ceiling, 0)))
 
     @property
+    def chance(self) -> float:
+        """About two standard deviations of unrelated ranks' correlation."""
+        return 2 * float(self.recorded.losses.shape[1]) ** -0.5
+
+    @property
+    def measured(self) -> bool:
+        """Whether the ceiling is above what chance gives."""
+        return self.ceiling > self.chance
+
+    @property
     def variations(self) -> NDArray[np.float64]:
         """Variation of the summed loss for each of ``ORDERS``, (4, E)."""
         total = self.recorded.total

@@ -1,5 +1,6 @@
 """A diagnosis as one picture with five panels."""
 
+import textwrap
 from typing import Any
 
 import matplotlib
@@ -23,6 +24,8 @@ from ies_mm.report.showing.style import COLOURS, STYLE, as_png
 
 NEUTRAL: dict[str, Any] = dict(color='#808080', linestyle=':')
 LIMIT: dict[str, Any] = dict(color=COLOURS[1], linestyle='--')
+BACKGROUND: dict[str, Any] = dict(frameon=True, framealpha=0.85)
+FORESIGHT = 'Rank correlation with the further decrease'
 LAYOUT: list[Any] = [
     ['course', 'variations'],
     ['settings', 'foresight'],
@@ -63,7 +66,7 @@ def _course(axes: Axes, diagnosis: Diagnosis) -> None:
         title=f'Median, middle half, {QUANTILES[0]:.0%} to '
         f'{QUANTILES[-1]:.0%} of the images',
     )
-    axes.legend()
+    axes.legend(**BACKGROUND)
 
 
 def _variations(axes: Axes, diagnosis: Diagnosis) -> None:
@@ -78,13 +81,14 @@ def _variations(axes: Axes, diagnosis: Diagnosis) -> None:
         ylabel='coefficient of variation',
         title='Differences of the loss, over images',
     )
-    axes.legend()
+    axes.legend(**BACKGROUND)
 
 
 def _foresight(axes: Axes, diagnosis: Diagnosis) -> None:
     """How well the further decrease is predicted."""
     if diagnosis.missing:
-        _say_not_measured(axes, 'With the further decrease')
+        reason = textwrap.fill(diagnosis.missing, 46)
+        _say_not_measured(axes, FORESIGHT, reason)
         return
     rows = diagnosis.foresight[::-1]
     axes.barh(
@@ -93,13 +97,11 @@ def _foresight(axes: Axes, diagnosis: Diagnosis) -> None:
         color=COLOURS[0],
         height=0.6,
     )
-    axes.axvline(diagnosis.best, label='a perfect criterion', **LIMIT)
     axes.axvline(0, color='#808080', linewidth=0.8)
-    axes.set(
-        xlabel='rank correlation',
-        title='With the further decrease',
-    )
-    axes.legend()
+    axes.set(xlabel='rank correlation', title=FORESIGHT)
+    if diagnosis.measured:
+        axes.axvline(diagnosis.best, label='a perfect criterion', **LIMIT)
+        axes.legend(**BACKGROUND)
 
 
 def _settings(axes: Axes, diagnosis: Diagnosis) -> None:
@@ -124,7 +126,7 @@ def _settings(axes: Axes, diagnosis: Diagnosis) -> None:
     )
     if diagnosis.noise is not None:
         axes.axvline(diagnosis.noise.floor, label='noise floor', **LIMIT)
-        axes.legend()
+        axes.legend(**BACKGROUND)
     axes.set_xscale('log')
     _plain_numbers(axes.xaxis)
     axes.yaxis.set_major_formatter(PercentFormatter(1))
@@ -134,7 +136,8 @@ def _settings(axes: Axes, diagnosis: Diagnosis) -> None:
 def _noise(axes: Axes, diagnosis: Diagnosis) -> None:
     """Where the noise comes from."""
     if diagnosis.noise is None:
-        _say_not_measured(axes, 'Noise of frozen weights')
+        reason = 'not measured: needs passes with frozen weights (--images)'
+        _say_not_measured(axes, 'Noise of frozen weights', reason)
         return
     axes.set_title('Noise of frozen weights')
     spread = {k: v[-1] for k, v in diagnosis.noise.spread.items()}
@@ -143,10 +146,10 @@ def _noise(axes: Axes, diagnosis: Diagnosis) -> None:
     axes.set(xlabel='standard deviation of the summed loss')
 
 
-def _say_not_measured(axes: Axes, title: str) -> None:
+def _say_not_measured(axes: Axes, title: str, reason: str) -> None:
     axes.set_title(title)
     axes.set_axis_off()
-    axes.text(0.5, 0.5, 'not measured', ha='center', va='center')
+    axes.text(0.5, 0.5, reason, ha='center', va='center')
 
 
 def _plain_numbers(axis: Axis) -> None:

@@ -67,6 +67,15 @@ def advice(diagnosis: Diagnosis) -> str:
             'random removal before you trust a delta.'
         )
         return '\n'.join(lines)
+    if not diagnosis.measured:
+        lines.append(
+            'No decrease that could be predicted was measured: the ceiling, '
+            f'{_number(diagnosis.ceiling)}, is not above chance, '
+            f'{_number(diagnosis.chance)}, so these correlations say nothing '
+            'on the criterion. Compare with random removal before you trust '
+            'a delta.'
+        )
+        return '\n'.join(lines)
     lines += [
         (
             f'A perfect criterion would correlate with the decrease at '
@@ -119,11 +128,9 @@ def _foresight(diagnosis: Diagnosis) -> str:
         rows.append([row.name, *map(_number, figures)])
     rows.append(['ceiling', '', _number(diagnosis.ceiling), ''])
     images = diagnosis.recorded.losses.shape[1]
-    # About two standard deviations of the correlation of unrelated ranks.
-    chance = f'{2 * images**-0.5:.2f}'
     return (
         f'{_aligned(rows)}\n'
-        f'(over {images} images, chance gives up to {chance}; '
+        f'(over {images} images, chance gives up to {diagnosis.chance:.2f}; '
         'a rise is over fewer)'
     )
 

@@ -123,8 +123,9 @@ def _tag(group: Group, key: str) -> str:
     if 'type' in inner:
         kind, values = inner.pop('type'), list(inner.values())
         if len(values) == 1:
-            return f'{kind} {values[0]}'
-        return ' '.join([kind, *(f'{k}={v}' for k, v in inner.items())])
+            return f'{kind} {_short(values[0])}'
+        given = [f'{name}={_short(v)}' for name, v in inner.items()]
+        return ' '.join([kind, *given])
     return f'{name}={" ".join(map(_short, inner.values()))}'
 
 
@@ -149,7 +150,9 @@ def _run_tag(group: Group, alike: Sequence[Group]) -> str:
 
 
 def _short(value: object) -> str:
-    text = str(value)
-    if len(text) <= LONGEST_VALUE:
+    text = f'{value:g}' if isinstance(value, float) else str(value)
+    if len(text) <= LONGEST_VALUE or isinstance(value, int | float):
         return text
-    return f'..{text[2 - LONGEST_VALUE :]}'  # paths differ at the end
+    if '/' in text:
+        return f'..{text[2 - LONGEST_VALUE :]}'  # paths differ at the end
+    return f'{text[: LONGEST_VALUE - 2]}..'

@@ -52,8 +52,22 @@ class Section:
     @property
     def classes(self) -> list[str]:
         """All classes on its cards."""
-        cards = [card for _, cards in self.shelves for card in cards]
-        return sorted({name for card in cards for name in card.classes})
+        return sorted({name for card in self.cards for name in card.classes})
+
+    @property
+    def dated(self) -> bool:
+        """Whether it is known when some card's image was first pruned."""
+        return any(card.first is not None for card in self.cards)
+
+    @property
+    def pictured(self) -> bool:
+        """Whether some card has a picture."""
+        return any(card.picture is not None for card in self.cards)
+
+    @property
+    def cards(self) -> list[Card]:
+        """All cards."""
+        return [card for _, cards in self.shelves for card in cards]
 
 
 def sections_of(comparison: Comparison) -> Iterator[Section]:
@@ -113,8 +127,9 @@ def _missing(cards: list[Card]) -> Iterator[str]:
     missing = sum(card.picture is None for card in cards)
     if missing:
         yield (
-            f'{missing} of {len(cards)} image files were not found from the '
-            'folder in which this page was created.'
+            f'{missing} of {len(cards)} image files '
+            f'{"was" if missing == 1 else "were"} not found from the folder '
+            'in which this page was created.'
         )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
 
 from ies_mm.report.comparing.figures import values_of
 from ies_mm.report.comparing.groups import Group
@@ -15,6 +16,7 @@ from ies_mm.report.comparing.notes import Comparison
 from ies_mm.report.reading.methods import PLAIN
 from ies_mm.report.reading.runs import Run
 from ies_mm.report.showing.axis import PASS, axis_label, positions
+from ies_mm.report.showing.means import mean_by_step
 from ies_mm.report.showing.style import (
     COLOURS,
     PLAIN_COLOUR,
@@ -23,10 +25,12 @@ from ies_mm.report.showing.style import (
     as_png,
 )
 
+Floats = NDArray[np.float64]
 MARKERS = 'osD^vPX'
 
 
-Curve = tuple[list[float], list[float]]
+Curve = dict[int, tuple[float, float]]
+"""Epoch or iteration -> place on the axis, value."""
 Panel = Callable[[Axes, Comparison], None]
 
 
@@ -69,7 +73,7 @@ def seconds_panel(axes: Axes, comparison: Comparison) -> None:
     for group, look in _looks(comparison):
         if all(_is_timed(run, comparison.metric) for run in group.runs):
             curves = [
-                (run.validated_at, values_of(run, comparison.metric))
+                _curve(_points(run, comparison.metric), run.validated_at)
                 for run in group.runs
             ]
             _draw(axes, curves, look, group.label)
@@ -141,13 +145,15 @@ def _looks(comparison: Comparison) -> Iterator[tuple[Group, Look]]:
 
 
 def _draw(axes: Axes, curves: Sequence[Curve], look: Look, label: str) -> None:
-    """Draw the pointwise mean of curves, and a band of one deviation."""
-    length = min(len(values) for _, values in curves)
-    if not length:
+    """Draw the mean of curves over the runs, and a band of one deviation.
+
+    Where only some runs go on, the line goes on without a band.
+    """
+    curves = [curve for curve in curves if curve]
+    if not curves:
         return
-    places = np.mean([where[:length] for where, _ in curves], axis=0)
-    values = np.array([values[:length] for _, values in curves])
-    mean = values.mean(axis=0)
+    steps, means, shared = mean_by_step(curves)
+    places, mean = means.T
     axes.plot(
         places,
         mean,
@@ -157,21 +163,35 @@ def _draw(axes: Axes, curves: Sequence[Curve], look: Look, label: str) -> None:
         markersize=4,
         label=label,
     )
-    if len(curves) > 1:
-        spread = values.std(axis=0, ddof=1)
-        axes.fill_between(
-            places,
-            mean - spread,
-            mean + spread,
-            color=look.colour,
-            alpha=0.18,
-            linewidth=0,
-        )
+    if len(curves) > 1 and shared:
+        common = steps[:shared]
+        values = [[curve[step][1] for step in common] for curve in curves]
+        _draw_band(axes, places[:shared], np.array(values), look)
+
+
+def _draw_band(axes: Axes, places: Floats, values: Floats, look: Look) -> None:
+    """Draw one deviation around the mean of values (runs, places)."""
+    mean, spread = values.mean(axis=0), values.std(axis=0, ddof=1)
+    low, high, colour = mean - spread, mean + spread, look.colour
+    if len(places) == 1:
+        # A band needs two places.
+        axes.errorbar(places, mean, spread, color=colour, capsize=4)
+        return
+    axes.fill_between(places, low, high, color=colour, alpha=0.18, linewidth=0)
+
+
+def _points(run: Run, metric: str | None) -> dict[int, float]:
+    return run.points.get(metric or '', {})
+
+
+def _curve(points: dict[int, float], places: Sequence[float]) -> Curve:
+    pairs = zip(places, points.values(), strict=True)
+    return dict(zip(points, pairs, strict=True))
 
 
 def _metric_curve(run: Run, metric: str | None, runs: Sequence[Run]) -> Curve:
-    points = run.points.get(metric or '', {})
-    return positions(run, list(points), runs), list(points.values())
+    points = _points(run, metric)
+    return _curve(points, positions(run, list(points), runs))
 
 
 def _is_timed(run: Run, metric: str | None) -> bool:
@@ -181,11 +201,7 @@ def _is_timed(run: Run, metric: str | None) -> bool:
 def _count_curve(run: Run) -> Curve:
     if run.dry_run:
         # Images mastered after an epoch would be pruned in the next one.
-        return (
-            [record['epoch'] + 1.0 for record in run.records[:-1]],
-            [float(record['mastered']) for record in run.records[:-1]],
-        )
-    return (
-        [float(record['epoch']) for record in run.records],
-        [float(record['excluded']) for record in run.records],
-    )
+        found = {r['epoch'] + 1: r['mastered'] for r in run.records[:-1]}
+    else:
+        found = {r['epoch']: r['excluded'] for r in run.records}
+    return _curve(found, list(found))

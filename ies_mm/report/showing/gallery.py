@@ -39,8 +39,8 @@ def _of_a_whole_run(instances: Instances) -> list[Shelf]:
     back = times_reincluded(excluded)
     returned = out[back[out] > 0]
     return [
-        Shelf('Excluded first', _top(out, [first, -often])),
-        Shelf('Excluded last', _top(out, [-first, often])),
+        Shelf('Pruned first', _top(out, [first, -often])),
+        Shelf('Pruned last', _top(out, [-first, often])),
         Shelf('Most often re-included', _top(returned, [-back, -often])),
         _never(instances, 'Never pruned'),
     ]
@@ -72,6 +72,10 @@ def _last_observed(losses: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _top(images: NDArray[Any], keys: Sequence[NDArray[Any]]) -> list[int]:
-    """The first images by the keys; ties by index."""
-    order = np.lexsort([key[images] for key in reversed(keys)])
+    """The first images by the keys.
+
+    Ties are broken at random, since many datasets are sorted by class.
+    """
+    chance = np.random.default_rng(0).permutation(len(keys[0]))
+    order = np.lexsort([key[images] for key in (chance, *reversed(keys))])
     return [int(image) for image in images[order][:IMAGES_SHOWN]]

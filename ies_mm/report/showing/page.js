@@ -1,7 +1,7 @@
 'use strict';
 
 // Sort a table by a column; numbers by what they begin with, '-' last.
-const number = cell => parseFloat(cell.textContent.replace(/[,(]/g, ''));
+const number = cell => parseFloat(cell.textContent.replace(/[,(<]/g, ''));
 
 function sortBy(table, column, down) {
   const rows = [...table.tBodies[0].rows];
@@ -57,7 +57,8 @@ for (const section of document.querySelectorAll('.images')) {
       const classes = JSON.parse(card.dataset.classes);
       const first = Number(card.dataset.first || Infinity);
       const other = select && select.value && !classes.includes(select.value);
-      card.hidden = other || (input.value && first > Number(input.value));
+      const later = input && input.value && first > Number(input.value);
+      card.hidden = other || later;
     }
   };
 }

@@ -8,11 +8,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-from numpy.typing import NDArray
 
 from ies_mm.report.comparing.groups import Group
 from ies_mm.report.comparing.notes import Comparison
 from ies_mm.report.reading.methods import PLAIN
+from ies_mm.report.showing.means import mean_by_step
 from ies_mm.report.showing.style import (
     COLOURS,
     PLAIN_COLOUR,
@@ -84,10 +84,13 @@ def parts_of(record: dict[str, Any]) -> list[float]:
 
 
 def _draw(axes: Axes, group: Group, plain_epoch: float | None) -> None:
-    seconds = _mean_parts(group)
-    first = group.runs[0].records[: seconds.shape[1]]
-    # A run resumed from one without records has none of its first epochs.
-    epochs = np.array([record['epoch'] for record in first])
+    epochs, means, _ = mean_by_step(
+        [
+            {record['epoch']: parts_of(record) for record in run.records}
+            for run in group.runs
+        ]
+    )
+    seconds = means.T
     below = np.zeros(len(epochs))
     for part, (label, colour) in zip(seconds, PARTS.items(), strict=True):
         axes.bar(epochs, part, 1.0, below, color=colour, label=label)
@@ -110,16 +113,6 @@ def _draw(axes: Axes, group: Group, plain_epoch: float | None) -> None:
     axes.margins(x=0)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.label_outer()
-
-
-def _mean_parts(group: Group) -> NDArray[np.float64]:
-    """Means over the group's runs, (parts, common epochs)."""
-    length = min(len(run.records) for run in group.runs)
-    table = [
-        [parts_of(record) for record in run.records[:length]]
-        for run in group.runs
-    ]
-    return np.mean(table, axis=0).T
 
 
 def _plain_epoch(comparison: Comparison) -> float | None:

@@ -42,7 +42,9 @@ def as_csv(suspects: Suspects, share: float) -> str:
             _row(suspects, image, several)
             | {
                 'rank': place + 1,
-                'is_label_issue': place < marked,
+                # Not an image that was never observed.
+                'is_label_issue': place < marked
+                and math.isfinite(suspects.loss[image]),
             }
         )
     return text.getvalue()

@@ -6,9 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from matplotlib.figure import Figure
 
 from ies_mm.core import Criterion
 from ies_mm.errors import ConfigError
+from ies_mm.report.calibrating import pictures
 from ies_mm.report.calibrating.diagnosis import diagnose
 from ies_mm.report.calibrating.noise import ALL, noise_of
 from ies_mm.report.calibrating.pictures import draw
@@ -182,3 +184,29 @@ def test_an_epoch_of_nan_stays_and_is_refused(tmp_path: Path) -> None:
     write_instances(tmp_path, ['a', 'b'], [[1, 1]] * 10, losses.tolist())
     with pytest.raises(ConfigError, match='without any finite loss'):
         diagnose(read_recorded(tmp_path), Criterion(0))
+
+
+@pytest.mark.parametrize('learned', [False, True])
+def test_what_chance_gives_is_no_measurement(
+    learned: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pure noise has no decrease to predict; 40 own speeds have one."""
+    figures: list[Figure] = []
+    monkeypatch.setattr(
+        pictures, 'as_png', lambda figure, dpi: figures.append(figure) or b''
+    )
+    noise = np.random.default_rng(1).normal(size=(24, 40, 1)) * 0.1
+    speeds = np.linspace(0.5, 2, 40)[:, None]
+    curves = np.exp(-speeds * np.arange(24)[:, None, None] / 12)
+    losses = (noise + 1 + 5 * learned * curves).astype(np.float32)
+    found = diagnose(
+        Recorded(losses, np.ones((24, 40), dtype=bool), ['loss']), Criterion(0)
+    )
+    text = table(found)
+    assert ('A perfect criterion would correlate' in text) == learned
+    assert ('is not above chance, 0.32' in text) != learned
+    pictures.draw(found)
+    labels = [
+        line.get_label() for axes in figures[0].axes for line in axes.lines
+    ]
+    assert ('a perfect criterion' in labels) == learned

@@ -298,3 +298,23 @@ def test_a_part_that_some_have_is_named_by_its_type(tmp_path: Path) -> None:
         'plain, Own, images=128',
         'plain, CutMix, Mixup',
     ]
+
+
+@pytest.mark.parametrize(
+    ('value', 'text'),
+    [
+        (0.30000000000000004, '0.3'),
+        (0.12345678901, '0.123457'),
+        (12345678901234, '12345678901234'),
+        ('a_name_that_is_long', 'a_name_tha..'),
+        ('data/a_file_that_is_long.txt', '..s_long.txt'),
+    ],
+)
+def test_a_number_keeps_its_first_digits(
+    tmp_path: Path, value: object, text: str
+) -> None:
+    groups = groups_of(
+        ies_run(tmp_path / 'a', hook={'x': value}),
+        ies_run(tmp_path / 'b', hook={'x': 0.5}),
+    )
+    assert f'IES, x={text}' in {group.label for group in groups}

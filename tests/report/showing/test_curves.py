@@ -12,6 +12,7 @@ from PIL import Image
 from ies_mm.report.comparing.comparison import compare_runs
 from ies_mm.report.comparing.notes import Comparison
 from ies_mm.report.reading.runs import read_run
+from ies_mm.report.records import END
 from ies_mm.report.showing.axis import axis_label, positions
 from ies_mm.report.showing.curves import (
     count_panel,
@@ -23,6 +24,7 @@ from ies_mm.report.showing.curves import (
 from ies_mm.report.showing.style import add_legend
 from work_dirs import (
     config_of,
+    epoch_scalars,
     ies_run,
     plain_run,
     record,
@@ -88,6 +90,53 @@ def test_the_metric_is_a_mean_over_seeds(tmp_path: Path) -> None:
     [band] = axes.collections
     heights = np.unique(band.get_paths()[0].vertices[:, 1].round(3))
     assert heights.tolist() == [0.146, 0.5, 0.854]
+
+
+def test_seeds_are_averaged_over_the_epochs_they_share(
+    tmp_path: Path,
+) -> None:
+    """Validated every epoch, and every other; one goes on for longer."""
+    every = {1: 0.1, 2: 0.2, 3: 0.3, 4: 0.4}
+    runs = [
+        ies_run(tmp_path / 'a', 0, every, excluded=(0, 1, 2, 3)),
+        ies_run(tmp_path / 'b', 1, {2: 0.4, 4: 0.6}),
+    ]
+    write_records(tmp_path / 'b', [record(3, 4), record(4, 5)])
+    found = compare_runs(runs)
+    lines, _ = drawn(metric_panel, found)
+    assert lines == {'IES': [(2, pytest.approx(0.3)), (4, pytest.approx(0.5))]}
+    lines, _ = drawn(count_panel, found)
+    assert lines == {'IES': [(3, 3), (4, 4)]}
+
+
+def test_a_longer_tail_has_no_band(tmp_path: Path) -> None:
+    """Seed 1 ended after two epochs."""
+    for seed, epochs in enumerate((4, 2)):
+        values = {epoch: (epoch + seed) / 10 for epoch in range(1, epochs + 1)}
+        write_start(
+            tmp_path / f'{seed}', config_of(seed, {}),
+            epoch_scalars(values, epochs),
+        )  # fmt: skip
+        lines = [record(epoch) for epoch in values]
+        write_records(tmp_path / f'{seed}', lines)
+    (tmp_path / '1' / 'ies' / END).write_text('{}')
+    found = compare_runs([tmp_path / '0', tmp_path / '1'])
+    lines, axes = drawn(metric_panel, found)
+    places, means = zip(*lines['IES'], strict=True)
+    assert places == (1, 2, 3, 4)
+    assert means == pytest.approx((0.15, 0.25, 0.3, 0.4))
+    [band] = axes.collections
+    assert set(band.get_paths()[0].vertices[:, 0]) == {1, 2}
+
+
+def test_a_single_validation_has_an_error_bar(tmp_path: Path) -> None:
+    runs = [plain_run(tmp_path / f'{s}', s, {4: 0.5 + s / 5}) for s in (0, 1)]
+    _, axes = drawn(metric_panel, compare_runs(runs))
+    [bars] = axes.containers
+    [stem] = bars.lines[2]
+    assert stem.get_segments()[0][:, 1] == pytest.approx(
+        [0.6 - 0.2 / 2**0.5, 0.6 + 0.2 / 2**0.5]
+    )
 
 
 def test_excluded_images_and_those_that_a_dry_run_mastered(

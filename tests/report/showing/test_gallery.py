@@ -53,8 +53,8 @@ def shelved(instances: Instances) -> dict[str, str]:
 
 def test_a_whole_run(tmp_path: Path) -> None:
     assert shelved(instances_of(tmp_path, TRAINED)) == {
-        'Excluded first': 'abc',
-        'Excluded last': 'cba',
+        'Pruned first': 'abc',
+        'Pruned last': 'cba',
         # a twice, b once; c only when everything was trained again.
         'Most often re-included': 'ab',
         # By the last observed loss: 3, and 2 (unobserved afterwards).
@@ -92,6 +92,18 @@ def test_six_images_at_most(tmp_path: Path) -> None:
     instances = read_instances(read_run(tmp_path))
     assert instances is not None
     assert all(len(shelf.images) == 6 for shelf in shelves(instances))
+
+
+def test_ties_are_not_broken_by_class(tmp_path: Path) -> None:
+    """Data sorted by class: all of the first 30 images are of one."""
+    names = [str(number) for number in range(60)]
+    ies_run(tmp_path, excluded=(0, 10))
+    write_instances(tmp_path, names, [[1] * 60, [0, 1, 1] * 20])
+    instances = read_instances(read_run(tmp_path))
+    assert instances is not None
+    first = shelves(instances)[0].images
+    assert {image < 30 for image in first} == {True, False}
+    assert shelves(instances)[0].images == first
 
 
 def test_taken_back() -> None:

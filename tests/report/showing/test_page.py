@@ -88,7 +88,7 @@ def test_a_run_of_which_the_last_epochs_were_kept_says_so(
 ) -> None:
     page = page_of(run_with_images(tmp_path, first_epoch=7))
     assert any('Only epochs 7 to 10 were kept' in text for text in page.text)
-    assert 'Excluded first' not in page.text
+    assert 'Pruned first' not in page.text
     assert not any('first in epoch' in text for text in page.text)
 
 
@@ -181,3 +181,20 @@ def test_suspected_label_errors_stand_under_their_term(tmp_path: Path) -> None:
         place = section.index(term)
         assert section[place + 1 : place + 5] == first
         assert section[place + 6 : place + 10] == second
+
+
+def test_without_history_there_is_no_filter_by_epoch(tmp_path: Path) -> None:
+    """It would hide every card."""
+    for first_epoch, offered in ((1, True), (5, False)):
+        (tmp_path / str(first_epoch)).mkdir()
+        run = run_with_images(tmp_path / str(first_epoch), first_epoch)
+        text = page_of(run).text
+        assert ('First pruned by epoch' in text) == offered
+
+
+def test_only_pictures_that_are_there_can_be_clicked(tmp_path: Path) -> None:
+    run = run_with_images(tmp_path)
+    words = 'Click a picture to enlarge it.'
+    assert any(words in text for text in page_of(run).text)
+    (tmp_path / 'images' / 'a.png').unlink()
+    assert not any(words in text for text in page_of(run).text)

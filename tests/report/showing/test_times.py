@@ -12,7 +12,7 @@ from ies_mm.report.compare import compare
 from ies_mm.report.comparing.comparison import compare_runs
 from ies_mm.report.showing import times
 from ies_mm.report.showing.times import PARTS, draw_times, parts_of
-from work_dirs import ies_run, plain_run, record
+from work_dirs import ies_run, plain_run, record, write_records
 
 
 def test_the_parts_add_up_to_the_epoch() -> None:
@@ -80,3 +80,25 @@ def test_the_picture_is_beside_the_others(tmp_path: Path) -> None:
     picture = Image.open(io.BytesIO((tmp_path / 'out/times.png').read_bytes()))
     assert picture.width > 400
     assert 'Where the time goes' in (tmp_path / 'out/compare.html').read_text()
+
+
+def test_seconds_are_averaged_by_epoch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seed 1 has records from epoch 3 on: 5 and 7 s, and so on."""
+    figures: list[Figure] = []
+    monkeypatch.setattr(
+        times, 'as_png', lambda figure, dpi: figures.append(figure) or b''
+    )
+    runs = [ies_run(tmp_path / f'{seed}', seed) for seed in (0, 1)]
+    for run, first in zip(runs, (1, 3), strict=True):
+        lines = [
+            record(e, train_seconds=e + first + 0.25)
+            for e in range(first, 5)
+        ]  # fmt: skip
+        write_records(run, lines)
+    draw_times(compare_runs(runs))
+    training = figures[0].axes[0].containers[0]
+    bars = {bar.get_x() + 0.5: bar.get_height() for bar in training}
+    # Epoch 3: 3 + 1 and 3 + 3 seconds.
+    assert bars == pytest.approx({3: 5, 4: 6})

@@ -105,6 +105,15 @@ def test_the_list_has_what_cleanlab_and_fiftyone_read() -> None:
     assert rows[3]['label_quality'] == rows[3]['loss'] == ''
 
 
+def test_an_image_never_observed_is_no_issue() -> None:
+    losses = np.array([[[1.0], [NAN], [2.0], [NAN]]])
+    found = rank(tables_of(losses), [])
+    rows = list(csv.DictReader(io.StringIO(as_csv(found, share=1))))
+    assert [(row['index'], row['is_label_issue']) for row in rows] == [
+        ('2', 'True'), ('0', 'True'), ('1', 'False'), ('3', 'False'),
+    ]  # fmt: skip
+
+
 def test_a_term_called_loss_has_a_column_of_its_own() -> None:
     tables = tables_of(np.array([[[1.0, 9.0]]]))
     found = replace(rank(tables, []), terms=['loss', 'aux'])
