@@ -8,6 +8,8 @@ from typing import Any
 
 from ies_mm.errors import ConfigError
 
+HEADER = ('path', 'group')
+
 
 class GroupFile:
     """The groups of images, by path.
@@ -26,6 +28,7 @@ class GroupFile:
     def __init__(self, path: str) -> None:
         self._path = path
         self._groups = _read(Path(path))
+        self._served: dict[str, str] = {}
 
     def group_of(self, image: str) -> str:
         """The group of an image.
@@ -34,7 +37,8 @@ class GroupFile:
             image (str): Its path, as given by the dataset.
 
         Raises:
-            ConfigError: The file does not list the image.
+            ConfigError: The file does not list the image, or lists it by a
+                name that another image has, too.
         """
         parts = PurePosixPath(image).parts
         # Longest first, since several folders may have a file of the same
@@ -42,17 +46,31 @@ class GroupFile:
         for first in range(len(parts)):
             name = str(PurePosixPath(*parts[first:]))
             if name in self._groups:
+                self._check_unique(name, image)
                 return self._groups[name]
         raise ConfigError(
             f'{self._path} names no group for {image}; give every image of '
             'the evaluated dataset one'
         )
 
+    def _check_unique(self, name: str, image: str) -> None:
+        """Refuse a line that stands for two images.
+
+        Raises:
+            ConfigError: It does.
+        """
+        other = self._served.setdefault(name, image)
+        if other != image:
+            raise ConfigError(
+                f'{self._path} has {name}, which may be {other} or {image}; '
+                'give paths that tell them apart'
+            )
+
 
 def _read(path: Path) -> dict[str, str]:
     try:
         if path.suffix == '.json':
-            return _from_json(path, json.loads(path.read_text()))
+            return _from_json(path, json.loads(_text_of(path)))
         if path.suffix == '.csv':
             return _from_csv(path)
     except ConfigError:  # a ValueError, too, with its own words
@@ -70,6 +88,11 @@ def _read(path: Path) -> dict[str, str]:
         f'groups={str(path)!r}: give a .json file, path -> group, or a .csv '
         'file with two columns, path and group'
     )
+
+
+def _text_of(path: Path) -> str:
+    # Some editors begin a UTF-8 file with a byte order mark.
+    return path.read_text(encoding='utf-8-sig')
 
 
 def _from_json(path: Path, content: Any) -> dict[str, str]:
@@ -96,6 +119,11 @@ def _from_csv(path: Path) -> dict[str, str]:
                     f'columns, path and group, found {len(row)}'
                 )
             name, group = _path(row[0]), row[1].strip()
+            if number == 1 and (name, group) == HEADER:
+                raise ConfigError(
+                    f'groups={str(path)!r}, line 1: found a header, '
+                    f'{",".join(row)}; remove it'
+                )
             if found.setdefault(name, group) != group:
                 raise ConfigError(
                     f'groups={str(path)!r}, line {number}: {name} is in '

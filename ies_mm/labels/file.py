@@ -95,7 +95,7 @@ def read_labels(path: Path) -> NoisyLabels:
     if not path.is_file():
         raise ConfigError(
             f'there is no noisy-label file {path}; make it with '
-            'tools/make_noisy_labels.py'
+            'ies-mm make-noisy-labels'
         )
     try:
         with np.load(path) as found:
@@ -112,7 +112,7 @@ def read_labels(path: Path) -> NoisyLabels:
         reason = ' '.join(str(error).split()) or type(error).__name__
         raise ConfigError(
             f'{path} is not a noisy-label file: {reason}; make it with '
-            'tools/make_noisy_labels.py'
+            'ies-mm make-noisy-labels'
         ) from error
     return labels
 

@@ -27,7 +27,7 @@ class LoadNoisyLabels:
     ``results['clean_instances']``.
 
     Args:
-        file (str): A file written by ``tools/make_noisy_labels.py``.
+        file (str): A file written by ``ies-mm make-noisy-labels``.
 
     Raises:
         ConfigError: The file cannot be read.

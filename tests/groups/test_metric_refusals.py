@@ -20,6 +20,7 @@ from ies_mm.groups.metric import GroupMetric
         ('a.json', '{"a"', 'is not a JSON file'),
         ('a.csv', 'a,b\nc\n', 'line 2: expected two columns'),
         ('a.csv', 'a,b\n\nc,d\na,d\n', 'line 4: a is in b and in d'),
+        ('a.csv', 'path,group\na,b\n', 'line 1: found a header, path,group'),
         ('a.txt', 'a b', 'give a .json file'),
         ('none.csv', None, 'cannot be read: No such file'),
     ],
@@ -108,6 +109,22 @@ def test_samples_that_cannot_be_counted(
     metric.dataset_meta = dict(classes=classes) if classes else {}
     with pytest.raises(ConfigError, match=words):
         metric.process(None, [dict(sample, group='x')])
+
+
+def test_a_name_that_two_images_have_is_refused(tmp_path: Path) -> None:
+    (tmp_path / 'a.csv').write_text('a.jpg,one\nx/b.jpg,two\nb.jpg,three\n')
+    file = GroupFile(str(tmp_path / 'a.csv'))
+    # Twice the same image, and two images with lines of their own.
+    asked = ('x/a.jpg', 'x/a.jpg', 'x/b.jpg', 'y/b.jpg')
+    found = [file.group_of(path) for path in asked]
+    assert found == ['one', 'one', 'two', 'three']
+    with pytest.raises(ConfigError, match=r'a\.jpg, which may be x/a\.jpg or'):
+        file.group_of('y/a.jpg')
+
+
+def test_a_json_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    (tmp_path / 'a.json').write_bytes(b'\xef\xbb\xbf{"a.jpg": "x"}')
+    assert GroupFile(str(tmp_path / 'a.json')).group_of('d/a.jpg') == 'x'
 
 
 def test_paths_of_a_file_are_normalised(tmp_path: Path) -> None:
