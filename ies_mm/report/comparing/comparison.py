@@ -79,7 +79,8 @@ def _metric(runs: Sequence[Run], wanted: str | None) -> str | None:
         raise ConfigError(
             'the runs have no validation metric in common: '
             + '; '.join(
-                f'{r.work_dir} has {", ".join(r.points)}' for r in runs
+                f'{run.work_dir} has {", ".join(run.points) or "none"}'
+                for run in runs
             )
             + '; compare runs with the same evaluator'
         )

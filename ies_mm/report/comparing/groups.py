@@ -8,7 +8,8 @@ from ies_mm.report.reading.dumped_config import flatten, one_spelling
 from ies_mm.report.reading.methods import PLAIN, RANDOM, SHORT, method_hook
 from ies_mm.report.reading.runs import Run
 
-# Settings that do not change the training.
+# Settings that do not change the training. Not train_cfg.val_interval: every
+# validation draws a seed for its loader, so later random numbers are others.
 IRRELEVANT = (
     'work_dir', 'experiment_name', 'launcher', 'resume', 'log_level',
     'log_processor', 'visualizer', 'vis_backends', 'randomness.seed',

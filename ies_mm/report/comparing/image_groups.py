@@ -1,7 +1,6 @@
-"""Results of each row by the groups of a ``GroupMetric``.
+"""Results by the groups of a ``GroupMetric``.
 
-Groups here are of images or of classes; the comparison's groups of runs are
-called rows.
+Its groups are of images or of classes; a :class:`Group` is one of runs.
 """
 
 from collections.abc import Sequence
@@ -14,7 +13,7 @@ PREFIX = 'group/'
 """Prefix of the metric's names."""
 
 
-def values_of(run: Run) -> dict[str, float]:
+def group_values_of(run: Run) -> dict[str, float]:
     """Last value of each measure, by its name with the group."""
     return {
         name.removeprefix(PREFIX): points[max(points)]
@@ -23,9 +22,9 @@ def values_of(run: Run) -> dict[str, float]:
     }
 
 
-def common_measures(rows: Sequence[Group]) -> list[str]:
-    """Measures that every run of every row has: overall, then by group."""
-    found = [values_of(run) for row in rows for run in row.runs]
+def common_measures(groups: Sequence[Group]) -> list[str]:
+    """Measures that every run of every group has: overall, then by group."""
+    found = [group_values_of(run) for group in groups for run in group.runs]
     common = [
         name for name in (found[0] if found else ())
         if all(name in values for values in found)
@@ -33,9 +32,9 @@ def common_measures(rows: Sequence[Group]) -> list[str]:
     return sorted(common, key=lambda name: ('/' in name, name))
 
 
-def by_measure(row: Group, measures: Sequence[str]) -> list[Spread]:
+def by_measure(group: Group, measures: Sequence[str]) -> list[Spread]:
     """The last value of each measure, over seeds."""
-    found = [values_of(run) for run in row.runs]
+    found = [group_values_of(run) for run in group.runs]
     return [
         known_spread([values[name] for values in found]) for name in measures
     ]

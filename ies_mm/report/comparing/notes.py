@@ -43,9 +43,12 @@ class Row:
     @property
     def seeds(self) -> int:
         """Seeds in common with a control; all of its own without one."""
-        paired = [len(difference.by_seed) for difference in self.differences]
-        own = {run.seed for run in self.group.runs}
-        return max(paired, default=len(own))
+        return self.paired or len({run.seed for run in self.group.runs})
+
+    @property
+    def paired(self) -> int:
+        """Seeds in common with a control; 0 without one."""
+        return max((len(d.by_seed) for d in self.differences), default=0)
 
 
 @dataclass(frozen=True)
@@ -86,8 +89,10 @@ def notes_on(
     notes += [*_no_numbers(rows, metric), *_variants(rows)]
     if repeated:
         notes.append(
-            f'{repeated} of the directories were given more than once and '
-            'are counted once'
+            '1 directory was given more than once and is counted once'
+            if repeated == 1
+            else f'{repeated} directories were given more than once and are '
+            'counted once'
         )
     return [
         *notes,

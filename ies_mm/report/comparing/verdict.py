@@ -59,8 +59,10 @@ def _is_judged(row: Row) -> bool:
     return known and not control and row.saves
 
 
-def _weight(row: Row) -> int:
-    return min(row.seeds, LEAST_SEEDS)
+def _weight(row: Row) -> tuple[int, int]:
+    # One paired seed shows no more than none.
+    paired = max(1, min(row.paired, LEAST_SEEDS))
+    return paired, min(row.seeds, LEAST_SEEDS)
 
 
 def _mean(row: Row) -> float:
@@ -99,7 +101,7 @@ def _with_fewer_seeds(best: Row, judged: Sequence[Row]) -> Iterator[str]:
         if _mean(row) > _mean(best):
             yield (
                 f'{row.group.label} has a higher mean, but fewer seeds in '
-                f'common with its controls ({row.seeds}).'
+                f'common with its controls ({row.paired}).'
             )
 
 

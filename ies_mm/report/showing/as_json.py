@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from ies_mm.report.comparing.figures import best, last
-from ies_mm.report.comparing.image_groups import values_of
+from ies_mm.report.comparing.image_groups import group_values_of
 from ies_mm.report.comparing.notes import Comparison, Row
 from ies_mm.report.reading.runs import Run
 from ies_mm.report.values import finite
@@ -72,7 +72,7 @@ def _run(label: str, run: Run, metric: str | None) -> dict[str, Any]:
         'effective_epochs': run.effective_epochs,
         'validated_at': run.validated_at,
         'classes': run.classes,
-        'image_groups': values_of(run),
+        'image_groups': group_values_of(run),
         'forward_only': run.total('forward_only'),
         'training_seconds': _sum(run, 'train_seconds'),
         'refresh_seconds': _sum(run, 'refresh_seconds'),

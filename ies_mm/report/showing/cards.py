@@ -29,7 +29,8 @@ class Card:
         classes (list of str): Distinct classes of its objects, if known.
         first (int, optional): The first epoch that pruned it, if known.
         picture (str, optional): The image; None if its file is gone.
-        curve (str): Its loss over epochs.
+        curve (str, optional): Its loss over epochs, with the epochs in which
+            it was pruned; None without any loss.
     """
 
     name: str
@@ -37,7 +38,7 @@ class Card:
     classes: list[str]
     first: int | None
     picture: str | None
-    curve: str
+    curve: str | None
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,11 @@ class Section:
     def pictured(self) -> bool:
         """Whether some card has a picture."""
         return any(card.picture is not None for card in self.cards)
+
+    @property
+    def curved(self) -> bool:
+        """Whether some card has a loss."""
+        return any(card.curve is not None for card in self.cards)
 
     @property
     def cards(self) -> list[Card]:
@@ -140,13 +146,14 @@ def _card(
     file = file_of(path)
     annotation = annotations.of(file)
     picture = drawn(file, annotation)
+    observed = np.isfinite(instances.losses[:, image]).any()
     return Card(
         name=path.removeprefix(shared).lstrip('/'),
         facts=_facts(instances, image),
         classes=sorted(set(annotation.labels)) if annotation else [],
         first=_first_out(instances, image),
         picture=data_uri(picture, 'jpeg') if picture else None,
-        curve=data_uri(loss_curve(instances, image)),
+        curve=data_uri(loss_curve(instances, image)) if observed else None,
     )
 
 

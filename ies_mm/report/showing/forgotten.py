@@ -54,11 +54,17 @@ def forgotten_by(
 def _forgotten(label: str, found: Forgetting) -> Forgotten:
     return Forgotten(
         label,
-        f'the {found.early} of {found.images} images pruned first',
+        _pruned_first(found),
         f're-included {found.mean_back:.1f} times on average, '
         f'{found.most_back} at most',
         [_cells(moment) for moment in found.moments],
     )
+
+
+def _pruned_first(found: Forgetting) -> str:
+    if found.early == 1:
+        return f'the 1 image of {found.images} that was pruned first'
+    return f'the {found.early} of {found.images} images pruned first'
 
 
 def _cells(moment: Moment) -> list[str]:

@@ -21,6 +21,7 @@ from ies_mm.report.showing.curves import (
 )
 from ies_mm.report.showing.forgotten import forgotten_by
 from ies_mm.report.showing.pictures import data_uri
+from ies_mm.report.showing.prose import as_html
 from ies_mm.report.showing.suspects import suspicions_of
 from ies_mm.report.showing.table import (
     CONTROLS,
@@ -56,7 +57,7 @@ def render_page(
     )
     text = environment.get_template('page.html.j2').render(
         metric=comparison.metric,
-        verdict=comparison.verdict,
+        findings=[as_html(finding) for finding in comparison.findings],
         groups=GROUPS,
         headings=HEADINGS,
         details=DETAILS,

@@ -12,6 +12,7 @@ from ies_mm.report.comparing.differences import Difference, decimals
 from ies_mm.report.comparing.figures import Figures, Spread
 from ies_mm.report.comparing.notes import Comparison, Row
 from ies_mm.report.reading.methods import PLAIN, RANDOM, SHORT
+from ies_mm.report.showing.prose import wrapped
 
 GROUPS = {
     '': ('method', 'runs'),
@@ -30,7 +31,6 @@ DETAILS = (
 """Columns hidden on a narrow screen."""
 CONTROLS = (PLAIN, SHORT, RANDOM)
 LABEL_WIDTH = 18
-NOTE_WIDTH = 100
 UNKNOWN = '-'
 
 
@@ -41,10 +41,10 @@ def table(comparison: Comparison) -> str:
     above = 'no run has been validated yet'
     if comparison.metric:
         above = f'metric: {comparison.metric} (higher is better)'
-    notes = [_wrapped_note(note) for note in comparison.notes]
+    notes = [wrapped(note) for note in comparison.notes]
     worst = _worst_classes(comparison)
     apart = _differences(comparison)
-    verdict = [_wrapped_note(finding) for finding in comparison.findings]
+    verdict = [wrapped(finding) for finding in comparison.findings]
     return '\n'.join(
         [
             *([*verdict, ''] if verdict else []),
@@ -149,7 +149,7 @@ def _worst_classes(comparison: Comparison) -> str:
         f'{label}: {name} {metric_text(value)}'
         for label, (name, value) in found
     ]
-    return _wrapped_note(f'worst class: {"; ".join(texts)}') if texts else ''
+    return wrapped(f'worst class: {"; ".join(texts)}') if texts else ''
 
 
 def _training_text(figures: Figures) -> str:
@@ -186,14 +186,3 @@ def _line(texts: Sequence[str], widths: Sequence[int]) -> str:
     label = texts[0].ljust(widths[0])
     pairs = zip(texts[1:], widths[1:], strict=True)
     return '  '.join([label, *(text.rjust(width) for text, width in pairs)])
-
-
-def _wrapped_note(note: str) -> str:
-    # A path is never broken.
-    return textwrap.fill(
-        note,
-        NOTE_WIDTH,
-        subsequent_indent='  ',
-        break_long_words=False,
-        break_on_hyphens=False,
-    )

@@ -1,14 +1,17 @@
 """The page is self-contained and escapes names correctly."""
 
 import math
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from ies_mm.report.comparing.comparison import compare_runs
 from ies_mm.report.showing.page import render_page
+from ies_mm.report.showing.prose import as_html
 from work_dirs import ies_run, plain_run, write_instances
 
 NAN = math.nan
@@ -155,7 +158,7 @@ def test_what_becomes_of_the_images_pruned_first(tmp_path: Path) -> None:
     write_instances(work_dir, ['a.png', 'b.png', 'c.png'], rows, losses)
     text = ' '.join(page_of(work_dir).text)
     assert 'Does it forget what it prunes?' in text
-    assert 'the 1 of 3 images pruned first' in text
+    assert 'the 1 image of 3 that was pruned first' in text
     # Epoch 3 trains all images, so it does not count as re-included.
     assert 're-included 0.0 times on average, 0 at most' in text
     for cells in ('1 8.00 8.00', '2 4.00 1.00', '3 4.00 2.00', '4 4.00 3.00'):
@@ -198,3 +201,33 @@ def test_only_pictures_that_are_there_can_be_clicked(tmp_path: Path) -> None:
     assert any(words in text for text in page_of(run).text)
     (tmp_path / 'images' / 'a.png').unlink()
     assert not any(words in text for text in page_of(run).text)
+
+
+def test_the_verdict_is_a_list_and_its_commands_are_code(
+    tmp_path: Path,
+) -> None:
+    page = render_page(compare_runs([ies_run(tmp_path)]), None).decode()
+    [found] = re.findall(r'<ul class="verdict">(.*?)</ul>', page, re.DOTALL)
+    assert found.count('<li>') == found.count('</li>') == 4
+    assert (
+        '<code>ies-mm train PLAIN_CONFIG '
+        '<span class="keep">--length 0.7</span></code>.'
+    ) in found
+    assert '`' not in found
+
+
+def test_a_name_in_the_verdict_is_no_markup() -> None:
+    assert as_html('<b> is `a & --x <i>`') == (
+        '&lt;b&gt; is <code>a &amp; --x &lt;i&gt;</code>'
+    )
+
+
+def test_a_method_without_losses_has_no_empty_plots(tmp_path: Path) -> None:
+    run = run_with_images(tmp_path)
+    for loss, drawn in ((1.0, True), (NAN, False)):
+        values = np.full((4, 3), loss)
+        names = [str(tmp_path / 'images' / name) for name in 'abc']
+        write_instances(run, names, ROWS, values.tolist())
+        page = render_page(compare_runs([run]), None).decode()
+        assert ('alt="Loss over epochs"' in page) == drawn
+        assert ('one point per observation' in page) == drawn

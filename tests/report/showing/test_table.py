@@ -6,6 +6,7 @@ import pytest
 
 from ies_mm.report.comparing.comparison import compare_runs
 from ies_mm.report.comparing.figures import Spread
+from ies_mm.report.showing.prose import wrapped
 from ies_mm.report.showing.table import metric_text, seconds_text, table
 from work_dirs import (
     config_of,
@@ -116,3 +117,11 @@ def test_decimals_of_a_metric(spread: Spread | None, text: str) -> None:
 )
 def test_decimals_of_seconds(seconds: float, text: str) -> None:
     assert seconds_text(Spread(seconds, None)) == text
+
+
+def test_no_line_ends_between_an_option_and_its_value() -> None:
+    for words in range(40):
+        text = f'{"word " * words}`ies-mm train CONFIG --length 0.6`.'
+        lines = wrapped(text).splitlines()
+        assert any('--length 0.6' in line for line in lines)
+        assert ' '.join(line.strip() for line in lines) == text
