@@ -8,6 +8,7 @@ from ies_mm.core.lengths import ORDERS
 from ies_mm.report.calibrating.diagnosis import QUANTILES, Diagnosis
 from ies_mm.report.calibrating.measures import NOISE
 from ies_mm.report.calibrating.noise import ALL
+from ies_mm.report.columns import line, widths_of
 from ies_mm.report.values import finite
 
 
@@ -162,12 +163,7 @@ def _noise(diagnosis: Diagnosis) -> str:
 
 
 def _aligned(rows: list[list[str]]) -> str:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = []
-    for first, *others in rows:
-        cells = [first.ljust(widths[0])]
-        cells += [o.rjust(w) for o, w in zip(others, widths[1:], strict=True)]
-        lines.append('  '.join(cells).rstrip())
+    lines = [line(row, widths_of(rows)).rstrip() for row in rows]
     return '\n'.join([lines[0], '-' * max(map(len, lines)), *lines[1:]])
 
 

@@ -7,6 +7,7 @@ headings. Their values come from ``comparing/figures.py``.
 import textwrap
 from collections.abc import Sequence
 
+from ies_mm.report.columns import line, widths_of
 from ies_mm.report.comparing.classes import worst_class
 from ies_mm.report.comparing.differences import Difference, decimals
 from ies_mm.report.comparing.figures import Figures, Spread
@@ -164,12 +165,10 @@ def _aligned(
 ) -> list[str]:
     top = [first for first, _ in heading]
     below = [second for _, second in heading]
-    widths = [
-        max(map(len, column)) for column in zip(top, below, *rows, strict=True)
-    ]
+    widths = widths_of([top, below, *rows])
     widths[0] = min(widths[0], LABEL_WIDTH)
-    lines = [_line(top, widths)]
-    lines += [_line(below, widths)] if any(below) else []
+    lines = [line(top, widths)]
+    lines += [line(below, widths)] if any(below) else []
     lines.append('-' * len(lines[0]))
     for row in rows:
         lines += _row_lines(row, widths)
@@ -179,10 +178,4 @@ def _aligned(
 def _row_lines(row: Sequence[str], widths: Sequence[int]) -> list[str]:
     """A long label continues in the next line."""
     label, *more = textwrap.wrap(row[0], widths[0]) or ['']
-    return [_line([label, *row[1:]], widths), *more]
-
-
-def _line(texts: Sequence[str], widths: Sequence[int]) -> str:
-    label = texts[0].ljust(widths[0])
-    pairs = zip(texts[1:], widths[1:], strict=True)
-    return '  '.join([label, *(text.rjust(width) for text, width in pairs)])
+    return [line([label, *row[1:]], widths), *more]
