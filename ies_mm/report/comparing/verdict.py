@@ -62,7 +62,8 @@ def _is_judged(row: Row) -> bool:
 def _weight(row: Row) -> tuple[int, int]:
     # One paired seed shows no more than none.
     paired = max(1, min(row.paired, LEAST_SEEDS))
-    return paired, min(row.seeds, LEAST_SEEDS)
+    own = {run.seed for run in row.group.runs}
+    return paired, min(len(own), LEAST_SEEDS)
 
 
 def _mean(row: Row) -> float:

@@ -7,7 +7,8 @@ from markupsafe import Markup, escape
 
 WIDTH = 100
 _CODE = re.compile(r'`([^`]+)`')
-_OPTION = re.compile(r'(--[\w-]+) ([\w.:/]+)')
+_OPTION = re.compile(r'(--[\w-]+) ([\w.]{1,12})(?![\w.=])')
+# A longer value would not fit a narrow screen.
 _SPACE = '\N{NO-BREAK SPACE}'
 
 

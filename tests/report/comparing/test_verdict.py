@@ -253,3 +253,18 @@ def test_the_missing_control_is_as_long_as_the_method(tmp_path: Path) -> None:
     ) in verdict
     assert '`ies-mm train PLAIN_CONFIG --length 0.4`' in verdict
     assert '`ies-mm train PLAIN_CONFIG --length 0.28`' in verdict
+
+
+def test_one_paired_seed_is_no_reason_to_prefer_another(
+    tmp_path: Path,
+) -> None:
+    """Three seeds, one with a control, are not fewer than three without."""
+    runs = [random_run(tmp_path / 'r', 0, 0.5, 0.2)]
+    for seed in range(3):
+        high, low = tmp_path / f'h{seed}', tmp_path / f'l{seed}'
+        runs += [
+            ies_run(high, seed, {4: 0.7}, hook={'delta': 0.3}, saved=0.2),
+            ies_run(low, seed, {4: 0.6}, hook={'delta': 0.1}, saved=0.5),
+        ]
+    verdict = compare_runs(runs).verdict
+    assert verdict.startswith('Best method by last metric: IES, delta=0.3')
