@@ -16,7 +16,7 @@ from ies_mm.configuring.rescaling import (
     spread,
 )
 
-_RULES: dict[str, Rule] = {'step_size': distance, 'periods': distances}
+_RULES: dict[str, Rule] = {'periods': distances}
 
 
 def fit_schedules(schedules: Any, lengths: Lengths) -> Any:
@@ -113,6 +113,27 @@ def _fit_schedule(schedule: Any, lengths: Lengths) -> None:
     if isinstance(schedule.get('milestones'), list | tuple):
         places = spread(schedule['milestones'], ratio, (before, after))
         schedule['milestones'] = places
+    if 'step_size' in schedule:
+        _fit_drops(schedule, ratio, before, after)
+
+
+def _fit_drops(
+    schedule: Any, ratio: float, before: float, after: float
+) -> None:
+    """Rescale regular drops: as many as before or, without room, larger."""
+    step = schedule['step_size']
+    schedule['step_size'] = near = distance(step, ratio)
+    if math.isinf(before):
+        return
+    drops = (before - 1) // step
+    for size in (near, near + 1, near - 1):
+        if size and (after - 1) // size == drops:
+            schedule['step_size'] = size
+            return
+    if found := (after - 1) // near:
+        # 0.1 is MMEngine's default.
+        gamma = schedule.get('gamma', 0.1)
+        schedule['gamma'] = float(gamma ** (drops / found))
 
 
 def _fit_span(schedule: Any, ratio: float) -> None:

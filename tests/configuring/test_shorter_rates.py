@@ -107,6 +107,39 @@ def test_every_drop_happens_in_iterations(cfg: Config, share: float) -> None:
     assert found[0] == 1
 
 
+@pytest.mark.parametrize('share', SHARES)
+@pytest.mark.parametrize(
+    ('epochs', 'step'),
+    [
+        # Stock schedules of mmpretrain.
+        (20, dict(step_size=6)),
+        (40, dict(step_size=20, gamma=0.1)),
+        (300, dict(step_size=1, gamma=0.98)),
+        (600, dict(step_size=2, gamma=0.973)),
+        (24, dict(step_size=8)),
+    ],
+)
+def test_regular_drops_end_at_the_same_rate(
+    epochs: int, step: dict, share: float
+) -> None:
+    cfg = training([dict(type='StepLR', **step)], max_epochs=epochs)
+    short = shorten(cfg, share)
+    assert rates(short)[-1] == pytest.approx(rates(cfg)[-1])
+
+
+def test_regular_drops_are_as_many_where_there_is_room() -> None:
+    """Two in 24 epochs; every third of 10 epochs would be three."""
+    cfg = training([dict(type='StepLR', step_size=8)], max_epochs=24)
+    [step] = shorten(cfg, 0.42).param_scheduler
+    assert step == dict(type='StepLR', step_size=4)
+
+
+def test_regular_drops_in_iterations_of_unknown_epochs() -> None:
+    step = dict(type='StepLR', by_epoch=False, step_size=300)
+    short = shorten(training([step], max_epochs=10), 0.5)
+    assert short.param_scheduler[0] == step | dict(step_size=150)
+
+
 def test_the_end_of_a_schedule_counts_not_of_the_training() -> None:
     """And its milestones count from its beginning."""
     step = dict(type='MultiStepLR', milestones=[5], begin=4, end=10)
