@@ -4,6 +4,7 @@ Every process writes how each training ended, ``RESULTS/NAME-RANK.pt``.
 """
 
 import datetime
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -148,6 +149,9 @@ def main() -> None:
             torch.save(found, results / f'{name}-{dist.get_rank()}.pt')
     dist.barrier()
     dist.destroy_process_group()
+    # After failed trainings, PyTorch sometimes crashes at the interpreter's
+    # exit ('terminate called without an active exception').
+    os._exit(0)
 
 
 if __name__ == '__main__':
