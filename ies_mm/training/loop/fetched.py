@@ -35,7 +35,7 @@ def packed(samples: Sequence[Drawn]) -> dict[str, Tensor]:
 def unpacked(state: dict[str, Tensor]) -> list[Drawn]:
     """What :func:`packed` returned, as samples.
 
-    None if the run had another number of processes: they are then drawn
+    Empty if the run had another number of processes: they are then drawn
     again, under the selection of the resumed run.
     """
     if not state or state['positions'].shape[1] != get_world_size():

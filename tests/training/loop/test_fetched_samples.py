@@ -4,6 +4,7 @@ Two workers fetch four batches ahead, so in every pass the first batches are
 drawn before the decision that precedes it.
 """
 
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,11 @@ from mmengine.config import Config
 from torch import Tensor
 
 from ies_mm.engine import IESHook, InfoBatchHook
+from ies_mm.training.data import stream as stream_module
 from ies_mm.training.data.stream import Drawn, EndlessStream
 from ies_mm.training.hook.incoming import Batch
 from ies_mm.training.hook.steps import Steps
+from ies_mm.training.loop import fetched as fetched_module
 from ies_mm.training.loop.fetched import packed, unpacked
 from runs import epochs_of, train, with_hook
 from same_runs import (
@@ -118,6 +121,33 @@ def test_another_number_of_processes_draws_them_again() -> None:
     assert unpacked(packed(of_two)) == []
 
 
+@pytest.mark.parametrize('rank', [0, 1])
+def test_each_of_two_processes_goes_on_with_its_samples(
+    monkeypatch: pytest.MonkeyPatch, rank: int
+) -> None:
+    """From the state of the first one, which alone saves checkpoints."""
+    for module in (stream_module, fetched_module):
+        monkeypatch.setattr(module, 'get_world_size', lambda: 2)
+
+    def drawn_by(number: int) -> tuple[EndlessStream, Iterator[int], list]:
+        monkeypatch.setattr(stream_module, 'get_rank', lambda: number)
+        stream = EndlessStream(7, True, seed=1)
+        samples = iter(stream)
+        return stream, samples, list(islice(samples, 6))
+
+    first, _, _ = drawn_by(0)
+    for _ in range(2):  # trained
+        first.drawn.popleft()
+    whole, samples, shown = drawn_by(rank)
+    fetched = unpacked(packed(first.fetched))
+    again = EndlessStream(7, True, seed=1, fetched=fetched)
+    keep = torch.tensor([True, False, True, False, True, True, True])
+    for stream in (whole, again):
+        stream.select(keep)
+    coming = list(islice(samples, 8))
+    assert list(islice(again, 12)) == shown[2:] + coming
+
+
 def test_a_stream_goes_on_after_what_was_fetched() -> None:
     stream = EndlessStream(6, True, seed=4)
     keep = torch.tensor([True, True, False, False, True, True])
@@ -134,5 +164,4 @@ def test_a_stream_goes_on_after_what_was_fetched() -> None:
     assert list(islice(again, 11)) == ahead + coming
     assert again.fetched == stream.fetched
     # A hook that reads the loader starts where the training did.
-    again.read_aside = False
     assert list(islice(again, 3)) == (ahead + coming)[:3]
