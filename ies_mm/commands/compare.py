@@ -1,6 +1,7 @@
 """Compare training runs: a table, and the files of a page with pictures.
 
-The files are compare.html, compare.json, curves.png and times.png.
+The files are compare.html, compare.json, curves.png, differences.png and
+times.png.
 """
 
 from collections.abc import Sequence

@@ -9,6 +9,7 @@ from ies_mm.report.comparing.notes import Comparison
 from ies_mm.report.files import write_files
 from ies_mm.report.showing.as_json import as_json
 from ies_mm.report.showing.curves import draw_curves
+from ies_mm.report.showing.forest import draw_differences
 from ies_mm.report.showing.page import render_page
 from ies_mm.report.showing.table import table
 from ies_mm.report.showing.times import draw_times
@@ -25,6 +26,7 @@ def compare(
     """Read runs and write ``compare.json``, ``.html`` and pictures.
 
     ``curves.png`` shows the metric and the number of pruned images;
+    ``differences.png`` the differences from the controls, if there are any;
     ``times.png`` the seconds of each epoch, if any run has recorded them.
 
     Args:
@@ -43,15 +45,15 @@ def compare(
             be written to. No file has been written then.
     """
     comparison = compare_runs(work_dirs, metric)
-    times = draw_times(comparison)
+    times, differences = draw_times(comparison), draw_differences(comparison)
     files = {
         'compare.json': as_json(comparison),
         'curves.png': draw_curves(comparison),
-        'compare.html': render_page(comparison, times, early),
+        'compare.html': render_page(comparison, times, differences, early),
     }
-    if times is not None:
-        files['times.png'] = times
-    write_files(out, files)
-    if times is None:  # Remove the one of an earlier comparison, too.
-        (out / 'times.png').unlink(missing_ok=True)
+    optional = {'times.png': times, 'differences.png': differences}
+    drawn = {name: data for name, data in optional.items() if data}
+    write_files(out, files | drawn)
+    for name in optional.keys() - drawn.keys():  # of an earlier comparison
+        (out / name).unlink(missing_ok=True)
     return comparison

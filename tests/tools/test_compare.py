@@ -21,7 +21,8 @@ from work_dirs import (
 )
 
 TOOL = Path(__file__).resolve().parents[2] / 'tools' / 'compare.py'
-FILES = {'compare.html', 'compare.json', 'curves.png', 'times.png'}
+PICTURES = {'curves.png', 'differences.png', 'times.png'}
+FILES = {'compare.html', 'compare.json', *PICTURES}
 
 
 @pytest.fixture(autouse=True)
@@ -75,7 +76,7 @@ def test_the_folder_of_the_files(
     plain_run(tmp_path / 'a')
     call(monkeypatch, 'a', '--out', 'deep/er')
     written = {path.name for path in Path('deep', 'er').iterdir()}
-    assert written == FILES - {'times.png'}
+    assert written == FILES - {'differences.png', 'times.png'}
     assert 'written to deep/er: ' in capsys.readouterr().out
 
 

@@ -99,7 +99,7 @@ def test_one_to_the_end_and_again(folders: Path, tmp_path: Path) -> None:
     assert first.stdout.startswith(
         ('plain, seed 0: trained', 'random, seed 0: trained')
     )
-    assert 'Random Remove' in first.stdout
+    assert 'random pruning' in first.stdout
     again = call(*command)
     assert 'trained' not in again.stdout
     assert again.stdout.splitlines()[-3:] == first.stdout.splitlines()[-3:]

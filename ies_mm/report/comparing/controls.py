@@ -67,7 +67,7 @@ def controls_of(
     if not group.is_random_control:
         drawn = [g for g in alike if g.is_random_control]
         drawn = _of_the_same_length(group, drawn)
-        # The same course first; Random Remove itself before its variants.
+        # The same course first; the default before its variants.
         yield (
             RANDOM,
             sorted(

@@ -24,7 +24,7 @@ class Difference:
 
     Attributes:
         control (str): Label of the control.
-        kind (str): ``plain``, ``short plain`` or ``Random Remove``.
+        kind (str): ``plain``, ``short plain`` or ``random pruning``.
         by_seed (list of float): Difference for each common seed, by
             ascending seed.
         decimals (int): Number of decimals shown.

@@ -36,8 +36,9 @@ def _method(group: Group) -> str:
     """The method, and whether every image comes in its turn."""
     if method_hook(group.runs[0].config).get('replacement', True):
         return group.method
-    in_turn = 'shuffled passes' if group.method == RANDOM else 'in turn'
-    return f'{group.method}, {in_turn}'
+    if group.method == RANDOM:
+        return 'shuffled passes'
+    return f'{group.method}, in turn'
 
 
 def _free(label: str, family: str, others: Sequence[Group]) -> tuple[str, str]:

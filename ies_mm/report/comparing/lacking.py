@@ -41,7 +41,7 @@ def lacking(row: Row, rows: Sequence[Row]) -> Iterator[str]:
             yield _unpaired(trained[0], row.group)
         elif stopped := _stopped_otherwise(kind, row.group, groups):
             yield (
-                f'{stopped.label} prunes as many images, but early stopping '
+                f'{stopped.label}: as many images pruned, but early stopping '
                 'ended it after other epochs, so their compute differs.'
             )
         elif kind != SHORT or _can_be_shortened(row):

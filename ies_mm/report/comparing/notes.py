@@ -203,17 +203,21 @@ def _ended_early(rows: Sequence[Row]) -> Iterator[str]:
 
 
 def _beyond_the_limit(rows: Sequence[Row]) -> Iterator[str]:
-    for row in rows:
-        if not row.speed_up or not row.speed_up.limit:
-            continue
-        # A shorter training saves by its length.
-        limit = row.speed_up.limit / row.group.runs[0].length
-        if row.speed_up.factor > limit > 1:
-            yield (
-                f'{row.group.label} is faster than its savings allow: '
-                'something else slowed the plain runs down, so this speed-up '
-                'is not only due to the method'
-            )
+    found = [row.group.label for row in rows if _is_too_fast(row)]
+    if found:
+        yield (
+            f'more speed-up than was saved: {"; ".join(found)}. Something '
+            'else slowed the plain runs down, so it is not only due to the '
+            'method'
+        )
+
+
+def _is_too_fast(row: Row) -> bool:
+    if not row.speed_up or not row.speed_up.limit:
+        return False
+    # A shorter training saves by its length.
+    limit = row.speed_up.limit / row.group.runs[0].length
+    return row.speed_up.factor > limit > 1
 
 
 def _seconds(rows: Sequence[Row]) -> Iterator[str]:

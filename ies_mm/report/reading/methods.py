@@ -8,7 +8,7 @@ from ies_mm.report.values import is_number
 PLAIN = 'plain'
 SHORT = 'short plain'
 LONG = 'long plain'
-RANDOM = 'Random Remove'
+RANDOM = 'random pruning'
 EARLY_STOPPING = 'Early Stopping'
 
 LENGTH = 'ies_mm_length'
@@ -21,6 +21,10 @@ METHODS = (
     'SelectiveBackpropHook', 'SmallLossRescaleHook', 'SoftIESHook',
 )  # fmt: skip
 """Our hooks; custom ones are recognized by their records."""
+
+
+ALIASES = {'Random Remove': RANDOM, 'RandomRemoval': RANDOM}
+"""The paper's name for a method, in the records, and that of its hook."""
 
 
 OBSERVES = 'PerImageLossHook'
@@ -90,6 +94,7 @@ def method_of(
     # The records also name the method of a hook that is not in METHODS.
     if records:
         name = str(records[-1]['method'])
+    name = ALIASES.get(name, name)
     return f'{name} dry run' if is_dry_run(config) else name
 
 

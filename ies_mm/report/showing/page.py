@@ -39,13 +39,17 @@ from ies_mm.report.showing.table import (
 
 
 def render_page(
-    comparison: Comparison, times: bytes | None, early: float = SHARE
+    comparison: Comparison,
+    times: bytes | None = None,
+    forest: bytes | None = None,
+    early: float = SHARE,
 ) -> bytes:
     """Render the page.
 
     Args:
         comparison (Comparison): The comparison to show.
         times (bytes, optional): The picture of the epochs' seconds.
+        forest (bytes, optional): The picture of the differences.
         early (float): See :func:`forgotten_by`. Defaults to 5%.
     """
     environment = Environment(
@@ -77,6 +81,7 @@ def render_page(
         seconds_curve=_seconds_curve(comparison),
         count_curve=data_uri(draw_panel(comparison, count_panel)),
         times=data_uri(times) if times else None,
+        forest=data_uri(forest) if forest else None,
         early=early,
         forgotten=list(forgotten_by(comparison.rows, early)),
         sections=list(sections_of(comparison)),

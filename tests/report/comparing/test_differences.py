@@ -26,7 +26,11 @@ from work_dirs import (
 
 @pytest.mark.parametrize(
     ('kind', 'of'),
-    [('plain', 'plain'), ('short plain', 'short'), ('Random Remove', 'drawn')],
+    [
+        ('plain', 'plain'),
+        ('short plain', 'short'),
+        ('random pruning', 'drawn'),
+    ],
 )
 def test_it_is_the_paired_t_interval(
     tmp_path: Path, kind: str, of: str
@@ -43,9 +47,9 @@ def test_a_control_is_compared_with_the_other_controls(tmp_path: Path) -> None:
     found = comparison(tmp_path)
     assert {*differences(found, 'plain')} == set()
     assert {*differences(found, 'short plain 75%')} == {
-        'plain', 'Random Remove'
+        'plain', 'random pruning'
     }  # fmt: skip
-    assert {*differences(found, 'Random Remove')} == {'plain', 'short plain'}
+    assert {*differences(found, 'random pruning')} == {'plain', 'short plain'}
 
 
 def test_other_compute_is_no_control(tmp_path: Path) -> None:
@@ -92,7 +96,7 @@ def test_a_control_has_the_same_model(tmp_path: Path) -> None:
         if row.group.method == 'IES':
             apart = {d.kind: d.mean for d in row.differences}
             assert apart == pytest.approx(
-                {'plain': 0.03, 'Random Remove': 0.02}
+                {'plain': 0.03, 'random pruning': 0.02}
             )
 
 
@@ -105,7 +109,7 @@ def test_random_removal_itself_before_its_variants(tmp_path: Path) -> None:
             random_run(tmp_path / f'r{seed}', seed, 0.66, 0.2),
             random_run(tmp_path / f's{seed}', seed, 0.6, 0.2001, static=True),
         ]
-    found = differences(compare_runs(runs), 'IES')['Random Remove']
+    found = differences(compare_runs(runs), 'IES')['random pruning']
     assert found.mean == pytest.approx(-0.01)
 
 
@@ -118,7 +122,7 @@ def test_a_control_without_a_common_seed_hides_no_other(
             ies_run(tmp_path / f'i{seed}', seed, {4: 0.65}, saved=0.2),
             random_run(tmp_path / f'r{seed}', seed, 0.66, 0.21),
         ]
-    found = differences(compare_runs(runs), 'IES')['Random Remove']
+    found = differences(compare_runs(runs), 'IES')['random pruning']
     assert found.by_seed == pytest.approx([-0.01, -0.01])
 
 
@@ -135,7 +139,7 @@ def test_equal_differences_have_no_interval(
             random_run(tmp_path / f'r{seed}', seed, drawn, 0.2),
         ]
     comparison = compare_runs(runs)
-    found = differences(comparison, 'IES')['Random Remove']
+    found = differences(comparison, 'IES')['random pruning']
     assert found.interval is None
     assert found.sign_among(1) is None
     assert f'+0.020 (the same in {seeds} seeds) from' in comparison.verdict
@@ -154,7 +158,7 @@ def test_the_runs_of_a_seed_are_averaged(tmp_path: Path) -> None:
     again = random_run(tmp_path / 'again', 0, 0.8, 0.2)
     for order in ([*runs, again], [again, *runs]):
         comparison = compare_runs(order)
-        found = differences(comparison, 'IES')['Random Remove']
+        found = differences(comparison, 'IES')['random pruning']
         assert found.by_seed == pytest.approx([0.05, 0.15])
         [note] = [n for n in comparison.notes if 'have the seed 0' in n]
         assert 'differences take their mean' in note
@@ -173,13 +177,13 @@ def test_random_pruning_of_another_kind_is_no_control(
         )  # fmt: skip
         ies = ies_run(tmp_path / f'i{seed}', seed, {4: 0.6}, saved=0.2)
         runs += [changed, ies]
-    assert 'Random Remove' not in differences(compare_runs(runs), 'IES')
+    assert 'random pruning' not in differences(compare_runs(runs), 'IES')
     runs.append(random_run(tmp_path / 'r0', 0, 0.7, 0.2))
     found = compare_runs(runs)
-    over_random = differences(found, 'IES')['Random Remove']
+    over_random = differences(found, 'IES')['random pruning']
     assert over_random.by_seed == pytest.approx([-0.1])
     [other] = [r for r in found.rows if argument in r.group.label]
-    assert [d.kind for d in other.differences] == ['Random Remove']
+    assert [d.kind for d in other.differences] == ['random pruning']
     assert found.verdict.startswith('The method: IES')
 
 

@@ -128,8 +128,8 @@ def test_shuffled_passes_are_named(tmp_path: Path) -> None:
         ),
     )
     assert [g.label for g in groups] == [
-        'Random Remove',
-        'Random Remove, shuffled passes',
+        'random pruning',
+        'shuffled passes',
     ]
 
 

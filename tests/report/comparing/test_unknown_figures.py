@@ -92,7 +92,7 @@ def test_the_compute_of_early_stopping_counts_the_epochs_trained(
     assert [d.kind for d in rows['IES'].differences] == ['plain']
     assert 'IES, 53% saved' in found.verdict
     assert (
-        'Random Remove prunes as many images, but early stopping ended it '
+        'random pruning: as many images pruned, but early stopping ended it '
         'after other epochs, so their compute differs.'
     ) in found.verdict
 
@@ -109,7 +109,7 @@ def test_a_short_run_may_be_faster_than_its_length_allows(
             epoch_log(3, seconds),
         )  # fmt: skip
         notes = compare_runs([plain, short]).notes
-        expected = 'short plain 75% is faster than its savings allow'
+        expected = 'more speed-up than was saved: short plain 75%. '
         assert any(note.startswith(expected) for note in notes) == noted
 
 

@@ -167,14 +167,14 @@ def test_shuffled_passes_are_a_method_not_the_control(tmp_path: Path) -> None:
             ies_run(tmp_path / f'i{seed}', seed, {4: drawn}, saved=0.25),
         ]  # fmt: skip
     found = compare_runs(runs)
-    passes = 'Random Remove, shuffled passes'
+    passes = 'shuffled passes'
     assert f'Best method by last metric: {passes}, 25% saved' in found.verdict
     rows = {row.group.label: row.differences for row in found.rows}
     [over_random] = rows[passes]
-    assert over_random.control == 'Random Remove'
+    assert over_random.control == 'random pruning'
     assert over_random.mean == pytest.approx(0.1)
-    assert [d.control for d in rows['IES']] == ['Random Remove']
-    assert rows['Random Remove'] == []
+    assert [d.control for d in rows['IES']] == ['random pruning']
+    assert rows['random pruning'] == []
 
 
 def test_shuffled_passes_are_known_by_any_key(tmp_path: Path) -> None:
@@ -187,7 +187,7 @@ def test_shuffled_passes_are_known_by_any_key(tmp_path: Path) -> None:
         tmp_path,
         [record(e, saved=0.2, method='Random Remove') for e in range(1, 5)],
     )
-    assert 'The method: Random Remove' in compare_runs([tmp_path]).verdict
+    assert 'The method: shuffled passes' in compare_runs([tmp_path]).verdict
 
 
 def test_three_seeds_without_a_control_are_not_one(tmp_path: Path) -> None:
