@@ -15,6 +15,8 @@ from ies_mm.report.showing.table import CONTROLS
 
 LABEL_WIDTH = 28
 """Maximum characters per line of a row's label."""
+ALL_PANELS, NARROWEST = 8.7, 1.8
+"""Width of all panels together, and the least one of each, in inches."""
 SIGN_COLOURS = {1: COLOURS[0], -1: COLOURS[1], 0: '#707070', None: '#707070'}
 """Above zero, below, the interval includes zero, too few seeds."""
 
@@ -46,7 +48,8 @@ def draw_forest(panels: Mapping[str, Panel], xlabel: str) -> bytes:
         xlabel (str): What the differences are.
     """
     labels = list(dict.fromkeys(name for p in panels.values() for name in p))
-    size = (2.9 * len(panels) + 1.8, 0.42 * len(labels) + 1.3)
+    width = max(ALL_PANELS, NARROWEST * len(panels))
+    size = (width + 1.8, 0.42 * len(labels) + 1.3)
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=size, layout='constrained')
         grid = figure.subplots(
