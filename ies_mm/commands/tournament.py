@@ -1,7 +1,7 @@
 """Train every method and every control at the same saved share, seed by seed.
 
 Finished runs are kept, so the same command continues a tournament that was
-stopped. After three seeds, a method that is clearly below random removal of as
+stopped. After three seeds, a method that is clearly below random pruning of as
 many images is not trained any further.
 """
 

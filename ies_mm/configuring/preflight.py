@@ -41,9 +41,9 @@ def check_config(cfg: Config) -> None:
     """Reject a config that cannot train, before anything is built.
 
     ``ies-mm train`` calls it; in your own train.py, call it before
-    ``Runner.from_cfg(cfg)``. Without it, the hook makes the same checks
-    before the first step, except for missing data and unknown arguments of a
-    hook, which MMEngine reports.
+    ``Runner.from_cfg(cfg)``. Without it, the hook makes most of these checks
+    before the first step; MMEngine reports missing data and unknown arguments
+    of a hook.
 
     Args:
         cfg (Config): A training config, with or without a selection hook.

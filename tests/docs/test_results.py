@@ -135,10 +135,3 @@ def test_the_summary_is_what_the_picture_shows(tool: ModuleType) -> None:
                 mean, (low, high) = panel[name].mean, panel[name].interval
                 shown = [float(text) for text in found]
                 assert shown == pytest.approx([mean, low, high], abs=0.15)
-
-
-def test_the_readme_has_the_same_summary() -> None:
-    readme = summary((ROOT / 'README.md').read_text())
-    assert [row[1:] for row in readme[1:]] == [
-        row[1:] for row in summary(PAGE)[1:]
-    ]

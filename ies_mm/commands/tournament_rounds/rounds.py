@@ -1,4 +1,4 @@
-"""Train seed after seed; drop methods clearly below random removal."""
+"""Train seed after seed; drop methods clearly below random pruning."""
 
 import argparse
 from collections.abc import Iterator
@@ -33,21 +33,21 @@ def hold(args: argparse.Namespace) -> None:
 
 
 def _left(args: argparse.Namespace, entrants: list[str]) -> Iterator[str]:
-    """Entries not clearly below random removal; the controls always stay."""
+    """Entries not clearly below random pruning; the controls always stay."""
     found = {name: _over_random(args, name) for name in entrants}
     judged = [difference for difference in found.values() if difference]
     for name, difference in found.items():
         # Corrected for judging that many entries at once.
         if difference and difference.sign_among(len(judged)) == -1:
-            print(f'{name}: clearly below random removal, dropped')
+            print(f'{name}: clearly below random pruning, dropped')
         else:
             yield name
 
 
 def _over_random(args: argparse.Namespace, name: str) -> Difference | None:
-    """An entry's difference from random removal; None if it has none.
+    """An entry's difference from random pruning; None if it has none.
 
-    Controls have none, nor have variants of random removal that are drawn
+    Controls have none, nor have variants of random pruning that are drawn
     anew in each epoch.
     """
     ours, random = ended(args, name), ended(args, 'random')

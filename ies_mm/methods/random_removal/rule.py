@@ -1,4 +1,4 @@
-"""Random removal, the control (IES, appendix D)."""
+"""Random pruning, the control (IES, appendix D)."""
 
 from collections.abc import Callable, Sequence
 from typing import Any

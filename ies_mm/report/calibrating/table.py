@@ -65,7 +65,7 @@ def advice(diagnosis: Diagnosis) -> str:
     if diagnosis.missing:
         lines.append(
             'Whether the criterion predicts anything is unknown: compare with '
-            'random removal before you trust a delta.'
+            'random pruning before you trust a delta.'
         )
         return '\n'.join(lines)
     if not diagnosis.measured:
@@ -73,7 +73,7 @@ def advice(diagnosis: Diagnosis) -> str:
             'No decrease that could be predicted was measured: the ceiling, '
             f'{_number(diagnosis.ceiling)}, is not above chance, '
             f'{_number(diagnosis.chance)}, so these correlations say nothing '
-            'on the criterion. Compare with random removal before you trust '
+            'on the criterion. Compare with random pruning before you trust '
             'a delta.'
         )
         return '\n'.join(lines)
