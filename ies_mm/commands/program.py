@@ -1,6 +1,7 @@
 """The program ``ies-mm`` and its commands."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -69,7 +70,13 @@ def call(
             how = "install it with pip install 'ies-mm[report]'"
         print(f'{prog}: error: {error}; {how}', file=sys.stderr)
         return 2
-    return module.main(argv, prog)
+    try:
+        status: int | None = module.main(argv, prog)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return status
 
 
 def _parser() -> Parser:

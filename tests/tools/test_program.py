@@ -1,5 +1,8 @@
 """The program ``ies-mm`` and its shipped configs."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -100,3 +103,15 @@ def test_a_shipped_config_as_a_base(tmp_path: Path, refused: Refused) -> None:
     )
     with pytest.raises(ConfigError, match='there is no such config'):
         ies_mm.config_path('nothing.py')
+
+
+def test_a_reader_may_leave() -> None:
+    """As in ``ies-mm configs | head``: no traceback, a status of its own."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [sys.executable, '-m', 'ies_mm', 'configs'],
+        stdout=writing, stderr=subprocess.PIPE, text=True, check=False,
+    )  # fmt: skip
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (1, '')
