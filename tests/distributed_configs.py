@@ -110,6 +110,21 @@ def resumed(folders: Path, work_dir: Path) -> Config:
     return config
 
 
+def own_statistics(folders: Path, work_dir: Path) -> Config:
+    """BatchNorm's statistics differ, as with MMEngine's own wrapper."""
+    config = by_epochs(folders, work_dir)
+    config.model_wrapper_cfg = dict(broadcast_buffers=False)
+    return config
+
+
+def resumed_statistics(folders: Path, work_dir: Path) -> Config:
+    """Resumed after the third epoch of ``whole-scored``."""
+    config = own_statistics(folders, work_dir)
+    config.resume = True
+    config.load_from = str(work_dir.parent / 'whole-scored' / 'epoch_3.pth')
+    return config
+
+
 def repeated_endless(folders: Path, work_dir: Path) -> Config:
     """A pass shows every image twice."""
     config = by_iterations(folders, work_dir)

@@ -76,6 +76,13 @@ def infobatch() -> InfoBatchHook:
     return InfoBatchHook(anneal=0, keep_history=True)
 
 
+def scored() -> IESHook:
+    """Scores pruned images after epochs 2 to 5."""
+    return IESHook(
+        dict(type='Budget', saved=0.3), order=0, window=1, keep_history=True
+    )
+
+
 Run = tuple[Callable[[Path, Path], Config], Callable[[], Any]]
 
 RUNS: dict[str, Run] = {
@@ -110,6 +117,8 @@ RUNS: dict[str, Run] = {
     'mastered': (configs.classifier, lambda: IESHook(1e9, order=1, window=1)),
     'whole': (by_epochs, infobatch),
     'resumed': (configs.resumed, infobatch),
+    'whole-scored': (configs.own_statistics, scored),
+    'resumed-scored': (configs.resumed_statistics, scored),
     'whole-endless': (configs.repeated_endless, infobatch),
     'resumed-endless': (configs.resumed_endless, infobatch),
     'two': (by_iterations, lambda: FixedSelection({}, keep_history=True)),

@@ -22,6 +22,7 @@ from ies_mm.training.loop.batches import GivenOrder
 from ies_mm.training.scoring.due_batches import DueBatches
 from ies_mm.training.scoring.scoring import forward_only, preprocessed, score
 from ies_mm.training.scoring.seeding import seed_all
+from ies_mm.training.scoring.statistics import take_from_first
 from ies_mm.training.state.observations import Observations
 
 SECONDS_BETWEEN_LINES = 5.0
@@ -100,6 +101,8 @@ class Refresher:
     ) -> Observations:
         """Per-image losses of some instances under the current weights.
 
+        Call it on all processes.
+
         Args:
             runner (Runner): The runner with the model.
             ids (Tensor): int64 (M,), instances.
@@ -110,6 +113,7 @@ class Refresher:
         self._follow_the_training()
         self._seeds.step = runner.iter
         with forward_only(runner):
+            take_from_first(runner.model)
             self._pass(runner, mine, observed)
         return observed
 

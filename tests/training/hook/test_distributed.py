@@ -203,11 +203,14 @@ def test_the_last_accumulated_step_is_made(results: Path) -> None:
     assert first['iter'] == 6
 
 
-@pytest.mark.parametrize('loop', ['', '-endless'])
+@pytest.mark.parametrize('loop', ['', '-endless', '-scored'])
 def test_a_resumed_run_ends_as_the_uninterrupted_one(
     results: Path, loop: str
 ) -> None:
-    """Also from the middle of a pass, keeping both ranks' losses."""
+    """Also from the middle of a pass, keeping both ranks' losses.
+
+    And with pruned images that are scored by BatchNorm's statistics.
+    """
     names = (f'whole{loop}', f'resumed{loop}')
     for expected, found in zip(
         *(seen(results, n) for n in names), strict=True
