@@ -21,11 +21,13 @@ class Quota:
 
     Attributes:
         instances (int): Number of instances N.
-        epochs (float): Epochs of the whole training.
+        epochs (float): Length of the whole training in epochs.
         epochs_able (float): Epochs that may prune.
         epochs_ahead (float): Coming epochs that may prune.
         epochs_annealed (float): Final epochs that train on everything.
         excluded (float): Instance-epochs pruned so far.
+        short (float): What the last epoch that may prune lacks of a whole
+            one, below 1.
     """
 
     instances: int = 0
@@ -34,6 +36,7 @@ class Quota:
     epochs_ahead: float = 0
     epochs_annealed: float = 0
     excluded: float = 0
+    short: float = 0
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,8 @@ class PruningSchedule:
       all epochs, which train on everything, as in InfoBatch.
 
     It falls short if the remaining epochs cannot save that much. If the
-    training ends within a pass over the data, that pass counts as whole.
+    training ends within a pass over the data, A counts the part of it that is
+    trained, and this part's share takes the rest.
 
     Args:
         saved (float): s, the share of all instance-epochs, 0 to 0.9.
@@ -107,8 +111,9 @@ class PruningSchedule:
         # Only whether an epoch prunes at all counts here, so any amount left
         # to save will do.
         leaving = sum(
-            part(1.0, replace(quota, epochs_ahead=ahead), self.cap) > 0
+            1 - quota.short * (ahead == 1)
             for ahead in range(int(quota.epochs_ahead), 0, -1)
+            if part(1.0, replace(quota, epochs_ahead=ahead), self.cap) > 0
         )
         return self.cap * leaving / quota.epochs
 
@@ -118,25 +123,34 @@ def _rising(left: float, quota: Quota, cap: float) -> float:
     # While no image can be judged yet, more epochs are ahead than able.
     behind = max(able - ahead, 0)
     # The odd numbers from 2 * behind + 1 to 2 * able - 1 add up to able**2 -
-    # behind**2.
-    line = left * (2 * behind + 1) / (max(able, ahead) ** 2 - behind**2)
-    # The second is the start of a line that saves what is left and ends at the
-    # cap.
-    return max(line, 2 * left / ahead - cap)
+    # behind**2; a short epoch of length x has 2 * behind + x on average.
+    length = 1 - quota.short * (ahead == 1)
+    end = max(able, ahead) - quota.short
+    line = left * (2 * behind + length) / (end**2 - behind**2)
+    return max(line, _start_below(left / (ahead - quota.short), quota, cap))
+
+
+def _start_below(mean: float, quota: Quota, cap: float) -> float:
+    """The start of a line that has this mean and ends at the cap."""
+    whole = quota.epochs_ahead - 1
+    # Twice as far below the cap as the mean, unless the last epoch is short.
+    short = quota.short / whole if whole > 0 else 0.0
+    return 2 * mean - cap + short * (cap - mean)
 
 
 def _even(left: float, quota: Quota, cap: float) -> float:
-    return left / quota.epochs_ahead
+    return left / (quota.epochs_ahead - quota.short)
 
 
 def _oscillating(left: float, quota: Quota, cap: float) -> float:
     ahead = int(quota.epochs_ahead)
     # Counted from the end, so that the last epoch that may prune does so.
-    return left / ((ahead + 1) // 2) if ahead % 2 else 0.0
+    return left / ((ahead + 1) // 2 - quota.short) if ahead % 2 else 0.0
 
 
 def _annealed(left: float, quota: Quota, cap: float) -> float:
-    # epochs_ahead already leaves out the epochs that `anneal` reserves.
+    # epochs_ahead already leaves out the epochs that `anneal` reserves. The
+    # last epoch, which may be short, prunes nothing in any case.
     last = math.ceil(quota.epochs / 8 - NUDGE) - quota.epochs_annealed
     ahead = quota.epochs_ahead - max(last, 0)
     return left / ahead if ahead > 0 else 0.0
@@ -180,12 +194,14 @@ class PruningPeriod:
         first (int): The first epoch after which instances can be pruned.
         begin (int): See :func:`may_prune`.
         anneal (float): See :func:`may_prune`.
+        last (float): See :class:`Standing`.
     """
 
     epochs: float
     first: int
     begin: int = 1
     anneal: float = 0.0
+    last: float = 1.0
 
     def may_prune(self, epoch: int) -> bool:
         """Whether the epoch after ``epoch`` may prune."""
@@ -219,12 +235,13 @@ class PruningPeriod:
 
     def quota(self, standing: Standing) -> Quota:
         """The quota of a training run that stands here."""
+        annealed = self.epochs - _last_selected(int(self.epochs), self.anneal)
         return Quota(
             instances=standing.instances,
-            epochs=self.epochs,
+            epochs=self.epochs - (1 - self.last),
             epochs_able=self.able,
             epochs_ahead=self.ahead(standing.epoch),
-            epochs_annealed=self.epochs
-            - _last_selected(int(self.epochs), self.anneal),
+            epochs_annealed=annealed,
             excluded=standing.excluded,
+            short=0.0 if annealed else 1 - self.last,
         )

@@ -84,9 +84,10 @@ def too_much(
         period (PruningPeriod): The epochs that may prune.
         standing (Standing): Where the training begins or resumes.
     """
-    had = standing.excluded / max(standing.instances, 1) / period.epochs
     first = max(period.first, standing.epoch)
-    most = had + schedule.most(period.quota(replace(standing, epoch=first)))
+    quota = period.quota(replace(standing, epoch=first))
+    had = standing.excluded / max(standing.instances, 1) / quota.epochs
+    most = had + schedule.most(quota)
     if schedule.saved <= most + NUDGE:
         return ''
     return (

@@ -18,6 +18,8 @@ class Standing:
             resumed from one without it.
         scored_every (int): Epochs between scoring passes over all instances,
             if only these observe them; 0 if every training epoch does.
+        last (float): Length of the last epoch, below 1 if the training ends
+            within a pass over the data.
     """
 
     instances: int
@@ -27,6 +29,7 @@ class Standing:
     learning_rate: float = 1.0
     begun: int = 0
     scored_every: int = 0
+    last: float = 1.0
 
     def after(self, observations: int) -> int:
         """The first epoch after which that many observations are possible.

@@ -53,7 +53,9 @@ class FlatnessMethod(Method):
     def period(self, standing: Standing) -> PruningPeriod:
         """The epochs that may prune images."""
         first = max(standing.after(self.criterion.needed), self.begin)
-        return PruningPeriod(standing.epochs, first, self.begin, self.anneal)
+        return PruningPeriod(
+            standing.epochs, first, self.begin, self.anneal, standing.last
+        )
 
     def shortfall(self, standing: Standing) -> str:
         """Whether it is too short to prune anything, or enough."""

@@ -188,3 +188,32 @@ def test_the_epoch_of_an_observation(begun: int, every: int) -> None:
             epoch += 1
             found += epoch % max(every, 1) == 0
         assert standing.after(observations) == epoch
+
+
+@pytest.mark.parametrize('last', [0.05, 0.4, 0.99])
+@pytest.mark.parametrize('anneal', [0.0, 0.2])
+@pytest.mark.parametrize('saved', [0.1, 0.3])
+@pytest.mark.parametrize('course', ['rising', 'even', 'oscillating'])
+def test_an_incomplete_last_epoch_saves_its_part(
+    course: str, saved: float, anneal: float, last: float
+) -> None:
+    """Six epochs that prune nothing, nine others, and ``last`` of one."""
+    schedule = PruningSchedule(saved, course)
+    period = PruningPeriod(16, first=6, anneal=anneal, last=last)
+    excluded, lengths = 0.0, [1.0] * 15 + [last]
+    for epoch, length in enumerate(lengths):
+        share = 0.0
+        if epoch >= 6 and period.may_prune(epoch):
+            here = Standing(1, epoch, 16, excluded)
+            share = schedule.share(period.quota(here))
+        excluded += share * length
+    possible = schedule.most(period.quota(Standing(1, 6, 16)))
+    wanted = min(saved, possible)
+    assert excluded / sum(lengths) == pytest.approx(wanted, abs=1e-6)
+
+
+def test_an_incomplete_last_epoch_can_save_less() -> None:
+    """Cap 0.9 in 1.5 of 3.5 epochs."""
+    period = PruningPeriod(4, first=2, last=0.5)
+    most = PruningSchedule(0.5).most(period.quota(Standing(1, 2, 4)))
+    assert most == pytest.approx(0.9 * 1.5 / 3.5)

@@ -79,6 +79,12 @@ class IterationPace(Pace):
         return -(-self._budget.samples // self._positions)
 
     @property
+    def last_epoch(self) -> float:
+        """The part of the last pass that is within the budget."""
+        rest = self._budget.samples % self._positions
+        return rest / self._positions if rest else 1.0
+
+    @property
     def epochs_behind(self) -> int:
         """Passes completed before the next sample."""
         return self._consumed // self._positions

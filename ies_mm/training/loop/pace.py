@@ -68,6 +68,11 @@ class Pace(ABC):
         """Epochs of the whole training; the last may be incomplete."""
 
     @property
+    def last_epoch(self) -> float:
+        """Length of the last epoch, below 1 if it is incomplete."""
+        return 1.0
+
+    @property
     @abstractmethod
     def epochs_behind(self) -> int:
         """Epochs completed before the training starts or resumes."""

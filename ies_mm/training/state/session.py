@@ -113,6 +113,7 @@ class Session:
             self._rate,
             self.state.begun,
             self.scored_every,
+            self.pace.last_epoch,
         )
 
     def select(self, selection: Selection) -> None:
