@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from ies_mm.core.budget import NUDGE, PruningPeriod, PruningSchedule
+from ies_mm.core.budget import PruningPeriod, PruningSchedule
 from ies_mm.core.criteria import Criterion
 from ies_mm.core.standing import Standing
 
@@ -14,6 +14,10 @@ ORDERS = (0, 1, 2, 3)
 
 SMOOTH = 5
 """Losses averaged by another of them."""
+
+ROUNDED = 0.005
+"""A share this close is reached: epochs prune whole images, and the warning
+gives whole percentages."""
 
 
 def shortest(criterion: Criterion) -> int:
@@ -88,7 +92,7 @@ def too_much(
     quota = period.quota(replace(standing, epoch=first))
     had = standing.excluded / max(standing.instances, 1) / quota.epochs
     most = had + schedule.most(quota)
-    if schedule.saved <= most + NUDGE:
+    if schedule.saved <= most + ROUNDED:
         return ''
     return (
         f'saved={schedule.saved}: these {period.epochs} epochs can save '

@@ -158,6 +158,18 @@ def test_a_run_that_goes_on_is_told_what_is_left() -> None:
     assert too_much(PruningSchedule(0.3), period, later) == ''
 
 
+def test_rounding_to_whole_images_is_no_shortfall() -> None:
+    """20 images, 20% of 12 epochs: 47 pruned, at most 18 in the last one."""
+    schedule, period = (
+        PruningSchedule(0.2, cap=0.9),
+        PruningPeriod(12, first=6),
+    )
+    # 12 * 20 * 0.2 = 48, so 30 and 18 would do, and 29 are 0.4 points short.
+    for excluded, short in ((30, False), (29, False), (28, True)):
+        now = Standing(20, 11, 12, excluded=excluded)
+        assert bool(too_much(schedule, period, now)) == short
+
+
 def test_an_annealed_course_anneals_once() -> None:
     """The last eighth of 40 epochs, whichever argument sets it."""
     period = PruningPeriod(40, first=6, anneal=0.125)

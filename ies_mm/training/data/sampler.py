@@ -18,7 +18,7 @@ from ies_mm.training.data.stream import Drawn, EndlessStream
 
 NEEDS_A_HOOK = (
     "train_dataloader.sampler.type='IESSampler' needs a selection hook, found "
-    "none; add default_hooks=dict(ies=dict(type='IESHook', delta=...))"
+    "none; add default_hooks=dict(ies=dict(type='IESHook', saved=0.2))"
 )
 WHAT_TO_DO = (
     "Write train_dataloader=dict(sampler=dict(_delete_=True, type='Default"
