@@ -74,7 +74,7 @@ def _arguments(argv: Sequence[str] | None, prog: str) -> argparse.Namespace:
     )
     arguments.add_argument(
         '--length',
-        type=number(0),
+        type=number(0, 10),
         default=1.0,
         metavar='SHARE',
         help='scale every run, with its schedules, to this share of the '

@@ -94,7 +94,7 @@ def _arguments(argv: Sequence[str] | None, prog: str) -> argparse.Namespace:
     )
     arguments.add_argument(
         '--length',
-        type=number(0),
+        type=number(0, 10),
         metavar='SHARE',
         help='scale the training, with its schedules, to this share of its '
         'epochs or iterations: 0.6 for 60%%',

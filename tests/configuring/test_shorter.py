@@ -247,7 +247,7 @@ def test_the_command(folders: Path, tmp_path: Path) -> None:
     assert sorted(path.name for path in made) == ['epoch_1.pth', 'epoch_2.pth']
 
 
-@pytest.mark.parametrize('length', ['0', '-1', 'nan', 'inf', 'half'])
+@pytest.mark.parametrize('length', ['0', '80', '-1', 'nan', 'inf', 'half'])
 def test_the_command_refuses_what_is_no_length(length: str) -> None:
     result = call(TRAIN, 'x.py', '--length', length)
     assert result.returncode == 2
