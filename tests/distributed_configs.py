@@ -102,12 +102,16 @@ def endless(folders: Path, work_dir: Path) -> Config:
     return with_sampler(in_iterations(classifier(folders, work_dir), 12))
 
 
+def _continued(config: Config, checkpoint: str) -> Config:
+    """Resume from a checkpoint of another of the runs."""
+    config.resume = True
+    config.load_from = str(Path(config.work_dir).parent / checkpoint)
+    return config
+
+
 def resumed(folders: Path, work_dir: Path) -> Config:
     """Resumed after the second epoch of ``whole``."""
-    config = by_epochs(folders, work_dir)
-    config.resume = True
-    config.load_from = str(work_dir.parent / 'whole' / 'epoch_2.pth')
-    return config
+    return _continued(by_epochs(folders, work_dir), 'whole/epoch_2.pth')
 
 
 def own_statistics(folders: Path, work_dir: Path) -> Config:
@@ -119,10 +123,9 @@ def own_statistics(folders: Path, work_dir: Path) -> Config:
 
 def resumed_statistics(folders: Path, work_dir: Path) -> Config:
     """Resumed after the third epoch of ``whole-scored``."""
-    config = own_statistics(folders, work_dir)
-    config.resume = True
-    config.load_from = str(work_dir.parent / 'whole-scored' / 'epoch_3.pth')
-    return config
+    return _continued(
+        own_statistics(folders, work_dir), 'whole-scored/epoch_3.pth'
+    )
 
 
 def repeated_endless(folders: Path, work_dir: Path) -> Config:
@@ -138,18 +141,14 @@ def repeated_endless(folders: Path, work_dir: Path) -> Config:
 
 def resumed_endless(folders: Path, work_dir: Path) -> Config:
     """Resumed from the middle of a pass of ``whole-endless``."""
-    config = repeated_endless(folders, work_dir)
-    config.resume = True
-    config.load_from = str(work_dir.parent / 'whole-endless' / 'iter_4.pth')
-    return config
+    return _continued(
+        repeated_endless(folders, work_dir), 'whole-endless/iter_4.pth'
+    )
 
 
 def of_one(folders: Path, work_dir: Path) -> Config:
     """Resumed from the middle of a pass of a single-process run."""
-    config = by_iterations(folders, work_dir)
-    config.resume = True
-    config.load_from = str(work_dir.parent / 'one' / 'iter_8.pth')
-    return config
+    return _continued(by_iterations(folders, work_dir), 'one/iter_8.pth')
 
 
 def watched(folders: Path, work_dir: Path) -> Config:

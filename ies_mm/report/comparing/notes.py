@@ -206,9 +206,9 @@ def _beyond_the_limit(rows: Sequence[Row]) -> Iterator[str]:
     found = [row.group.label for row in rows if _is_too_fast(row)]
     if found:
         yield (
-            f'more speed-up than was saved: {"; ".join(found)}. Something '
-            'else slowed the plain runs down, so it is not only due to the '
-            'method'
+            f'faster than the savings allow: {"; ".join(found)}. Something '
+            'else slowed the plain runs down, so the speed-up is not only due '
+            'to the method'
         )
 
 

@@ -10,7 +10,12 @@ from matplotlib.ticker import MaxNLocator
 
 from ies_mm.report.comparing.differences import Difference
 from ies_mm.report.comparing.notes import Comparison
-from ies_mm.report.showing.style import COLOURS, STYLE, as_png
+from ies_mm.report.showing.style import (
+    COLOURS,
+    PLAIN_COLOUR,
+    STYLE,
+    as_png,
+)
 from ies_mm.report.showing.table import CONTROLS
 
 LABEL_WIDTH = 28
@@ -70,7 +75,7 @@ def draw_forest(panels: Mapping[str, Panel], xlabel: str) -> bytes:
 
 
 def _draw(axes: Axes, panel: Panel, labels: list[str]) -> None:
-    axes.axvline(0, color='#404040', linewidth=1)
+    axes.axvline(0, color=PLAIN_COLOUR, linewidth=1)
     for place, label in enumerate(labels):
         if label in panel:
             _draw_row(axes, place, panel[label])

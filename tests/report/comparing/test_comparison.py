@@ -181,7 +181,7 @@ def test_a_speed_up_beyond_its_limit_is_not_believed(tmp_path: Path) -> None:
     plain = plain_run(tmp_path / 'a', train=20)
     within = ies_run(tmp_path / 'b', saved=0.5, train=11)
     beyond = ies_run(tmp_path / 'c', saved=0.4, train=11)
-    expected = 'more speed-up than was saved: IES. '
+    expected = 'faster than the savings allow: IES. '
     for run, noted in ((within, False), (beyond, True)):
         notes = compare_runs([plain, run]).notes
         assert any(note.startswith(expected) for note in notes) == noted

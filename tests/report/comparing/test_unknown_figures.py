@@ -109,7 +109,7 @@ def test_a_short_run_may_be_faster_than_its_length_allows(
             epoch_log(3, seconds),
         )  # fmt: skip
         notes = compare_runs([plain, short]).notes
-        expected = 'more speed-up than was saved: short plain 75%. '
+        expected = 'faster than the savings allow: short plain 75%. '
         assert any(note.startswith(expected) for note in notes) == noted
 
 
