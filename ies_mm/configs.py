@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from ies_mm.errors import ConfigError
+from ies_mm.spelling import did_you_mean
 
 _SHIPPED = Path(__file__).parent / '.mim' / 'configs'
 _CHECKOUT = Path(__file__).parents[1] / 'configs'
@@ -35,6 +36,14 @@ def config_path(name: str) -> str:
     if not path.exists():
         raise ConfigError(
             f'{PREFIX}{name}: there is no such config; `ies-mm configs` '
-            'lists them'
+            f'lists them{did_you_mean(name, config_names())}'
         )
     return str(path)
+
+
+def config_names() -> list[str]:
+    """Names of the shipped configs, without those in ``_base_``."""
+    # rglob does not follow the symlink of a checkout.
+    root = CONFIGS.resolve()
+    names = [path.relative_to(root) for path in sorted(root.rglob('*.py'))]
+    return [name.as_posix() for name in names if name.parts[0] != '_base_']

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ies_mm.commands.parser import Parser
-from ies_mm.configs import CONFIGS, PREFIX
+from ies_mm.configs import CONFIGS, PREFIX, config_names
 
 
 def main(
@@ -13,12 +13,8 @@ def main(
 ) -> None:
     """Print the name and the summary of each config, one per line."""
     Parser(prog=prog, description=__doc__).parse_args(argv)
-    # rglob does not follow the symlink of a checkout.
-    root = CONFIGS.resolve()
-    names = [path.relative_to(root) for path in sorted(root.rglob('*.py'))]
-    for name in names:
-        if name.parts[0] != '_base_':
-            print(f'{PREFIX}{name.as_posix()}  {_says(root / name)}'.rstrip())
+    for name in config_names():
+        print(f'{PREFIX}{name}  {_says(CONFIGS / name)}'.rstrip())
 
 
 def _says(path: Path) -> str:

@@ -69,13 +69,19 @@ def train(name: str, config: str, *options: str) -> Path:
     command += ['--work-dir', str(work_dir), *options]
     log = work_dir / 'output.log'
     started = time.monotonic()
-    with log.open('w') as output:
-        process = subprocess.Popen(
+    with (
+        log.open('w') as output,
+        subprocess.Popen(
             command, stdout=output, stderr=subprocess.STDOUT
-        )
-        while process.poll() is None:
-            time.sleep(1)
-            show(name, log, time.monotonic() - started)
+        ) as process,
+    ):
+        try:
+            while process.poll() is None:
+                time.sleep(1)
+                show(name, log, time.monotonic() - started)
+        except BaseException:  # Ctrl-C, too, must not leave it running
+            process.kill()
+            raise
     print()
     if process.returncode:
         print(log.read_text()[-2000:], file=sys.stderr)

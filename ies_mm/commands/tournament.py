@@ -19,7 +19,7 @@ from ies_mm.commands.arguments import (
 )
 from ies_mm.commands.parser import Parser, integer, number
 from ies_mm.commands.tournament_rounds.entries import ENTRIES
-from ies_mm.commands.tournament_rounds.rounds import hold
+from ies_mm.commands.tournament_rounds.rounds import CONTROLS, hold
 from ies_mm.commands.tournament_rounds.trained import ended
 from ies_mm.configuring.reading import selection_hooks
 from ies_mm.core.budget import MOST_LEFT_OUT
@@ -34,6 +34,9 @@ def main(
     args = _arguments(argv, prog)
     with one_line_errors(prog):
         args.text = _plain(args.config).pretty_text
+        if lacking := [c for c in CONTROLS if c not in args.entries]:
+            names = ', '.join(lacking)
+            print(f'No comparison with {names}: not in --entries', flush=True)
         hold(args)
         runs = [run for name in args.entries for run in ended(args, name)]
         print(table(compare(runs, args.out / 'compare')))

@@ -4,6 +4,7 @@ import argparse
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config
 from mmengine.device import get_device
@@ -39,7 +40,9 @@ def main(
     with one_line_errors(prog):
         cfg = _checked(args)
         with processes(cfg):
-            runner_of(cfg).train()
+            runner = runner_of(cfg)
+            _warn_of_overwriting(runner)
+            runner.train()
 
 
 def check(argv: Sequence[str]) -> Config:
@@ -171,6 +174,17 @@ def _resume(cfg: Config, checkpoint: str) -> None:
     else:
         # Without load_from, MMEngine resumes from the newest checkpoint.
         cfg.load_from = None
+
+
+def _warn_of_overwriting(runner: Any) -> None:
+    """MMEngine overwrites the checkpoints of an earlier run silently."""
+    mark = Path(runner.work_dir, 'last_checkpoint')
+    if mark.is_file() and not runner.cfg.get('resume'):
+        runner.logger.warning(
+            f'{runner.work_dir} has checkpoints of an earlier run, which this '
+            'run overwrites; --resume continues that run, another --work-dir '
+            'keeps it'
+        )
 
 
 def _is_missing(path: str) -> bool:

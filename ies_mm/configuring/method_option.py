@@ -11,6 +11,7 @@ from mmengine.registry import HOOKS
 from ies_mm.configuring.others import made
 from ies_mm.configuring.reading import class_of, selection_hooks, type_name
 from ies_mm.errors import ConfigError
+from ies_mm.spelling import did_you_mean
 from ies_mm.training.hook.common_arguments import COMMON
 
 SELECTS = 'ies'
@@ -102,7 +103,7 @@ def _read(name: str, folder: Path) -> Config:
     if name not in names:
         raise ConfigError(
             f'--method {name}: there is no such method; '
-            f'there are {", ".join(names)}'
+            f'there are {", ".join(names)}{did_you_mean(name, names)}'
         )
     return Config.fromfile(folder / f'{name}.py')
 

@@ -25,9 +25,10 @@ from ies_mm.configuring.reading import (
 from ies_mm.configuring.shape import check_shape
 from ies_mm.errors import ConfigError
 from ies_mm.labels.place import check_place
+from ies_mm.spelling import did_you_mean
 from ies_mm.training.data.identity import check_has_classes
 from ies_mm.training.data.replaced_sampler import check_replaced
-from ies_mm.training.data.sampler import NEEDS_A_HOOK, IESSampler
+from ies_mm.training.data.sampler import NEEDS_A_HOOK, OURS, IESSampler
 from ies_mm.training.hook.refusals import (
     check_augments,
     check_batch_augments,
@@ -77,7 +78,7 @@ def _check_pair(cfg: Config, hooks: dict[str, dict]) -> None:
     sampler = (cfg.get('train_dataloader') or {}).get('sampler')
     ours = is_a(DATA_SAMPLERS, sampler, IESSampler)
     if ours and not hooks:
-        raise ConfigError(NEEDS_A_HOOK + _unknown(cfg))
+        raise ConfigError(_misspelt(cfg) or NEEDS_A_HOOK)
     for key, hook in hooks.items():
         if ours or not class_of(HOOKS, hook).needs_sampler:
             continue
@@ -116,21 +117,23 @@ def _check_runner(cfg: Config) -> None:
         )
 
 
-def _unknown(cfg: Config) -> str:
-    """Hooks of no known type, of which one may be meant."""
-    hooks = (cfg.get('default_hooks') or {}).items()
+def _misspelt(cfg: Config) -> str:
+    """What is wrong if a hook of no known type may be the one meant."""
     scope = cfg.get('default_scope') or 'mmengine'
     # The root registry finds a library's hooks only through its scope.
     with (
         DefaultScope.overwrite_default_scope(scope),
         HOOKS.switch_scope_and_registry(None) as registry,
     ):
-        odd = [
-            f'default_hooks.{name}={hook!r:.80}'
-            for name, hook in hooks
-            if isinstance(hook, dict) and class_of(registry, hook) is None
-        ]
-    return f'; not a known hook: {", ".join(odd)}' if odd else ''
+        for name, hook in (cfg.get('default_hooks') or {}).items():
+            if isinstance(hook, dict) and class_of(registry, hook) is None:
+                kind = hook.get('type')
+                return (
+                    f'{OURS} needs a selection hook, and default_hooks.{name}'
+                    f'.type={kind!r} is not a known hook'
+                    f'{did_you_mean(str(kind), HOOKS.module_dict)}'
+                )
+    return ''
 
 
 def _check_transforms(cfg: Config, hook: SelectionHook) -> None:

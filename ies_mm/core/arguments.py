@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from inspect import signature
 from typing import Any, TypeVar
 
+from ies_mm.spelling import did_you_mean
+
 Built = TypeVar('Built')
 
 LARGEST = 2**53
@@ -22,7 +24,10 @@ def check_number(
     """
     _check_is_number(name, value)
     if not (math.isfinite(value) and low <= value <= high):
-        raise ValueError(f'{name}={value}: give a number {_span(low, high)}')
+        percent = _percent(value) if high <= 1 else ''
+        raise ValueError(
+            f'{name}={value}: give a number {_span(low, high)}{percent}'
+        )
 
 
 def check_ratio(name: str, value: float) -> None:
@@ -34,7 +39,9 @@ def check_ratio(name: str, value: float) -> None:
     """
     _check_is_number(name, value)
     if not 0 <= value < 1:
-        raise ValueError(f'{name}={value}: give a number from 0 to below 1')
+        raise ValueError(
+            f'{name}={value}: give a number from 0 to below 1{_percent(value)}'
+        )
 
 
 def check_flag(name: str, value: bool) -> None:
@@ -109,7 +116,7 @@ def build_of_type(
     if not isinstance(chosen, str) or chosen not in types:
         raise ValueError(
             f'{name}=dict(type={chosen!r}): give a number, or the type '
-            f'{", ".join(map(repr, types))}'
+            f'{", ".join(map(repr, types))}{did_you_mean(str(chosen), types)}'
         )
     takes = signature(types[chosen]).parameters
     unknown = [key for key in arguments if key not in takes]
@@ -140,6 +147,11 @@ def _check_size(name: str, value: int) -> None:
     """Reject integers beyond 2**53, which floats do not hold exactly."""
     if abs(value) > LARGEST:
         raise ValueError(f'{name} is beyond 2**53: give a smaller number')
+
+
+def _percent(value: float) -> str:
+    """The share that a percentage was meant as; empty if it is none."""
+    return f'; {value:g}% is {value / 100:g}' if 1 < value < 100 else ''
 
 
 def _span(low: float, high: float) -> str:

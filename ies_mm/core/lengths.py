@@ -123,6 +123,6 @@ def planned(
         return ''
     parts = ' '.join(f'{100 * part:.0f}' for part in trained)
     return (
-        f'planned percentage of images per epoch, from epoch {first + 1}: '
+        f'planned to train, in % of the images, from epoch {first + 1} on: '
         f'{parts}'
     )

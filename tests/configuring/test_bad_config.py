@@ -131,7 +131,7 @@ def test_known_hooks_are_not_called_unknown(voc: Path, tmp_path: Path) -> None:
     )
     with pytest.raises(ConfigError) as error:
         check_config(config)
-    assert 'not a known hook: default_hooks.ies' in str(error.value)
+    assert "default_hooks.ies.type='IESHok' is not a" in str(error.value)
     assert 'DetVisualizationHook' not in str(error.value)
 
 

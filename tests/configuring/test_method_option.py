@@ -287,6 +287,7 @@ def test_a_method_has_a_folder_of_its_own(
     ('config', 'name', 'message'),
     [
         (('faster_rcnn_voc', ''), 'inforbatch', 'no such method; there are b'),
+        (('faster_rcnn_voc', ''), 'inforbatch', "did you mean 'infobatch'"),
         (
             ('faster_rcnn_voc', 'ies_'),
             'early_stopping',

@@ -135,7 +135,7 @@ def test_a_capped_rise_starts_higher() -> None:
 def test_the_log_says_what_each_epoch_will_train() -> None:
     period, start = PruningPeriod(12, first=6), Standing(100, 0, 12)
     assert planned(PruningSchedule(0.2), period, start) == (
-        'planned percentage of images per epoch, from epoch 7: '
+        'planned to train, in % of the images, from epoch 7 on: '
         '93 80 67 53 40 27'
     )
     assert planned(PruningSchedule(0.0), period, start) == ''
@@ -147,7 +147,7 @@ def test_a_run_that_goes_on_is_told_what_is_left() -> None:
     """After nine epochs in which nothing was pruned."""
     period, now = PruningPeriod(12, first=9), Standing(100, 9, 12)
     said = planned(PruningSchedule(0.1), period, now)
-    assert ', from epoch 10: ' in said
+    assert ', from epoch 10 on: ' in said
     assert said.endswith(': 87 60 33')
     assert too_much(PruningSchedule(0.2), period, now) == ''
     assert 'can save 22% at most' in too_much(

@@ -69,10 +69,13 @@ def test_an_argument_that_no_hook_takes(name: str) -> None:
     with pytest.raises(TypeError) as error:
         made(name, detla=0.1)
     unknown = f"{name} got an unexpected keyword argument 'detla'; it takes "
-    reason, _, names = str(error.value).partition(unknown)
+    reason, _, rest = str(error.value).partition(unknown)
+    names, _, meant = rest.partition('; did you mean ')
     assert not reason
     own = [*signature(getattr(engine, name)).parameters]
     assert {*names.split(', ')} == {*own, *COMMON} - {'common'}
+    if 'delta' in own:
+        assert meant == "'delta'?"
 
 
 class OwnHook(SelectionHook):

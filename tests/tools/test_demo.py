@@ -21,7 +21,13 @@ class NoTraining:
         self.calls.append(command)
         self.returncode = 0
 
-    def poll(self) -> int:
+    def __enter__(self) -> 'NoTraining':
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def poll(self) -> int | None:
         return 0
 
 
@@ -62,3 +68,22 @@ def test_the_methods_are_there(commands: list[list[str]]) -> None:
     [short] = [command for command in commands if '--length' in command]
     assert short[4] == commands[0][4], 'the plain config'
     assert short[short.index('--length') + 1] == '0.8'
+
+
+def test_an_interrupted_demo_stops_its_training(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    killed = []
+
+    class Interrupted(NoTraining):
+        def poll(self) -> int | None:
+            raise KeyboardInterrupt
+
+        def kill(self) -> None:
+            killed.append(self)
+
+    monkeypatch.setattr(demo, 'WORK', tmp_path)
+    monkeypatch.setattr(demo.subprocess, 'Popen', Interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        demo.train('plain', 'config.py')
+    assert killed

@@ -10,7 +10,7 @@ import pytest
 from mmengine.config import Config
 
 import ies_mm
-from ies_mm.commands import program
+from ies_mm.commands import configs, program
 from ies_mm.errors import ConfigError
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
@@ -101,8 +101,21 @@ def test_a_shipped_config_as_a_base(tmp_path: Path, refused: Refused) -> None:
     assert line.endswith(
         "write _base_ = __import__('ies_mm').config_path('NAME')"
     )
-    with pytest.raises(ConfigError, match='there is no such config'):
+    with pytest.raises(ConfigError, match=r'no such config; [^;]* them$'):
         ies_mm.config_path('nothing.py')
+    with pytest.raises(ConfigError, match='did you mean'):
+        ies_mm.config_path('fastr_rcnn_voc.py')
+
+
+def test_an_interrupted_command_shows_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(configs, 'main', interrupted)
+    assert program.main(['configs']) == 130
+    assert capsys.readouterr().err == 'ies-mm configs: interrupted\n'
 
 
 def test_a_reader_may_leave() -> None:

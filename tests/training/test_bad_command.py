@@ -68,7 +68,7 @@ def test_deleted_weights_do_not_hinder_a_resume(
         ),
         (
             ['--cfg-options', 'default_hooks.ies.type=IESHok'],
-            'not a known hook: default_hooks.ies={',
+            "type='IESHok' is not a known hook; did you mean 'IESHook'?",
         ),
         (['--work-dir', __file__], 'is a file; give a folder'),
         (['--launcher', 'slurm'], 'SLURM_PROCID is not set'),

@@ -93,6 +93,18 @@ def test_a_fine_tuning_that_is_always_told_to_resume(
     assert (again.load_from, again.resume) == (None, True)
 
 
+def test_overwriting_an_earlier_run_is_said(
+    folders: Path, tmp_path: Path
+) -> None:
+    """Not in a new folder, nor in a run that goes on."""
+    plain(folders, tmp_path / 'run').dump(tmp_path / 'run.py')
+    for options, warns in (([], False), ([], True), (['--resume'], False)):
+        result = call(TRAIN, tmp_path / 'run.py', *options)
+        assert result.returncode == 0, result.stderr
+        said = 'has checkpoints of an earlier run, which this run overwrites'
+        assert (said in result.stdout + result.stderr) is warns
+
+
 def test_a_runner_that_shards_models_is_refused(
     folders: Path, tmp_path: Path
 ) -> None:

@@ -162,7 +162,7 @@ class IES(FlatnessMethod):
         if not self.period(standing).may_prune(standing.epoch):
             return f'begin={self.begin}, anneal={self.anneal}'
         due = int(self.due_for_training(standing).sum())
-        return f'{due} trained to be rechecked' if due else ''
+        return f'{due} kept for a re-check' if due else ''
 
     def due_for_training(self, standing: Standing) -> Tensor:
         """Instances the next epoch trains, mastered or not; bool (N,)."""

@@ -16,9 +16,10 @@ from ies_mm.errors import ConfigError
 from ies_mm.training.data.identity import InstanceMap
 from ies_mm.training.data.stream import Drawn, EndlessStream
 
+OURS = "train_dataloader.sampler.type='IESSampler'"
 NEEDS_A_HOOK = (
-    "train_dataloader.sampler.type='IESSampler' needs a selection hook, found "
-    "none; add default_hooks=dict(ies=dict(type='IESHook', saved=0.2))"
+    f'{OURS} needs a selection hook, found none; add '
+    "default_hooks=dict(ies=dict(type='IESHook', saved=0.2))"
 )
 WHAT_TO_DO = (
     "Write train_dataloader=dict(sampler=dict(_delete_=True, type='Default"

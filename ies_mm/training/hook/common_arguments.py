@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from inspect import signature
 
+from ies_mm.spelling import did_you_mean
+
 COMMON = (
     'keep_history', 'allow_batch_augments', 'fallback', 'observe', 'scoring',
 )  # fmt: skip
@@ -36,4 +38,5 @@ def check_known(hook: type, names: Iterable[str]) -> None:
             raise TypeError(
                 f'{hook.__name__} got an unexpected keyword argument {name!r};'
                 f' it takes {", ".join(taken_by(hook))}'
+                f'{did_you_mean(name, taken_by(hook))}'
             )

@@ -34,16 +34,18 @@ def what_was_decided(session: Session) -> str:
         session (Session): After that epoch and its selection.
 
     Returns:
-        str: As ``'80 are mastered, the next epoch prunes 60 (20 trained to
-        fill a batch), '``.
+        str: As ``'80 are mastered, the next epoch prunes 60 (20 kept to
+        fill the last batch), '``.
     """
     state = session.state
     if state.epochs >= session.pace.max_epochs:
-        return 'nothing is left to decide, '
+        return 'no epoch follows, '
     out = len(state.selection.excluded)
     held = session.method.held_back(session.standing())
     why = [
-        f'{session.filled} trained to fill a batch' if session.filled else '',
+        f'{session.filled} kept to fill the last batch'
+        if session.filled
+        else '',
         _without_objects(session),
         held if out < state.mastered else '',
     ]

@@ -144,11 +144,13 @@ def _decide_anew(session: Session, before: dict[str, Any]) -> None:
 def _say_what_was_taken_over(session: Session) -> None:
     state = session.state
     saved = state.excluded / max(state.instances * state.epochs, 1)
+    over = state.epochs >= session.pace.max_epochs
+    coming = f'the next epoch prunes {len(state.selection.excluded)}'
     session.runner.logger.info(
         f'{session.method.name} resumes after epoch {state.epochs}: '
         f'{int((state.history.count > 0).sum())} of {state.instances} images '
-        f'have a loss history, the next epoch prunes '
-        f'{len(state.selection.excluded)}, saved {saved:.1%} so far'
+        f'have a loss history, {"no epoch follows" if over else coming}, '
+        f'saved {saved:.1%} so far'
     )
 
 

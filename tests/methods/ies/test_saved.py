@@ -79,4 +79,4 @@ def test_a_budget_that_begins_late_counts_from_there(
     standing = Standing(100, epoch=7, epochs=30, begun=7)
     assert method.period(standing).first == first
     assert method.period(standing).able == 30 - first
-    assert f'from epoch {first + 1}: ' in method.forecast(standing)
+    assert f'from epoch {first + 1} on: ' in method.forecast(standing)

@@ -92,7 +92,8 @@ def test_weights_are_the_inverse_chances_by_the_losses_that_were_seen(
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        (dict(saved=0.95), 'saved=0.95: give a number from 0 to 0.9'),
+        (dict(saved=0.95), 'saved=0.95: give a number from 0 to 0.9$'),
+        (dict(saved=20), 'give a number from 0 to 0.9; 20% is 0.2$'),
         (dict(saved=0.2, floor=0), 'floor=0: give a number from 0.01 to 1'),
         (dict(saved=0.2, order=4), 'order=4'),
     ],

@@ -49,11 +49,11 @@ def test_what_is_mastered_and_what_is_left_out(
     plan = {1: list(range(15)), 2: [3, 4], 3: []}
     lines = log_of(loop(folders, tmp_path), FixedSelection(plan))
     filled = loop is by_epochs
-    why = '1 trained to fill a batch' if filled else ''
+    why = '1 kept to fill the last batch' if filled else ''
     expected = [said(15, 14 if filled else 15, why), said(2, 2), said(0, 0)]
     assert decisions(lines)[:3] == expected
     if filled:
-        assert decisions(lines)[-1] == 'nothing is left to decide, '
+        assert decisions(lines)[-1] == 'no epoch follows, '
 
 
 @pytest.mark.parametrize(
@@ -102,8 +102,8 @@ def test_what_a_budget_will_train_is_said_beforehand(
 ) -> None:
     """For each epoch from the fourth on, and it is kept to."""
     lines = log_of(by_epochs(folders, tmp_path), hook)
-    [line] = [line for line in lines if 'planned percentage' in line]
-    assert f'INFO - {hook.method.name}: planned percentage' in line
+    [line] = [line for line in lines if 'planned to train' in line]
+    assert f'INFO - {hook.method.name}: planned to train' in line
     assert 'from epoch 4: ' in line
     said = [int(part) for part in line.rpartition(': ')[2].split()]
     records = epochs_of(tmp_path)
@@ -163,6 +163,22 @@ def test_what_a_resumed_run_took_over(
         'IES resumes after epoch 3: 20 of 20 images have a loss history, '
         'the next epoch prunes 4, saved 5.0% so far'
     ) in line
+
+
+def test_resuming_a_finished_run(folders: Path, tmp_path: Path) -> None:
+    config = by_epochs(folders, tmp_path)
+    train(config, with_hook(FixedSelection({})))
+    config = by_epochs(folders, tmp_path)
+    config.resume, config.work_dir = True, str(tmp_path / 'again')
+    config.load_from = str(
+        tmp_path / f'epoch_{config.train_cfg.max_epochs}.pth'
+    )
+    [line] = [
+        line
+        for line in log_of(config, FixedSelection({}))
+        if 'resumes after epoch' in line
+    ]
+    assert line.endswith('loss history, no epoch follows, saved 0.0% so far')
 
 
 class Emptied(Hook):
