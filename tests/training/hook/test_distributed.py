@@ -11,6 +11,7 @@ from commands import in_two_processes
 from distributed_configs import DETECTORS, frozen
 from distributed_runs import PLAIN, RUNS, plain_hook
 from ies_mm.report.dynamics import read_dynamics
+from made_once import made_once
 from runs import FixedSelection, epochs_of, instances_of, train, with_hook
 from same_runs import EPOCHS, ITERATIONS, assert_equal, by_iterations
 from task_runs import make_folders
@@ -30,10 +31,12 @@ def results(
     voc: Path, folders: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """Work directories of all runs, and each process's observations."""
-    results = tmp_path_factory.mktemp('distributed')
-    train(by_iterations(folders, results / 'one'), with_hook(everything()))
-    in_two_processes(TESTS / 'distributed_runs.py', voc, folders, results)
-    return results
+
+    def make(results: Path) -> None:
+        train(by_iterations(folders, results / 'one'), with_hook(everything()))
+        in_two_processes(TESTS / 'distributed_runs.py', voc, folders, results)
+
+    return made_once(tmp_path_factory, 'distributed', make)
 
 
 def everything() -> FixedSelection:
