@@ -17,7 +17,7 @@ DOCS = Path(__file__).resolve().parents[1] / 'docs'
 NAMED_TABLE = re.compile(r'<!-- table: (.+?) -->\n((?:\|.*\n)+)')
 CONTROL = 'short plain'
 PANELS = {
-    'full schedule': 'plain',
+    'full baseline': 'plain',
     'shuffled passes': 'shuffled passes',
     'random pruning': 'random pruning',
     'Soft IES in turn': 'Soft IES in turn',
