@@ -135,3 +135,23 @@ def test_the_summary_is_what_the_picture_shows(tool: ModuleType) -> None:
                 mean, (low, high) = panel[name].mean, panel[name].interval
                 shown = [float(text) for text in found]
                 assert shown == pytest.approx([mean, low, high], abs=0.15)
+
+
+def test_how_many_intervals_stand_a_correction(tool: ModuleType) -> None:
+    """Of the methods against the shorter baseline, by their p-values."""
+    tables = tool.named_tables(PAGE)
+    apart = [
+        difference.by_seed
+        for name, beginning in tool.PANELS.items()
+        if name != 'full baseline'
+        for difference in tool.above_short(tables, beginning).values()
+    ]
+    tests = [stats.ttest_1samp(values, 0) for values in apart]
+    above = [test.statistic > 0 and test.pvalue < 0.05 for test in tests]
+    corrected = stats.false_discovery_control([test.pvalue for test in tests])
+    stand = [up and p < 0.05 for up, p in zip(above, corrected, strict=True)]
+    assert (
+        f'Of these {len(apart)} intervals {sum(above)} are above the shorter '
+        f'baseline; with the false discovery rate held at 5% (Benjamini and '
+        f'Hochberg), {sum(stand)} are.'
+    ) in ' '.join(PAGE.split())
