@@ -55,7 +55,7 @@ def test_rehearsal_of_every_part(tmp_path: Path, jpegs: Path) -> None:
     assert 0.2 < cost['captured'] < 5
     assert all(check['passed'] for check in run['works']), run['works']
     names = [row['name'] for row in run['paper']['rows']]
-    assert names == ['plain', 'IES', 'random removal', 'plain, shorter']
+    assert names == ['plain', 'IES', 'random pruning', 'short plain']
     plain, ies, random, shorter = run['paper']['rows']
     assert 0 < ies['saved'] == random['saved']
     fitted = round(plain['epochs'] * (1 - ies['saved'] * 2 / 3))

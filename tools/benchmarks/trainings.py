@@ -38,7 +38,7 @@ def methods(saved: float) -> dict[str, dict[str, Any] | None]:
         'IES, spaced, by training': ies | dict(refresh_interval=by_training),
         'soft IES': dict(type='SoftIESHook', saved=saved),
         'InfoBatch': dict(type='InfoBatchHook'),
-        'random removal': dict(
+        'random pruning': dict(
             type='RandomRemovalHook', ratio=budget, begin=6
         ),
     }

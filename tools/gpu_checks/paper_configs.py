@@ -12,7 +12,7 @@ GAMMA = 0.96
 """Learning-rate decay per epoch in the paper's SGD(E)."""
 
 IMPORTS = ['gpu_checks.cifar', 'gpu_checks.hooks', 'ies_mm.engine']
-PLAIN, IES, RANDOM, SHORT = 'plain', 'IES', 'random removal', 'plain, shorter'
+PLAIN, IES, RANDOM, SHORT = 'plain', 'IES', 'random pruning', 'short plain'
 
 
 @dataclass(frozen=True)
