@@ -28,9 +28,9 @@ make gpu GPU=--rehearse                    # everything on a CPU, at toy size
 - *works*: a detector, a segmentor and a classifier, 8 short epochs each.
 - *paper*: ResNet-18 on CIFAR-10, with SGD(E) compressed from 200 epochs to as
   many as fit: the learning rate ends at the same value. *Augmented*: test
-  images with the training transform, as in the authors' program. *Clean*: without
-  it. *1 / (1 - 2s/3)*: the ideal speed-up for a saved fraction *s* if scoring an
-  image costs a third of a training step.
+  images with the training transform, as in the authors' program. *Clean*:
+  without it. *1 / (1 - 2s/3)*: the ideal speed-up for a saved fraction *s* if
+  scoring an image costs a third of a training step.
 """
 NONE_YET = 'No runs yet.'
 
