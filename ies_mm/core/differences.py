@@ -4,25 +4,13 @@ import torch
 from torch import Tensor
 
 
-def difference(values: Tensor, order: int) -> Tensor:
-    r"""Differences :math:`\Delta^n L` of consecutive rows (paper, eq. 1, 2).
-
-    Args:
-        values (Tensor): (K, ...) with the newest row last.
-        order (int): n, 0 gives ``values`` itself.
-
-    Returns:
-        Tensor: (K - order, ...).
-    """
-    return torch.diff(values, n=order, dim=0)
-
-
 def flatness(values: Tensor, order: int, window: int) -> Tensor:
     r"""Mean magnitude of the last differences, :math:`m_i`.
 
     Args:
         values (Tensor): (K, ...) with K >= order + window, newest row last.
-        order (int): Order of the difference.
+        order (int): n of the differences :math:`\Delta^n L` of consecutive
+            rows (paper, eq. 1 and 2); 0 for the rows themselves.
         window (int): Differences averaged.
 
     Returns:
@@ -30,7 +18,7 @@ def flatness(values: Tensor, order: int, window: int) -> Tensor:
         NaN where any of the observations is NaN.
     """
     recent = values[-(order + window) :].double()
-    magnitudes = difference(recent, order).abs()
+    magnitudes = torch.diff(recent, n=order, dim=0).abs()
     # Added one by one, in the order of ReferenceIES: a sum in another order
     # could differ in its last bits.
     total = magnitudes[0]
