@@ -183,10 +183,8 @@ class Budget(OfFirstLoss):
         self, scores: Tensor, progress: Progress
     ) -> tuple[Tensor, float]:
         """The flattest, as many as are to be pruned; ties are random."""
-        level = self.level(scores, progress)
-        mastered = scores < level
-        count = self.schedule.count(progress)
-        surplus = int(mastered.sum()) - count
+        mastered, level = super().mastered(scores, progress)
+        surplus = int(mastered.sum()) - self.schedule.count(progress)
         if surplus > 0:
             # The surplus lies among the least flat, which are all equal.
             equal = torch.nonzero(scores == scores[mastered].max()).flatten()
