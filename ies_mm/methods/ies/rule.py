@@ -127,18 +127,17 @@ class IES(FlatnessMethod):
     ) -> Decision:
         """Find the mastered instances and prune them if the epoch allows."""
         decision = self.judge(history, names, standing)
-        mastered, epoch = decision.mastered, standing.epoch
-        nobody = torch.zeros_like(mastered)
-        may_prune = self.period(standing).may_prune(epoch)
+        chosen = decision.mastered
+        may_prune = self.period(standing).may_prune(standing.epoch)
         if self.dry_run and may_prune:
             # A real run would have pruned them, and its budget would go on
             # from there.
-            self._spared += int(mastered.sum())
+            self._spared += int(chosen.sum())
         if self.dry_run or not may_prune:
             # The next epoch trains everything, so all waits start over.
-            self._waits.settle(self._recheck, nobody, epoch)
-            return Decision(mastered, Selection(~nobody), decision.limit)
-        self._waits.settle(self._recheck, mastered, epoch)
+            chosen = torch.zeros_like(chosen)
+            decision = replace(decision, selection=Selection(~chosen))
+        self._waits.settle(self._recheck, chosen, standing.epoch)
         return decision
 
     def judge(
