@@ -12,7 +12,6 @@ from ies_mm.configuring.speedups import arguments_for
 from ies_mm.core import Standing
 from ies_mm.errors import ConfigError
 from ies_mm.training.hook.mixing_options import (
-    EVERY_EPOCH,
     SCORING,
     TRAINING,
     interval_of,
@@ -113,8 +112,7 @@ def _scored_every(hook: SelectionHook, epochs: int, mixes: bool) -> int:
         scores = hook.method.reads_losses
     if not scores:
         return 0
-    default = interval_of(hook.method, epochs) if mixes else EVERY_EPOCH
-    return given or default
+    return given or interval_of(hook.method, epochs, mixes)
 
 
 def _name_of(kind: Any) -> str:

@@ -11,9 +11,6 @@ from ies_mm.training.scoring.unmixed import batch_augments
 
 TRAINING, SCORING, MIXTURES = 'training', 'scoring', 'mixtures'
 
-EVERY_EPOCH = 1
-"""Epochs between the passes that a user asks for (Algorithm 1, line 3)."""
-
 LONGEST_INTERVAL = 10
 """A scoring pass takes 0.30 to 0.45 of an epoch (docs/performance.md)."""
 
@@ -49,17 +46,22 @@ class Mixing:
             )
 
 
-def interval_of(method: Method, epochs: float) -> int:
-    """Epochs between two scoring passes over all images.
+def interval_of(method: Method, epochs: float, mixing: bool) -> int:
+    """Epochs between two scoring passes over all images, by default.
 
-    Ten, so that scoring stays below 5% of the training time; fewer where the
-    method would otherwise know too little for more than half of the epochs.
-    It is not measured: decisions would depend on the load of the machine.
+    One where a user asks for the passes (Algorithm 1, line 3). While the
+    training mixes images, ten, so that scoring stays below 5% of the training
+    time; fewer where the method would otherwise know too little for more than
+    half of the epochs. It is not measured: decisions would depend on the load
+    of the machine.
 
     Args:
         method (Method): What needs observations.
         epochs (float): Of the whole training.
+        mixing (bool): Whether the training mixes images.
     """
+    if not mixing:
+        return 1
     most = int(epochs) // (2 * (method.depth + 1))
     return max(1, min(LONGEST_INTERVAL, most))
 

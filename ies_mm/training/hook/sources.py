@@ -5,7 +5,6 @@ from typing import Any
 
 from ies_mm.losses.capture.random_state import preserved_random_state
 from ies_mm.training.hook.mixing_options import (
-    EVERY_EPOCH,
     MIXTURES,
     SCORING,
     interval_of,
@@ -122,23 +121,18 @@ class Sources:
         session = self._session
         dataset = session.runner.train_dataloader.dataset
         pipelines = scoring_pipelines(dataset, self._wanted.scoring.pipeline)
-        interval = self._wanted.scoring.interval or self._interval()
+        mixing = bool(self._mixing)
+        default = interval_of(session.method, session.pace.max_epochs, mixing)
+        interval = self._wanted.scoring.interval or default
         every = f'every {interval} epochs' if interval > 1 else 'each epoch'
         self._say(
             f'{every} all are scored by forward passes without mixing, by the '
             f'pipeline {described(pipelines[0])}'
         )
         images = Unmixed(session.instances, pipelines)
-        mixing = bool(self._mixing)
         source = ByScoring(session, self._refresher(images), interval, mixing)
         source.try_out()
         return source
-
-    def _interval(self) -> int:
-        if not self._mixing:
-            return EVERY_EPOCH
-        session = self._session
-        return interval_of(session.method, session.pace.max_epochs)
 
     def _say(self, what: str) -> None:
         why = f'observe={SCORING!r}'
