@@ -103,15 +103,14 @@ class Sources:
         session = self._session
         if not self._settings.records_losses:
             return Unobserved(session, mixing=bool(self._mixing))
+        if self._wanted.observe == SCORING:
+            return self._by_scoring()
         if not self._mixing:
-            if self._wanted.observe == SCORING:
-                return self._by_scoring()
             return ByTraining(session, self._refresher())
         if self._wanted.observe == MIXTURES:
             self._say('the loss of a mixture is noted for all images in it')
             return ByMixtures(session, self._refresher())
-        asked = self._wanted.observe == SCORING
-        if not (session.method.reads_losses or asked):
+        if not session.method.reads_losses:
             # Keeping a history alone is not worth scoring passes.
             self._say(f'{session.method.name} reads no loss, none is observed')
             return Unobserved(session, mixing=True)
