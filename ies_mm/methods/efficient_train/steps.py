@@ -10,36 +10,19 @@ from ies_mm.losses.capture.patching import override
 from ies_mm.losses.context import unwrap
 from ies_mm.methods.efficient_train.crop import low_frequencies
 from ies_mm.methods.efficient_train.rule import EfficientTrain
-from ies_mm.training.hook.clock import Clock
 from ies_mm.training.hook.incoming import Batch
-from ies_mm.training.hook.sources import Sources
-from ies_mm.training.hook.step_comparison import StepComparison
 from ies_mm.training.hook.steps import Steps
 from ies_mm.training.hook.wrapped_step import Step
-from ies_mm.training.state.session import Session
 
 
 class CroppingSteps(Steps):
-    """Crops the normalised images that the data preprocessor returns.
+    """Crops the normalised images that the data preprocessor returns."""
 
-    Args:
-        session (Session): See :class:`Steps`. Its method must be an
-            :class:`EfficientTrain`.
-        sources (Sources): See :class:`Steps`.
-        comparison (StepComparison): See :class:`Steps`.
-        clock (Clock): See :class:`Steps`.
-    """
+    _pixels = _of_pixels = 0
 
-    def __init__(
-        self,
-        session: Session,
-        sources: Sources,
-        comparison: StepComparison,
-        clock: Clock,
-    ) -> None:
-        super().__init__(session, sources, comparison, clock)
-        self._method: EfficientTrain = cast(Any, session.method)
-        self._pixels = self._of_pixels = 0
+    @property
+    def _method(self) -> EfficientTrain:
+        return cast(EfficientTrain, self.session.method)
 
     def train(self, batch: Batch, step: Step) -> Any:
         """Train on the low frequencies of a batch."""
