@@ -12,6 +12,7 @@ from ies_mm.core.arguments import check_number
 from ies_mm.core.budget import MOST_LEFT_OUT
 from ies_mm.errors import ConfigError
 from ies_mm.methods.dihcl.rule import budget
+from ies_mm.methods.efficient_train.rule import PUBLISHED
 
 FORWARD = 1 / 3
 """Cost of scoring an image, relative to training on it.
@@ -176,12 +177,8 @@ def _efficient(speedup: float, epochs: float, hook: Hook) -> dict[str, Any]:
         raise _too_fast(speedup, 4, 'a fifth of the epochs has full size')
     side = (-0.1 + (0.01 - 4 * 0.65 * free) ** 0.5) / (2 * 0.65)
     sides = (side, side, side, (1 + side) / 2, 1.0)
-    return dict(
-        stages=[
-            dict(part=0.2, size=size, magnitude=magnitude)
-            for size, magnitude in zip(sides, (1, 3, 5, 7, 9), strict=True)
-        ]
-    )
+    stages = zip(PUBLISHED, sides, strict=True)
+    return dict(stages=[{**stage, 'size': size} for stage, size in stages])
 
 
 def _too_fast(speedup: float, most: float, reason: str) -> ConfigError:

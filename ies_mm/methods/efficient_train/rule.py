@@ -1,7 +1,7 @@
 """EfficientTrain's curriculum (Wang et al., ICCV 2023 and TPAMI 2024)."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from typing import Any
 
 from ies_mm.core import LossHistory, Standing
@@ -57,6 +57,9 @@ class Stage:
         return _even(height * share), _even(width * share)
 
 
+_KEYS = {field.name for field in fields(Stage)}
+
+
 class EfficientTrain(Method):
     """Trains on every image in every epoch, with growing image size.
 
@@ -87,9 +90,7 @@ class EfficientTrain(Method):
 
     def stage(self, standing: Standing) -> Stage:
         """The stage of the next epoch."""
-        for stage, end in zip(
-            self.curriculum, self._ends(standing.epochs), strict=True
-        ):
+        for stage, end in self._ends(standing.epochs):
             if standing.epoch < end:
                 return stage
         # An iteration-based loop asks once more after its last epoch.
@@ -99,9 +100,7 @@ class EfficientTrain(Method):
         """The image size of each epoch."""
         # Merge consecutive stages of the same size.
         ends: list[tuple[int | float, int]] = []
-        for stage, end in zip(
-            self.curriculum, self._ends(standing.epochs), strict=True
-        ):
+        for stage, end in self._ends(standing.epochs):
             if ends and ends[-1][0] == stage.size:
                 ends.pop()
             ends.append((stage.size, end))
@@ -111,11 +110,14 @@ class EfficientTrain(Method):
             for size, end in ends
         )
 
-    def _ends(self, epochs: int) -> list[int]:
-        """The number of epochs at the end of each stage."""
-        # Ends are rounded, not lengths, whose rounding errors would add up.
-        parts = [stage.part for stage in self.curriculum]
-        return [round(sum(parts[: k + 1]) * epochs) for k in range(len(parts))]
+    def _ends(self, epochs: int) -> Iterator[tuple[Stage, int]]:
+        """Each stage, and the number of epochs at its end."""
+        part = 0.0
+        for stage in self.curriculum:
+            part += stage.part
+            # Ends are rounded, not lengths, whose rounding errors would add
+            # up.
+            yield stage, round(part * epochs)
 
 
 def _even(side: float) -> int:
@@ -158,6 +160,3 @@ def _stage(number: int, given: Mapping[str, Any]) -> Stage:
     if given.get('magnitude') is not None:
         check_integer(f'{name}.magnitude', given['magnitude'], 0)
     return Stage(**given)
-
-
-_KEYS = {'part', 'size', 'magnitude'}
