@@ -1,5 +1,6 @@
 """Stand-in for the sampler of a training run without an IESSampler."""
 
+from functools import cached_property
 from typing import Any
 
 from ies_mm.core import Selection
@@ -24,14 +25,11 @@ class AnySampler:
         self.dataset = dataset
         self.user: object | None = None
         self.seed = 0
-        self._instances: InstanceMap | None = None
 
-    @property
+    @cached_property
     def instances(self) -> InstanceMap:
         """The instance numbering that observations refer to."""
-        if self._instances is None:
-            self._instances = InstanceMap(self.dataset)
-        return self._instances
+        return InstanceMap(self.dataset)
 
     def set_selection(self, selection: Selection) -> None:
         """Check that everything is selected.

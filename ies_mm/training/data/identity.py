@@ -68,9 +68,6 @@ class InstanceMap:
         numbers[shown] = torch.arange(len(shown))
         self._numbers = numbers.split([len(leaf) for leaf in self.leaves])
         self._wrappers = [(w, numbers[beside]) for w, beside in self._wrappers]
-        self._names: list[str] | None = None
-        self._known: set[str] = set()
-        self._checksums: Tensor | None = None
 
     def __len__(self) -> int:
         """Number of instances N."""
@@ -105,11 +102,10 @@ class InstanceMap:
         Its path, plus the number of its part if several parts show the file,
         and of its copy if one part lists it several times.
         """
-        if self._names is None:
-            self._names = self._named()
         return self._names
 
-    def _named(self) -> list[str]:
+    @cached_property
+    def _names(self) -> list[str]:
         part = [
             number
             for number, (_, numbers) in enumerate(self.parts(), start=1)
@@ -139,9 +135,11 @@ class InstanceMap:
         leaf and, if several leaves show the file, what else distinguishes
         them. The data may be moved.
         """
-        if self._checksums is None:
-            self._checksums = checksums_of(self._paths_by_leaf())
         return self._checksums
+
+    @cached_property
+    def _checksums(self) -> Tensor:
+        return checksums_of(self._paths_by_leaf())
 
     def checksums_of_paths(self) -> Tensor:
         """int64 (N,), checksums of version 0.1: only path and leaf number."""
@@ -181,8 +179,11 @@ class InstanceMap:
 
     def knows(self, path: str) -> bool:
         """Whether it is the path of one of its images."""
-        self._known = self._known or set(self.paths())
         return path in self._known
+
+    @cached_property
+    def _known(self) -> set[str]:
+        return set(self.paths())
 
     @cached_property
     def _infos(self) -> tuple[list[str], Tensor]:
