@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from mmengine.dataset import DefaultSampler
 from mmengine.dist import all_gather_object, get_rank, get_world_size
-from mmengine.runner import EpochBasedTrainLoop, Runner
+from mmengine.runner import Runner
 from torch import Tensor
 
 from ies_mm.core import Selection
@@ -132,15 +132,3 @@ class WatchedIterations(WatchedPace):
             batches = max(all_gather_object(len(loader)))
             return max(1, batches) * self._batch_samples
         return len(loader.dataset)
-
-
-def watched_pace(runner: Runner, sampler: AnySampler) -> WatchedPace:
-    """The watching pace for a runner's loop.
-
-    Args:
-        runner (Runner): At the start of its training.
-        sampler (AnySampler): Stand-in for its sampler.
-    """
-    if isinstance(runner.train_loop, EpochBasedTrainLoop):
-        return WatchedEpochs(runner, sampler)
-    return WatchedIterations(runner, sampler)

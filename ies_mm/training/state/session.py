@@ -14,12 +14,10 @@ from ies_mm.training.data.sampler import IESSampler
 from ies_mm.training.loop.epoch_pace import EpochPace
 from ies_mm.training.loop.iteration_pace import IterationPace
 from ies_mm.training.loop.pace import Pace
-from ies_mm.training.loop.watched_pace import watched_pace
+from ies_mm.training.loop.watched_pace import WatchedEpochs, WatchedIterations
 from ies_mm.training.state.agreement import check_decided_alike
 from ies_mm.training.state.correctness import Correctness
-from ies_mm.training.state.observations_by_epoch import (
-    ObservationsByEpoch,
-)
+from ies_mm.training.state.observations_by_epoch import ObservationsByEpoch
 from ies_mm.training.state.selection_state import SelectionState
 
 
@@ -146,8 +144,9 @@ class Session:
 
 
 def _pace_of(runner: Runner, sampler: IESSampler | AnySampler) -> Pace:
+    by_epoch = isinstance(runner.train_loop, EpochBasedTrainLoop)
     if isinstance(sampler, AnySampler):
-        return watched_pace(runner, sampler)
-    if isinstance(runner.train_loop, EpochBasedTrainLoop):
-        return EpochPace(runner, sampler)
-    return IterationPace(runner, sampler)
+        watched = WatchedEpochs if by_epoch else WatchedIterations
+        return watched(runner, sampler)
+    pruned = EpochPace if by_epoch else IterationPace
+    return pruned(runner, sampler)
