@@ -32,9 +32,13 @@ class Switches:
         self._loss_modules = LossModules(self._model)
 
     def look(self) -> bool:
-        """Whether something was switched since the last epoch; logs it."""
+        """Take in what was switched since the last epoch.
+
+        Returns:
+            bool: Whether anything was, which the log says.
+        """
         state = self._session.state
-        what = self._what_was_switched()
+        what = self._note_what_is_now()
         if not what:
             return False
         observed, counted = state.note_switch()
@@ -46,8 +50,8 @@ class Switches:
         )
         return True
 
-    def _what_was_switched(self) -> str:
-        """What was switched, for the log; empty if nothing was."""
+    def _note_what_is_now(self) -> str:
+        """Note pipeline and losses; say what was switched, '' for nothing."""
         state = self._session.state
         transforms, losses = state.transforms, state.loss_modules
         now: list[Any] = [
@@ -58,9 +62,11 @@ class Switches:
         # another path in its arguments, which is no switch.
         broadcast_object_list(now)
         state.transforms, state.loss_modules = now
-        others = switched(losses, state.loss_modules)
-        what = ['the pipeline'] * (transforms not in (None, state.transforms))
-        what += [f'the loss {", ".join(others)}'] * bool(others)
+        what = []
+        if transforms not in (None, state.transforms):
+            what.append('the pipeline')
+        if others := switched(losses, state.loss_modules):
+            what.append(f'the loss {", ".join(others)}')
         return ' and '.join(what)
 
 

@@ -89,7 +89,8 @@ class ObservationsByEpoch:
 
     def samples(self, epoch: int) -> int:
         """Number of recorded samples of an epoch."""
-        return self._of(epoch).noted().samples
+        found = self._epochs.get(epoch)
+        return found.noted().samples if found else 0
 
     def gather(self) -> None:
         """Gather all ranks' observations for the next checkpoint.
