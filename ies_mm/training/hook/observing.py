@@ -91,9 +91,7 @@ class Scoring(Source):
 
     def due(self, left_out: Tensor) -> Tensor:
         """The pruned instances that the method wants."""
-        session = self.session
-        # The epoch just trained is not counted yet.
-        due = session.method.due(session.standing(behind=1))
+        due = self.session.method.due(self.session.standing(uncounted=1))
         return torch.nonzero(left_out & due).flatten()
 
     def score(self, ids: Tensor) -> Observations:

@@ -75,7 +75,7 @@ class Pace(ABC):
     @property
     @abstractmethod
     def epochs_behind(self) -> int:
-        """Epochs completed before the training starts or resumes."""
+        """Epochs completed so far; at a start or resume, those before it."""
 
     @abstractmethod
     def take(self, samples: int) -> list[tuple[int, int]]:

@@ -97,15 +97,16 @@ class Session:
         rates = self.runner.optim_wrapper.get_lr()
         self._rate = next(iter(rates.values()))[0]
 
-    def standing(self, behind: int = 0) -> Standing:
+    def standing(self, uncounted: int = 0) -> Standing:
         """Where the training stands.
 
         Args:
-            behind (int): Epochs trained but not counted yet. Defaults to 0.
+            uncounted (int): Epochs trained but not counted yet. Defaults to
+                0.
         """
         return Standing(
             self.state.instances,
-            self.state.epochs + behind,
+            self.state.epochs + uncounted,
             self.pace.max_epochs,
             self.state.excluded,
             self._rate,
