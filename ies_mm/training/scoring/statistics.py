@@ -1,9 +1,7 @@
 """The statistics by which images are scored, alike in all processes."""
 
-from collections.abc import Iterator
-
 from mmengine.dist import broadcast
-from torch import Tensor, nn
+from torch import nn
 
 from ies_mm.losses.generic.parts import parts_of
 from ies_mm.training.scoring.held_layers import is_held
@@ -19,11 +17,7 @@ def take_from_first(model: nn.Module) -> None:
     Args:
         model (nn.Module): Wrapped in DDP or not.
     """
-    for buffer in _buffers_of_held(model):
-        broadcast(buffer)
-
-
-def _buffers_of_held(model: nn.Module) -> Iterator[Tensor]:
     for part in parts_of(model):
         if isinstance(part, nn.Module) and is_held(part):
-            yield from part.buffers(recurse=False)
+            for buffer in part.buffers(recurse=False):
+                broadcast(buffer)
