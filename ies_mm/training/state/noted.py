@@ -1,7 +1,7 @@
 """The observations of an epoch as tensors."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import torch
@@ -40,13 +40,11 @@ class Noted:
         Args:
             terms (sequence of str): Names of the terms of the result.
         """
-        return Noted(
-            self.ids,
-            ordered(self.losses, self.terms, terms),
-            ordered(self.missing, self.terms, terms),
-            [*terms],
-            self.present,
-            self.unobserved,
+        return replace(
+            self,
+            losses=ordered(self.losses, self.terms, terms),
+            missing=ordered(self.missing, self.terms, terms),
+            terms=[*terms],
         )
 
     @classmethod
@@ -83,20 +81,15 @@ class Noted:
         ids, losses, missing, *rest = plain
         nothing = torch.zeros(0, dtype=torch.long)
         unknown: list[Any] = [names, names, nothing]
-        terms, present, unobserved = (
-            default if found is None else found
-            for found, default in zip(
-                [*rest, *[None] * (3 - len(rest))], unknown, strict=True
-            )
-        )
+        terms, present, unobserved = [*rest, *unknown[len(rest) :]]
         return cls(
-            ids.cpu(),
-            losses.cpu(),
-            missing.cpu(),
+            ids,
+            losses,
+            missing,
             [*terms],
             # The default would claim terms that no sample has.
             [*present] if len(ids) else [],
-            unobserved.cpu(),
+            unobserved,
         )
 
 

@@ -61,8 +61,7 @@ class Observations:
         if not self.names:
             self.names.extend(losses)
         self.present |= losses.keys()
-        known = [*self._columns, *self.names]
-        self._columns = list(dict.fromkeys([*known, *losses]))
+        self._columns = list(dict.fromkeys([*self.terms, *losses]))
         # On the losses' device: copying them here would wait for it.
         absent = torch.zeros_like(next(iter(losses.values())))
         everywhere = torch.zeros_like(absent, dtype=torch.bool)
@@ -103,8 +102,7 @@ class Observations:
             noted (Noted): The observations.
         """
         self.present |= set(noted.present)
-        known = [*self._columns, *self.names]
-        self._columns = list(dict.fromkeys([*known, *noted.terms]))
+        self._columns = list(dict.fromkeys([*self.terms, *noted.terms]))
         noted = noted.under(self._columns)
         self._ids.append(noted.ids)
         self._losses.append(noted.losses)
