@@ -9,7 +9,12 @@ from mmengine.config import Config
 from mmengine.registry import HOOKS
 
 from ies_mm.configuring.others import made
-from ies_mm.configuring.reading import class_of, selection_hooks, type_name
+from ies_mm.configuring.reading import (
+    class_of,
+    hooks_in,
+    selection_hooks,
+    type_name,
+)
 from ies_mm.errors import ConfigError
 from ies_mm.spelling import did_you_mean
 from ies_mm.training.hook.common_arguments import COMMON
@@ -177,16 +182,9 @@ def _metric(found: Any, name: str) -> str:
 
 def _stopping_hooks(cfg: Config) -> Iterator[tuple[str, dict]]:
     """The early-stopping hooks of a config, each with its key."""
-    hooks = dict(cfg.get('default_hooks') or {})
-    places = {f'default_hooks.{key}': hook for key, hook in hooks.items()}
-    for i, hook in enumerate(cfg.get('custom_hooks') or []):
-        places[f'custom_hooks[{i}]'] = hook
-    for place, hook in places.items():
-        # MMEngine takes built hooks, too.
-        if isinstance(hook, dict) and type_name(hook).endswith(
-            'EarlyStoppingHook'
-        ):
-            yield place, hook
+    for key, hook in hooks_in(cfg):
+        if type_name(hook).endswith('EarlyStoppingHook'):
+            yield key, hook
 
 
 def import_ours(cfg: Config) -> None:

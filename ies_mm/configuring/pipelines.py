@@ -6,7 +6,7 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.registry import TRANSFORMS, DefaultScope
 
-from ies_mm.configuring.reading import class_of, datasets_in
+from ies_mm.configuring.reading import class_of, datasets_in, hooks_in
 from ies_mm.training.data.mixing_transforms import mixes
 
 
@@ -75,19 +75,18 @@ def _of_datasets(cfg: Config) -> Iterator[tuple[str, Any, list]]:
 
 def _of_hooks(cfg: Config) -> Iterator[tuple[str, Any, list]]:
     """Every pipeline that a hook switches to."""
-    for i, hook in enumerate(cfg.get('custom_hooks') or []):
-        if isinstance(hook, dict):  # MMEngine takes built hooks, too.
-            key = f'custom_hooks[{i}].switch_pipeline'
-            yield key, hook.get('switch_pipeline'), []
+    for key, hook in hooks_in(cfg):
+        yield f'{key}.switch_pipeline', hook.get('switch_pipeline'), []
     for key, stage in _stages(cfg):
         yield f'{key}.train_pipeline', stage.get('train_pipeline'), []
 
 
 def _stages(cfg: Config) -> Iterator[tuple[str, dict]]:
-    for i, hook in enumerate(cfg.get('custom_hooks') or []):
-        if isinstance(hook, dict) and isinstance(hook.get('schedule'), list):
-            for j, stage in enumerate(filter(_is_dict, hook['schedule'])):
-                yield f'custom_hooks[{i}].schedule[{j}]', stage
+    for key, hook in hooks_in(cfg):
+        stages = hook.get('schedule')
+        for i, stage in enumerate(stages if isinstance(stages, list) else []):
+            if isinstance(stage, dict):
+                yield f'{key}.schedule[{i}]', stage
 
 
 def _nested(pipeline: Any, key: str) -> Iterator[tuple[str, dict]]:
@@ -102,10 +101,6 @@ def _nested(pipeline: Any, key: str) -> Iterator[tuple[str, dict]]:
             if isinstance(inner, dict):
                 inner = [inner]
             yield from _nested(inner, f'{place}.transforms')
-
-
-def _is_dict(part: Any) -> bool:
-    return isinstance(part, dict)
 
 
 def _types_of(augments: Any) -> list[str]:

@@ -12,14 +12,25 @@ OF_MMENGINE = ('type', 'priority', '_scope_')
 """Keys of a hook's dict that MMEngine reads itself."""
 
 
+def hooks_in(cfg: Config) -> Iterator[tuple[str, dict]]:
+    """The hooks that a config describes, each with its key."""
+    found = {
+        f'default_hooks.{name}': hook
+        for name, hook in (cfg.get('default_hooks') or {}).items()
+    }
+    for i, hook in enumerate(cfg.get('custom_hooks') or []):
+        found[f'custom_hooks[{i}]'] = hook
+    for key, hook in found.items():
+        # MMEngine takes built hooks, too.
+        if isinstance(hook, dict):
+            yield key, hook
+
+
 def selection_hooks(cfg: Config) -> Iterator[tuple[str, dict]]:
     """The selection hooks of a config, each with its key."""
-    for name, hook in (cfg.get('default_hooks') or {}).items():
+    for key, hook in hooks_in(cfg):
         if is_a(HOOKS, hook, SelectionHook):
-            yield f'default_hooks.{name}', hook
-    for i, hook in enumerate(cfg.get('custom_hooks') or []):
-        if is_a(HOOKS, hook, SelectionHook):
-            yield f'custom_hooks[{i}]', hook
+            yield key, hook
 
 
 def datasets_in(dataset: Any, key: str) -> Iterator[tuple[str, dict]]:

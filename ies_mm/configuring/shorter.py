@@ -15,7 +15,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from ies_mm.configuring.reading import type_name
+from ies_mm.configuring.reading import hooks_in, type_name
 from ies_mm.configuring.rescaling import (
     Lengths,
     Rule,
@@ -75,7 +75,7 @@ def shorten(cfg: Config, length: float) -> Config:
         cfg.param_scheduler = fit_schedules(cfg.param_scheduler, lengths)
     for schedule in schedules_in(cfg.get('param_scheduler')):
         fit(schedule, _IN_VALIDATIONS, validations)
-    for hook in _hooks(cfg):
+    for _, hook in hooks_in(cfg):
         fit_hook(hook, lengths)
         fit(hook, _IN_VALIDATIONS, validations)
     _fit_everywhere(cfg.get('model'), ratio)
@@ -115,12 +115,6 @@ _MODEL: dict[str, Rule] = {
 """TOOD's initial epochs, Dynamic R-CNN's interval, BoxInst's warm-up."""
 _UNWRITTEN = {'BoxInstMaskHead': dict(warmup_iters=10000)}
 """Defaults of constructors that stock configs do not write out."""
-
-
-def _hooks(cfg: Config) -> list[Any]:
-    hooks = [*(cfg.get('default_hooks') or {}).values()]
-    hooks += cfg.get('custom_hooks') or []
-    return [hook for hook in hooks if isinstance(hook, dict)]
 
 
 def _fit_everywhere(part: Any, ratio: float) -> None:

@@ -91,6 +91,7 @@ def test_what_cannot_be_scored_is_refused_before_anything_is_written(
         ('pipeline', r'pipeline[2].transforms[0] (CachedMosaic) mixes'),
         ('choice', r'pipeline[2].transforms[1][0] (CachedMosaic) mixes'),
         ('switch', r'custom_hooks[0].switch_pipeline[0] (CachedMosaic) mixes'),
+        ('default', r'default_hooks.switch.switch_pipeline[0] (CachedMosa'),
         ('recipe', r'custom_hooks[0].schedule[1].train_pipeline[0] (CachedMo'),
         ('augments', r'custom_hooks[0].schedule[1].batch_augments: Mixup mix'),
     ],
@@ -122,13 +123,15 @@ def test_mixing_transforms_that_lie_deeper(
             )
         ]
     else:
-        config.custom_hooks = [
-            dict(
-                type='PipelineSwitchHook',
-                switch_epoch=1,
-                switch_pipeline=[mosaic],
-            )
-        ]
+        switch = dict(
+            type='PipelineSwitchHook',
+            switch_epoch=1,
+            switch_pipeline=[mosaic],
+        )
+        if place == 'switch':
+            config.custom_hooks = [switch]
+        else:
+            config.default_hooks.switch = switch
     with pytest.raises(ConfigError) as error:
         check_config(config)
     assert message in str(error.value)
