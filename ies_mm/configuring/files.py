@@ -7,7 +7,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from ies_mm.configuring.reading import dataset_class, datasets_in
+from ies_mm.configuring.reading import dataset_class, datasets_in, scope_of
 from ies_mm.errors import ConfigError
 
 OF_IMAGES = ('img', 'img_path', 'sub_data_root')
@@ -20,7 +20,7 @@ def check_files(cfg: Config, *loaders: str) -> None:
     Raises:
         ConfigError: Names the path and how to obtain the data.
     """
-    scope = cfg.get('default_scope') or 'mmengine'
+    scope = scope_of(cfg)
     for loader in loaders:
         dataset = (cfg.get(loader) or {}).get('dataset')
         for key, leaf in datasets_in(dataset, f'{loader}.dataset'):

@@ -4,9 +4,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from mmengine.config import Config
-from mmengine.registry import TRANSFORMS, DefaultScope
+from mmengine.registry import TRANSFORMS
 
-from ies_mm.configuring.reading import class_of, datasets_in, hooks_in
+from ies_mm.configuring.reading import (
+    class_of,
+    datasets_in,
+    hooks_in,
+    in_scope,
+    scope_of,
+)
 from ies_mm.training.data.mixing_transforms import mixes
 
 
@@ -24,12 +30,7 @@ def transforms_in(cfg: Config, switched: bool = True) -> list[tuple[str, Any]]:
     pipelines, found = [*_of_datasets(cfg)], []
     if switched:
         pipelines += _of_hooks(cfg)
-    scope = cfg.get('default_scope') or 'mmengine'
-    # The root registry finds a library's transforms only through its scope.
-    with (
-        DefaultScope.overwrite_default_scope(scope),
-        TRANSFORMS.switch_scope_and_registry(None) as registry,
-    ):
+    with in_scope(scope_of(cfg), TRANSFORMS) as registry:
         for key, pipeline, skipped in pipelines:
             for place, transform in _nested(pipeline, key):
                 cls = class_of(registry, transform)

@@ -19,7 +19,9 @@ from ies_mm.configuring.reading import (
     class_of,
     dataset_class,
     datasets_in,
+    in_scope,
     is_a,
+    scope_of,
     selection_hooks,
 )
 from ies_mm.configuring.shape import check_shape
@@ -54,7 +56,9 @@ def check_config(cfg: Config) -> None:
     """
     check_shape(cfg)
     hooks = dict(selection_hooks(cfg))
-    built = [_check_hook(key, hook) for key, hook in hooks.items()]
+    built: list[SelectionHook] = [
+        made(key, class_of(HOOKS, hook), hook) for key, hook in hooks.items()
+    ]
     check_others(cfg)
     _check_pair(cfg, hooks)
     check_place(cfg)
@@ -63,15 +67,9 @@ def check_config(cfg: Config) -> None:
         _check_present(cfg, 'model', 'train_dataloader')
         _check_runner(cfg)
         _check_transforms(cfg, built[0])
-        scope = cfg.get('default_scope') or 'mmengine'
-        with DefaultScope.overwrite_default_scope(scope):
-            _check_classes(cfg, built[0], scope)
+        _check_classes(cfg, built[0])
+        with DefaultScope.overwrite_default_scope(scope_of(cfg)):
             _check_model(cfg, built[0])
-
-
-def _check_hook(key: str, hook: dict) -> SelectionHook:
-    found: SelectionHook = made(key, class_of(HOOKS, hook), hook)
-    return found
 
 
 def _check_pair(cfg: Config, hooks: dict[str, dict]) -> None:
@@ -119,12 +117,7 @@ def _check_runner(cfg: Config) -> None:
 
 def _misspelt(cfg: Config) -> str:
     """What is wrong if a hook of no known type may be the one meant."""
-    scope = cfg.get('default_scope') or 'mmengine'
-    # The root registry finds a library's hooks only through its scope.
-    with (
-        DefaultScope.overwrite_default_scope(scope),
-        HOOKS.switch_scope_and_registry(None) as registry,
-    ):
+    with in_scope(scope_of(cfg), HOOKS) as registry:
         for name, hook in (cfg.get('default_hooks') or {}).items():
             if isinstance(hook, dict) and class_of(registry, hook) is None:
                 kind = hook.get('type')
@@ -143,12 +136,12 @@ def _check_transforms(cfg: Config, hook: SelectionHook) -> None:
         check_augments(place, names, hook.method, hook.mixing)
 
 
-def _check_classes(cfg: Config, hook: SelectionHook, scope: str) -> None:
+def _check_classes(cfg: Config, hook: SelectionHook) -> None:
     if not (hook.method.wants_classes or hook.method.wants_strata):
         return
     for _, leaf in datasets_in(cfg.train_dataloader.dataset, ''):
         wraps = 'dataset' in leaf or 'datasets' in leaf
-        cls = dataset_class(leaf, scope)
+        cls = dataset_class(leaf, scope_of(cfg))
         if not wraps and isinstance(cls, type):
             check_has_classes(cls)
 

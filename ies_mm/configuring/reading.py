@@ -1,6 +1,7 @@
 """The parts of a config, and the classes they name."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from mmengine.config import Config
@@ -65,13 +66,32 @@ def dataset_class(dataset: dict, scope: str) -> Any:
 
     Args:
         dataset (dict): Its config.
-        scope (str): The config's ``default_scope``.
+        scope (str): See :func:`scope_of`.
+    """
+    with in_scope(scope, DATASETS) as datasets:
+        return class_of(datasets, dataset)
+
+
+def scope_of(cfg: Config) -> str:
+    """The library whose classes a config names without a prefix."""
+    return cfg.get('default_scope') or 'mmengine'
+
+
+@contextmanager
+def in_scope(scope: str, registry: Any) -> Iterator[Any]:
+    """The registry with a library's classes.
+
+    A root registry finds them only through the scope.
+
+    Args:
+        scope (str): See :func:`scope_of`.
+        registry (Registry): A root registry.
     """
     with (
         DefaultScope.overwrite_default_scope(scope),
-        DATASETS.switch_scope_and_registry(None) as datasets,
+        registry.switch_scope_and_registry(None) as found,
     ):
-        return class_of(datasets, dataset)
+        yield found
 
 
 def class_of(registry: Any, config: Any) -> Any:
