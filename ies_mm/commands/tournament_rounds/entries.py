@@ -30,17 +30,15 @@ def _budget(name: str, argument: str, *more: str) -> Entry:
     return Entry(('--method', name), (*dict_of_it, *more))
 
 
-def _random(*more: str) -> Entry:
-    return Entry(
-        ('--method', 'random_removal'),
-        (f'{HOOK}.saved={{saved}}', *more),
-    )
+def _saving(name: str, *more: str) -> Entry:
+    """A method that takes its share as ``saved``."""
+    return Entry(('--method', name), (f'{HOOK}.saved={{saved}}', *more))
 
 
 ENTRIES = {
     'plain': Entry(),
     'short': Entry(('--length', '{rest}')),
-    'random': _random(),
+    'random': _saving('random_removal'),
     'random_even': Entry(
         ('--method', 'random_removal'),
         (
@@ -49,12 +47,10 @@ ENTRIES = {
             f'{HOOK}.ratio.saved={{saved}}', f'{HOOK}.ratio.course=even',
         ),
     ),
-    'random_annealed': _random(f'{HOOK}.anneal=0.05'),
-    'random_static': _random(f'{HOOK}.static=True'),
-    'random_passes': Entry(
-        ('--method', 'random_passes'), (f'{HOOK}.saved={{saved}}',)
-    ),
-    'ies': Entry(('--method', 'ies'), (f'{HOOK}.saved={{saved}}',)),
+    'random_annealed': _saving('random_removal', f'{HOOK}.anneal=0.05'),
+    'random_static': _saving('random_removal', f'{HOOK}.static=True'),
+    'random_passes': _saving('random_passes'),
+    'ies': _saving('ies'),
     'ies_scored': _budget(
         'ies_spaced', 'delta', f'{HOOK}.refresh_interval=1'
     ),
@@ -64,21 +60,16 @@ ENTRIES = {
     'ies_mean': _budget(
         'ies_spaced', 'delta', f'{HOOK}.order=0', f'{HOOK}.window=5'
     ),
-    'soft_ies': Entry(('--method', 'soft_ies'), (f'{HOOK}.saved={{saved}}',)),
-    'soft_ies_unweighted': Entry(
-        ('--method', 'soft_ies'),
-        (f'{HOOK}.saved={{saved}}', f'{HOOK}.weighted=False'),
-    ),
-    'soft_ies_passes': Entry(
-        ('--method', 'soft_ies_passes'), (f'{HOOK}.saved={{saved}}',)
-    ),
+    'soft_ies': _saving('soft_ies'),
+    'soft_ies_unweighted': _saving('soft_ies', f'{HOOK}.weighted=False'),
+    'soft_ies_passes': _saving('soft_ies_passes'),
     'infobatch': Entry(
         ('--method', 'infobatch'), (f'{HOOK}.ratio={{ratio}}',)
     ),
     'batch_loss_score': Entry(
         ('--method', 'batch_loss_score'), (f'{HOOK}.ratio={{ratio}}',)
     ),
-    'orderdp': Entry(('--method', 'orderdp'), (f'{HOOK}.saved={{saved}}',)),
+    'orderdp': _saving('orderdp'),
     'progressive_dropout': _budget(
         'ies_spaced', 'delta', f'{HOOK}.order=0', f'{HOOK}.window=1',
         f'{HOOK}.refresh_interval=1', f'{HOOK}.anneal=0.05',
