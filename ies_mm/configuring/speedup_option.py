@@ -7,7 +7,11 @@ from mmengine.config import Config
 from mmengine.registry import HOOKS
 
 from ies_mm.configuring.pipelines import mixes_at_first
-from ies_mm.configuring.reading import OF_MMENGINE, selection_hooks
+from ies_mm.configuring.reading import (
+    OF_MMENGINE,
+    selection_hooks,
+    type_name,
+)
 from ies_mm.configuring.speedups import arguments_for
 from ies_mm.core import Standing
 from ies_mm.errors import ConfigError
@@ -47,7 +51,7 @@ def speed_up(cfg: Config, speedup: float, given: Iterable[str] = ()) -> None:
             'counts iterations, so give the arguments of the hook instead'
         )
     [(place, hook)] = hooks.items()
-    named: dict[str, Any] = {**hook, 'type': _name_of(hook['type'])}
+    named: dict[str, Any] = {**hook, 'type': type_name(hook)}
     found = arguments_for(named, speedup, epochs)
     # As --cfg-options spells it: custom_hooks.0.
     spelled = place.replace('[', '.').replace(']', '')
@@ -113,8 +117,3 @@ def _scored_every(hook: SelectionHook, epochs: int, mixes: bool) -> int:
     if not scores:
         return 0
     return given or interval_of(hook.method, epochs, mixes)
-
-
-def _name_of(kind: Any) -> str:
-    """The name of a type that a config gives as a name or a class."""
-    return kind if isinstance(kind, str) else kind.__name__
