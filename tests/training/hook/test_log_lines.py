@@ -86,7 +86,7 @@ def test_those_that_are_looked_at_by_training(
     ):
         mastered, out = record['mastered'], following['excluded']
         assert line.startswith(said(mastered, out).removesuffix(', '))
-        assert ('to be looked at' in line) == (out < mastered)
+        assert ('kept for a re-check' in line) == (out < mastered)
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_what_a_budget_will_train_is_said_beforehand(
     lines = log_of(by_epochs(folders, tmp_path), hook)
     [line] = [line for line in lines if 'planned to train' in line]
     assert f'INFO - {hook.method.name}: planned to train' in line
-    assert 'from epoch 4: ' in line
+    assert 'from epoch 4 on: ' in line
     said = [int(part) for part in line.rpartition(': ')[2].split()]
     records = epochs_of(tmp_path)
     found = [100 * r['trained'] / r['instances'] for r in records[3:]]
