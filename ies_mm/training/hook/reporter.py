@@ -1,5 +1,7 @@
 """Writes and logs what happened in an epoch."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -42,10 +44,8 @@ class Reporter:
     def open(self, after: int) -> None:
         """Start the files, or continue them after some epoch."""
         if is_main_process():
-            try:
+            with self._writing():
                 self._records.open(after)
-            except OSError as error:
-                self._warn_of_disk(error)
 
     def begin(self, **scalars: float) -> None:
         """Have MMEngine log these scalars beside the epoch's losses."""
@@ -62,7 +62,7 @@ class Reporter:
         trained: Tensor,
         excluded: Tensor,
         decided: str,
-        correct: Tensor | None = None,
+        correct: Tensor | None,
     ) -> None:
         """Record an epoch; see :meth:`RunRecords.add`.
 
@@ -74,7 +74,8 @@ class Reporter:
             trained (Tensor): bool (N,).
             excluded (Tensor): bool (N,).
             decided (str): The decision, in the words of the log.
-            correct (Tensor, optional): float32 (N,). Defaults to None.
+            correct (Tensor, optional): float32 (N,), see
+                :meth:`Correctness.take`.
         """
         finite = torch.isfinite(losses).all(dim=1)
         self._name_non_finite(record['epoch'], ids[~finite])
@@ -86,12 +87,10 @@ class Reporter:
             'loss': dict(zip(names, means, strict=True)),
         }
         if is_main_process():
-            try:
+            with self._writing():
                 self._records.add(
                     record, names, ids, losses, trained, correct, excluded
                 )
-            except OSError as error:
-                self._warn_of_disk(error)
         self.say(record, ids[finite], losses[finite], decided)
 
     def say(
@@ -121,19 +120,22 @@ class Reporter:
             reason (str): ``'planned'``, or why it ended earlier.
         """
         if is_main_process():
-            try:
+            with self._writing():
                 self._records.end({'epochs': epochs, 'reason': reason})
-            except OSError as error:
-                self._warn_of_disk(error)
 
-    def _warn_of_disk(self, error: OSError) -> None:
-        if not self._warned_of_disk:
-            self._logger.warning(
-                f'{self._records.folder} cannot be written to: '
-                f'{error.strerror}; the training continues, and its epochs '
-                'are recorded as soon as writing works again'
-            )
-        self._warned_of_disk = True
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Warn once of a disk that cannot be written to."""
+        try:
+            yield
+        except OSError as error:
+            if not self._warned_of_disk:
+                self._logger.warning(
+                    f'{self._records.folder} cannot be written to: '
+                    f'{error.strerror}; the training continues, and its '
+                    'epochs are recorded as soon as writing works again'
+                )
+            self._warned_of_disk = True
 
     def _name_non_finite(self, epoch: int, ids: Tensor) -> None:
         new = [i for i in ids.tolist() if i not in self._named_non_finite]
