@@ -65,19 +65,18 @@ class Steps:
         Returns:
             What the model's ``train_step`` returned.
         """
-        weights: Callable[[], Tensor] | None = None
-        weighted = batch.weights is not None
-        compared = self.source.compared and self.comparison.due
-        # Capturing costs a few percent of a step, so not if nothing reads it.
-        if not (self.source.needs_every_step or compared or weighted):
-            outputs = step(batch.data)
-            self.source.note(batch, None)
-            return outputs
         given = Given(batch.ids)
+        weights: Callable[[], Tensor] | None = None
         if batch.weights is not None:
             self._check_weights()
             # Called after the forward: the loss's order is not known yet.
             weights = partial(given.in_loss_order, batch.weights)
+        compared = self.source.compared and self.comparison.due
+        # Capturing costs a few percent of a step, so not if nothing reads it.
+        if not (self.source.needs_every_step or compared or weights):
+            outputs = step(batch.data)
+            self.source.note(batch, None)
+            return outputs
         with (
             self.comparison.captured(weights) as captured,
             self.source.watching(),
