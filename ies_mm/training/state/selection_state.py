@@ -126,16 +126,16 @@ class SelectionState:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore the state of a checkpoint.
+        """Restore the state of a checkpoint, see :func:`as_of_today`.
 
         Raises:
             ConfigError: The state has another number of instances or another
                 depth.
         """
         self.names.extend(state['names'])
-        self.absent = set(state.get('absent', ()))
-        self.transforms = state.get('transforms')
-        self.loss_modules = state.get('loss_modules')
+        self.absent = set(state['absent'])
+        self.transforms = state['transforms']
+        self.loss_modules = state['loss_modules']
         try:
             self.history.load_state_dict(state['history'])
         except ValueError as error:
