@@ -157,11 +157,10 @@ class IESSampler(Sampler[int]):
                 'an endless stream repeats no images; remove it, or train in '
                 'epochs (EpochBasedTrainLoop)'
             )
-        before = self._epochs
         self._endless = EndlessStream(
             len(self.dataset),
             self._shuffle,
-            before.seed if seed is None else seed,
+            self._epochs.seed if seed is None else seed,
             consumed,
             fetched,
         )
@@ -184,9 +183,8 @@ class IESSampler(Sampler[int]):
                 weight = weight[self.instances.of_position]
             self._endless.select(shown, weight)
             return
-        count, epoch = len(self._positions), self._epochs.epoch
         # A new one, since DefaultSampler fixes its length when it is made.
-        self._epochs = self._epochs_over(count, epoch)
+        self._epochs = self._epochs_over(self.selected, self._epochs.epoch)
 
     def samples_of_ranks(self, positions: int) -> list[int]:
         """Number of samples of each rank in an epoch over some positions.

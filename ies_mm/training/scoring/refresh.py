@@ -208,11 +208,7 @@ def _advice(error: Exception) -> str:
 def _iterator_of(loader: Any) -> Any:
     """A weak reference: does not keep the iterator and its workers alive."""
     iterator = internals.iterator_of(loader)
-    return _nothing if iterator is None else weakref.ref(iterator)
-
-
-def _nothing() -> None:
-    return None
+    return weakref.ref(iterator) if iterator is not None else lambda: None
 
 
 def _loader_like(
