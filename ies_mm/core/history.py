@@ -156,47 +156,6 @@ class LossHistory:
         self.since_jump[known] = 0
         return known & ~self.jumping
 
-    def _move_along(self, ids: Tensor, newest: Tensor) -> None:
-        """Shift the observations before a jump to the level after it."""
-        if self.jumping is None or self.since_jump is None:
-            return
-        first = self.jumping[ids] & torch.isfinite(newest).all(dim=1)
-        self.jumping[ids[first]] = False
-        self.since_jump[ids] += 1
-        # Then no observation before the jump is kept.
-        if self.depth == 1:
-            return
-        by = newest[first] - self.values[-2, ids[first]]
-        # After a NaN observation no difference is taken anyway.
-        self.values[:-1, ids[first]] += by.nan_to_num(0.0)
-
-    def _continue_backwards(self, ids: Tensor, newest: Tensor) -> None:
-        """Copy a term's first value to the observations before it."""
-        if self.joining is None:
-            return
-        first = self.joining[ids] & torch.isfinite(newest)
-        for age in range(self.depth - 1):
-            older = self.values[age, ids]
-            # A NaN observation stays NaN, which keeps its instance in
-            # training.
-            filled = first & torch.isfinite(older)
-            self.values[age, ids] = torch.where(filled, newest, older)
-        self.joining[ids] &= ~first
-
-    def _age(self, ids: Tensor, others: Tensor) -> None:
-        """Make room for one more observation of ``ids``, not of the others."""
-        ages = range(self.depth - 1)
-        if 2 * len(ids) < self.instances:
-            for age in ages:
-                self.values[age, ids] = self.values[age + 1, ids]
-            return
-        # Moving all rows, then the few others back, is several times faster.
-        # Indexing by a mask copies, so these rows survive the loop.
-        unmoved = self.values[:, others]
-        for age in ages:
-            self.values[age] = self.values[age + 1]
-        self.values[:, others] = unmoved
-
     def state_dict(self) -> dict[str, Tensor]:
         """The history's tensors, not copied."""
         state = {'values': self.values, 'count': self.count}
@@ -227,3 +186,44 @@ class LossHistory:
         if 'since_jump' in state:
             self.jumping = state['jumping'].bool()
             self.since_jump = state['since_jump'].int()
+
+    def _age(self, ids: Tensor, others: Tensor) -> None:
+        """Make room for one more observation of ``ids``, not of the others."""
+        ages = range(self.depth - 1)
+        if 2 * len(ids) < self.instances:
+            for age in ages:
+                self.values[age, ids] = self.values[age + 1, ids]
+            return
+        # Moving all rows, then the few others back, is several times faster.
+        # Indexing by a mask copies, so these rows survive the loop.
+        unmoved = self.values[:, others]
+        for age in ages:
+            self.values[age] = self.values[age + 1]
+        self.values[:, others] = unmoved
+
+    def _move_along(self, ids: Tensor, newest: Tensor) -> None:
+        """Shift the observations before a jump to the level after it."""
+        if self.jumping is None or self.since_jump is None:
+            return
+        first = self.jumping[ids] & torch.isfinite(newest).all(dim=1)
+        self.jumping[ids[first]] = False
+        self.since_jump[ids] += 1
+        # Then no observation before the jump is kept.
+        if self.depth == 1:
+            return
+        by = newest[first] - self.values[-2, ids[first]]
+        # After a NaN observation no difference is taken anyway.
+        self.values[:-1, ids[first]] += by.nan_to_num(0.0)
+
+    def _continue_backwards(self, ids: Tensor, newest: Tensor) -> None:
+        """Copy a term's first value to the observations before it."""
+        if self.joining is None:
+            return
+        first = self.joining[ids] & torch.isfinite(newest)
+        for age in range(self.depth - 1):
+            older = self.values[age, ids]
+            # A NaN observation stays NaN, which keeps its instance in
+            # training.
+            filled = first & torch.isfinite(older)
+            self.values[age, ids] = torch.where(filled, newest, older)
+        self.joining[ids] &= ~first

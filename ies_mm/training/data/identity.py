@@ -73,6 +73,10 @@ class InstanceMap:
         """Number of instances N."""
         return self._instances
 
+    def parts(self) -> Iterator[tuple[BaseDataset, Tensor]]:
+        """The leaves, each with the instance numbers of its images."""
+        return zip(self.leaves, self._numbers, strict=True)
+
     def paths(self) -> list[str]:
         """The image path of every instance, ordered by number."""
         return self._infos[0]
@@ -104,21 +108,9 @@ class InstanceMap:
         """
         return self._names
 
-    @cached_property
-    def _names(self) -> list[str]:
-        part = [
-            number
-            for number, (_, numbers) in enumerate(self.parts(), start=1)
-            for _ in _indices(numbers)
-        ]
-        pairs = [*zip(self.paths(), part, strict=True)]
-        parts, copies = Counter(path for path, _ in {*pairs}), Counter[str]()
-        names = []
-        for path, number in pairs:
-            name = in_part(path, number) if parts[path] > 1 else path
-            copies[name] += 1
-            names.append(of_copy(name, copies[name]))
-        return names
+    def knows(self, path: str) -> bool:
+        """Whether it is the path of one of its images."""
+        return path in self._known
 
     def first_positions(self) -> Tensor:
         """int64 (N,), the first position that shows each instance."""
@@ -137,20 +129,9 @@ class InstanceMap:
         """
         return self._checksums
 
-    @cached_property
-    def _checksums(self) -> Tensor:
-        return checksums_of(self._paths_by_leaf())
-
     def checksums_of_paths(self) -> Tensor:
         """int64 (N,), checksums of version 0.1: only path and leaf number."""
         return checksums_of(self._paths_by_leaf(), tell_apart=False)
-
-    def _paths_by_leaf(self) -> list[tuple[BaseDataset, list[str]]]:
-        paths = iter(self.paths())
-        return [
-            (leaf, [*islice(paths, len(_indices(numbers)))])
-            for leaf, numbers in self.parts()
-        ]
 
     @contextmanager
     def tagging(self) -> Iterator[None]:
@@ -177,14 +158,6 @@ class InstanceMap:
         if self._kept is not None:
             self._kept.set(active)
 
-    def knows(self, path: str) -> bool:
-        """Whether it is the path of one of its images."""
-        return path in self._known
-
-    @cached_property
-    def _known(self) -> set[str]:
-        return set(self.paths())
-
     @cached_property
     def _infos(self) -> tuple[list[str], Tensor]:
         """The path of every instance, and whether it has no objects."""
@@ -197,9 +170,36 @@ class InstanceMap:
                 empty.append(info.get('instances') == [])
         return paths, torch.tensor(empty, dtype=torch.bool)
 
-    def parts(self) -> Iterator[tuple[BaseDataset, Tensor]]:
-        """The leaves, each with the instance numbers of its images."""
-        return zip(self.leaves, self._numbers, strict=True)
+    @cached_property
+    def _names(self) -> list[str]:
+        part = [
+            number
+            for number, (_, numbers) in enumerate(self.parts(), start=1)
+            for _ in _indices(numbers)
+        ]
+        pairs = [*zip(self.paths(), part, strict=True)]
+        parts, copies = Counter(path for path, _ in {*pairs}), Counter[str]()
+        names = []
+        for path, number in pairs:
+            name = in_part(path, number) if parts[path] > 1 else path
+            copies[name] += 1
+            names.append(of_copy(name, copies[name]))
+        return names
+
+    @cached_property
+    def _known(self) -> set[str]:
+        return set(self.paths())
+
+    @cached_property
+    def _checksums(self) -> Tensor:
+        return checksums_of(self._paths_by_leaf())
+
+    def _paths_by_leaf(self) -> list[tuple[BaseDataset, list[str]]]:
+        paths = iter(self.paths())
+        return [
+            (leaf, [*islice(paths, len(_indices(numbers)))])
+            for leaf, numbers in self.parts()
+        ]
 
     def _number(self, dataset: Any) -> Tensor:
         """The image at every position, counted over all leaves."""

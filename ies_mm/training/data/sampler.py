@@ -229,6 +229,27 @@ class IESSampler(Sampler[int]):
             raise ConfigError(NEEDS_A_HOOK)
         self._epochs.set_epoch(epoch)
 
+    def __iter__(self) -> Iterator[int]:
+        """The positions of this rank, in the epoch's order.
+
+        Raises:
+            ConfigError: The length of the dataset has changed.
+        """
+        if self._instances is not None:
+            self._check_length(self._instances)
+        if self._endless is not None:
+            return iter(self._endless)
+        # DefaultSampler would divide by zero.
+        if not len(self._positions):
+            return iter(())
+        return iter(self._positions[list(self._epochs)].tolist())
+
+    def __len__(self) -> int:
+        """Samples of this rank per epoch; if endless, the dataset's length."""
+        if self._endless is not None:
+            return len(self.dataset)
+        return len(self._epochs)
+
     def _epochs_over(self, count: int, epoch: int) -> Any:
         sampler = self._order_of(range(count), self._epochs.seed)
         sampler.set_epoch(epoch)
@@ -250,21 +271,6 @@ class IESSampler(Sampler[int]):
             )
         )
 
-    def __iter__(self) -> Iterator[int]:
-        """The positions of this rank, in the epoch's order.
-
-        Raises:
-            ConfigError: The length of the dataset has changed.
-        """
-        if self._instances is not None:
-            self._check_length(self._instances)
-        if self._endless is not None:
-            return iter(self._endless)
-        # DefaultSampler would divide by zero.
-        if not len(self._positions):
-            return iter(())
-        return iter(self._positions[list(self._epochs)].tolist())
-
     def _check_length(self, instances: InstanceMap) -> None:
         found, known = len(self.dataset), len(instances.of_position)
         if found != known:
@@ -273,9 +279,3 @@ class IESSampler(Sampler[int]):
                 f'{known} when the training began; its images are identified '
                 'by their positions, so do not change it during the training'
             )
-
-    def __len__(self) -> int:
-        """Samples of this rank per epoch; if endless, the dataset's length."""
-        if self._endless is not None:
-            return len(self.dataset)
-        return len(self._epochs)

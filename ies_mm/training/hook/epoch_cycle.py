@@ -91,6 +91,31 @@ class EpochCycle:
         self._record(record, epoch)
         self.stop_if_nothing_is_left()
 
+    def stop_if_nothing_is_left(self) -> None:
+        """End the training if every instance is mastered."""
+        state, pace = self._session.state, self._session.pace
+        if state.selection.active.any():
+            return
+        # Before stop() changes the planned number.
+        planned, standing = pace.max_epochs, how_it_stands(self._runner)
+        self._runner.logger.warning(
+            f'{self._session.method.name} stops the training after '
+            f'{state.epochs} epochs: all {state.instances} images are '
+            f'mastered. Of {planned} epochs {planned - state.epochs} are not '
+            f'trained{standing}. If that is too early, give a smaller delta, '
+            "or let it set itself: delta=dict(type='Budget', saved=0.2)"
+        )
+        pace.stop(state.epochs)
+
+    def end_training(self) -> None:
+        """Record that the training ended, and why."""
+        state, reason = self._session.state, 'planned'
+        if not state.selection.active.any():
+            reason = 'mastered'
+        elif self._session.pace.was_stopped():
+            reason = 'stopped'
+        self._reporter.end(state.epochs, reason)
+
     def _collect(self) -> TrainedEpoch:
         """What the epoch's steps observed, on all ranks."""
         state = self._session.state
@@ -118,60 +143,6 @@ class EpochCycle:
         # Steps that score pause the clock; that time counts as scoring.
         self._clock.credit(self._steps.scoring_seconds())
         return len(due)
-
-    def _record(self, record: dict[str, Any], epoch: TrainedEpoch) -> None:
-        session = self._session
-        record |= {
-            'trained': int(epoch.trained.sum()),
-            'forward_only': self._steps.scored() + epoch.scored,
-            'method': session.method.name,
-            **self._steps.recorded(),
-        }
-        decided = '' if self._steps.selects else what_was_decided(session)
-        self._reporter.add(
-            record,
-            session.state.names,
-            epoch.ids,
-            epoch.losses,
-            epoch.trained,
-            epoch.left_out,
-            decided,
-            session.correct.take(),
-        )
-
-    def end_training(self) -> None:
-        """Record that the training ended, and why."""
-        state, reason = self._session.state, 'planned'
-        if not state.selection.active.any():
-            reason = 'mastered'
-        elif self._session.pace.was_stopped():
-            reason = 'stopped'
-        self._reporter.end(state.epochs, reason)
-
-    def stop_if_nothing_is_left(self) -> None:
-        """End the training if every instance is mastered."""
-        state, pace = self._session.state, self._session.pace
-        if state.selection.active.any():
-            return
-        # Before stop() changes the planned number.
-        planned, standing = pace.max_epochs, how_it_stands(self._runner)
-        self._runner.logger.warning(
-            f'{self._session.method.name} stops the training after '
-            f'{state.epochs} epochs: all {state.instances} images are '
-            f'mastered. Of {planned} epochs {planned - state.epochs} are not '
-            f'trained{standing}. If that is too early, give a smaller delta, '
-            "or let it set itself: delta=dict(type='Budget', saved=0.2)"
-        )
-        pace.stop(state.epochs)
-
-    def _scoring_share(self, record: dict[str, Any], due: int) -> float:
-        """Seconds of scoring over those of training, so far."""
-        every, by_steps = self._session.scored_every, self._steps.selects
-        return self._share.add(
-            record['train_seconds'],
-            record['refresh_seconds'] if due or by_steps else 0.0,
-            None if by_steps else every,
-        )
 
     def _scored(self, due: Tensor, trained: Observations) -> Merged:
         """Observations from forward passes.
@@ -207,6 +178,15 @@ class EpochCycle:
                     'other terms'
                 )
 
+    def _scoring_share(self, record: dict[str, Any], due: int) -> float:
+        """Seconds of scoring over those of training, so far."""
+        every, by_steps = self._session.scored_every, self._steps.selects
+        return self._share.add(
+            record['train_seconds'],
+            record['refresh_seconds'] if due or by_steps else 0.0,
+            None if by_steps else every,
+        )
+
     def _take_decision(self, epoch: TrainedEpoch) -> dict[str, Any]:
         """Take in the epoch and select the next; return record entries."""
         session, state = self._session, self._session.state
@@ -219,3 +199,23 @@ class EpochCycle:
         session.select(decision.selection)
         state.mastered = int(decision.mastered.sum())
         return counts | {'mastered': state.mastered, 'delta': decision.limit}
+
+    def _record(self, record: dict[str, Any], epoch: TrainedEpoch) -> None:
+        session = self._session
+        record |= {
+            'trained': int(epoch.trained.sum()),
+            'forward_only': self._steps.scored() + epoch.scored,
+            'method': session.method.name,
+            **self._steps.recorded(),
+        }
+        decided = '' if self._steps.selects else what_was_decided(session)
+        self._reporter.add(
+            record,
+            session.state.names,
+            epoch.ids,
+            epoch.losses,
+            epoch.trained,
+            epoch.left_out,
+            decided,
+            session.correct.take(),
+        )

@@ -115,19 +115,6 @@ class Steps:
             raise ConfigError(str(error)) from error
         self._terms_fit = True
 
-    def _check_weights(self) -> None:
-        """Refuse to weight samples that do not belong to a single image.
-
-        Raises:
-            ConfigError: The training mixes images.
-        """
-        if not self.source.one_image_per_sample:
-            raise ConfigError(
-                f'{self.session.method.name} {WEIGHTS}, and a sample that '
-                "several images are mixed into has none; set observe='mixtu"
-                "res' in the hook, or train without mixing"
-            )
-
     def scored(self) -> int:
         """Number of instances the epoch's steps scored without training."""
         return 0
@@ -160,3 +147,16 @@ class Steps:
             state.epochs, state.selection, trained
         )
         return trained, left_out
+
+    def _check_weights(self) -> None:
+        """Refuse to weight samples that do not belong to a single image.
+
+        Raises:
+            ConfigError: The training mixes images.
+        """
+        if not self.source.one_image_per_sample:
+            raise ConfigError(
+                f'{self.session.method.name} {WEIGHTS}, and a sample that '
+                "several images are mixed into has none; set observe='mixtu"
+                "res' in the hook, or train without mixing"
+            )
