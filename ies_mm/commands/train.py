@@ -66,7 +66,7 @@ def _checked(args: argparse.Namespace) -> Config:
     if args.length is not None:
         cfg = shorten(cfg, args.length)
     if args.speedup is not None:
-        speed_up(cfg, args.speedup, args.cfg_options or ())
+        speed_up(cfg, args.speedup, args.cfg_options)
     if args.work_dir is None:
         # After a slash, the suffix would name a subfolder.
         cfg.work_dir = cfg.work_dir.rstrip('/') + _of_options(args)
@@ -134,37 +134,48 @@ def _of_options(args: argparse.Namespace) -> str:
 
 def _apply(cfg: Config, args: argparse.Namespace) -> None:
     if args.seed is not None:
-        other = args.cfg_options.get('randomness.seed', args.seed)
-        if other != args.seed:
-            raise ConfigError(
-                f'--seed {args.seed} and randomness.seed={other} in '
-                '--cfg-options contradict each other; give one of them'
-            )
-        cfg.randomness = dict(cfg.get('randomness') or {}, seed=args.seed)
+        _seed(cfg, args.seed, args.cfg_options)
     if args.auto_scale_lr:
-        scaling = cfg.get('auto_scale_lr') or {}
-        if not scaling.get('base_batch_size'):
-            raise ConfigError(
-                '--auto-scale-lr: the config has no '
-                'auto_scale_lr.base_batch_size, the total batch size of its '
-                'learning rate'
-            )
-        cfg.auto_scale_lr.enable = True
+        _scale_learning_rate(cfg)
     if args.amp:
-        if get_device() == 'cpu':
-            raise ConfigError('--amp needs an accelerator, found only the CPU')
-        cfg.optim_wrapper.type = 'AmpOptimWrapper'
-        cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+        _use_amp(cfg)
     if args.resume is not None:
-        if args.resume != 'auto' and not Path(args.resume).is_file():
-            raise ConfigError(f'--resume: there is no file {args.resume}')
         _resume(cfg, args.resume)
     if cfg.get('load_from') and _is_missing(cfg.load_from):
         raise ConfigError(f'load_from: there is no file {cfg.load_from}')
 
 
+def _seed(cfg: Config, seed: int, options: dict[str, Any]) -> None:
+    other = options.get('randomness.seed', seed)
+    if other != seed:
+        raise ConfigError(
+            f'--seed {seed} and randomness.seed={other} in --cfg-options '
+            'contradict each other; give one of them'
+        )
+    cfg.randomness = dict(cfg.get('randomness') or {}, seed=seed)
+
+
+def _scale_learning_rate(cfg: Config) -> None:
+    scaling = cfg.get('auto_scale_lr') or {}
+    if not scaling.get('base_batch_size'):
+        raise ConfigError(
+            '--auto-scale-lr: the config has no auto_scale_lr.base_batch_size,'
+            ' the total batch size of its learning rate'
+        )
+    cfg.auto_scale_lr.enable = True
+
+
+def _use_amp(cfg: Config) -> None:
+    if get_device() == 'cpu':
+        raise ConfigError('--amp needs an accelerator, found only the CPU')
+    cfg.optim_wrapper.type = 'AmpOptimWrapper'
+    cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+
+
 def _resume(cfg: Config, checkpoint: str) -> None:
     """Have MMEngine resume; from ``'auto'``, if there is a checkpoint."""
+    if checkpoint != 'auto' and not Path(checkpoint).is_file():
+        raise ConfigError(f'--resume: there is no file {checkpoint}')
     cfg.resume = True
     if checkpoint != 'auto':
         cfg.load_from = checkpoint
