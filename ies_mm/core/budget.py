@@ -1,4 +1,4 @@
-"""How much to prune in which epochs: for IES, Soft IES and random pruning."""
+"""How much to prune in which epochs, for methods that save a given share."""
 
 import math
 from collections.abc import Callable

@@ -17,18 +17,14 @@ LONGEST_INTERVAL = 10
 
 @dataclass(frozen=True)
 class Mixing:
-    """How a user wants images to be observed.
+    """Arguments of a hook about observing; see :class:`SelectionHook`.
 
     Args:
-        observe (str): Where losses come from. ``'training'``: the training
-            steps; if these mix images, the same as ``'scoring'``.
-            ``'scoring'``: forward passes over all images, without mixing.
-            ``'mixtures'``: the losses of mixtures. Defaults to
-            ``'training'``.
+        observe (str): ``'training'``, ``'scoring'`` or ``'mixtures'``.
+            Defaults to ``'training'``.
         scoring (ScoringOptions): How images are scored.
-        in_place (bool): Whether batch augments count as mixing nothing: the
-            loss of a mixture is then that of the image in whose place of the
-            batch it stands. Defaults to False.
+        in_place (bool): ``allow_batch_augments``: batch augments count as
+            mixing nothing. Defaults to False.
 
     Raises:
         ValueError: ``observe`` is none of them.

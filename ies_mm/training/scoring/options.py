@@ -9,19 +9,15 @@ from ies_mm.core.arguments import check_integer
 
 @dataclass(frozen=True)
 class ScoringOptions:
-    """The ``scoring`` argument of a hook.
+    """The ``scoring`` argument of a hook; see :class:`SelectionHook`.
 
     Args:
         batch_size (int, optional): Images per forward pass. Defaults to None,
             the training's batch size.
-        interval (int, optional): Where all images are scored: epochs between
-            two passes. Defaults to None: 1, or while the training mixes
-            images at most 10, see
-            :func:`ies_mm.training.hook.mixing_options.interval_of`.
-        pipeline (list of dict, optional): Where all images are scored: the
-            transforms that they are scored with, from loading to packing.
-            Defaults to None, the training's without those that mix images or
-            are random.
+        interval (int, optional): Epochs between two passes over all images.
+            Defaults to None, see :func:`interval_of`.
+        pipeline (list of dict, optional): The transforms of such passes.
+            Defaults to None, see :func:`scoring_pipelines`.
 
     Raises:
         TypeError: An option is of the wrong type.
