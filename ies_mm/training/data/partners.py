@@ -44,12 +44,12 @@ class Carrying:
         transform (callable): A transform of a pipeline.
         kept (Kept): The images that may be partners.
         numbers (Tensor, optional): int64, the instance at every position of
-            the dataset that partners are drawn from. Defaults to None, for
-            a transform of the dataset's own pipeline.
+            the dataset that partners are drawn from; None for a transform of
+            the dataset's own pipeline.
     """
 
     def __init__(
-        self, transform: Callable, kept: Kept, numbers: Tensor | None = None
+        self, transform: Callable, kept: Kept, numbers: Tensor | None
     ) -> None:
         self.carried = transform
         self._kept = kept

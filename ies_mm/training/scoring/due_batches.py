@@ -22,8 +22,7 @@ class DueBatches:
     Args:
         train_loader (DataLoader): The training loader.
         order (GivenOrder): The positions of each pass.
-        batch_size (int, optional): Images per batch. Defaults to None, the
-            training's.
+        batch_size (int, optional): Images per batch; None for the training's.
     """
 
     def __init__(

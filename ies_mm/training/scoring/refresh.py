@@ -69,21 +69,20 @@ class Refresher:
     Args:
         train_loader (DataLoader): Provides dataset, batches and workers.
         instances (InstanceMap): Numbering of the dataset.
-        fallback (bool): See :func:`capture_per_image_losses`. Defaults to
-            False.
-        batch_size (int, optional): Images per forward pass. Defaults to
-            None, the training's batch size.
+        fallback (bool): See :func:`capture_per_image_losses`.
+        batch_size (int, optional): Images per forward pass; None for the
+            training's batch size.
         images (Dataset, optional): The images in another form, at the same
-            positions. Defaults to None, the training's dataset.
+            positions; None for the training's dataset.
     """
 
     def __init__(
         self,
         train_loader: DataLoader,
         instances: InstanceMap,
-        fallback: bool = False,
-        batch_size: int | None = None,
-        images: Any = None,
+        fallback: bool,
+        batch_size: int | None,
+        images: Any,
     ) -> None:
         self._fallback = fallback
         self._instances = instances
