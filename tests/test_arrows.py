@@ -26,7 +26,7 @@ BELOW = {
         'core configs configuring engine groups labels training report'
     ),
 }
-EVERYWHERE = {'errors', '__version__'}
+EVERYWHERE = {'errors', 'spelling', '__version__'}
 INTERFACE = 'ies_mm.methods.method'
 """What a method is; training/ calls it."""
 
