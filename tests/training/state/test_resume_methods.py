@@ -88,7 +88,7 @@ def test_a_budget_that_began_after_a_plain_run(
     # The plain run's log was copied with its folder.
     logs = (tmp_path / 'whole').glob('*/*.log')
     lines = [line for log in logs for line in log.read_text().splitlines()]
-    [line] = [line for line in lines if 'planned percentage' in line]
+    [line] = [line for line in lines if 'planned to train' in line]
     said = [int(part) for part in line.rpartition(': ')[2].split()]
     assert said == sorted(said, reverse=True)
     assert said[-1] < 100
