@@ -21,7 +21,9 @@ def test_half_of_the_epochs_are_left_to_prune(
     epochs: int, interval: int
 ) -> None:
     """IES needs six observations, which are never over 10 epochs apart."""
-    assert interval_of(IES(saved=0.2), epochs) == interval
+    method = IES(saved=0.2)
+    assert interval_of(method, epochs, mixing=True) == interval
+    assert interval_of(method, epochs, mixing=False) == 1
 
 
 def test_warned_once_above_five_percent(
