@@ -19,6 +19,7 @@ from ies_mm.configuring.reading import (
     class_of,
     dataset_class,
     datasets_in,
+    hooks_in,
     in_scope,
     is_a,
     scope_of,
@@ -118,12 +119,12 @@ def _check_runner(cfg: Config) -> None:
 def _misspelt(cfg: Config) -> str:
     """What is wrong if a hook of no known type may be the one meant."""
     with in_scope(scope_of(cfg), HOOKS) as registry:
-        for name, hook in (cfg.get('default_hooks') or {}).items():
-            if isinstance(hook, dict) and class_of(registry, hook) is None:
+        for key, hook in hooks_in(cfg):
+            if class_of(registry, hook) is None:
                 kind = hook.get('type')
                 return (
-                    f'{OURS} needs a selection hook, and default_hooks.{name}'
-                    f'.type={kind!r} is not a known hook'
+                    f'{OURS} needs a selection hook, and {key}.type={kind!r} '
+                    'is not a known hook'
                     f'{did_you_mean(str(kind), HOOKS.module_dict)}'
                 )
     return ''

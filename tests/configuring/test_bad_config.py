@@ -134,6 +134,11 @@ def test_known_hooks_are_not_called_unknown(voc: Path, tmp_path: Path) -> None:
     assert "default_hooks.ies.type='IESHok' is not a" in str(error.value)
     assert 'DetVisualizationHook' not in str(error.value)
 
+    config.default_hooks = {}
+    config.custom_hooks = [dict(type='IESHok')]
+    with pytest.raises(ConfigError, match=r'custom_hooks\[0\].type=.IESHok'):
+        check_config(config)
+
 
 def test_a_left_over_argument_names_its_key_once(
     voc: Path, tmp_path: Path
