@@ -115,4 +115,8 @@ def _types_of(augments: Any) -> list[str]:
         augments = augments.get('augments', augments)
     several = augments if isinstance(augments, list | tuple) else [augments]
     # mmpretrain's None does nothing, with the rest of the chance.
-    return [str(one['type']) for one in several if isinstance(one, dict)]
+    return [
+        str(one['type'])
+        for one in several
+        if isinstance(one, dict) and 'type' in one
+    ]

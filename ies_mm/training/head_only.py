@@ -28,6 +28,7 @@ class HeadOnlyHook(Hook):
     def __init__(self, head: str = 'head') -> None:
         self._head = head
         self._frozen: list[nn.Module] = []
+        self._without_gradient: list[nn.Parameter] = []
 
     def before_train(self, runner: Runner) -> None:
         """Freeze the other parts.
@@ -50,8 +51,14 @@ class HeadOnlyHook(Hook):
             )
         del parts[self._head]
         self._frozen = list(parts.values())
-        for part in self._frozen:
-            part.requires_grad_(requires_grad=False)
+        self._without_gradient = [
+            parameter
+            for part in self._frozen
+            for parameter in part.parameters()
+            if parameter.requires_grad
+        ]
+        for parameter in self._without_gradient:
+            parameter.requires_grad = False
 
     def before_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None
@@ -61,3 +68,8 @@ class HeadOnlyHook(Hook):
         # before_train_epoch.
         for part in self._frozen:
             part.eval()
+
+    def after_train(self, runner: Runner) -> None:
+        """Let the frozen parts be trained again."""
+        for parameter in self._without_gradient:
+            parameter.requires_grad = True

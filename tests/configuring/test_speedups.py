@@ -266,6 +266,12 @@ def test_which_stock_configs_mix_images(name: str, mixing: bool) -> None:
     assert mixes_at_first(get_config(name)) is mixing
 
 
+def test_a_batch_augment_without_a_type_is_left_to_the_registry() -> None:
+    cfg = config()
+    cfg.model.train_cfg = dict(augments=[dict(alpha=0.8)])
+    assert not mixes_at_first(cfg)
+
+
 def test_a_dry_run_may_be_too_short_to_be_evaluated() -> None:
     """That is a warning, not a reason to refuse the training."""
     cfg = config()

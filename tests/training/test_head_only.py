@@ -41,6 +41,38 @@ def test_all_but_the_head_stays_to_the_bit(
         assert same == (not name.startswith('head.')), name
 
 
+class Frozen(Hook):
+    """Keeps which parts are trained in each iteration."""
+
+    priority = 'VERY_LOW'
+
+    def __init__(self, runs: list[set[str]]) -> None:
+        self.runs = runs
+
+    def before_train_iter(self, runner: Runner, *_: Any, **__: Any) -> None:
+        self.runs.append(trained_parts(runner.model))
+
+
+def trained_parts(model: Any) -> set[str]:
+    return {
+        name.partition('.')[0]
+        for name, parameter in model.named_parameters()
+        if parameter.requires_grad
+    }
+
+
+def test_the_other_parts_can_be_trained_afterwards(
+    folders: Path, tmp_path: Path
+) -> None:
+    config = classifier_config(folders, tmp_path)
+    config.train_cfg.max_epochs = 1
+    config.custom_hooks = [dict(type='HeadOnlyHook')]
+    runs: list[set[str]] = []
+    runner = train(config, with_hook(Frozen(runs)))
+    assert all(parts == {'head'} for parts in runs)
+    assert trained_parts(runner.model) == {'backbone', 'head'}
+
+
 def test_a_head_that_is_not_there(folders: Path, tmp_path: Path) -> None:
     config = classifier_config(folders, tmp_path)
     config.custom_hooks = [dict(type='HeadOnlyHook', head='bbox_head')]

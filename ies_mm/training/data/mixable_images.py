@@ -89,6 +89,9 @@ class KeptPart:
         return self._dataset[self._positions[index]]
 
     def __getattr__(self, name: str) -> Any:
+        # A copy asks for `__setstate__` before it has a dataset.
+        if name.startswith('__') or name == '_dataset':
+            raise AttributeError(name)
         return getattr(self._dataset, name)
 
 

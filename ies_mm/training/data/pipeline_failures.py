@@ -44,6 +44,9 @@ class _WatchedPipeline:
         self._give_up = give_up
 
     def __getattr__(self, name: str) -> Any:
+        # A copy asks for `__setstate__` before it has a pipeline.
+        if name.startswith('__') or name == '_pipeline':
+            raise AttributeError(name)
         return getattr(self._pipeline, name)
 
     def __call__(self, results: Any) -> Any:

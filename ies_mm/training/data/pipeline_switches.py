@@ -1,7 +1,7 @@
 """Detects when a training run's pipeline or losses are switched."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from inspect import ismemberdescriptor, isroutine, signature
 from typing import Any
@@ -33,10 +33,11 @@ def _parts(dataset: Any, model: nn.Module) -> Iterator[Any]:
         yield transform
     preprocessor = getattr(model, 'data_preprocessor', None)
     augments = getattr(preprocessor, 'batch_augments', None)
-    for augment in getattr(augments, 'augments', augments) or ():
-        # mmpretrain's None does nothing, with the rest of the chance.
-        if augment is not None:
-            yield augment
+    augments = getattr(augments, 'augments', augments)
+    # A preprocessor of the user's may have a single one.
+    several = augments if isinstance(augments, Iterable) else [augments]
+    # mmpretrain's None does nothing, with the rest of the chance.
+    yield from (augment for augment in several if augment is not None)
 
 
 class LossModules:

@@ -97,3 +97,14 @@ def test_a_slot_that_holds_the_last_draw_says_nothing() -> None:
     used({})
     assert described(used) == described(Slotted(0.5))
     assert 'last' not in described(used)
+
+
+def test_a_single_batch_augment_is_described_as_one_of_several() -> None:
+    dataset = BaseDataset(lazy_init=True)
+    model = nn.Module()
+    model.data_preprocessor = nn.Module()
+    model.data_preprocessor.batch_augments = half
+    alone = described_pipeline(dataset, model)
+    assert 'half' in alone
+    model.data_preprocessor.batch_augments = [None, half]
+    assert described_pipeline(dataset, model) == alone
