@@ -18,6 +18,7 @@ NAMED_TABLE = re.compile(r'<!-- table: (.+?) -->\n((?:\|.*\n)+)')
 CONTROL = 'short plain'
 PANELS = {
     'full baseline': 'plain',
+    'rate-matched baseline': 'rate-matched baseline',
     'shuffled passes': 'shuffled passes',
     'random pruning': 'random pruning',
     'Soft IES in turn': 'Soft IES in turn',
