@@ -18,6 +18,7 @@ from mmpretrain.registry import DATASETS, TRANSFORMS
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from distributed_configs import unrounded
 from distributed_runs import in_processes
 from ies_mm.core import LossHistory, Selection, Standing
 from ies_mm.engine import IESHook
@@ -93,6 +94,10 @@ def with_data_of(kind: str, data: Path, out: Path) -> str:
     return end_of(config, IESHook(0))
 
 
+def unequal_batches(data: Path, out: Path) -> str:
+    return end_of(in_processes(unrounded(data, out)), IESHook(0))
+
+
 def own_draws(data: Path, out: Path) -> str:
     config = config_in(data, out)
     config.randomness = dict(seed=7, diff_rank_seed=True)
@@ -132,6 +137,7 @@ def own_paths(data: Path, out: Path) -> Any:
 RUNS = {
     'order': lambda *paths: with_data_of('ReversedElsewhere', *paths),
     'fewer': lambda *paths: with_data_of('FewerElsewhere', *paths),
+    'batches': unequal_batches,
     'draws': own_draws,
     'resumed': resumed_on_one,
     'paths': own_paths,

@@ -102,6 +102,14 @@ def endless(folders: Path, work_dir: Path) -> Config:
     return with_sampler(in_iterations(classifier(folders, work_dir), 12))
 
 
+def unrounded(folders: Path, work_dir: Path) -> Config:
+    """All images are three batches in one process, two in the other."""
+    config = by_epochs(folders, work_dir)
+    config.train_dataloader.batch_size = 3
+    config.train_dataloader.sampler.round_up = False
+    return config
+
+
 def _continued(config: Config, checkpoint: str) -> Config:
     """Resume from a checkpoint of another of the runs."""
     config.resume = True

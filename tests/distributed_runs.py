@@ -112,6 +112,9 @@ RUNS: dict[str, Run] = {
     'accumulating': (configs.accumulating, plain_hook),
     'unused': (configs.unused, lambda: InfoBatchHook(anneal=0)),
     'random': (configs.classifier, lambda: RandomRemovalHook(0.4)),
+    'unrounded': (
+        configs.unrounded, lambda: RandomRemovalHook(0.3, static=True)
+    ),
     'measured': (configs.measured, lambda: RandomRemovalHook(0.4)),
     'soft': (configs.classifier, lambda: SoftIESHook(0.4, window=1)),
     'mastered': (configs.classifier, lambda: IESHook(1e9, order=1, window=1)),

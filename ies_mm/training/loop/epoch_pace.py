@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import torch
+from mmengine.dist import all_gather_object
 from mmengine.runner import Runner
 from torch import Tensor
 
@@ -100,8 +101,12 @@ class EpochPace(Pace):
         """Assume that the coming epochs are as long as this one.
 
         With everything selected, the end is the one the loop planned.
+
+        Raises:
+            ConfigError: The processes have unequal numbers of batches.
         """
         self._begin_epoch()
+        self._agree_on_lengths()
         # Else as a plain run, which plans by `len` even where it is wrong.
         if self._batches.length_is_reliable or self._ever_pruned:
             ahead = self.max_epochs - self.runner.epoch
@@ -142,6 +147,23 @@ class EpochPace(Pace):
         if self._pruned:
             selected = self.sampler.positions
             self._length = self._batches.count(selected, epoch)
+
+    def _agree_on_lengths(self) -> None:
+        """Refuse an epoch in which processes would wait for each other.
+
+        Schedules follow the longest full epoch, alike in all of them.
+        """
+        every = all_gather_object((self._full, self._length))
+        self._full = max(full for full, _ in every)
+        lengths = [length for _, length in every]
+        if min(lengths) < max(lengths):
+            kind = type(self.runner.train_dataloader.batch_sampler).__name__
+            raise ConfigError(
+                f'train_dataloader: in epoch {self.runner.epoch + 1}, {kind} '
+                f'makes {min(lengths)} batches in one process and '
+                f'{max(lengths)} in another, which would wait for it forever; '
+                'set drop_last=False, and round_up=True in the sampler'
+            )
 
     def _batches_of_all(self) -> int:
         """Number of batches of an epoch that trains on everything.

@@ -195,6 +195,15 @@ def test_measuring_the_dynamics_changes_nothing(results: Path) -> None:
     assert np.diff(found).tolist() == images
 
 
+def test_processes_whose_full_epochs_differ_have_one_schedule(
+    results: Path,
+) -> None:
+    """Of all images, one would have three batches, the other two."""
+    first, second = seen(results, 'unrounded')
+    assert first['rate'] == second['rate']
+    assert_equal(first['parameters'], second['parameters'])
+
+
 def test_with_everything_mastered_all_processes_end(results: Path) -> None:
     assert [part['epoch'] for part in seen(results, 'mastered')] == [3, 3]
     assert (results / 'mastered' / 'epoch_3.pth').exists()

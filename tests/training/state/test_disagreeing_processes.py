@@ -37,6 +37,7 @@ def ends(results: Path, name: str) -> list[Any]:
         ('order', r'other images, or in another order: number 1 is .*\w+\.'),
         ('fewer', 'process 1 has 12 images, process 0 has 13'),
         ('resumed', 'process 1 begins at iteration 0, process 0 at [1-9]'),
+        ('batches', 'epoch 1, .* makes 2 batches in one .* and 3 in another'),
         ('draws', 'process 1 decided for other images after epoch 1'),
     ],
 )
