@@ -62,9 +62,9 @@ def run_notes(
     missing = unrecorded(records, progress)
     if selected and missing:
         notes.append(
-            f'{work_dir} has no records of its epochs from {missing[0]} to '
-            f'{missing[-1]}: what it saved is unknown, so the verdict leaves '
-            'it out, and its sums of seconds cover only the epochs before'
+            f'{work_dir} has no records from epoch {missing[0]} on: '
+            'what it saved is unknown, so the verdict leaves it out, and its '
+            'sums of seconds cover only the epochs before'
         )
     recorded = (work_dir / 'ies' / EPOCHS).exists()
     if recorded and not selected and not observes(parts[-1].config):
